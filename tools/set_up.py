@@ -37,7 +37,7 @@ LOG = ROOT / "log" / "set_up.log"
 CONSTRAINTS = ROOT / "constraints.txt"
 TESTED_DISTROS = ("jazzy", "kilted", "lyrical")
 BUILT = re.compile(r"__pycache__|build|.*\.egg-info|\..*")
-PIP_INSTALL = [
+PIP_INSTALL: list[str | Path] = [
     *(PYTHON, "-m", "pip", "install"),
     *("--disable-pip-version-check", "--progress-bar", "off"),
 ]
@@ -196,8 +196,8 @@ def run(command: list[str | Path], log: TextIO, **environ: str) -> None:
         said = "\n".join(f"  | {line}" for line in tail)
         raise SetupError(
             f"'{' '.join(map(str, command[:6]))} ...' failed, exit code {result.returncode}:\n"
-            f"{said}\nThe whole log is in {LOG.relative_to(ROOT)}. Once the cause is gone, the same "
-            "command goes on from here."
+            f"{said}\nThe whole log is in {LOG.relative_to(ROOT)}. Once the cause is gone, the same"
+            " command goes on from here."
         )
 
 
