@@ -1,0 +1,167 @@
+# Copyright 2026 The Clara Authors
+# SPDX-License-Identifier: Apache-2.0
+"""`ros2 launch clara_brain clara.launch.py`: what it starts, what it says, how it ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from conftest import active
+from lifecycle_msgs.msg import State
+from lifecycle_msgs.srv import GetState
+from running import Peer, Process, wait_until
+
+from clara_interfaces.srv import GetModelInfo
+
+LAUNCH = ("ros2", "launch", "clara_brain", "clara.launch.py")
+
+
+def pid_of(launch: Process, node: str) -> int:
+    """Return the process id that launch printed for a node."""
+    line = launch.wait_for(f"[{node}]: process started with pid [")
+    return int(line.rsplit("[", 1)[1].rstrip("]"))
+
+
+def test_ctrl_c_ends_everything_within_five_seconds_with_exit_code_0(
+    start: Callable[..., Process], peer: Peer
+) -> None:
+    launch = start(*LAUNCH)
+    peer.spin_until(lambda: active(peer, "brain"), 90.0, "brain active")
+    peer.spin_until(lambda: active(peer, "memory"), 90.0, "memory active")
+    began = time.monotonic()
+    launch.interrupt()
+    assert launch.wait(15.0) == 0, launch.output
+    assert time.monotonic() - began < 5.0
+    for name in ("memory_node-1", "brain_node-2"):
+        launch.wait_for(f"[{name}]: process has finished cleanly", 1.0)
+    assert "Traceback" not in launch.output
+    folder = launch.wait_for("All log files can be found below").split("below ", 1)[1]
+    assert "process started with pid" in Path(folder, "launch.log").read_text()
+
+
+def test_a_node_that_dies_is_reported_with_its_name_and_exit_code_and_the_rest_stays(
+    start: Callable[..., Process], peer: Peer
+) -> None:
+    launch = start(*LAUNCH)
+    peer.spin_until(lambda: active(peer, "memory"), 90.0, "memory active")
+    peer.spin_until(lambda: active(peer, "brain"), 90.0, "brain active")
+    os.kill(pid_of(launch, "memory_node-1"), signal.SIGKILL)
+    line = launch.wait_for("process has died", 15.0)
+    assert "[memory_node-1]" in line and "exit code -9" in line
+    assert peer.call(GetModelInfo, "model/info").error_code == GetModelInfo.Response.NONE
+    assert launch.running
+
+
+def test_a_node_that_died_comes_back_and_works_where_respawn_is_asked_for(
+    start: Callable[..., Process], peer: Peer
+) -> None:
+    launch = start(*LAUNCH, "respawn:=true")
+    peer.spin_until(lambda: active(peer, "memory"), 90.0, "memory active")
+    os.kill(pid_of(launch, "memory_node-1"), signal.SIGKILL)
+    launch.wait_for("process has died", 15.0)
+    started = "process started with pid"
+    wait_until(
+        lambda: sum("memory_node" in line and started in line for line in launch.lines) == 2,
+        30.0,
+        "a second start of memory_node",
+    )
+    peer.spin_until(lambda: active(peer, "memory"), 60.0, "memory active again")
+
+
+def test_the_namespace_argument_moves_every_node(
+    start: Callable[..., Process], domain: int
+) -> None:
+    start(*LAUNCH, "namespace:=robot1/mind")
+    peer = Peer(domain, "robot1/mind")
+    try:
+        peer.spin_until(lambda: active(peer, "memory"), 90.0, "memory active")
+        peer.spin_until(lambda: active(peer, "brain"), 90.0, "brain active")
+        names = {space + "/" + name for name, space in peer.node.get_node_names_and_namespaces()}
+        assert {"/robot1/mind/memory", "/robot1/mind/brain"} <= names
+    finally:
+        peer.close()
+
+
+def test_without_autostart_the_nodes_wait_unconfigured_and_obey_ros2_lifecycle(
+    start: Callable[..., Process], peer: Peer
+) -> None:
+    start(*LAUNCH, "autostart:=false")
+    state = peer.call(GetState, "memory/get_state", limit=60.0).current_state
+    assert state.id == State.PRIMARY_STATE_UNCONFIGURED
+    for transition, expected in (
+        ("configure", "inactive"),
+        ("activate", "active"),
+        ("deactivate", "inactive"),
+    ):
+        said = start("ros2", "lifecycle", "set", "/clara/memory", transition)
+        assert said.wait() == 0 and "Transitioning successful" in said.output, said.output
+        asked = start("ros2", "lifecycle", "get", "/clara/memory")
+        assert asked.wait() == 0 and expected in asked.output, asked.output
+
+
+def test_a_params_file_reaches_the_nodes(
+    start: Callable[..., Process], peer: Peer, tmp_path: Path
+) -> None:
+    file = tmp_path / "robot.yaml"
+    file.write_text("/**:\n  ros__parameters:\n    personality.warmth: 0.125\n")
+    start(*LAUNCH, f"params_file:={file}")
+    peer.spin_until(lambda: active(peer, "brain"), 90.0, "brain active")
+    asked = start("ros2", "param", "get", "/clara/brain", "personality.warmth")
+    assert asked.wait() == 0 and "0.125" in asked.output, asked.output
+
+
+def test_show_args_describes_every_argument(start: Callable[..., Process]) -> None:
+    shown = start(*LAUNCH, "--show-args")
+    assert shown.wait() == 0
+    for name in (
+        "model",
+        "namespace",
+        "memory_path",
+        "params_file",
+        "autostart",
+        "demo",
+        "log_level",
+    ):
+        assert f"'{name}':" in shown.output
+
+
+@pytest.mark.parametrize(
+    ("argument", "sentence"),
+    [
+        ("modle:=x.gguf", "clara.launch.py has no argument 'modle': did you mean 'model'?"),
+        ("wings:=2", "clara.launch.py has no argument 'wings'"),
+        ("params_file:=/nowhere/p.yaml", "there is no file /nowhere/p.yaml"),
+        ("autostart:=perhaps", "perhaps"),
+    ],
+)
+def test_a_wrong_launch_argument_ends_the_launch_with_a_sentence(
+    start: Callable[..., Process], argument: str, sentence: str
+) -> None:
+    launch = start(*LAUNCH, argument)
+    assert launch.wait(30.0) == 1, launch.output
+    assert sentence in launch.output
+    assert "Traceback" not in launch.output
+    assert "process started" not in launch.output
+
+
+def test_the_launch_file_is_ordinary_launch_code() -> None:
+    """Read with the very `launch` that is importable here: the real one where there is one."""
+    launch = pytest.importorskip("launch")
+    folder = subprocess.run(
+        ["ros2", "pkg", "prefix", "--share", "clara_brain"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.strip()
+    from launch.launch_description_sources import PythonLaunchDescriptionSource
+
+    source = PythonLaunchDescriptionSource(f"{folder}/launch/clara.launch.py")
+    description = source.get_launch_description(launch.LaunchContext())
+    names = {argument.name for argument in description.get_launch_arguments()}
+    assert {"model", "namespace", "memory_path", "params_file", "autostart", "demo"} <= names
