@@ -203,7 +203,9 @@ def run(command: list[str | Path], log: TextIO, **environ: str) -> None:
 
 def says(script: str) -> str:
     """Return what a script prints in the venv's Python."""
-    result = subprocess.run([PYTHON, "-c", script], capture_output=True, text=True, check=True)
+    result = subprocess.run([PYTHON, "-c", script], capture_output=True, text=True, check=False)
+    if result.returncode != 0:
+        raise SetupError(f"the venv's Python fails:\n{result.stderr.strip()}")
     return result.stdout.strip()
 
 
@@ -337,7 +339,7 @@ def venv_fits(ros: Ros) -> bool:
         recorded = json.loads((STAMPS / "ros.json").read_text())["mode"]
         prefix = says("import sys; print(sys.prefix)")
         shebang = (VENV / "bin" / "pip").read_text().splitlines()[0]
-    except (OSError, ValueError, KeyError, IndexError, subprocess.CalledProcessError):
+    except (OSError, ValueError, KeyError, IndexError, SetupError):
         return False
     return bool(recorded == ros.mode and Path(prefix) == VENV and str(VENV) in shebang)
 

@@ -1,0 +1,108 @@
+# Copyright 2026 The Clara Authors
+# SPDX-License-Identifier: Apache-2.0
+"""`tools/set_up.py`, run for real in a small tree of its own, with nothing to download."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+SATISFIED = "pip\n"
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """Give a checkout whose requirements are there already, and a ROS 2 to source."""
+    (tmp_path / "tools").mkdir()
+    shutil.copy(ROOT / "tools" / "set_up.py", tmp_path / "tools")
+    (tmp_path / "constraints.txt").write_text("# nothing\n")
+    (tmp_path / "requirements").mkdir()
+    for name in ("ros", "build", "runtime", "model", "lint"):
+        (tmp_path / "requirements" / f"{name}.txt").write_text(SATISFIED)
+    rclpy = tmp_path.parent / f"{tmp_path.name}_ros" / "share" / "rclpy"
+    rclpy.mkdir(parents=True)
+    (rclpy / "package.xml").write_text("<package/>")
+    return tmp_path
+
+
+def set_up(tree: Path, *options: str, ros: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """Run set-up under a sourced ROS 2, with no package index to ask."""
+    prefix = ros or tree.parent / f"{tree.name}_ros"
+    return subprocess.run(
+        [getattr(sys, "_base_executable", sys.executable), "tools/set_up.py", *options],
+        cwd=tree,
+        env={
+            "PATH": "/usr/bin:/bin:/usr/local/bin",
+            "PIP_NO_INDEX": "1",
+            "AMENT_PREFIX_PATH": str(prefix),
+            "ROS_DISTRO": "jazzy",
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_the_second_run_does_nothing(tree: Path) -> None:
+    first = set_up(tree)
+    assert first.returncode == 0, first.stderr + first.stdout
+    assert "ROS 2 jazzy at" in first.stdout and "[4/4]" in first.stdout
+    assert "include-system-site-packages = true" in (tree / ".venv" / "pyvenv.cfg").read_text()
+    made = (tree / ".venv" / "pyvenv.cfg").stat().st_mtime_ns
+    second = set_up(tree)
+    assert second.returncode == 0 and second.stdout == ""
+    assert (tree / ".venv" / "pyvenv.cfg").stat().st_mtime_ns == made
+
+
+def test_a_step_that_fails_is_named_and_the_next_run_goes_on_there(tree: Path) -> None:
+    file = tree / "requirements" / "runtime.txt"
+    file.write_text("no-such-package-of-clara\n")
+    failed = set_up(tree)
+    assert failed.returncode == 1
+    assert "no-such-package-of-clara" in failed.stderr and "log/set_up.log" in failed.stderr
+    assert "Traceback" not in failed.stderr
+    file.write_text(SATISFIED)
+    resumed = set_up(tree)
+    assert resumed.returncode == 0
+    assert "[1/4]" not in resumed.stdout and "[2/4]" not in resumed.stdout
+    assert "[3/4]" in resumed.stdout and "[4/4]" in resumed.stdout
+
+
+def test_a_changed_version_repeats_the_steps_and_keeps_the_venv(tree: Path) -> None:
+    set_up(tree)
+    (tree / "constraints.txt").write_text("left-pad==1.0\n")
+    again = set_up(tree)
+    assert again.returncode == 0
+    assert "[1/4]" not in again.stdout and "[2/4]" in again.stdout
+
+
+def test_another_ros_2_makes_the_venv_anew(tree: Path, tmp_path: Path) -> None:
+    set_up(tree)
+    other = tmp_path.parent / f"{tmp_path.name}_other_ros"
+    shutil.copytree(tmp_path.parent / f"{tmp_path.name}_ros", other)
+    again = set_up(tree, ros=other)
+    assert again.returncode == 0
+    assert "making it anew" in again.stdout and "[1/4]" in again.stdout
+
+
+def test_a_missing_system_package_is_named_in_one_line(tree: Path) -> None:
+    tools = tree / "bin"
+    tools.mkdir()
+    for name in ("make", "git"):
+        (tools / name).symlink_to(shutil.which(name) or name)
+    result = subprocess.run(
+        [getattr(sys, "_base_executable", sys.executable), "tools/set_up.py"],
+        cwd=tree,
+        env={"PATH": str(tools)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 1
+    assert "sudo apt install" in result.stderr and "g++" in result.stderr
+    assert "Traceback" not in result.stderr
