@@ -1,0 +1,80 @@
+# Copyright 2026 The Clara Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Render a conversation with the chat template that the GGUF carries.
+
+The template is code from a file, so it runs in Jinja's sandbox. A template that knows no system role gets the
+system prompt at the head of the first thing the user said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NoReturn
+
+from jinja2 import TemplateError
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from clara_brain.errors import BackendError, ModelError
+
+
+@dataclass(frozen=True)
+class Message:
+    """One message: `role` is "system", "user" or "assistant"."""
+
+    role: str
+    content: str
+
+
+class ChatTemplate:
+    """A compiled chat template. Raises ModelError when it is absent or not well-formed."""
+
+    def __init__(self, source: str | None, bos: str = "", eos: str = "") -> None:
+        if not source:
+            raise ModelError(
+                "the model has no chat template (tokenizer.chat_template), so it cannot hold a conversation;"
+                " take an instruct model, or convert it together with its template"
+            )
+        self._tokens = {"bos_token": bos, "eos_token": eos}
+        environment = ImmutableSandboxedEnvironment(
+            trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"]
+        )
+        environment.globals["raise_exception"] = _raise
+        environment.globals["strftime_now"] = lambda pattern: datetime.now().strftime(pattern)
+        try:
+            self._template = environment.from_string(source)
+            self._system_role = self._knows_system_role()
+        except TemplateError as error:
+            raise ModelError(f"the model's chat template is not valid: {error}") from error
+
+    def render(self, messages: Sequence[Message]) -> str:
+        """Return the prompt up to where the assistant's reply starts."""
+        if not self._system_role:
+            messages = _fold_system(messages)
+        try:
+            return self._render(messages)
+        except TemplateError as error:
+            raise BackendError(f"the model's chat template refused the conversation: {error}") from error
+
+    def _render(self, messages: Sequence[Message]) -> str:
+        dicts = [{"role": message.role, "content": message.content} for message in messages]
+        return self._template.render(messages=dicts, add_generation_prompt=True, **self._tokens)
+
+    def _knows_system_role(self) -> bool:
+        probe = "clara-probe"
+        try:
+            return probe in self._render([Message("system", probe), Message("user", "hello")])
+        except TemplateError:
+            self._render([Message("user", "hello")])
+            return False
+
+
+def _raise(message: str) -> NoReturn:
+    raise TemplateError(message)
+
+
+def _fold_system(messages: Sequence[Message]) -> list[Message]:
+    system = [message.content for message in messages if message.role == "system"]
+    rest = [message for message in messages if message.role != "system"]
+    return [Message(rest[0].role, "\n\n".join([*system, rest[0].content])), *rest[1:]]

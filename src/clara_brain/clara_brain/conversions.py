@@ -1,0 +1,224 @@
+# Copyright 2026 The Clara Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Between messages and the library's own types; every field of a goal is checked here."""
+
+from __future__ import annotations
+
+import math
+import random
+import time
+
+from clara_interfaces.action import Chat
+from clara_interfaces.msg import Session as SessionMsg
+from clara_interfaces.msg import Trait, Timing, Usage
+from clara_interfaces.srv import GetModelInfo, QueryMemory
+from diagnostic_msgs.msg import KeyValue
+from rclpy.time import Time
+
+from clara_brain import errors
+from clara_brain.engine import Completion, Stop
+from clara_brain.grounding import Fact, MemoryPolicy, Outcome, Recollection
+from clara_brain.llama_runtime import SamplerSettings
+from clara_brain.model_info import ModelInfo
+from clara_brain.persona import TRAITS, Spec
+from clara_brain.sessions import Session
+from clara_brain.settings import BrainSettings, SamplingSettings
+from clara_brain.turn import SkillPolicy, TurnRequest, TurnResult
+
+LONGEST_TEXT = 16_384
+LONGEST_NAME = 128
+_MOST_STOPS, _LONGEST_STOP = 8, 64
+_LONGEST_GRAMMAR = 65_536
+
+_MEMORY = {
+    Chat.Goal.NEVER: MemoryPolicy.NEVER,
+    Chat.Goal.AUTO: MemoryPolicy.AUTO,
+    Chat.Goal.ALWAYS: MemoryPolicy.ALWAYS,
+}
+_SKILLS = {
+    Chat.Goal.NEVER: SkillPolicy.NEVER,
+    Chat.Goal.ALWAYS: SkillPolicy.ALWAYS,
+    Chat.Goal.DRY_RUN: SkillPolicy.DRY_RUN,
+}
+_CODES = {
+    errors.InvalidRequest: Chat.Result.INVALID_REQUEST,
+    errors.QueueFull: Chat.Result.QUEUE_FULL,
+    errors.ContextOverflow: Chat.Result.CONTEXT_OVERFLOW,
+    errors.BackendError: Chat.Result.BACKEND_FAILED,
+    errors.ShuttingDown: Chat.Result.SHUTTING_DOWN,
+}
+
+
+def error_code(error: errors.BrainError) -> int:
+    """Error code of the Chat action for an error of the library."""
+    return _CODES.get(type(error), Chat.Result.UNKNOWN)
+
+
+def turn_request(goal: Chat.Goal, settings: BrainSettings, system: str) -> TurnRequest:
+    """Check a goal and fill in what it leaves to the parameters. Raises InvalidRequest."""
+    if not goal.text.strip():
+        raise errors.InvalidRequest("text is empty")
+    _longest("text", goal.text, LONGEST_TEXT)
+    _longest("session_id", goal.session_id, LONGEST_NAME)
+    seconds = goal.deadline.sec + goal.deadline.nanosec / 1e9
+    if seconds < 0:
+        raise errors.InvalidRequest(f"deadline must not be negative, but is {seconds} s")
+    return TurnRequest(
+        text=goal.text,
+        system=system,
+        sampling=_sampling(goal, settings.sampling),
+        max_tokens=goal.max_tokens or settings.max_tokens,
+        session=goal.session_id,
+        memory=_policy("memory_policy", goal.memory_policy, _MEMORY, MemoryPolicy(settings.memory_policy)),
+        skills=_policy("skill_policy", goal.skill_policy, _SKILLS, SkillPolicy(settings.skill_policy)),
+        stop=_stops(goal),
+        deadline=time.monotonic() + seconds if seconds else None,
+    )
+
+
+def chat_result(result: TurnResult) -> Chat.Result:
+    """Fill the result of the Chat action."""
+    completion = result.completion
+    message = Chat.Result(
+        text=completion.text,
+        stop_reason=int(completion.stop),
+        memory_ids=result.memory_ids,
+        memory_abstained=result.memory_abstained,
+        dropped_turns=completion.dropped_turns,
+        usage=Usage(
+            prompt_tokens=completion.prompt_tokens,
+            cached_tokens=completion.cached_tokens,
+            completion_tokens=completion.completion_tokens,
+        ),
+        timing=Timing(
+            queued=completion.queued,
+            time_to_first_token=completion.time_to_first_token,
+            generating=completion.generating,
+            tokens_per_second=completion.tokens_per_second,
+        ),
+    )
+    if completion.error:
+        message.error_code = error_code(completion.error)
+        message.error_msg = str(completion.error)
+    elif completion.stop is Stop.CANCELED:
+        message.error_code = Chat.Result.CANCELED
+        message.error_msg = "the turn was canceled"
+    elif completion.stop is Stop.DEADLINE:
+        message.error_code = Chat.Result.DEADLINE_EXCEEDED
+        message.error_msg = "the turn was not finished by its deadline"
+    return message
+
+
+def failed(code: int, reason: str) -> Chat.Result:
+    """Return the result of a turn that never started."""
+    return Chat.Result(stop_reason=Chat.Result.STOP_NONE, error_code=code, error_msg=reason)
+
+
+def recollection(response: QueryMemory.Response, now: Time) -> Recollection:
+    """Take what the prompt needs from memory's answer."""
+    facts = []
+    for match in response.episodes:
+        episode = match.episode
+        age = (now - Time.from_msg(episode.end, clock_type=now.clock_type)).nanoseconds / 1e9
+        known = [outcome.value for outcome in Outcome]
+        outcome = Outcome(episode.outcome) if episode.outcome in known else Outcome.UNKNOWN
+        facts.append(
+            Fact(
+                episode_id=episode.episode_id,
+                action=episode.action,
+                object=episode.object,
+                outcome=outcome,
+                age=max(0.0, age),
+                subject="" if episode.subject == episode.robot else episode.subject,
+                detail=episode.detail,
+            )
+        )
+    return Recollection(tuple(facts), bool(response.abstained))
+
+
+def traits(spec: Spec, values: dict[str, float]) -> list[Trait]:
+    """All sliders with their values and the defaults of the personality file."""
+    return [
+        Trait(
+            name=name,
+            kind=Trait.TRAIT if name in TRAITS else Trait.DOMAIN,
+            value=value,
+            default_value=spec.values[name],
+        )
+        for name, value in values.items()
+    ]
+
+
+def session_message(session: Session) -> SessionMsg:
+    """Describe a conversation; its times are seconds of the node's clock."""
+    return SessionMsg(
+        session_id=session.name,
+        created=Time(nanoseconds=int(session.created * 1e9)).to_msg(),
+        last_used=Time(nanoseconds=int(session.last_used * 1e9)).to_msg(),
+        turns=session.turns,
+        tokens=session.tokens,
+    )
+
+
+def fill_model_info(response: GetModelInfo.Response, info: ModelInfo) -> None:
+    """Fill the answer of model/info."""
+    response.path = str(info.path)
+    response.sha256 = info.sha256
+    response.bytes = info.bytes
+    response.name = info.name
+    response.architecture = info.header.architecture
+    response.quantization = info.header.quantization
+    response.parameters = info.header.parameters
+    response.context_length = info.context_length
+    response.trained_context_length = info.header.trained_context_length
+    response.backend = "llama.cpp"
+    response.metadata = [KeyValue(key=key, value=value) for key, value in info.metadata()]
+
+
+def _longest(name: str, value: str, limit: int) -> None:
+    if len(value) > limit:
+        raise errors.InvalidRequest(f"{name} has {len(value)} characters; at most {limit} are allowed")
+
+
+def _policy(name, value, table, default):
+    if value == Chat.Goal.DEFAULT:
+        return default
+    if value not in table:
+        allowed = ", ".join(str(number) for number in (0, *table))
+        raise errors.InvalidRequest(f"{name} must be one of {allowed}, not {value}")
+    return table[value]
+
+
+def _sampling(goal: Chat.Goal, defaults: SamplingSettings) -> SamplerSettings:
+    sampling = goal.sampling
+
+    def number(name: str, highest: float) -> float:
+        value = getattr(sampling, name)
+        if math.isnan(value) or value > highest:
+            raise errors.InvalidRequest(f"sampling.{name} must be at most {highest:g}, not {value}")
+        return getattr(defaults, name) if value < 0 else value
+
+    if sampling.repeat_penalty == 0.0:
+        raise errors.InvalidRequest("sampling.repeat_penalty must be more than 0; 1 switches it off")
+    _longest("sampling.grammar", sampling.grammar, _LONGEST_GRAMMAR)
+    seed = sampling.seed if sampling.seed >= 0 else defaults.seed
+    return SamplerSettings(
+        temperature=number("temperature", 2.0),
+        top_p=number("top_p", 1.0),
+        top_k=defaults.top_k if sampling.top_k < 0 else sampling.top_k,
+        min_p=number("min_p", 1.0),
+        repeat_penalty=number("repeat_penalty", 2.0),
+        seed=seed if seed >= 0 else random.getrandbits(32),
+        grammar=sampling.grammar,
+    )
+
+
+def _stops(goal: Chat.Goal) -> tuple[str, ...]:
+    stops = tuple(goal.sampling.stop)
+    if len(stops) > _MOST_STOPS:
+        raise errors.InvalidRequest(f"sampling.stop has {len(stops)} entries; at most {_MOST_STOPS}")
+    for stop in stops:
+        if not stop:
+            raise errors.InvalidRequest("sampling.stop has an empty entry")
+        _longest("an entry of sampling.stop", stop, _LONGEST_STOP)
+    return stops

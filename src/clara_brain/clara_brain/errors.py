@@ -1,0 +1,50 @@
+# Copyright 2026 The Clara Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Everything that clara_brain raises on purpose.
+
+Each message is one sentence for people: what was wrong, where, and what to do.
+"""
+
+
+class BrainError(Exception):
+    """Base of all errors of this package."""
+
+
+class ModelError(BrainError):
+    """The model file is missing, damaged, unsupported, or could not be loaded."""
+
+
+class BackendError(BrainError):
+    """The model was loaded, but failed while it worked."""
+
+
+class InvalidRequest(BrainError):
+    """A field of a request is empty, too long, out of range or not well-formed."""
+
+
+class QueueFull(BrainError):
+    """Too many turns are waiting."""
+
+
+class ContextOverflow(BrainError):
+    """Persona and text alone do not fit into the model's context."""
+
+
+class ShuttingDown(BrainError):
+    """The engine takes no more work."""
+
+
+class SpecError(BrainError):
+    """The personality file, or a value for a slider, is not valid."""
+
+
+class SkillFileError(BrainError):
+    """The file of skills is not valid."""
+
+
+class SkillRefused(BrainError):
+    """What the model decided did not pass the allow-list, the types or the ranges."""
+
+
+class SessionNotFound(BrainError):
+    """No conversation has this name."""

@@ -1,0 +1,269 @@
+# Copyright 2026 The Clara Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Read the header of a GGUF file and check it before llama.cpp sees it.
+
+llama.cpp may abort the whole process on a damaged file, so the magic, the version, the metadata and the extent
+of every tensor are checked here first. Format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
+"""
+
+from __future__ import annotations
+
+import math
+import mmap
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from clara_brain.errors import ModelError
+
+MAGIC = b"GGUF"
+VERSIONS = (2, 3)
+_MAX_DIMENSIONS = 4
+_SHOWN_ITEMS = 16
+
+_SCALARS = {
+    0: "B",
+    1: "b",
+    2: "H",
+    3: "h",
+    4: "I",
+    5: "i",
+    6: "f",
+    7: "?",
+    10: "Q",
+    11: "q",
+    12: "d",
+}
+_STRING, _ARRAY = 8, 9
+
+# ggml type: elements in a block, bytes of a block.
+_BLOCKS = {
+    0: (1, 4),
+    1: (1, 2),
+    2: (32, 18),
+    3: (32, 20),
+    6: (32, 22),
+    7: (32, 24),
+    8: (32, 34),
+    9: (32, 36),
+    10: (256, 84),
+    11: (256, 110),
+    12: (256, 144),
+    13: (256, 176),
+    14: (256, 210),
+    15: (256, 292),
+    16: (256, 66),
+    17: (256, 74),
+    18: (256, 98),
+    19: (256, 50),
+    20: (32, 18),
+    21: (256, 110),
+    22: (256, 82),
+    23: (256, 136),
+    24: (1, 1),
+    25: (1, 2),
+    26: (1, 4),
+    27: (1, 8),
+    28: (1, 8),
+    29: (256, 56),
+    30: (1, 2),
+    34: (256, 54),
+    35: (256, 66),
+    39: (32, 17),
+}
+
+# general.file_type, as llama.cpp's enum llama_ftype names it.
+FILE_TYPES = {
+    0: "F32",
+    1: "F16",
+    2: "Q4_0",
+    3: "Q4_1",
+    7: "Q8_0",
+    8: "Q5_0",
+    9: "Q5_1",
+    10: "Q2_K",
+    11: "Q3_K_S",
+    12: "Q3_K_M",
+    13: "Q3_K_L",
+    14: "Q4_K_S",
+    15: "Q4_K_M",
+    16: "Q5_K_S",
+    17: "Q5_K_M",
+    18: "Q6_K",
+    19: "IQ2_XXS",
+    20: "IQ2_XS",
+    21: "Q2_K_S",
+    22: "IQ3_XS",
+    23: "IQ3_XXS",
+    24: "IQ1_S",
+    25: "IQ4_NL",
+    26: "IQ3_S",
+    27: "IQ3_M",
+    28: "IQ2_S",
+    29: "IQ2_M",
+    30: "IQ4_XS",
+    31: "IQ1_M",
+    32: "BF16",
+    36: "TQ1_0",
+    37: "TQ2_0",
+    38: "MXFP4_MOE",
+}
+
+
+@dataclass(frozen=True)
+class GgufHeader:
+    """What the header of a GGUF file says.
+
+    `metadata` holds Python values; an array is given as its first items and its length, as text.
+    `parameters` is the number of weights of all tensors.
+    """
+
+    version: int
+    tensors: int
+    parameters: int
+    metadata: dict[str, Any]
+
+    @property
+    def architecture(self) -> str:
+        """Name of the architecture, as "llama"."""
+        return str(self.metadata.get("general.architecture", ""))
+
+    @property
+    def quantization(self) -> str:
+        """Name of the quantisation, as "Q4_1"; "unknown" where the file does not say."""
+        return FILE_TYPES.get(self.metadata.get("general.file_type", -1), "unknown")
+
+    @property
+    def trained_context_length(self) -> int:
+        """Tokens that the model was trained for; 0 where the file does not say."""
+        return int(self.metadata.get(f"{self.architecture}.context_length", 0))
+
+
+class _Cut(Exception):
+    """The file ends inside of what is being read."""
+
+
+class _Cursor:
+    """Reads little-endian values one after another and never beyond the end."""
+
+    def __init__(self, data: mmap.mmap) -> None:
+        self.data = data
+        self.at = 0
+
+    def take(self, count: int) -> bytes:
+        if count > len(self.data) - self.at:
+            raise _Cut
+        self.at += count
+        return self.data[self.at - count : self.at]
+
+    def skip(self, count: int) -> None:
+        if count > len(self.data) - self.at:
+            raise _Cut
+        self.at += count
+
+    def number(self, code: str) -> Any:
+        return struct.unpack("<" + code, self.take(struct.calcsize("<" + code)))[0]
+
+    def string(self) -> str:
+        return self.take(self.number("Q")).decode("utf-8", "replace")
+
+    def value(self, kind: int) -> Any:
+        if kind == _STRING:
+            return self.string()
+        if kind == _ARRAY:
+            return self.array()
+        if kind not in _SCALARS:
+            raise ModelError(f"unknown metadata type {kind}")
+        return self.number(_SCALARS[kind])
+
+    def array(self) -> str:
+        kind, count = self.number("I"), self.number("Q")
+        if kind == _ARRAY:
+            raise ModelError("arrays of arrays are not supported")
+        shown = [self.value(kind) for _ in range(min(count, _SHOWN_ITEMS))]
+        rest = count - len(shown)
+        if kind == _STRING:
+            for _ in range(rest):
+                self.skip(self.number("Q"))
+        else:
+            self.skip(rest * struct.calcsize("<" + _SCALARS[kind]))
+        return f"{shown} ({count} items)" if rest else str(shown)
+
+
+def read_header(path: str | Path) -> GgufHeader:
+    """Read and check the header of a GGUF file.
+
+    Raises ModelError with one sentence when the file is missing, unreadable, no GGUF, too new, or cut short.
+    """
+    path = Path(path)
+    try:
+        with path.open("rb") as file:
+            magic = file.read(4)
+            if magic != MAGIC:
+                raise ModelError(
+                    f"{path} is not a GGUF file: it starts with {magic!r}, not {MAGIC!r};"
+                    " give a model in llama.cpp's GGUF format"
+                )
+            with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+                return _parse(data, path)
+    except OSError as error:
+        raise ModelError(f"model file {path} cannot be read: {error.strerror}") from error
+
+
+def _parse(data: mmap.mmap, path: Path) -> GgufHeader:
+    cursor = _Cursor(data)
+    cursor.skip(len(MAGIC))
+    try:
+        version = cursor.number("I")
+        if version not in VERSIONS:
+            raise ModelError(
+                f"{path} is GGUF version {version}; versions {VERSIONS[0]} and {VERSIONS[1]} are"
+                " understood: update clara_brain and llama-cpp-python, or convert the model again"
+            )
+        tensors, pairs = cursor.number("Q"), cursor.number("Q")
+        metadata: dict[str, Any] = {}
+        for _ in range(pairs):
+            key = cursor.string()
+            try:
+                metadata[key] = cursor.value(cursor.number("I"))
+            except ModelError as error:
+                raise ModelError(f"{path} is damaged or too new: metadata {key[:64]!r}: {error}") from error
+        parameters, extent = _tensors(cursor, tensors, path)
+    except _Cut:
+        raise ModelError(
+            f"{path} is cut short: its header ends after {len(data)} bytes; copy or download it again"
+        ) from None
+    alignment = metadata.get("general.alignment", 32)
+    if not isinstance(alignment, int) or alignment < 1:
+        raise ModelError(f"{path} is damaged: general.alignment is {alignment!r}")
+    needed = -(-cursor.at // alignment) * alignment + extent
+    if needed > len(data):
+        raise ModelError(
+            f"{path} is cut short: {len(data)} of at least {needed} bytes are there; copy or download it again"
+        )
+    if not metadata.get("general.architecture"):
+        raise ModelError(f"{path} does not say its architecture (general.architecture): convert it again")
+    return GgufHeader(version, tensors, parameters, metadata)
+
+
+def _tensors(cursor: _Cursor, count: int, path: Path) -> tuple[int, int]:
+    """Return the number of weights, and the bytes of the data section that the tensors need."""
+    parameters = extent = 0
+    for _ in range(count):
+        name = cursor.string()
+        dimensions = cursor.number("I")
+        if dimensions > _MAX_DIMENSIONS:
+            raise ModelError(f"{path} is damaged: tensor {name[:64]!r} has {dimensions} dimensions")
+        shape = [cursor.number("Q") for _ in range(dimensions)]
+        kind, offset = cursor.number("I"), cursor.number("Q")
+        if kind not in _BLOCKS:
+            raise ModelError(
+                f"{path} is damaged or too new: tensor {name[:64]!r} has the unknown type {kind};"
+                " update clara_brain and llama-cpp-python, or quantise the model another way"
+            )
+        elements = math.prod(shape)
+        block, size = _BLOCKS[kind]
+        parameters += elements
+        extent = max(extent, offset + elements // block * size)
+    return parameters, extent

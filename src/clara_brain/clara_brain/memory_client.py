@@ -1,0 +1,57 @@
+# Copyright 2026 The Clara Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Ask memory over its service, without ever holding up a turn for longer than the time limit."""
+
+from __future__ import annotations
+
+from clara_interfaces.srv import QueryMemory
+from rclpy.callback_groups import CallbackGroup
+from rclpy.clock import Clock
+from rclpy.clock_type import ClockType
+from rclpy.node import Node
+
+from clara_brain import conversions
+from clara_brain.grounding import Recollection
+from clara_brain.promise import RosPromise
+
+
+class MemoryClient:
+    """Client of `memory/query`. Without an answer the turn goes on, with one warning until memory is back."""
+
+    def __init__(self, node: Node, group: CallbackGroup) -> None:
+        self._node = node
+        self._client = node.create_client(QueryMemory, "memory/query", callback_group=group)
+        self._group = group
+        self._clock = Clock(clock_type=ClockType.STEADY_TIME)
+        self._missing = False
+
+    async def recall(self, text: str, episodes: int, limit: float) -> Recollection | None:
+        """Ask with free text; None when memory is absent, slow (`limit` in seconds) or in error."""
+        if not self._client.service_is_ready():
+            return self._without("there is no memory/query service")
+        request = QueryMemory.Request(text=text, max_episodes=episodes)
+        promise = RosPromise(self._node)
+        future = self._client.call_async(request)
+        future.add_done_callback(promise.resolve)
+        timer = self._node.create_timer(
+            limit, lambda: promise.resolve(None), callback_group=self._group, clock=self._clock
+        )
+        try:
+            answered = await promise
+        finally:
+            self._node.destroy_timer(timer)
+        if answered is None:
+            self._client.remove_pending_request(future)
+            return self._without(f"memory did not answer within {limit:g} s")
+        response = future.result()
+        if response.error_code:
+            return self._without(f"memory answered with an error: {response.error_msg}")
+        if self._missing:
+            self._node.get_logger().info("memory answers again")
+            self._missing = False
+        return conversions.recollection(response, self._node.get_clock().now())
+
+    def _without(self, reason: str) -> None:
+        if not self._missing:
+            self._node.get_logger().warning(f"turns go on without memory: {reason}")
+            self._missing = True

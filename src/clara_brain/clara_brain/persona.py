@@ -1,0 +1,148 @@
+# Copyright 2026 The Clara Authors
+# SPDX-License-Identifier: Apache-2.0
+"""The personality: read `clara_spec.json`, check it, and turn the sliders into a system prompt.
+
+The prompt is short, for it goes to small models too, and depends on nothing but the sliders. A slider near its
+middle says nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from clara_brain.errors import SpecError
+
+TRAITS = ("warmth", "playful", "formal", "encouragement")
+DOMAINS = ("medical", "coding", "teaching", "quantum")
+SLIDERS = (*TRAITS, *DOMAINS)
+
+# What is said at the lowest fifth, the second, the middle, the fourth and the highest.
+_MANNERS = {
+    "warmth": ("cold and matter-of-fact", "reserved", "", "warm", "very warm and caring"),
+    "playful": ("always serious", "serious", "", "playful", "very playful and fond of jokes"),
+    "formal": ("very casual", "casual", "", "formal", "very formal and polite"),
+    "encouragement": ("critical", "sparing with praise", "", "encouraging", "very encouraging"),
+}
+_SUBJECTS = {
+    "medical": "medicine",
+    "coding": "programming",
+    "teaching": "teaching",
+    "quantum": "quantum physics",
+}
+_KNOWS, _KNOWS_LITTLE = 0.6, 0.3
+
+
+@dataclass(frozen=True)
+class Spec:
+    """A checked personality file. `values` has every slider, 0 to 1; `config` is for training."""
+
+    values: Mapping[str, float]
+    config: Mapping[str, Any]
+
+
+def load_spec(path: str | Path) -> Spec:
+    """Read a personality file. Raises SpecError with a sentence that names the file and the fault."""
+    path = Path(path)
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SpecError(f"personality file {path} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise SpecError(f"personality file {path} is not UTF-8 text (byte {error.start})") from error
+    except json.JSONDecodeError as error:
+        raise SpecError(
+            f"personality file {path} is not valid JSON: line {error.lineno}, column {error.colno}:"
+            f" {error.msg}"
+        ) from error
+    try:
+        return _spec(document)
+    except SpecError as error:
+        raise SpecError(f"personality file {path}: {error}") from None
+
+
+def check_value(name: str, value: object) -> float:
+    """Return the value of a slider as a float. Raises SpecError."""
+    if name not in SLIDERS:
+        raise SpecError(f"{name!r} is not a slider; there are {', '.join(SLIDERS)}")
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise SpecError(f"{name} must be a number from 0 to 1, not {value!r}")
+    if not math.isfinite(value) or not 0.0 <= value <= 1.0:
+        raise SpecError(f"{name} must be from 0 to 1, not {value}")
+    return float(value)
+
+
+def system_prompt(values: Mapping[str, float]) -> str:
+    """Say the sliders in words. `values` has every slider, 0 to 1."""
+    manners = [phrase for name in TRAITS if (phrase := _manner(name, values[name]))]
+    known = [_SUBJECTS[name] for name in DOMAINS if values[name] >= _KNOWS]
+    unknown = [_SUBJECTS[name] for name in DOMAINS if values[name] <= _KNOWS_LITTLE]
+    sentences = ["You are Clara, the voice and mind of a robot."]
+    if manners:
+        sentences.append(f"You are {_list(manners)}.")
+    if known:
+        sentences.append(f"You know a lot about {_list(known)}.")
+    if unknown:
+        sentences.append(f"You know little about {_list(unknown)}.")
+    sentences.append("Answer briefly, in one to three sentences.")
+    return " ".join(sentences)
+
+
+def _manner(name: str, value: float) -> str:
+    phrases = _MANNERS[name]
+    return phrases[min(int(value * len(phrases)), len(phrases) - 1)]
+
+
+def _list(words: list[str]) -> str:
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def _spec(document: object) -> Spec:
+    if not isinstance(document, dict):
+        raise SpecError(f"it must hold an object, not {_kind(document)}")
+    _only(document, ("personality", "expertise", "config"), "the file")
+    values = {
+        **_sliders(document["personality"], "personality", TRAITS),
+        **_sliders(document["expertise"], "expertise", DOMAINS),
+    }
+    return Spec(values, _config(document["config"]))
+
+
+def _sliders(section: object, where: str, names: tuple[str, ...]) -> dict[str, float]:
+    if not isinstance(section, dict):
+        raise SpecError(f"{where} must be an object, not {_kind(section)}")
+    _only(section, names, where)
+    try:
+        return {name: check_value(name, section[name]) for name in names}
+    except SpecError as error:
+        raise SpecError(f"{where}.{error}") from None
+
+
+def _config(section: object) -> dict[str, Any]:
+    if not isinstance(section, dict):
+        raise SpecError(f"config must be an object, not {_kind(section)}")
+    for name in ("base_model", "merge_method"):
+        if not isinstance(section.get(name), str) or not section[name]:
+            raise SpecError(f"config.{name} must be a text, not {section.get(name)!r}")
+    count = section.get("examples_per_dimension")
+    if isinstance(count, bool) or not isinstance(count, int) or count < 1:
+        raise SpecError(f"config.examples_per_dimension must be a whole number from 1, not {count!r}")
+    return dict(section)
+
+
+def _only(section: Mapping[str, object], names: tuple[str, ...], where: str) -> None:
+    unknown = [name for name in section if name not in names]
+    if unknown:
+        raise SpecError(f"{where} has the unknown key {unknown[0]!r}; it may have {', '.join(names)}")
+    missing = [name for name in names if name not in section]
+    if missing:
+        raise SpecError(f"{where} lacks {', '.join(missing)}")
+
+
+def _kind(value: object) -> str:
+    names = {list: "a list", str: "a text", bool: "true or false", type(None): "null"}
+    return names.get(type(value), "a number")

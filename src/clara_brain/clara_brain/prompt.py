@@ -1,0 +1,101 @@
+# Copyright 2026 The Clara Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Build the tokens of a prompt, so that they fit into the context.
+
+Persona and text always stay; the oldest turns of the history go first. Text from outside loses every control
+token of the model's vocabulary, so it can never open or close a turn.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from clara_brain.chat_template import ChatTemplate, Message
+from clara_brain.errors import ContextOverflow
+from clara_brain.llama_runtime import LlamaRuntime
+
+_LEAST_REPLY = 16
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """One completed turn of a conversation."""
+
+    user: str
+    assistant: str
+
+
+@dataclass(frozen=True)
+class ChatPrompt:
+    """A conversation to go on with; `history` is oldest first."""
+
+    system: str
+    text: str
+    history: tuple[Exchange, ...] = ()
+
+
+@dataclass(frozen=True)
+class RawPrompt:
+    """A text to go on with, without the chat template. Control tokens in `text` are not understood as such."""
+
+    text: str
+
+
+class PromptBuilder:
+    """Turns prompts into tokens for one model."""
+
+    def __init__(self, runtime: LlamaRuntime, template: ChatTemplate, bos: str) -> None:
+        self._runtime = runtime
+        self._template = template
+        self._bos = bos
+        texts = runtime.control_texts()
+        self._control = re.compile("|".join(map(re.escape, texts))) if texts else None
+
+    def neutralise(self, text: str) -> str:
+        """Replace every control token in a text from outside by a space."""
+        return self._control.sub(" ", text) if self._control else text
+
+    def build(self, prompt: ChatPrompt | RawPrompt, max_tokens: int) -> tuple[list[int], int]:
+        """Return the tokens and how many of the oldest turns were dropped. Raises ContextOverflow."""
+        n_ctx = self._runtime.n_ctx
+        if isinstance(prompt, RawPrompt):
+            tokens = self._runtime.tokenize(self.neutralise(prompt.text), add_special=True)
+            self._check(len(tokens), max_tokens)
+            return tokens, 0
+        reserve = min(max_tokens, n_ctx // 4)
+        tokens = self._chat(prompt, 0)
+        if len(tokens) + reserve <= n_ctx:
+            return tokens, 0
+        # Some room is won beyond the need, so that the next turns still find the same beginning in the cache.
+        room = n_ctx - reserve - n_ctx // 8
+        low, high = 1, len(prompt.history)
+        while low < high:
+            middle = (low + high) // 2
+            if len(self._chat(prompt, middle)) <= room:
+                high = middle
+            else:
+                low = middle + 1
+        dropped = min(low, len(prompt.history))
+        tokens = self._chat(prompt, dropped)
+        self._check(len(tokens), max_tokens)
+        return tokens, dropped
+
+    def _check(self, count: int, max_tokens: int) -> None:
+        least = min(max_tokens, _LEAST_REPLY)
+        if count + least > self._runtime.n_ctx:
+            raise ContextOverflow(
+                f"persona and text have {count} tokens, but the context has {self._runtime.n_ctx},"
+                f" {least} of them kept for the reply; shorten the text or raise n_ctx"
+            )
+
+    def _chat(self, prompt: ChatPrompt, dropped: int) -> list[int]:
+        messages = [Message("system", self.neutralise(prompt.system))] if prompt.system else []
+        for exchange in prompt.history[dropped:]:
+            messages.append(Message("user", self.neutralise(exchange.user)))
+            messages.append(Message("assistant", self.neutralise(exchange.assistant)))
+        messages.append(Message("user", self.neutralise(prompt.text)))
+        rendered = self._template.render(messages)
+        # A template may write the BOS itself; the tokeniser must not add it a second time.
+        has_bos = bool(self._bos) and rendered.startswith(self._bos)
+        return self._runtime.tokenize(rendered, add_special=not has_bos)

@@ -1,0 +1,123 @@
+# Copyright 2026 The Clara Authors
+# SPDX-License-Identifier: Apache-2.0
+"""The node's services: sliders, lineage of the model, conversations."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from clara_interfaces.srv import (
+    GetModelInfo,
+    GetPersonality,
+    ListSessions,
+    ResetSession,
+    SetPersonality,
+)
+from rclpy.callback_groups import CallbackGroup
+from rclpy.node import Node
+
+from clara_brain import conversions, parameters, persona
+from clara_brain.errors import ModelError, SessionNotFound, SpecError
+from clara_brain.model_info import ModelInfo
+from clara_brain.sessions import Sessions
+
+_INACTIVE = "the brain is not active; configure and activate its node"
+
+
+class State(Protocol):
+    """What the services show of the node."""
+
+    spec: persona.Spec
+    spec_path: str
+    sessions: Sessions | None
+
+    async def model_info(self) -> ModelInfo:
+        """Lineage of the loaded model. Raises ModelError."""
+
+
+class Services:
+    """Serves personality/set, personality/get, model/info, session/list and session/reset."""
+
+    def __init__(self, node: Node, state: State, group: CallbackGroup) -> None:
+        self._node = node
+        self._state = state
+        for kind, name, callback in (
+            (SetPersonality, "personality/set", self._set_personality),
+            (GetPersonality, "personality/get", self._get_personality),
+            (GetModelInfo, "model/info", self._model_info),
+            (ListSessions, "session/list", self._list_sessions),
+            (ResetSession, "session/reset", self._reset_session),
+        ):
+            node.create_service(kind, name, callback, callback_group=group)
+
+    def _set_personality(
+        self, request: SetPersonality.Request, response: SetPersonality.Response
+    ) -> SetPersonality.Response:
+        try:
+            values = _slider_values(request)
+            outcome = parameters.set_sliders(self._node, values)
+            if not outcome.successful:
+                raise SpecError(outcome.reason)
+        except SpecError as error:
+            response.error_code = SetPersonality.Response.INVALID_REQUEST
+            response.error_msg = str(error)
+        response.traits = self._traits()
+        return response
+
+    def _get_personality(
+        self, request: GetPersonality.Request, response: GetPersonality.Response
+    ) -> GetPersonality.Response:
+        response.traits = self._traits()
+        response.system_prompt = persona.system_prompt(parameters.sliders(self._node))
+        response.spec_path = self._state.spec_path
+        return response
+
+    async def _model_info(
+        self, request: GetModelInfo.Request, response: GetModelInfo.Response
+    ) -> GetModelInfo.Response:
+        try:
+            conversions.fill_model_info(response, await self._state.model_info())
+        except ModelError as error:
+            response.error_code = GetModelInfo.Response.NO_MODEL
+            response.error_msg = str(error)
+        return response
+
+    def _list_sessions(
+        self, request: ListSessions.Request, response: ListSessions.Response
+    ) -> ListSessions.Response:
+        if self._state.sessions is None:
+            response.error_code, response.error_msg = ListSessions.Response.NOT_ACTIVE, _INACTIVE
+            return response
+        sessions = self._state.sessions.latest_first()
+        response.sessions = [conversions.session_message(session) for session in sessions]
+        return response
+
+    def _reset_session(
+        self, request: ResetSession.Request, response: ResetSession.Response
+    ) -> ResetSession.Response:
+        if self._state.sessions is None:
+            response.error_code, response.error_msg = ResetSession.Response.NOT_ACTIVE, _INACTIVE
+            return response
+        try:
+            response.turns = self._state.sessions.reset(request.session_id)
+        except SessionNotFound as error:
+            response.error_code = ResetSession.Response.SESSION_NOT_FOUND
+            response.error_msg = str(error)
+        return response
+
+    def _traits(self) -> list:
+        return conversions.traits(self._state.spec, parameters.sliders(self._node))
+
+
+def _slider_values(request: SetPersonality.Request) -> dict[str, float]:
+    if len(request.names) != len(request.values):
+        raise SpecError(
+            f"there are {len(request.names)} names but {len(request.values)} values; give one for each"
+        )
+    values: dict[str, float] = {}
+    for name, value in zip(request.names, request.values, strict=True):
+        if name in values:
+            raise SpecError(f"{name} is given twice")
+        # A float32 as 0.8 has digits that nobody wrote; seven digits are what it holds.
+        values[name] = round(persona.check_value(name, float(value)), 7)
+    return values

@@ -1,0 +1,70 @@
+# Copyright 2026 The Clara Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Every default of the brain, in one place: the library, the ROS parameters and the documentation read it here."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class EngineSettings:
+    """How the model is run. `n_ctx` is what one conversation may have, in tokens."""
+
+    n_ctx: int = 2048
+    slots: int = 4
+    n_batch: int = 256
+    n_threads: int = 0
+    n_gpu_layers: int = 0
+    queue_size: int = 8
+
+    def threads(self) -> int:
+        """Threads to compute with: `n_threads`, or the physical cores when it is 0."""
+        return self.n_threads or physical_cores()
+
+
+@dataclass(frozen=True)
+class SamplingSettings:
+    """Sampling where a request does not say. Chosen so that a model of 135M parameters stays on the subject."""
+
+    temperature: float = 0.3
+    top_p: float = 0.9
+    top_k: int = 40
+    min_p: float = 0.05
+    repeat_penalty: float = 1.1
+    seed: int = -1
+
+
+@dataclass(frozen=True)
+class BrainSettings:
+    """Everything else. Times in seconds; empty paths mean what ships with the packages."""
+
+    model: str = ""
+    spec: str = ""
+    skills: str = ""
+    max_tokens: int = 256
+    memory_policy: str = "auto"
+    skill_policy: str = "always"
+    memory_timeout_s: float = 0.5
+    memory_episodes: int = 3
+    max_sessions: int = 32
+    max_turns: int = 64
+    autostart: bool = False
+    engine: EngineSettings = field(default_factory=EngineSettings)
+    sampling: SamplingSettings = field(default_factory=SamplingSettings)
+
+
+def physical_cores() -> int:
+    """Physical cores that this process may use; two hardware threads of one core gain nothing here."""
+    allowed = os.sched_getaffinity(0)
+    cores = set()
+    for cpu in allowed:
+        topology = Path(f"/sys/devices/system/cpu/cpu{cpu}/topology")
+        try:
+            package = (topology / "physical_package_id").read_text()
+            cores.add((package, (topology / "core_id").read_text()))
+        except OSError:
+            return len(allowed)
+    return len(cores)

@@ -1,0 +1,68 @@
+# Copyright 2026 The Clara Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Turn the bytes of tokens into text that can be shown while it grows.
+
+A delta never ends inside a UTF-8 character, and never shows part of a stop string: what could still become one is
+held back until it is decided.
+"""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Sequence
+
+
+class TextStream:
+    """Takes the bytes of tokens, gives text; `text` is all that was given so far.
+
+    `stopped` becomes true when a stop string came; the text ends before it.
+    """
+
+    def __init__(self, stop: Sequence[str] = ()) -> None:
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self._stop = tuple(stop)
+        self._held = ""
+        self._given: list[str] = []
+        self.stopped = False
+
+    @property
+    def text(self) -> str:
+        """All deltas so far, joined."""
+        return "".join(self._given)
+
+    def push(self, piece: bytes) -> str:
+        """Take the bytes of one token; return the text that is certain because of it."""
+        return self._advance(self._decoder.decode(piece), last=False)
+
+    def finish(self) -> str:
+        """Return what was held back; half a character becomes U+FFFD."""
+        return self._advance(self._decoder.decode(b"", final=True), last=True)
+
+    def _advance(self, new: str, last: bool) -> str:
+        if self.stopped:
+            return ""
+        if not self._stop:
+            if new:
+                self._given.append(new)
+            return new
+        pending = self._held + new
+        found = [at for at in (pending.find(stop) for stop in self._stop) if at >= 0]
+        if found:
+            self.stopped = True
+            delta, self._held = pending[: min(found)], ""
+        else:
+            keep = 0 if last else self._undecided(pending)
+            cut = len(pending) - keep
+            delta, self._held = pending[:cut], pending[cut:]
+        if delta:
+            self._given.append(delta)
+        return delta
+
+    def _undecided(self, text: str) -> int:
+        """Length of the longest end of `text` that is the beginning of a stop string."""
+        longest = max(len(stop) for stop in self._stop) - 1
+        for length in range(min(longest, len(text)), 0, -1):
+            end = text[-length:]
+            if any(stop.startswith(end) for stop in self._stop):
+                return length
+        return 0

@@ -1,0 +1,148 @@
+# Copyright 2026 The Clara Authors
+# SPDX-License-Identifier: Apache-2.0
+"""One turn of a conversation, from text to reply: skill decision, memory, prompt, completion.
+
+Knows nothing of ROS: what it needs from outside is the Host. A turn runs as a coroutine; only the engine's
+callbacks come from another thread.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Protocol
+
+from clara_brain.engine import Completion, Engine, Request, Stop, Ticket
+from clara_brain.errors import BrainError, ShuttingDown
+from clara_brain.grounding import MemoryPolicy, Recollection, asks_memory, cue, grounded_text
+from clara_brain.llama_runtime import SamplerSettings
+from clara_brain.prompt import ChatPrompt, Exchange
+from clara_brain.sessions import Sessions
+
+
+class SkillPolicy(Enum):
+    """Whether a turn may use a skill of the robot."""
+
+    NEVER = "never"
+    ALWAYS = "always"
+    DRY_RUN = "dry_run"
+
+
+class Promise(Protocol):
+    """A value that comes later: awaited by the turn, resolved once from any thread."""
+
+    def __await__(self) -> object:
+        """Wait for the value."""
+
+    def resolve(self, value: object) -> None:
+        """Give the value."""
+
+
+class Host(Protocol):
+    """What a turn needs from the world around it."""
+
+    def promise(self) -> Promise:
+        """Return a new promise."""
+
+    def recall(self, text: str) -> Awaitable[Recollection | None]:
+        """Ask memory; None when it does not answer in time."""
+
+
+@dataclass(frozen=True)
+class TurnRequest:
+    """What is asked. `deadline` is a time of time.monotonic(), or None; an empty session is forgotten."""
+
+    text: str
+    system: str
+    sampling: SamplerSettings
+    max_tokens: int
+    session: str = ""
+    memory: MemoryPolicy = MemoryPolicy.NEVER
+    skills: SkillPolicy = SkillPolicy.NEVER
+    stop: tuple[str, ...] = ()
+    deadline: float | None = None
+
+
+@dataclass
+class TurnResult:
+    """What came of it; `completion` has the text, the figures and the error."""
+
+    completion: Completion
+    memory_ids: list[str] = field(default_factory=list)
+    memory_abstained: bool = False
+
+
+class Turn:
+    """One turn. `run` once; `cancel` at any time, from the thread that runs it."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        sessions: Sessions,
+        host: Host,
+        request: TurnRequest,
+        on_token: Callable[[str], None],
+    ) -> None:
+        self._engine = engine
+        self._sessions = sessions
+        self._host = host
+        self._request = request
+        self._on_token = on_token
+        self._accepted = time.monotonic()
+        self._ticket: Ticket | None = None
+        self._ending = Stop.NONE
+
+    def cancel(self, how: Stop = Stop.CANCELED) -> None:
+        """End the turn as soon as possible; its result has what was generated. Stop.ERROR means a shutdown."""
+        self._ending = self._ending or how
+        if self._ticket:
+            self._ticket.cancel(how)
+
+    async def run(self) -> TurnResult:
+        """Take the turn. Errors are in the result's completion."""
+        result = TurnResult(Completion())
+        try:
+            await self._run(result)
+        except BrainError as error:
+            result.completion.stop, result.completion.error = Stop.ERROR, error
+        return result
+
+    async def _run(self, result: TurnResult) -> None:
+        request = self._request
+        text = request.text
+        if asks_memory(request.memory, text):
+            recollection = await self._host.recall(cue(text))
+            if recollection is not None:
+                result.memory_ids = [fact.episode_id for fact in recollection.facts]
+                result.memory_abstained = recollection.abstained
+                text = grounded_text(text, recollection, self._engine.neutralise)
+        before = time.monotonic() - self._accepted
+        history = self._sessions.history(request.session) if request.session else ()
+        prompt = ChatPrompt(request.system, text, history)
+        result.completion = completion = await self._complete(
+            Request(prompt, request.sampling, request.max_tokens, request.stop, request.deadline),
+            self._on_token,
+        )
+        if completion.time_to_first_token:
+            completion.time_to_first_token += before
+        if request.session and completion.error is None and completion.stop in _COMPLETED:
+            exchange = Exchange(request.text, completion.text)
+            tokens = self._engine.count_tokens(request.text) + completion.completion_tokens
+            self._sessions.add(request.session, exchange, tokens, completion.dropped_turns)
+
+    async def _complete(self, request: Request, on_token: Callable[[str], None]) -> Completion:
+        if self._ending is Stop.ERROR:
+            raise ShuttingDown("the node stopped before the turn was finished")
+        if self._ending:
+            return Completion(stop=self._ending)
+        promise = self._host.promise()
+        self._ticket = self._engine.submit(request, on_token, promise.resolve)
+        completion = await promise
+        self._ticket = None
+        assert isinstance(completion, Completion)
+        return completion
+
+
+_COMPLETED = (Stop.END, Stop.LENGTH, Stop.STRING)

@@ -1,0 +1,94 @@
+# Copyright 2026 The Clara Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Where turns come in: admission, the turns under way, and what became of them.
+
+The Chat action and the topic `say` are two doors to this. A turn is refused at once when too many wait.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from clara_interfaces.action import Chat
+from rclpy.callback_groups import CallbackGroup
+from rclpy.node import Node
+
+from clara_brain import conversions, parameters
+from clara_brain.engine import Engine, Stop
+from clara_brain.errors import BrainError, QueueFull
+from clara_brain.grounding import Recollection
+from clara_brain.memory_client import MemoryClient
+from clara_brain.persona import system_prompt
+from clara_brain.promise import RosPromise
+from clara_brain.sessions import Sessions
+from clara_brain.turn import Turn
+
+
+class TurnDesk:
+    """Takes turns while an engine is there. All methods belong to the executor's thread."""
+
+    def __init__(self, node: Node, group: CallbackGroup) -> None:
+        self._node = node
+        self._memory = MemoryClient(node, group)
+        self._turns: list[Turn] = []
+        self._engine: Engine | None = None
+        self._sessions: Sessions | None = None
+        self.total = 0
+        self.last_error = ""
+
+    def open(self, engine: Engine, sessions: Sessions) -> None:
+        """Take turns from now on."""
+        self._engine, self._sessions = engine, sessions
+
+    def close(self) -> None:
+        """Refuse new turns and end those under way; they are answered with SHUTTING_DOWN."""
+        self._engine = self._sessions = None
+        for turn in self._turns:
+            turn.cancel(Stop.ERROR)
+
+    @property
+    def under_way(self) -> int:
+        """Turns that have not been answered yet."""
+        return len(self._turns)
+
+    def begin(self, goal: Chat.Goal, on_token: Callable[[str], None]) -> Turn | Chat.Result:
+        """Admit a turn, or say at once why not."""
+        if self._engine is None or self._sessions is None:
+            return conversions.failed(
+                Chat.Result.NOT_ACTIVE, "the brain is not active; configure and activate its node"
+            )
+        settings = parameters.read(self._node)
+        try:
+            request = conversions.turn_request(
+                goal, settings, system_prompt(parameters.sliders(self._node))
+            )
+            if len(self._turns) > self._engine.settings.queue_size:
+                raise QueueFull(
+                    f"{len(self._turns) - 1} turns are waiting, which is the most; try again later"
+                )
+        except BrainError as error:
+            self.last_error = str(error)
+            return conversions.failed(conversions.error_code(error), str(error))
+        turn = Turn(self._engine, self._sessions, self, request, on_token)
+        self._turns.append(turn)
+        return turn
+
+    async def finish(self, turn: Turn) -> Chat.Result:
+        """Run an admitted turn to its end."""
+        try:
+            result = conversions.chat_result(await turn.run())
+        finally:
+            self._turns.remove(turn)
+        self.total += 1
+        if result.error_code not in (Chat.Result.NONE, Chat.Result.CANCELED):
+            self.last_error = result.error_msg
+        return result
+
+    def promise(self) -> RosPromise:
+        """Return a promise that wakes the node's executor (part of the turn's Host)."""
+        return RosPromise(self._node)
+
+    def recall(self, text: str) -> Awaitable[Recollection | None]:
+        """Ask memory (part of the turn's Host)."""
+        settings = parameters.read(self._node)
+        return self._memory.recall(text, settings.memory_episodes, settings.memory_timeout_s)
