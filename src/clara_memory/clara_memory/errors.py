@@ -1,0 +1,40 @@
+# Copyright 2026 The Clara Authors
+# SPDX-License-Identifier: Apache-2.0
+"""What can go wrong in the memory; each error's text is a sentence fit for people."""
+
+from pathlib import Path
+
+
+class MemoryFault(Exception):
+    """Base of all errors of this package."""
+
+
+class InvalidRequest(MemoryFault):
+    """A field is missing, too long, not finite or given twice.
+
+    `field` names it, as `context[2].filler`.
+    """
+
+    def __init__(self, field: str, problem: str) -> None:
+        super().__init__(f"{field} {problem}")
+        self.field = field
+
+
+class StorageFailed(MemoryFault):
+    """The disk or the database refused; nothing of the request was stored."""
+
+
+class FileInUse(StorageFailed):
+    """Another process has the memory open for writing."""
+
+    def __init__(self, path: Path, pid: int | None) -> None:
+        who = f"process {pid}" if pid else "another process"
+        super().__init__(
+            f"{path} is in use by {who}: stop it, or give this memory another path "
+            "(reading works meanwhile: clara-memory --file ... export)"
+        )
+        self.pid = pid
+
+
+class NotAMemory(StorageFailed):
+    """The file exists, but this version of Clara cannot use it as a memory."""

@@ -1,0 +1,340 @@
+# Copyright 2026 The Clara Authors
+# SPDX-License-Identifier: Apache-2.0
+"""The episodic memory: a file of episodes, and columns in RAM that answer questions about them.
+
+`store` and `record` return after commit. Queries read what is committed and never wait for a commit. All methods may be called from any thread.
+"""
+
+import threading
+import time
+import uuid
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from os import PathLike
+from pathlib import Path
+from sqlite3 import Connection
+from types import TracebackType
+from typing import Any
+
+from clara_memory.columns import Columns
+from clara_memory.episode import Episode, Kind, Outcome, RoleFiller, check_episode, completed
+from clara_memory.errors import InvalidRequest, StorageFailed
+from clara_memory.formats import fillers_from_text
+from clara_memory.pairing import (
+    Change,
+    Event,
+    Pairing,
+    PairingCounts,
+    PairingSettings,
+    Result,
+    check_event,
+    check_result,
+)
+from clara_memory.retrieval import Answer, Query, check_query, rank, resolve
+from clara_memory.store import Store
+from clara_memory.text_cue import TextCue
+
+Filler = str | float | Sequence[float] | RoleFiller
+_LOADED = "seq, robot, subject, action, object, outcome, result, end_ns, context, effects"
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """Figures of the memory; times in ns, 0 where there is no episode."""
+
+    episodes: int
+    succeeded: int
+    failed: int
+    pending: int
+    oldest_ns: int
+    latest_ns: int
+    path: str
+    bytes: int
+    vocabulary: dict[str, int]
+    counts: PairingCounts
+
+
+class EpisodicMemory:
+    """Episodes by role: store what happened, ask by any subset of roles.
+
+    >>> memory = EpisodicMemory()
+    >>> _ = memory.store_memory(subject="CLARA", action="PICK_UP", object="CUP", result="SUCCESS")
+    >>> memory.query(object="CUP", result="SUCCESS")["action"].candidates[0].filler
+    'PICK_UP'
+    """
+
+    def __init__(
+        self,
+        path: str | PathLike[str] | None = None,
+        *,
+        robot: str = "CLARA",
+        read_only: bool = False,
+        pairing: PairingSettings | None = None,
+    ) -> None:
+        """Open the memory of a file, or one in RAM where path is None.
+
+        Raises:
+            StorageFailed: the file cannot be opened; FileInUse, NotAMemory: and why.
+        """
+        self.robot = robot
+        file = None if path is None else Path(path).expanduser().absolute()
+        self._store = Store(file, read_only=read_only)
+        self._columns = Columns()
+        self._text_cue = TextCue()
+        self._index = threading.Lock()
+        self._writing = threading.Lock()
+        try:
+            self._load()
+            self._pairing = Pairing(self._store, robot, pairing or PairingSettings())
+        except BaseException:
+            self._store.close()
+            raise
+
+    @property
+    def set_aside(self) -> Path | None:
+        """Where a damaged file found at the path was moved to, or None."""
+        return self._store.set_aside
+
+    @property
+    def pending(self) -> int:
+        """Number of actions that started and have not ended yet."""
+        return self._pairing.pending
+
+    def __len__(self) -> int:
+        return len(self._columns)
+
+    def _load(self) -> None:
+        for row in self._store.read(f"SELECT {_LOADED} FROM episodes ORDER BY seq"):
+            seq, robot, subject, action, thing, outcome, result, end_ns, context, effects = row
+            self._columns.append(
+                seq,
+                Episode(
+                    action=action,
+                    subject=subject,
+                    object=thing,
+                    outcome=outcome,
+                    result=result,
+                    robot=robot,
+                    end_ns=end_ns,
+                    context=fillers_from_text(context),
+                    effects=fillers_from_text(effects),
+                ),
+            )
+
+    def store_memory(
+        self,
+        subject: str = "",
+        action: str = "",
+        object: str = "",
+        result: str = "",
+        **context: Filler,
+    ) -> str:
+        """Store an episode by its roles; other keywords are context. Returns its episode_id.
+
+        Raises:
+            InvalidRequest, StorageFailed: as `store`.
+        """
+        fillers = tuple(as_filler(role, filler) for role, filler in context.items())
+        episode = Episode(
+            action=action, subject=subject, object=object, result=result, context=fillers
+        )
+        return self.store(episode).episode_id
+
+    def store(
+        self, episode: Episode, *, source: str = "service", now_ns: int | None = None
+    ) -> Episode:
+        """Store one episode and return it complete, with its id; it is on disk then.
+
+        Raises:
+            InvalidRequest: a field is not valid, or an episode with its episode_id is there.
+            StorageFailed: the disk refused; nothing was stored.
+        """
+        stored = self.store_all([episode], source=source, now_ns=now_ns)
+        if not stored:
+            raise InvalidRequest("episode_id", f"'{episode.episode_id}' is already in memory")
+        return stored[0]
+
+    def store_all(
+        self, episodes: Iterable[Episode], *, source: str = "file", now_ns: int | None = None
+    ) -> list[Episode]:
+        """Store episodes, all or (on error) none; those whose episode_id is known are left out.
+
+        Returns those that were added. Raises as `store`.
+        """
+        moment = time.time_ns() if now_ns is None else now_ns
+        whole = []
+        for episode in episodes:
+            check_episode(episode)
+            episode = completed(episode, robot=self.robot, now_ns=moment)
+            identity = episode.episode_id or uuid.uuid4().hex[:16]
+            whole.append(replace(episode, episode_id=identity, source=source))
+
+        def insert(database: Connection) -> list[Change]:
+            rows = [(self._store.insert(database, episode), episode) for episode in whole]
+            return [Change(seq, episode, True) for seq, episode in rows if seq is not None]
+
+        with self._writing:
+            with self._store.transaction() as database:
+                changes = insert(database)
+            self._take_up(changes)
+        return [change.episode for change in changes]
+
+    def record(
+        self, messages: Iterable[Event | Result], now_ns: int | None = None
+    ) -> list[Episode]:
+        """Pair events and results, in one commit; returns the episodes stored or completed.
+
+        Raises:
+            InvalidRequest: a message is not valid; nothing was taken in.
+            StorageFailed: the disk refused; nothing was taken in, try again later.
+        """
+        moment = time.time_ns() if now_ns is None else now_ns
+        valid = list(messages)
+        for message in valid:
+            if isinstance(message, Event):
+                check_event(message)
+            else:
+                check_result(message)
+        return self.record_arrived([(moment, message) for message in valid])
+
+    def record_arrived(self, arrived: Sequence[tuple[int, Event | Result]]) -> list[Episode]:
+        """Pair valid messages that come with the time of their arrival in ns; else as `record`."""
+        return self._paired(
+            lambda database: [
+                change
+                for moment, message in arrived
+                for change in self._pairing.take(database, message, moment)
+            ]
+        )
+
+    def expire(self, now_ns: int | None = None) -> list[Episode]:
+        """Store what has waited too long for its other half; returns those episodes.
+
+        Raises:
+            StorageFailed: the disk refused; nothing was changed.
+        """
+        moment = time.time_ns() if now_ns is None else now_ns
+        return self._paired(lambda database: self._pairing.expire(database, moment))
+
+    def _paired(self, work: Any) -> list[Episode]:
+        with self._writing:
+            counts = replace(self._pairing.counts)
+            try:
+                with self._store.transaction() as database:
+                    changes = work(database)
+            except StorageFailed:
+                self._pairing.counts = counts
+                self._pairing.reload()
+                raise
+            self._take_up(changes)
+        return [change.episode for change in changes]
+
+    def _take_up(self, changes: Iterable[Change]) -> None:
+        with self._index:
+            for change in changes:
+                if change.added:
+                    self._columns.append(change.seq, change.episode)
+                else:
+                    self._columns.update(change.seq, change.episode)
+
+    def query(
+        self,
+        text: str = "",
+        *,
+        ask: Sequence[str] = (),
+        top_k: int = 0,
+        max_episodes: int = 0,
+        since_ns: int = 0,
+        until_ns: int = 0,
+        outcomes: Sequence[Outcome] = (),
+        robots: Sequence[str] = (),
+        **cue: Filler,
+    ) -> Answer:
+        """Ask by roles (as keywords), free text, or both. No cue at all lists the latest episodes.
+
+        Raises:
+            InvalidRequest: a field is not valid.
+            StorageFailed: the episodes found could not be read.
+        """
+        return self.ask(
+            Query(
+                cue=tuple(as_filler(role, filler) for role, filler in cue.items()),
+                text=text,
+                ask=tuple(ask),
+                top_k=top_k,
+                max_episodes=max_episodes,
+                since_ns=since_ns,
+                until_ns=until_ns,
+                outcomes=tuple(outcomes),
+                robots=tuple(robots),
+            )
+        )
+
+    def ask(self, query: Query) -> Answer:
+        """Answer a query; raises as `query`."""
+        check_query(query)
+        with self._index:
+            recognised: list[RoleFiller] = []
+            reason = ""
+            if query.text.strip():
+                given = {filler.role for filler in query.cue}
+                recognised = [
+                    filler
+                    for filler in self._text_cue.recognise(query.text, self._columns.items)
+                    if filler.role not in given
+                ]
+                if not recognised and not query.cue:
+                    reason = "nothing in the text is known to memory"
+            ranking = rank(self._columns, query, recognised, reason=reason)
+            seq = self._columns.seq.copy()
+        return resolve(ranking, [*query.cue, *recognised], self._store.fetch, seq)
+
+    def stats(self) -> Stats:
+        """Return the figures of the memory."""
+        with self._index:
+            outcomes = Counter(self._columns.outcome.tolist())
+            ends = self._columns.end_ns
+            return Stats(
+                episodes=len(self._columns),
+                succeeded=outcomes[Outcome.SUCCEEDED],
+                failed=outcomes[Outcome.FAILED] + outcomes[Outcome.TIMED_OUT],
+                pending=self._pairing.pending,
+                oldest_ns=int(ends.min()) if len(ends) else 0,
+                latest_ns=int(ends.max()) if len(ends) else 0,
+                path="" if self._store.path is None else str(self._store.path),
+                bytes=self._store.bytes_on_disk(),
+                vocabulary={role: len(known) for role, known in self._columns.items.items()},
+                counts=replace(self._pairing.counts),
+            )
+
+    def episodes(self) -> Iterator[Episode]:
+        """Yield all episodes in the order they were stored; raises StorageFailed."""
+        return self._store.episodes()
+
+    def close(self) -> None:
+        """Close the file; nothing else can be called then."""
+        with self._writing:
+            self._store.close()
+
+    def __enter__(self) -> "EpisodicMemory":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def as_filler(role: str, filler: Filler) -> RoleFiller:
+    """Return a filler from plain Python: text, a number, or x, y, z in metres."""
+    if isinstance(filler, RoleFiller):
+        return replace(filler, role=role)
+    if isinstance(filler, str):
+        return RoleFiller(role, filler)
+    if isinstance(filler, int | float):
+        return RoleFiller(role, "", Kind.NUMBER, (float(filler),))
+    return RoleFiller(role, "", Kind.POSITION, tuple(float(value) for value in filler))

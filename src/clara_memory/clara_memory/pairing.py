@@ -1,0 +1,377 @@
+# Copyright 2026 The Clara Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Events and results become episodes: paired by action_id, in whatever order and however late.
+
+- Event, then result (or the other way round): one episode.
+- Event and no result in time: an episode with outcome UNKNOWN; a result that comes later completes it.
+- Result and no event in time: an episode with the action UNKNOWN_ACTION; a late event completes it.
+- The same message again is counted and ignored. An action_id used again later is a new attempt.
+- What waits is on disk, and bounded: past the bound the oldest is stored as if its time were up.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from sqlite3 import Connection
+
+from clara_memory.episode import (
+    MAX_ACTION_ID,
+    MAX_DETAIL,
+    MAX_FILLER,
+    UNKNOWN_ACTION,
+    Episode,
+    Outcome,
+    RoleFiller,
+    check_fillers,
+    check_text,
+    check_time,
+    completed,
+    fold,
+)
+from clara_memory.errors import InvalidRequest
+from clara_memory.formats import episode_from_json, episode_to_json
+from clara_memory.store import Store
+
+NO_RESULT = "no result came"
+NO_EVENT = "its event never came"
+
+
+@dataclass(frozen=True, slots=True)
+class PairingSettings:
+    """How long messages wait for each other, and how many may wait."""
+
+    result_timeout_s: float = 300.0  # an event without a result is stored as UNKNOWN
+    event_timeout_s: float = 30.0  # a result without an event is stored as UNKNOWN_ACTION
+    repeat_window_s: float = 10.0  # the same unstamped message within it is a duplicate
+    max_pending: int = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """The robot started something; the fields are those of clara_interfaces/ActionEvent."""
+
+    action_id: str
+    action: str
+    subject: str = ""
+    object: str = ""
+    start_ns: int = 0
+    context: tuple[RoleFiller, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How it ended; the fields are those of clara_interfaces/ActionResult."""
+
+    action_id: str
+    outcome: Outcome
+    end_ns: int = 0
+    detail: str = ""
+    effects: tuple[RoleFiller, ...] = ()
+
+
+def check_event(event: Event) -> None:
+    """Raise InvalidRequest with the name of the first field that is not valid."""
+    _check_action_id(event.action_id)
+    for field in ("subject", "action", "object"):
+        check_text(field, getattr(event, field), MAX_FILLER)
+    if not fold(event.action):
+        raise InvalidRequest("action", "is empty: an event needs an action, as 'PICK_UP'")
+    check_fillers("context", event.context, standard=False)
+    check_time("header.stamp", event.start_ns)
+
+
+def check_result(result: Result) -> None:
+    """Raise InvalidRequest with the name of the first field that is not valid."""
+    _check_action_id(result.action_id)
+    if result.outcome is Outcome.UNKNOWN:
+        raise InvalidRequest("outcome", "is 0: say SUCCEEDED, FAILED, CANCELED or TIMED_OUT")
+    check_text("detail", result.detail, MAX_DETAIL, lines=True)
+    check_fillers("effects", result.effects, standard=False)
+    check_time("header.stamp", result.end_ns)
+
+
+def _check_action_id(action_id: str) -> None:
+    if not action_id:
+        raise InvalidRequest("action_id", "is empty: it ties an event to its result")
+    check_text("action_id", action_id, MAX_ACTION_ID)
+
+
+def episode_id(robot: str, action_id: str, start_ns: int) -> str:
+    """Return the id of an attempt: the same wherever and however often it is computed."""
+    identity = json.dumps([robot, action_id, start_ns]).encode()
+    return hashlib.blake2b(identity, digest_size=8).hexdigest()
+
+
+@dataclass(slots=True)
+class PairingCounts:
+    """What became of the messages so far."""
+
+    events: int = 0
+    results: int = 0
+    duplicates: int = 0
+    orphans: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A message that waits: an event, or a result (as an episode of UNKNOWN_ACTION)."""
+
+    received_ns: int
+    episode: Episode
+    stamped: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """An episode that was stored as row `seq`, or changed there."""
+
+    seq: int
+    episode: Episode
+    added: bool
+
+
+class Pairing:
+    """Pairs the messages of one robot; everything it does happens inside the caller's transaction.
+
+    After a transaction that failed, call `reload`.
+    """
+
+    def __init__(self, store: Store, robot: str, settings: PairingSettings) -> None:
+        self._store = store
+        self._robot = robot
+        self.settings = settings
+        self.counts = PairingCounts()
+        self._waiting: dict[str, dict[str, Waiting]] = {"event": {}, "result": {}}
+        self.reload()
+
+    @property
+    def pending(self) -> int:
+        """Number of actions that started and have not ended yet."""
+        return len(self._waiting["event"])
+
+    def reload(self) -> None:
+        """Take what waits from the disk."""
+        self._waiting = {"event": {}, "result": {}}
+        for kind, action_id, received_ns, message in self._store.read(
+            "SELECT kind, action_id, received_ns, message FROM pending ORDER BY received_ns, rowid"
+        ):
+            written = json.loads(message)
+            stamped = bool(written.pop("stamped"))
+            waiting = Waiting(received_ns, episode_from_json(written), stamped)
+            self._waiting[kind][action_id] = waiting
+
+    def take(self, database: Connection, message: Event | Result, now_ns: int) -> list[Change]:
+        """Take in a valid message; returns the episodes that it made or completed."""
+        if isinstance(message, Event):
+            self.counts.events += 1
+            return self._take_event(database, message, now_ns)
+        self.counts.results += 1
+        return self._take_result(database, message, now_ns)
+
+    def expire(self, database: Connection, now_ns: int) -> list[Change]:
+        """Store what has waited too long, and the oldest of what is too much."""
+        changes = [
+            self._give_up(database, kind, action_id, f"{reason} within {timeout_s:g} s", now_ns)
+            for kind, reason, timeout_s in (
+                ("event", NO_RESULT, self.settings.result_timeout_s),
+                ("result", NO_EVENT, self.settings.event_timeout_s),
+            )
+            for action_id in list(self._overdue(kind, now_ns - int(timeout_s * 1e9)))
+        ]
+        return changes + self._make_room(database, now_ns)
+
+    def _overdue(self, kind: str, before_ns: int) -> Iterator[str]:
+        for action_id, waiting in self._waiting[kind].items():
+            if waiting.received_ns > before_ns:
+                return
+            yield action_id
+
+    def _make_room(self, database: Connection, now_ns: int) -> list[Change]:
+        limit = self.settings.max_pending
+        return [
+            self._give_up(database, kind, action_id, f"{reason} and over {limit} wait", now_ns)
+            for kind, reason in (("event", NO_RESULT), ("result", NO_EVENT))
+            for action_id in list(self._waiting[kind])[: max(0, len(self._waiting[kind]) - limit)]
+        ]
+
+    def _take_event(self, database: Connection, event: Event, now_ns: int) -> list[Change]:
+        changes: list[Change] = []
+        started = Episode(
+            action=event.action,
+            subject=event.subject,
+            object=event.object,
+            action_id=event.action_id,
+            robot=self._robot,
+            start_ns=event.start_ns or now_ns,
+            context=event.context,
+            source="topic",
+        )
+        waiting = self._waiting["event"].get(event.action_id)
+        if waiting is not None:
+            if self._same_event(waiting.episode, waiting.received_ns, started, event, now_ns):
+                self.counts.duplicates += 1
+                return []
+            reason = f"{NO_RESULT} before the action_id was used again"
+            changes.append(self._give_up(database, "event", event.action_id, reason, now_ns))
+        result = self._waiting["result"].get(event.action_id)
+        if result is not None and not self._older(result, event):
+            self._forget(database, "result", event.action_id)
+            return [*changes, self._pair(database, started, bool(event.start_ns), result, now_ns)]
+        known = self._store.latest_of_action(database, self._robot, event.action_id)
+        if known is not None and waiting is None:
+            seq, episode = known
+            if episode.action == UNKNOWN_ACTION:
+                return [*changes, self._late_event(database, seq, episode, started, event, now_ns)]
+            if self._same_event(episode, episode.end_ns, started, event, now_ns):
+                self.counts.duplicates += 1
+                return changes
+        self._wait(database, "event", started, bool(event.start_ns), now_ns)
+        return changes + self._make_room(database, now_ns)
+
+    def _same_event(
+        self, known: Episode, at_ns: int, started: Episode, event: Event, now_ns: int
+    ) -> bool:
+        if event.start_ns:
+            return event.start_ns <= known.start_ns or event.start_ns < known.end_ns
+        alike = (known.action, known.object, known.context) == (
+            started.action,
+            started.object,
+            started.context,
+        )
+        return alike and now_ns - at_ns <= self.settings.repeat_window_s * 1e9
+
+    def _older(self, result: Waiting, event: Event) -> bool:
+        # A stamped result from well before the event belongs to an earlier use of the action_id.
+        slack_ns = int(self.settings.repeat_window_s * 1e9)
+        return bool(
+            result.stamped and event.start_ns and result.episode.end_ns + slack_ns < event.start_ns
+        )
+
+    def _take_result(self, database: Connection, result: Result, now_ns: int) -> list[Change]:
+        ended = Episode(
+            action=UNKNOWN_ACTION,
+            action_id=result.action_id,
+            robot=self._robot,
+            outcome=result.outcome,
+            start_ns=result.end_ns or now_ns,
+            end_ns=result.end_ns or now_ns,
+            detail=result.detail,
+            effects=result.effects,
+            source="topic",
+        )
+        arrived = Waiting(now_ns, ended, bool(result.end_ns))
+        known = self._store.latest_of_action(database, self._robot, result.action_id)
+        event = self._waiting["event"].get(result.action_id)
+        if event is not None:
+            earlier = known is not None and known[1].end_ns == result.end_ns
+            if earlier and result.end_ns < event.episode.start_ns:
+                self.counts.duplicates += 1
+                return []
+            self._forget(database, "event", result.action_id)
+            return [self._pair(database, event.episode, event.stamped, arrived, now_ns)]
+        if result.action_id in self._waiting["result"]:
+            self.counts.duplicates += 1
+            return []
+        if known is not None:
+            seq, episode = known
+            if episode.outcome is Outcome.UNKNOWN and episode.detail.startswith(NO_RESULT):
+                return [self._late_result(database, seq, episode, arrived, now_ns)]
+            window_ns = int(self.settings.repeat_window_s * 1e9)
+            if ended.end_ns <= episode.end_ns + window_ns:
+                self.counts.duplicates += 1
+                return []
+        self._wait(database, "result", ended, bool(result.end_ns), now_ns)
+        return self._make_room(database, now_ns)
+
+    def _pair(
+        self, database: Connection, started: Episode, stamped: bool, result: Waiting, now_ns: int
+    ) -> Change:
+        start_ns = started.start_ns
+        if not stamped and result.episode.end_ns < start_ns:
+            start_ns = result.episode.end_ns  # the event came late and did not say when
+        episode = replace(
+            started,
+            start_ns=start_ns,
+            outcome=result.episode.outcome,
+            # Two clocks can disagree; an episode never ends before it starts.
+            end_ns=max(start_ns, result.episode.end_ns),
+            detail=result.episode.detail,
+            effects=result.episode.effects,
+        )
+        return self._insert(database, episode, now_ns)
+
+    def _late_result(
+        self, database: Connection, seq: int, known: Episode, result: Waiting, now_ns: int
+    ) -> Change:
+        whole = replace(
+            known,
+            outcome=result.episode.outcome,
+            result=result.episode.outcome.name,
+            end_ns=max(known.start_ns, result.episode.end_ns),
+            detail=result.episode.detail,
+            effects=result.episode.effects,
+        )
+        self._store.update(database, seq, known, whole, now_ns)
+        return Change(seq, whole, added=False)
+
+    def _late_event(
+        self,
+        database: Connection,
+        seq: int,
+        known: Episode,
+        started: Episode,
+        event: Event,
+        now_ns: int,
+    ) -> Change:
+        start_ns = min(event.start_ns or known.start_ns, known.end_ns)
+        whole = replace(
+            known,
+            subject=started.subject or self._robot,
+            action=started.action,
+            object=started.object,
+            start_ns=start_ns,
+            context=started.context,
+        )
+        self._store.update(database, seq, known, whole, now_ns)
+        return Change(seq, whole, added=False)
+
+    def _give_up(
+        self, database: Connection, kind: str, action_id: str, reason: str, now_ns: int
+    ) -> Change:
+        waiting = self._waiting[kind][action_id]
+        self._forget(database, kind, action_id)
+        episode = waiting.episode
+        if kind == "event":
+            episode = replace(episode, detail=reason, end_ns=max(episode.start_ns, now_ns))
+        else:
+            self.counts.orphans += 1
+        return self._insert(database, episode, now_ns)
+
+    def _insert(self, database: Connection, episode: Episode, now_ns: int) -> Change:
+        episode = completed(episode, robot=self._robot, now_ns=now_ns)
+        identity = episode_id(self._robot, episode.action_id, episode.start_ns)
+        seq = None
+        attempt = 0
+        while seq is None:
+            # Two attempts can bear one stamp (a robot whose clock stands still).
+            unique = f"{identity[:12]}{attempt:04x}" if attempt else identity
+            episode = replace(episode, episode_id=unique)
+            seq = self._store.insert(database, episode)
+            attempt += 1
+        return Change(seq, episode, added=True)
+
+    def _wait(
+        self, database: Connection, kind: str, episode: Episode, stamped: bool, now_ns: int
+    ) -> None:
+        written = json.dumps(episode_to_json(episode) | {"stamped": stamped}, ensure_ascii=False)
+        database.execute(
+            "INSERT INTO pending VALUES (?, ?, ?, ?)", (kind, episode.action_id, now_ns, written)
+        )
+        self._waiting[kind][episode.action_id] = Waiting(now_ns, episode, stamped)
+
+    def _forget(self, database: Connection, kind: str, action_id: str) -> None:
+        database.execute(
+            "DELETE FROM pending WHERE kind = ? AND action_id = ?", (kind, action_id)
+        )
+        del self._waiting[kind][action_id]

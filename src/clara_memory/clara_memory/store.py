@@ -1,0 +1,331 @@
+# Copyright 2026 The Clara Authors
+# SPDX-License-Identifier: Apache-2.0
+"""The memory's file: SQLite in WAL mode with `synchronous=FULL`.
+
+- What `transaction` commits survives a killed process and a power cut.
+- Reading has a connection of its own, so a query never waits for a commit.
+- A file that is damaged or no SQLite file is set aside whole, never overwritten.
+- Opened read-only (tools, exports) it changes nothing and needs no lock.
+"""
+
+import json
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from clara_memory.episode import Episode, Outcome
+from clara_memory.errors import NotAMemory, StorageFailed
+from clara_memory.formats import episode_to_json, fillers_from_text, fillers_to_text
+from clara_memory.locking import WriterLock
+from clara_memory.migrations import MIGRATIONS
+
+APPLICATION_ID = 0x434C4152  # "CLAR", so that another program's database is not taken for ours
+_HEADER = b"SQLite format 3\x00"
+_COLUMNS = (
+    "episode_id, action_id, robot, subject, action, object, outcome, result, start_ns, end_ns, "
+    "detail, context, effects, source"
+)
+_BATCH = 500
+
+
+class Store:
+    """Rows of episodes and pending messages in one SQLite file, or in RAM where path is None."""
+
+    def __init__(self, path: Path | None, *, read_only: bool = False) -> None:
+        """Open the file, making it and its folder where they do not exist.
+
+        Raises:
+            StorageFailed: it cannot be opened, or (FileInUse) another process writes to it.
+        """
+        self.path = path
+        self.read_only = read_only
+        self.set_aside: Path | None = None
+        self._lock: WriterLock | None = None
+        self._reading = threading.RLock()
+        self._writer: sqlite3.Connection | None = None
+        if path is None:
+            self._writer = self._reader = _connect(":memory:")
+            self._migrate(self._writer)
+            return
+        try:
+            if read_only:
+                self._reader = self._open_reader(path)
+                return
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._lock = WriterLock(path)
+            self._open_writer(path)
+        except (OSError, sqlite3.Error) as error:
+            self.close()
+            raise StorageFailed(f"the memory {path} cannot be opened: {_reason(error)}") from error
+        except StorageFailed:
+            self.close()
+            raise
+
+    def _open_writer(self, path: Path) -> None:
+        damage = _damage(path)
+        if damage:
+            self.set_aside = _set_aside(path)
+        self._writer = _connect(path)
+        self._writer.execute("PRAGMA journal_mode=WAL")
+        self._writer.execute("PRAGMA synchronous=FULL")
+        self._migrate(self._writer)
+        self._reader = _connect(path)
+        self._reader.execute("PRAGMA query_only=ON")
+
+    def _open_reader(self, path: Path) -> sqlite3.Connection:
+        if not path.is_file():
+            raise StorageFailed(f"there is no memory {path}")
+        damage = _damage(path)
+        if damage:
+            raise NotAMemory(f"{path} cannot be read as a memory: {damage}")
+        location = path.absolute().as_uri()
+        reader = _connect(f"{location}?mode=ro", uri=True)
+        try:
+            reader.execute("SELECT count(*) FROM sqlite_master")
+        except sqlite3.OperationalError:
+            # A WAL database in a folder we may not write to: safe to read as it lies
+            # only while nobody else has it open, that is without a WAL file.
+            reader.close()
+            if Path(f"{path}-wal").exists():
+                raise
+            reader = _connect(f"{location}?mode=ro&immutable=1", uri=True)
+        self._check_schema(reader)
+        if _pragma(reader, "user_version") != len(MIGRATIONS):
+            reader.close()
+            raise NotAMemory(
+                f"{path} has an older format: open it once for writing to bring it up to date"
+            )
+        return reader
+
+    def _check_schema(self, database: sqlite3.Connection) -> None:
+        version = _pragma(database, "user_version")
+        tables = database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+        if tables and _pragma(database, "application_id") != APPLICATION_ID:
+            raise NotAMemory(f"{self.path} is a database of another program, not a memory")
+        if version > len(MIGRATIONS):
+            raise NotAMemory(
+                f"{self.path} has format {version}, this version of Clara reads up to "
+                f"{len(MIGRATIONS)}: it was written by a newer one"
+            )
+
+    def _migrate(self, database: sqlite3.Connection) -> None:
+        self._check_schema(database)
+        for version, migration in enumerate(MIGRATIONS, start=1):
+            if _pragma(database, "user_version") < version:
+                with _transaction(database):
+                    migration(database)
+                    database.execute(f"PRAGMA application_id={APPLICATION_ID}")
+                    database.execute(f"PRAGMA user_version={version}")
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """Commit what happens inside, all or nothing.
+
+        Raises:
+            StorageFailed: the disk refused; nothing was stored.
+        """
+        if self._writer is None:
+            raise StorageFailed(f"the memory {self.path} is open for reading only")
+        try:
+            # In RAM there is one connection for both.
+            with self._reading if self.path is None else _no_lock(), _transaction(self._writer):
+                yield self._writer
+        except sqlite3.Error as error:
+            raise StorageFailed(
+                f"the memory {self.path} could not be written: {_reason(error)}"
+            ) from error
+
+    def insert(self, database: sqlite3.Connection, episode: Episode) -> int | None:
+        """Add a row; returns its number, or None where the episode_id is already there."""
+        marks = ", ".join("?" * 14)
+        cursor = database.execute(
+            f"INSERT INTO episodes ({_COLUMNS}) VALUES ({marks}) ON CONFLICT DO NOTHING",
+            _to_row(episode),
+        )
+        return cursor.lastrowid if cursor.rowcount == 1 else None
+
+    def update(
+        self, database: sqlite3.Connection, seq: int, before: Episode, after: Episode, now_ns: int
+    ) -> None:
+        """Change a row; what it was before is kept in `revisions`."""
+        database.execute(
+            "INSERT INTO revisions VALUES (?, ?, ?)",
+            (seq, now_ns, json.dumps(episode_to_json(before), ensure_ascii=False)),
+        )
+        assigned = ", ".join(f"{name} = ?" for name in _COLUMNS.split(", "))
+        database.execute(
+            f"UPDATE episodes SET {assigned} WHERE seq = ?", (*_to_row(after), seq)
+        )
+
+    def latest_of_action(
+        self, database: sqlite3.Connection, robot: str, action_id: str
+    ) -> tuple[int, Episode] | None:
+        """Return the latest episode of an action_id and its row number, or None."""
+        row = database.execute(
+            f"SELECT seq, {_COLUMNS} FROM episodes "
+            "WHERE action_id = ? AND action_id != '' AND robot = ? ORDER BY seq DESC LIMIT 1",
+            (action_id, robot),
+        ).fetchone()
+        return (row[0], _from_row(row[1:])) if row else None
+
+    def fetch(self, seqs: Iterable[int]) -> dict[int, Episode]:
+        """Return the episodes of these row numbers."""
+        wanted = list(seqs)
+        found: dict[int, Episode] = {}
+        for begin in range(0, len(wanted), _BATCH):
+            some = wanted[begin : begin + _BATCH]
+            marks = ", ".join("?" * len(some))
+            for row in self.read(f"SELECT seq, {_COLUMNS} FROM episodes WHERE seq IN ({marks})", some):
+                found[row[0]] = _from_row(row[1:])
+        return found
+
+    def episodes(self) -> Iterator[Episode]:
+        """Yield all episodes in the order they were stored."""
+        last = 0
+        while rows := self.read(
+            f"SELECT seq, {_COLUMNS} FROM episodes WHERE seq > ? ORDER BY seq LIMIT {_BATCH}",
+            [last],
+        ):
+            for row in rows:
+                yield _from_row(row[1:])
+            last = rows[-1][0]
+
+    def read(self, statement: str, values: Iterable[Any] = ()) -> list[tuple[Any, ...]]:
+        """Return the rows of a SELECT; raises StorageFailed."""
+        try:
+            with self._reading:
+                return self._reader.execute(statement, tuple(values)).fetchall()
+        except sqlite3.Error as error:
+            raise StorageFailed(
+                f"the memory {self.path} could not be read: {_reason(error)}"
+            ) from error
+
+    def bytes_on_disk(self) -> int:
+        """Return the size of the file with its write-ahead log, in bytes."""
+        if self.path is None:
+            return 0
+        files = (self.path, Path(f"{self.path}-wal"))
+        return sum(file.stat().st_size for file in files if file.exists())
+
+    def close(self) -> None:
+        """Close the file and let the next writer in."""
+        with self._reading:
+            reader = getattr(self, "_reader", None)
+            if reader is not None and reader is not self._writer:
+                reader.close()
+            if self._writer is not None:
+                self._writer.close()
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
+
+
+def _connect(path: Path | str, *, uri: bool = False) -> sqlite3.Connection:
+    return sqlite3.connect(
+        path, uri=uri, isolation_level=None, check_same_thread=False, timeout=5.0
+    )
+
+
+@contextmanager
+def _transaction(database: sqlite3.Connection) -> Iterator[None]:
+    database.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        database.execute("COMMIT")
+    except BaseException:
+        if database.in_transaction:
+            database.execute("ROLLBACK")
+        raise
+
+
+@contextmanager
+def _no_lock() -> Iterator[None]:
+    yield
+
+
+def _pragma(database: sqlite3.Connection, name: str) -> int:
+    return int(database.execute(f"PRAGMA {name}").fetchone()[0])
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.strerror} ({error.filename})" if error.filename else error.strerror
+    return str(error)
+
+
+def _damage(path: Path) -> str:
+    """Return why the file is no sound SQLite file, or an empty text."""
+    if not path.exists() or path.stat().st_size == 0:
+        return ""
+    with path.open("rb") as file:
+        if file.read(len(_HEADER)) != _HEADER:
+            return "it is not an SQLite file"
+    location = path.absolute().as_uri()
+    try:
+        database = _connect(f"{location}?mode=ro", uri=True)
+        try:
+            verdict = str(database.execute("PRAGMA quick_check(1)").fetchone()[0])
+        finally:
+            database.close()
+    except sqlite3.OperationalError:
+        return ""  # locked or not permitted: not a sign of damage; opening says why
+    except sqlite3.DatabaseError as error:
+        return str(error)
+    return "" if verdict == "ok" else verdict
+
+
+def _set_aside(path: Path) -> Path:
+    stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime())
+    aside = path.with_name(f"{path.name}.corrupt-{stamp}")
+    number = 1
+    while aside.exists():
+        number += 1
+        aside = path.with_name(f"{path.name}.corrupt-{stamp}-{number}")
+    for suffix in ("-wal", "-shm", ""):
+        part = Path(f"{path}{suffix}")
+        if part.exists():
+            os.replace(part, f"{aside}{suffix}")
+    return aside
+
+
+def _to_row(episode: Episode) -> tuple[Any, ...]:
+    return (
+        episode.episode_id,
+        episode.action_id,
+        episode.robot,
+        episode.subject,
+        episode.action,
+        episode.object,
+        int(episode.outcome),
+        episode.result,
+        episode.start_ns,
+        episode.end_ns,
+        episode.detail,
+        fillers_to_text(episode.context),
+        fillers_to_text(episode.effects),
+        episode.source,
+    )
+
+
+def _from_row(row: tuple[Any, ...]) -> Episode:
+    return Episode(
+        episode_id=row[0],
+        action_id=row[1],
+        robot=row[2],
+        subject=row[3],
+        action=row[4],
+        object=row[5],
+        outcome=Outcome(row[6]),
+        result=row[7],
+        start_ns=row[8],
+        end_ns=row[9],
+        detail=row[10],
+        context=fillers_from_text(row[11]),
+        effects=fillers_from_text(row[12]),
+        source=row[13],
+    )
