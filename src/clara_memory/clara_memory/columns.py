@@ -2,17 +2,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """The memory's columns in RAM: one numpy array a role, grown amortised.
 
-Per episode: 2 bytes for each standard role (4 past 65,535 symbols), 8 for the end, 8 for the row number, 3 for outcome and robot. Other roles are sparse: 6 bytes only where an episode has them.
+Per episode: 2 bytes for each standard role (4 past 65,535 symbols), 8 for the end, 8 for the row
+number, 3 for outcome and robot. Other roles are sparse: 6 bytes only where an episode has them.
 """
 
 import bisect
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from clara_memory.episode import STANDARD_ROLES, Episode, Kind, RoleFiller
+from clara_memory.formats import fillers_from_text
 from clara_memory.item_memory import ItemMemory
 
 Ids = NDArray[Any]
@@ -34,6 +36,14 @@ class Column:
             self._data = grown
         self.size += 1
         self.set(self.size - 1, value)
+
+    def load(self, values: Sequence[int]) -> None:
+        """Fill the empty column."""
+        dtype = self._data.dtype
+        if dtype == np.uint16 and max(values) > np.iinfo(np.uint16).max:
+            dtype = np.dtype(np.uint32)
+        self._data = np.array(values, dtype=dtype)
+        self.size = len(values)
 
     def set(self, position: int, value: int) -> None:
         """Change the value at a position."""
@@ -82,6 +92,35 @@ class Columns:
     def seq(self) -> Rows:
         """Row number of each episode in the store, shape (n,), ascending."""
         return self._seq.values
+
+    def load(
+        self,
+        seq: Sequence[int],
+        robot: Sequence[str],
+        outcome: Sequence[int],
+        end_ns: Sequence[int],
+        subject: Sequence[str],
+        action: Sequence[str],
+        thing: Sequence[str],
+        result: Sequence[str],
+        context: Sequence[str],
+        effects: Sequence[str],
+    ) -> None:
+        """Fill the empty columns from the store's rows, given column by column."""
+        self._seq.load(seq)
+        self._outcome.load(outcome)
+        self._end.load(end_ns)
+        self._robot.load([self.robots.add_text("robot", name) for name in robot])
+        for (role, column), texts in zip(
+            self._dense.items(), (subject, action, thing, result), strict=True
+        ):
+            add_text = self.items[role].add_text
+            column.load([add_text(role, text) if text else 0 for text in texts])
+        parsed = {written: fillers_from_text(written) for written in {*context, *effects}}
+        for position, (before, after) in enumerate(zip(context, effects, strict=True)):
+            if before or after:
+                for filler in (*parsed[before], *parsed[after]):
+                    self._put_sparse(position, filler)
 
     def append(self, seq: int, episode: Episode) -> None:
         """Add an episode that has been committed as row `seq`."""

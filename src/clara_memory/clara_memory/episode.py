@@ -122,7 +122,9 @@ def check_text(field: str, text: str, limit: int, *, lines: bool = False) -> Non
     for character in text:
         if unicodedata.category(character) in ("Cc", "Cs") and character not in allowed:
             code = f"U+{ord(character):04X}"
-            raise InvalidRequest(field, f"holds the control character {code}, which is not allowed")
+            raise InvalidRequest(
+                field, f"holds the control character {code}, which is not allowed"
+            )
 
 
 def check_role(field: str, role: str) -> None:

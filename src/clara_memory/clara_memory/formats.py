@@ -12,9 +12,7 @@ from typing import Any, TextIO
 from clara_memory.episode import Episode, Kind, Outcome, RoleFiller, check_episode
 from clara_memory.errors import InvalidRequest
 
-_TEXTS = (
-    "episode_id action_id robot subject action object result detail source".split()
-)
+_TEXTS = "episode_id action_id robot subject action object result detail source".split()
 _TIMES = ("start_ns", "end_ns")
 
 
@@ -118,4 +116,6 @@ def read_jsonl(file: TextIO) -> Iterator[Episode]:
         except json.JSONDecodeError as error:
             raise InvalidRequest(f"line {number}", f"is not JSON: {error.msg}") from None
         except InvalidRequest as error:
-            raise InvalidRequest(f"line {number}: {error.field}", str(error)[len(error.field) + 1 :]) from None
+            raise InvalidRequest(
+                f"line {number}: {error.field}", str(error)[len(error.field) + 1 :]
+            ) from None

@@ -20,7 +20,6 @@ from typing import Any
 from clara_memory.columns import Columns
 from clara_memory.episode import Episode, Kind, Outcome, RoleFiller, check_episode, completed
 from clara_memory.errors import InvalidRequest, StorageFailed
-from clara_memory.formats import fillers_from_text
 from clara_memory.pairing import (
     Change,
     Event,
@@ -33,10 +32,10 @@ from clara_memory.pairing import (
 )
 from clara_memory.retrieval import Answer, Query, check_query, rank, resolve
 from clara_memory.store import Store
-from clara_memory.text_cue import TextCue
+from clara_memory.text_cue import recognise
 
 Filler = str | float | Sequence[float] | RoleFiller
-_LOADED = "seq, robot, subject, action, object, outcome, result, end_ns, context, effects"
+_LOADED = "seq, robot, outcome, end_ns, subject, action, object, result, context, effects"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +80,6 @@ class EpisodicMemory:
         file = None if path is None else Path(path).expanduser().absolute()
         self._store = Store(file, read_only=read_only)
         self._columns = Columns()
-        self._text_cue = TextCue()
         self._index = threading.Lock()
         self._writing = threading.Lock()
         try:
@@ -105,22 +103,9 @@ class EpisodicMemory:
         return len(self._columns)
 
     def _load(self) -> None:
-        for row in self._store.read(f"SELECT {_LOADED} FROM episodes ORDER BY seq"):
-            seq, robot, subject, action, thing, outcome, result, end_ns, context, effects = row
-            self._columns.append(
-                seq,
-                Episode(
-                    action=action,
-                    subject=subject,
-                    object=thing,
-                    outcome=outcome,
-                    result=result,
-                    robot=robot,
-                    end_ns=end_ns,
-                    context=fillers_from_text(context),
-                    effects=fillers_from_text(effects),
-                ),
-            )
+        rows = self._store.read(f"SELECT {_LOADED} FROM episodes ORDER BY seq")
+        if rows:
+            self._columns.load(*zip(*rows, strict=True))
 
     def store_memory(
         self,
@@ -281,7 +266,7 @@ class EpisodicMemory:
                 given = {filler.role for filler in query.cue}
                 recognised = [
                     filler
-                    for filler in self._text_cue.recognise(query.text, self._columns.items)
+                    for filler in recognise(query.text, self._columns.items)
                     if filler.role not in given
                 ]
                 if not recognised and not query.cue:

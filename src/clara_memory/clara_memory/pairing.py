@@ -371,7 +371,5 @@ class Pairing:
         self._waiting[kind][episode.action_id] = Waiting(now_ns, episode, stamped)
 
     def _forget(self, database: Connection, kind: str, action_id: str) -> None:
-        database.execute(
-            "DELETE FROM pending WHERE kind = ? AND action_id = ?", (kind, action_id)
-        )
+        database.execute("DELETE FROM pending WHERE kind = ? AND action_id = ?", (kind, action_id))
         del self._waiting[kind][action_id]

@@ -34,6 +34,7 @@ from clara_memory.episode import (
     outcome_of_word,
 )
 from clara_memory.errors import InvalidRequest
+from clara_memory.item_memory import SAME_WORDS
 
 SIMILARITY_THRESHOLD = 0.24  # the 4th power of a spelling similarity of 0.7
 NEAR_BEST = 0.8  # share of the best score that an episode needs, to fit as well
@@ -221,7 +222,7 @@ def _fit(columns: Columns, query: Query, recognised: Sequence[RoleFiller]) -> Fi
     fitting = np.zeros(total, dtype=np.uint8)
     weights = 0.0
     for number, cue in enumerate(cues):
-        similar = _similarity(columns, cue)
+        similar = _similarity(columns, cue, strict=number < len(query.cue))
         if similar is None:
             return Fit(np.zeros(total, bool), scores, _unknown(columns, cue))
         fits = similar > 0
@@ -244,8 +245,11 @@ def _fit(columns: Columns, query: Query, recognised: Sequence[RoleFiller]) -> Fi
     return Fit(chosen, np.minimum(scores, 1.0))
 
 
-def _similarity(columns: Columns, cue: RoleFiller) -> NDArray[np.float32] | None:
-    """Return how well each episode fits one cue, shape (n,); None where nothing known is near."""
+def _similarity(columns: Columns, cue: RoleFiller, *, strict: bool) -> NDArray[np.float32] | None:
+    """Return how well each episode fits one cue, shape (n,); None where nothing known is near.
+
+    Where the very filler is known nothing else fits if `strict`, else only the same words inflected.
+    """
     outcome = outcome_of_word(cue.filler) if cue.role == "result" else None
     if outcome is not None:
         # FAILED also finds the episodes that failed with a result word of their own.
@@ -256,7 +260,7 @@ def _similarity(columns: Columns, cue: RoleFiller) -> NDArray[np.float32] | None
     table = columns.items[cue.role].similarities(cue)
     table[table < SIMILARITY_THRESHOLD] = 0.0
     if table.max() >= 1.0:
-        table[table < 1.0] = 0.0
+        table[table < (1.0 if strict else SAME_WORDS)] = 0.0
     similar = columns.similarity(cue.role, table)
     return similar if similar.any() else None
 
@@ -352,6 +356,4 @@ def resolve(
         EpisodeMatch(float(score), episodes[int(seq[row])])
         for row, score in zip(ranking.positions, ranking.scores, strict=True)
     )
-    return Answer(
-        tuple(answers), matches, tuple(understood), ranking.matches, ranking.searched
-    )
+    return Answer(tuple(answers), matches, tuple(understood), ranking.matches, ranking.searched)

@@ -158,9 +158,7 @@ class Store:
             (seq, now_ns, json.dumps(episode_to_json(before), ensure_ascii=False)),
         )
         assigned = ", ".join(f"{name} = ?" for name in _COLUMNS.split(", "))
-        database.execute(
-            f"UPDATE episodes SET {assigned} WHERE seq = ?", (*_to_row(after), seq)
-        )
+        database.execute(f"UPDATE episodes SET {assigned} WHERE seq = ?", (*_to_row(after), seq))
 
     def latest_of_action(
         self, database: sqlite3.Connection, robot: str, action_id: str
@@ -180,7 +178,9 @@ class Store:
         for begin in range(0, len(wanted), _BATCH):
             some = wanted[begin : begin + _BATCH]
             marks = ", ".join("?" * len(some))
-            for row in self.read(f"SELECT seq, {_COLUMNS} FROM episodes WHERE seq IN ({marks})", some):
+            for row in self.read(
+                f"SELECT seq, {_COLUMNS} FROM episodes WHERE seq IN ({marks})", some
+            ):
                 found[row[0]] = _from_row(row[1:])
         return found
 

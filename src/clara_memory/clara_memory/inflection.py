@@ -1,0 +1,48 @@
+# Copyright 2026 The Clara Authors
+# SPDX-License-Identifier: Apache-2.0
+"""English words without their inflection, so that "picked up" is PICK_UP and "cups" is CUP.
+
+The stems are keys for comparison, not words: "placed" and "PLACE" both give "plac".
+"""
+
+import re
+
+from clara_memory.episode import fold
+
+_WORD = re.compile(r"[^\W_]+")
+_IRREGULAR = {
+    form: verb
+    for verb, forms in {
+        "bring": "brought", "break": "broke broken", "catch": "caught", "drive": "drove driven",
+        "drop": "dropped", "fall": "fell fallen", "find": "found", "fly": "flew flown",
+        "get": "got gotten", "give": "gave given", "go": "went gone goes", "hold": "held",
+        "leave": "left", "make": "made", "meet": "met", "put": "putting", "read": "reading",
+        "say": "said", "see": "saw seen", "send": "sent", "sweep": "swept", "speak": "spoke spoken",
+        "take": "took taken", "tell": "told", "throw": "threw thrown", "turn": "turned",
+    }.items()
+    for form in forms.split()
+}  # fmt: skip
+
+
+def stem(word: str) -> str:
+    """Return a folded word without its English inflection; the same for all forms of a word."""
+    word = _IRREGULAR.get(word, word)
+    for ending, rest in (
+        ("ies", "y"),
+        ("ied", "y"),
+        ("ing", ""),
+        ("ed", ""),
+        ("es", ""),
+        ("s", ""),
+    ):
+        if word.endswith(ending) and len(word) - len(ending) >= 3 and not word.endswith("ss"):
+            word = word[: -len(ending)] + rest
+            break
+    if len(word) > 3 and word[-1] == word[-2] and word[-1] not in "aeiou":
+        word = word[:-1]
+    return word[:-1] if word.endswith("e") and len(word) > 3 else word
+
+
+def words_of(text: str) -> tuple[str, ...]:
+    """Return the stems of a text's words."""
+    return tuple(stem(word) for word in _WORD.findall(fold(text)))
