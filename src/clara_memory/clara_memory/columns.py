@@ -162,7 +162,8 @@ class Columns:
         An episode with two fillers of a role (before and after) counts with the better one.
         """
         if role in self._dense:
-            return table[self._dense[role].values]
+            dense: NDArray[np.float32] = table[self._dense[role].values]
+            return dense
         rows, ids = (column.values for column in self._sparse[role])
         similar = np.zeros(len(self), dtype=np.float32)
         np.maximum.at(similar, rows, table[ids])

@@ -22,7 +22,7 @@ MAX_DETAIL = 1024
 MAX_TEXT = 1024
 MAX_ROLES = 16
 MAX_EPISODE_ID = 64
-MAX_TIME_NS = 2**63 - 1
+MAX_TIME_NS = 2**31 * 10**9 - 1  # what builtin_interfaces/Time holds
 STANDARD_ROLES = ("subject", "action", "object", "result")
 UNKNOWN_ACTION = "UNKNOWN_ACTION"
 
@@ -145,10 +145,13 @@ def check_filler(field: str, filler: RoleFiller) -> None:
     if len(filler.values) != expected:
         raise InvalidRequest(
             f"{field}.values",
-            f"has {len(filler.values)} numbers, {filler.kind.name} has {expected}",
+            f"of '{filler.role}' has {len(filler.values)} numbers, "
+            f"{filler.kind.name} has {expected}",
         )
     if not all(math.isfinite(value) for value in filler.values):
-        raise InvalidRequest(f"{field}.values", "holds a number that is not finite")
+        raise InvalidRequest(
+            f"{field}.values", f"of '{filler.role}' holds a number that is not finite"
+        )
     if filler.kind is Kind.TEXT and not fold(filler.filler):
         raise InvalidRequest(f"{field}.filler", f"is empty: role '{filler.role}' needs a filler")
     if filler.kind is Kind.NUMBER and filler.filler:
@@ -177,7 +180,7 @@ def check_fillers(field: str, fillers: Iterable[RoleFiller], *, standard: bool) 
 def check_time(field: str, time_ns: int) -> None:
     """Raise InvalidRequest unless the time is 0 or later and fits into the store."""
     if not 0 <= time_ns <= MAX_TIME_NS:
-        raise InvalidRequest(field, "is a time before 1970 or after 2262")
+        raise InvalidRequest(field, "is a time before 1970 or after 2038")
 
 
 def check_episode(episode: Episode) -> None:

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Episodes as JSON: one object a line (JSONL), for export, import and the rows' context.
 
-Fields are those of clara_interfaces/Episode; times are nanoseconds since 1970. What is empty is left out.
+Fields are those of clara_interfaces/Episode; times are nanoseconds since 1970. What is empty is
+left out.
 """
 
 import json
@@ -12,7 +13,17 @@ from typing import Any, TextIO
 from clara_memory.episode import Episode, Kind, Outcome, RoleFiller, check_episode
 from clara_memory.errors import InvalidRequest
 
-_TEXTS = "episode_id action_id robot subject action object result detail source".split()
+_TEXTS = [
+    "episode_id",
+    "action_id",
+    "robot",
+    "subject",
+    "action",
+    "object",
+    "result",
+    "detail",
+    "source",
+]
 _TIMES = ("start_ns", "end_ns")
 
 
@@ -101,8 +112,9 @@ def episode_from_json(written: Any) -> Episode:
 def write_jsonl(episodes: Iterable[Episode], file: TextIO) -> int:
     """Write one episode a line; returns how many there were."""
     count = 0
-    for count, episode in enumerate(episodes, start=1):
+    for episode in episodes:
         file.write(json.dumps(episode_to_json(episode), ensure_ascii=False) + "\n")
+        count += 1
     return count
 
 

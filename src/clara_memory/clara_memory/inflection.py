@@ -17,7 +17,7 @@ _IRREGULAR = {
         "drop": "dropped", "fall": "fell fallen", "find": "found", "fly": "flew flown",
         "get": "got gotten", "give": "gave given", "go": "went gone goes", "hold": "held",
         "leave": "left", "make": "made", "meet": "met", "put": "putting", "read": "reading",
-        "say": "said", "see": "saw seen", "send": "sent", "sweep": "swept", "speak": "spoke spoken",
+        "say": "said", "see": "saw seen", "send": "sent", "sweep": "swept", "speak": "spoke",
         "take": "took taken", "tell": "told", "throw": "threw thrown", "turn": "turned",
     }.items()
     for form in forms.split()

@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The item memory of one role: every filler known for it, and how similar a cue is to each.
 
-Similarity is 1 for the same symbol (letter case, spaces and underscores aside), 0.95 for the same words
-inflected, else the 4th power of the spelling similarity (rapidfuzz ratio), which keeps chance
-resemblance small. Numbers compare by their distance within the range of known numbers, positions by
-exp(-metres) within one frame.
+Similarity is 1 for the same symbol (letter case, spaces and underscores aside), 0.95 for the same
+words inflected, else the 4th power of the spelling similarity (rapidfuzz ratio), which keeps
+chance resemblance small. Numbers compare by their distance within the range of known numbers,
+positions by exp(-metres) within one frame.
 """
 
 from collections.abc import Hashable
@@ -81,7 +81,7 @@ class ItemMemory:
         """Return the similarity of a cue to each known filler, shape (1 + known,), 0 to 1."""
         table = np.zeros(len(self.fillers), dtype=np.float32)
         if cue.kind is Kind.TEXT and len(self):
-            key = _key(cue)
+            key = text_key(cue.role, cue.filler)
             ratios = process.cdist([key], self._keys, scorer=fuzz.ratio, dtype=np.float32)[0]
             # Only the same symbol is 1: a long text one edit away must not round up to it.
             table = np.minimum((ratios / 100.0) ** SPELLING_POWER, np.float32(0.999))

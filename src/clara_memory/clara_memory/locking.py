@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """One writer for each memory file.
 
-The lock is an OS lock on `<file>.lock`: it vanishes with the process that holds it, however that ends.
-The lock file stays, and holds the process id of its latest holder.
+The lock is an OS lock on `<file>.lock`: it vanishes with the process that holds it, however that
+ends. The lock file stays, and holds the process id of its latest holder.
 """
 
 import fcntl

@@ -2,20 +2,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """The episodic memory: a file of episodes, and columns in RAM that answer questions about them.
 
-`store` and `record` return after commit. Queries read what is committed and never wait for a commit. All methods may be called from any thread.
+`store` and `record` return after commit. Queries read what is committed and never wait for a
+commit. All methods may be called from any thread.
 """
 
 import threading
 import time
 import uuid
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
 from sqlite3 import Connection
 from types import TracebackType
-from typing import Any
+
+import numpy as np
 
 from clara_memory.columns import Columns
 from clara_memory.episode import Episode, Kind, Outcome, RoleFiller, check_episode, completed
@@ -148,20 +149,25 @@ class EpisodicMemory:
         Returns those that were added. Raises as `store`.
         """
         moment = time.time_ns() if now_ns is None else now_ns
-        whole = []
-        for episode in episodes:
-            check_episode(episode)
-            episode = completed(episode, robot=self.robot, now_ns=moment)
-            identity = episode.episode_id or uuid.uuid4().hex[:16]
-            whole.append(replace(episode, episode_id=identity, source=source))
+        return self.add([self.complete(episode, source, moment) for episode in episodes])
 
-        def insert(database: Connection) -> list[Change]:
-            rows = [(self._store.insert(database, episode), episode) for episode in whole]
-            return [Change(seq, episode, True) for seq, episode in rows if seq is not None]
+    def complete(self, episode: Episode, source: str, now_ns: int) -> Episode:
+        """Return an episode as it would be stored, with its id; raises InvalidRequest."""
+        check_episode(episode)
+        episode = completed(episode, robot=self.robot, now_ns=now_ns)
+        identity = episode.episode_id or uuid.uuid4().hex[:16]
+        return replace(episode, episode_id=identity, source=source)
 
+    def add(self, episodes: Iterable[Episode]) -> list[Episode]:
+        """Commit complete episodes at once; returns those whose episode_id was new.
+
+        Raises:
+            StorageFailed: the disk refused; nothing was stored.
+        """
         with self._writing:
             with self._store.transaction() as database:
-                changes = insert(database)
+                rows = [(self._store.insert(database, episode), episode) for episode in episodes]
+            changes = [Change(seq, episode, True) for seq, episode in rows if seq is not None]
             self._take_up(changes)
         return [change.episode for change in changes]
 
@@ -200,9 +206,16 @@ class EpisodicMemory:
             StorageFailed: the disk refused; nothing was changed.
         """
         moment = time.time_ns() if now_ns is None else now_ns
+        if not self._pairing.has_overdue(moment):
+            return []
         return self._paired(lambda database: self._pairing.expire(database, moment))
 
-    def _paired(self, work: Any) -> list[Episode]:
+    def reset_counts(self) -> None:
+        """Begin to count events, results, duplicates and orphans anew."""
+        with self._writing:
+            self._pairing.counts = PairingCounts()
+
+    def _paired(self, work: Callable[[Connection], list[Change]]) -> list[Episode]:
         with self._writing:
             counts = replace(self._pairing.counts)
             try:
@@ -278,12 +291,12 @@ class EpisodicMemory:
     def stats(self) -> Stats:
         """Return the figures of the memory."""
         with self._index:
-            outcomes = Counter(self._columns.outcome.tolist())
+            outcomes = np.bincount(self._columns.outcome, minlength=len(Outcome))
             ends = self._columns.end_ns
             return Stats(
                 episodes=len(self._columns),
-                succeeded=outcomes[Outcome.SUCCEEDED],
-                failed=outcomes[Outcome.FAILED] + outcomes[Outcome.TIMED_OUT],
+                succeeded=int(outcomes[Outcome.SUCCEEDED]),
+                failed=int(outcomes[Outcome.FAILED] + outcomes[Outcome.TIMED_OUT]),
                 pending=self._pairing.pending,
                 oldest_ns=int(ends.min()) if len(ends) else 0,
                 latest_ns=int(ends.max()) if len(ends) else 0,

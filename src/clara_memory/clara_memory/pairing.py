@@ -3,15 +3,15 @@
 """Events and results become episodes: paired by action_id, in whatever order and however late.
 
 - Event, then result (or the other way round): one episode.
-- Event and no result in time: an episode with outcome UNKNOWN; a result that comes later completes it.
-- Result and no event in time: an episode with the action UNKNOWN_ACTION; a late event completes it.
+- Event and no result in time: an episode with outcome UNKNOWN; a later result completes it.
+- Result and no event in time: an episode with action UNKNOWN_ACTION; a later event completes it.
 - The same message again is counted and ignored. An action_id used again later is a new attempt.
 - What waits is on disk, and bounded: past the bound the oldest is stored as if its time were up.
 """
 
 import hashlib
+import itertools
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from sqlite3 import Connection
 
@@ -35,6 +35,7 @@ from clara_memory.store import Store
 
 NO_RESULT = "no result came"
 NO_EVENT = "its event never came"
+_REASONS = {"event": NO_RESULT, "result": NO_EVENT}
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,29 +170,36 @@ class Pairing:
         self.counts.results += 1
         return self._take_result(database, message, now_ns)
 
-    def expire(self, database: Connection, now_ns: int) -> list[Change]:
-        """Store what has waited too long, and the oldest of what is too much."""
-        changes = [
-            self._give_up(database, kind, action_id, f"{reason} within {timeout_s:g} s", now_ns)
-            for kind, reason, timeout_s in (
-                ("event", NO_RESULT, self.settings.result_timeout_s),
-                ("result", NO_EVENT, self.settings.event_timeout_s),
-            )
-            for action_id in list(self._overdue(kind, now_ns - int(timeout_s * 1e9)))
-        ]
-        return changes + self._make_room(database, now_ns)
+    def has_overdue(self, now_ns: int) -> bool:
+        """Whether `expire` would find anything."""
+        return any(self._overdue(kind, now_ns) for kind in self._waiting)
 
-    def _overdue(self, kind: str, before_ns: int) -> Iterator[str]:
-        for action_id, waiting in self._waiting[kind].items():
-            if waiting.received_ns > before_ns:
-                return
-            yield action_id
+    def expire(self, database: Connection, now_ns: int) -> list[Change]:
+        """Store what has waited too long."""
+        changes = []
+        for kind, reason in _REASONS.items():
+            within = f"{reason} within {self._timeout_s(kind):g} s"
+            for action_id in self._overdue(kind, now_ns):
+                changes.append(self._give_up(database, kind, action_id, within, now_ns))
+        return changes
+
+    def _timeout_s(self, kind: str) -> float:
+        settings = self.settings
+        return settings.result_timeout_s if kind == "event" else settings.event_timeout_s
+
+    def _overdue(self, kind: str, now_ns: int) -> list[str]:
+        before_ns = now_ns - int(self._timeout_s(kind) * 1e9)
+        # The oldest come first, so this looks no further than it must.
+        oldest = itertools.takewhile(
+            lambda item: item[1].received_ns <= before_ns, list(self._waiting[kind].items())
+        )
+        return [action_id for action_id, _ in oldest]
 
     def _make_room(self, database: Connection, now_ns: int) -> list[Change]:
         limit = self.settings.max_pending
         return [
-            self._give_up(database, kind, action_id, f"{reason} and over {limit} wait", now_ns)
-            for kind, reason in (("event", NO_RESULT), ("result", NO_EVENT))
+            self._give_up(database, kind, action_id, f"{reason} while {limit} more waited", now_ns)
+            for kind, reason in _REASONS.items()
             for action_id in list(self._waiting[kind])[: max(0, len(self._waiting[kind]) - limit)]
         ]
 
@@ -343,7 +351,8 @@ class Pairing:
         self._forget(database, kind, action_id)
         episode = waiting.episode
         if kind == "event":
-            episode = replace(episode, detail=reason, end_ns=max(episode.start_ns, now_ns))
+            # Nobody knows when it ended: `end` stays at what is known, its start.
+            episode = replace(episode, detail=reason)
         else:
             self.counts.orphans += 1
         return self._insert(database, episode, now_ns)

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Factored retrieval: which episodes fit a cue, and what they say about the roles asked for.
 
-- The cue filler of each role is compared with the *known* fillers only; one pass over the id columns
-  adds the table entries. That is the dot product of role-filler hypervectors without cross-talk.
+- The cue filler of each role is compared with the *known* fillers only; one pass over the id
+  columns adds the table entries: the dot product of role-filler hypervectors without cross-talk.
 - Score of an episode: sum over cue roles of w * similarity / sum of w, with
   w = log(1 + known fillers of the role) * log(1 + episodes / episodes that fit the role).
 - A cue filler that is known exactly admits only itself, so exact cues find what SQL finds.
@@ -24,7 +24,6 @@ from clara_memory.episode import (
     MAX_TEXT,
     STANDARD_ROLES,
     Episode,
-    Kind,
     Outcome,
     RoleFiller,
     check_fillers,
@@ -228,7 +227,7 @@ def _fit(columns: Columns, query: Query, recognised: Sequence[RoleFiller]) -> Fi
         fits = similar > 0
         # What is admitted by times, outcomes and robots does not change how telling a role is.
         weight = math.log(1 + len(columns.items[cue.role])) * math.log(
-            1 + total / max(1, np.count_nonzero(fits))
+            1 + total / int(np.count_nonzero(fits))
         )
         weights += weight
         scores += np.float32(weight) * similar
@@ -248,7 +247,7 @@ def _fit(columns: Columns, query: Query, recognised: Sequence[RoleFiller]) -> Fi
 def _similarity(columns: Columns, cue: RoleFiller, *, strict: bool) -> NDArray[np.float32] | None:
     """Return how well each episode fits one cue, shape (n,); None where nothing known is near.
 
-    Where the very filler is known nothing else fits if `strict`, else only the same words inflected.
+    Where the very filler is known nothing else fits if `strict`, else the same words inflected.
     """
     outcome = outcome_of_word(cue.filler) if cue.role == "result" else None
     if outcome is not None:

@@ -1,9 +1,10 @@
 # Copyright 2026 The Clara Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Free text to role fillers: "why did you fail to pick up the cups?" gives action=PICK_UP, object=CUP.
+"""Free text to role fillers: "why did you fail to pick up the cups?" has an action and an object.
 
-Known fillers are recognised as whole words, with English inflection taken off both sides, longest first.
-Words for outcomes are recognised too, unless the text is a yes-or-no question, which asks for the outcome.
+Known fillers are recognised as whole words, with English inflection taken off both sides, longest
+first. Words for outcomes are recognised too, unless the text is a yes-or-no question, which asks
+for the outcome.
 """
 
 from collections.abc import Iterator, Mapping
@@ -15,8 +16,10 @@ from clara_memory.item_memory import ItemMemory
 
 MAX_WORDS = 6
 PARTICLE_REACH = 5  # "picked the big red cup up": words between a verb and its particle
-_PARTICLES = frozenset("up down out in on off away over back".split())
-_YES_NO = frozenset("did do does was were is are has have had can could".split())
+_PARTICLES = frozenset(["up", "down", "out", "in", "on", "off", "away", "over", "back"])
+_YES_NO = frozenset(
+    ["did", "do", "does", "was", "were", "is", "are", "has", "have", "had", "can", "could"]
+)
 _PRIORITY = {"object": 0, "action": 1, "subject": 3, "result": 4}
 _OUTCOMES = {
     Outcome.FAILED: ("fail", "failure", "error", "go wrong", "unsuccessful"),

@@ -1,0 +1,212 @@
+# Copyright 2026 The Clara Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Between the messages of clara_interfaces and the dataclasses of the library.
+
+What a message holds may be anything; numbers outside an enumeration raise InvalidRequest here, the
+rest is checked by the library.
+"""
+
+from collections.abc import Iterable, Sequence
+
+from builtin_interfaces.msg import Time
+from clara_interfaces import msg, srv
+from diagnostic_msgs.msg import KeyValue
+
+from clara_memory.episode import MAX_ROLES, Episode, Kind, Outcome, RoleFiller
+from clara_memory.errors import InvalidRequest
+from clara_memory.memory import Stats
+from clara_memory.pairing import Event, Result
+from clara_memory.retrieval import Answer, Query
+
+
+def to_ns(time: Time) -> int:
+    """Return a Time as nanoseconds."""
+    return int(time.sec) * 1_000_000_000 + int(time.nanosec)
+
+
+def to_time(time_ns: int) -> Time:
+    """Return nanoseconds as a Time."""
+    return Time(sec=time_ns // 1_000_000_000, nanosec=time_ns % 1_000_000_000)
+
+
+def _outcome(field: str, number: int) -> Outcome:
+    try:
+        return Outcome(number)
+    except ValueError:
+        raise InvalidRequest(field, f"is {number}: there is no such outcome") from None
+
+
+def fillers(field: str, messages: Sequence[msg.RoleFiller]) -> tuple[RoleFiller, ...]:
+    """Return the fillers of messages."""
+    if len(messages) > MAX_ROLES:
+        raise InvalidRequest(field, f"has {len(messages)} roles, at most {MAX_ROLES} are allowed")
+    made = []
+    for number, message in enumerate(messages):
+        if message.kind not in Kind.__members__.values():
+            raise InvalidRequest(f"{field}[{number}].kind", f"is {message.kind}: no such kind")
+        values = tuple(float(value) for value in message.values[:4])
+        made.append(RoleFiller(message.role, message.filler, Kind(message.kind), values))
+    return tuple(made)
+
+
+def filler_messages(made: Iterable[RoleFiller]) -> list[msg.RoleFiller]:
+    """Return fillers as messages."""
+    return [
+        msg.RoleFiller(
+            role=filler.role,
+            kind=int(filler.kind),
+            filler=filler.filler,
+            values=list(filler.values),
+        )
+        for filler in made
+    ]
+
+
+def event(message: msg.ActionEvent) -> Event:
+    """Return the Event of a message."""
+    return Event(
+        action_id=message.action_id,
+        action=message.action,
+        subject=message.subject,
+        object=message.object,
+        start_ns=to_ns(message.header.stamp),
+        context=fillers("context", message.context),
+    )
+
+
+def result(message: msg.ActionResult) -> Result:
+    """Return the Result of a message."""
+    return Result(
+        action_id=message.action_id,
+        outcome=_outcome("outcome", message.outcome),
+        end_ns=to_ns(message.header.stamp),
+        detail=message.detail,
+        effects=fillers("effects", message.effects),
+    )
+
+
+def episode(message: msg.Episode) -> Episode:
+    """Return the Episode of a message."""
+    return Episode(
+        episode_id=message.episode_id,
+        action_id=message.action_id,
+        robot=message.robot,
+        subject=message.subject,
+        action=message.action,
+        object=message.object,
+        outcome=_outcome("outcome", message.outcome),
+        result=message.result,
+        start_ns=to_ns(message.start),
+        end_ns=to_ns(message.end),
+        detail=message.detail,
+        context=fillers("context", message.context),
+        effects=fillers("effects", message.effects),
+        source=message.source,
+    )
+
+
+def episode_message(made: Episode) -> msg.Episode:
+    """Return an Episode as a message."""
+    return msg.Episode(
+        episode_id=made.episode_id,
+        action_id=made.action_id,
+        robot=made.robot,
+        subject=made.subject,
+        action=made.action,
+        object=made.object,
+        outcome=int(made.outcome),
+        result=made.result,
+        start=to_time(made.start_ns),
+        end=to_time(made.end_ns),
+        detail=made.detail,
+        context=filler_messages(made.context),
+        effects=filler_messages(made.effects),
+        source=made.source,
+    )
+
+
+def query(request: srv.QueryMemory.Request) -> Query:
+    """Return the Query of a request."""
+    return Query(
+        cue=fillers("cue", request.cue),
+        text=request.text,
+        ask=tuple(request.ask),
+        top_k=request.top_k,
+        max_episodes=request.max_episodes,
+        since_ns=to_ns(request.since),
+        until_ns=to_ns(request.until),
+        outcomes=tuple(_outcome("outcomes", number) for number in request.outcomes),
+        robots=tuple(request.robots),
+    )
+
+
+def query_request(asked: Query) -> srv.QueryMemory.Request:
+    """Return a Query as a request."""
+    return srv.QueryMemory.Request(
+        cue=filler_messages(asked.cue),
+        text=asked.text,
+        ask=list(asked.ask),
+        top_k=asked.top_k,
+        max_episodes=asked.max_episodes,
+        since=to_time(asked.since_ns),
+        until=to_time(asked.until_ns),
+        outcomes=[int(outcome) for outcome in asked.outcomes],
+        robots=list(asked.robots),
+    )
+
+
+def answer_response(
+    answer: Answer, response: srv.QueryMemory.Response
+) -> srv.QueryMemory.Response:
+    """Fill a response with an Answer."""
+    response.abstained = answer.abstained
+    response.answers = [
+        msg.RoleAnswer(
+            role=role.role,
+            abstained=role.abstained,
+            reason=role.reason,
+            candidates=[
+                msg.Candidate(
+                    filler=candidate.filler,
+                    score=candidate.score,
+                    support=candidate.support,
+                    succeeded=candidate.succeeded,
+                    failed=candidate.failed,
+                    last=to_time(candidate.last_ns),
+                    episode_ids=list(candidate.episode_ids),
+                )
+                for candidate in role.candidates
+            ],
+        )
+        for role in answer.answers
+    ]
+    response.episodes = [
+        msg.EpisodeMatch(score=match.score, episode=episode_message(match.episode))
+        for match in answer.episodes
+    ]
+    response.understood = filler_messages(answer.understood)
+    response.matches = answer.matches
+    response.searched = answer.searched
+    return response
+
+
+def stats_response(
+    stats: Stats, response: srv.GetMemoryStats.Response
+) -> srv.GetMemoryStats.Response:
+    """Fill a response with Stats; `rejected` and `dropped` are the node's own to fill."""
+    response.episodes = stats.episodes
+    response.succeeded = stats.succeeded
+    response.failed = stats.failed
+    response.pending = stats.pending
+    response.events_received = stats.counts.events
+    response.results_received = stats.counts.results
+    response.duplicates = stats.counts.duplicates
+    response.orphans = stats.counts.orphans
+    response.oldest = to_time(stats.oldest_ns)
+    response.latest = to_time(stats.latest_ns)
+    response.path = stats.path
+    response.bytes = stats.bytes
+    response.vocabulary = [
+        KeyValue(key=role, value=str(known)) for role, known in stats.vocabulary.items()
+    ]
+    return response

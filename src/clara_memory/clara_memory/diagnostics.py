@@ -1,0 +1,71 @@
+# Copyright 2026 The Clara Authors
+# SPDX-License-Identifier: Apache-2.0
+"""What the memory node reports on /diagnostics, once a second."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from rclpy.clock import Clock
+from rclpy.clock_type import ClockType
+from rclpy.node import Node
+
+PERIOD_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """State of the node at one moment."""
+
+    state: str
+    fault: str = ""  # what does not work now
+    last_error: str = ""  # what went wrong last, though it may work again
+    episodes: int = 0
+    pending: int = 0
+    queued: int = 0
+    dropped: int = 0
+    rejected: int = 0
+
+
+class Diagnostics:
+    """Publishes the health of a node in real time, also while a simulation stands still."""
+
+    def __init__(self, node: Node, health: Callable[[], Health]) -> None:
+        self._node = node
+        self._health = health
+        self._before = (time.monotonic(), 0)
+        self._publisher = node.create_publisher(DiagnosticArray, "/diagnostics", 10)
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self._timer = node.create_timer(PERIOD_S, self._publish, clock=steady)
+
+    def _publish(self) -> None:
+        message = DiagnosticArray(status=[self._status(self._health())])
+        message.header.stamp = self._node.get_clock().now().to_msg()
+        self._publisher.publish(message)
+
+    def _status(self, health: Health) -> DiagnosticStatus:
+        then, episodes = self._before
+        self._before = (time.monotonic(), health.episodes)
+        rate = max(0, health.episodes - episodes) / max(1e-3, self._before[0] - then)
+        level, summary = DiagnosticStatus.OK, health.state
+        if health.fault:
+            level, summary = DiagnosticStatus.ERROR, health.fault
+        elif health.dropped:
+            level, summary = DiagnosticStatus.WARN, f"{health.dropped} messages were dropped"
+        values = {
+            "state": health.state,
+            "episodes": health.episodes,
+            "pending": health.pending,
+            "episodes_per_second": f"{rate:.1f}",
+            "queue_depth": health.queued,
+            "dropped": health.dropped,
+            "rejected": health.rejected,
+            "last_error": health.last_error,
+        }
+        return DiagnosticStatus(
+            level=level,
+            name=f"{self._node.get_fully_qualified_name()[1:]}: memory",
+            message=summary,
+            values=[KeyValue(key=key, value=str(value)) for key, value in values.items()],
+        )

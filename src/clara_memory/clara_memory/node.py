@@ -1,0 +1,341 @@
+# Copyright 2026 The Clara Authors
+# SPDX-License-Identifier: Apache-2.0
+"""The lifecycle node `memory`: the thin room where ROS comes in.
+
+The file opens in configure; events are taken and questions answered while active. One executor
+thread runs all callbacks; the recorder's thread does all writing, so no query waits for a disk.
+"""
+
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import rclpy
+from clara_interfaces.msg import ActionEvent, ActionResult
+from clara_interfaces.msg import Episode as EpisodeMessage
+from clara_interfaces.srv import GetMemoryStats, QueryMemory, StoreEpisode
+from rclpy.exceptions import ParameterException
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.qos import QoSProfile
+from rclpy.signals import SignalHandlerOptions
+from rclpy.subscription import Subscription
+from rclpy.task import Future
+
+from clara_memory import conversions, parameters
+from clara_memory.diagnostics import Diagnostics, Health
+from clara_memory.episode import Episode
+from clara_memory.errors import InvalidRequest, MemoryFault, StorageFailed
+from clara_memory.memory import EpisodicMemory
+from clara_memory.pairing import Event, Result, check_event, check_result
+from clara_memory.recorder import Recorder
+from clara_memory.settings import MemorySettings
+
+QOS = QoSProfile(depth=1000)  # reliable, keep-last
+LOG_THROTTLE_S = 1.0
+LAST_ANSWERS_S = 1.0
+
+
+class MemoryNode(LifecycleNode):  # type: ignore[misc]
+    """Remembers what the robot does, and answers questions about it."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__("memory", **options)
+        parameters.declare(self)
+        self._settings = MemorySettings()
+        self._memory: EpisodicMemory | None = None
+        self._recorder: Recorder | None = None
+        self._subscriptions_made: list[Subscription] = []
+        self._state = "unconfigured"
+        self._fault = ""
+        self._last_error = ""
+        self._rejected = 0
+        self._stores_under_way = 0
+        self._episodes = self.create_publisher(EpisodeMessage, "memory/episodes", QOS)
+        self.create_service(StoreEpisode, "memory/store", self._store)
+        self.create_service(QueryMemory, "memory/query", self._query)
+        self.create_service(GetMemoryStats, "memory/stats", self._stats)
+        self._diagnostics = Diagnostics(self, self._health)
+        if self.get_parameter("autostart").value:
+            # A guard condition runs once something spins, under any executor and any clock.
+            self._start = self.create_guard_condition(self._autostart)
+            self._start.trigger()
+
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Open the file; FAILURE with a sentence where that cannot be done."""
+        try:
+            self._settings = parameters.read(self)
+            self._memory = EpisodicMemory(
+                self._settings.memory_path,
+                robot=self._settings.robot,
+                pairing=self._settings.pairing,
+            )
+        except MemoryFault as error:
+            self._fault = self._last_error = str(error)
+            self.get_logger().error(f"cannot configure: {error}")
+            return TransitionCallbackReturn.FAILURE
+        if self._memory.set_aside is not None:
+            self._last_error = (
+                f"{self._settings.memory_path} was damaged: it was set aside whole as "
+                f"{self._memory.set_aside}, and an empty memory begun"
+            )
+            self.get_logger().error(self._last_error)
+        self.get_logger().info(
+            f"opened {self._settings.memory_path} with {len(self._memory):,} episodes"
+        )
+        return self._reached("inactive")
+
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Take events and results, and answer questions."""
+        assert self._memory is not None
+        self._memory.reset_counts()
+        self._rejected = 0
+        self._recorder = Recorder(
+            self._memory, self._settings.recorder, self._now_ns, self._publish
+        )
+        self._subscriptions_made = [
+            self.create_subscription(ActionEvent, "action_event", self._on_event, QOS),
+            self.create_subscription(ActionResult, "action_result", self._on_result, QOS),
+        ]
+        super().on_activate(state)
+        return self._reached("active")
+
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Take nothing more, and write what has been taken."""
+        self._stop_recording()
+        super().on_deactivate(state)
+        return self._reached("inactive")
+
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Close the file."""
+        self._close()
+        return self._reached("unconfigured")
+
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Write what has been taken and close the file, whatever the state was."""
+        self._close()
+        return self._reached("finalized")
+
+    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Go back to unconfigured after a fault nobody foresaw."""
+        self._close()
+        return self._reached("unconfigured")
+
+    def destroy_node(self) -> None:
+        """Write what has been taken and close the file, then take the node down."""
+        self._close()
+        super().destroy_node()
+
+    def stop(self) -> None:
+        """Refuse new work and write what has been taken."""
+        self._stop_recording()
+
+    @property
+    def idle(self) -> bool:
+        """Whether nobody waits for the answer to a store."""
+        return self._stores_under_way == 0
+
+    def _autostart(self) -> None:
+        self.destroy_guard_condition(self._start)
+        if self.trigger_configure() == TransitionCallbackReturn.SUCCESS:
+            self.trigger_activate()
+
+    def _reached(self, state: str) -> TransitionCallbackReturn:
+        self._state, self._fault = state, ""
+        return TransitionCallbackReturn.SUCCESS
+
+    def _stop_recording(self) -> None:
+        for subscription in self._subscriptions_made:
+            self.destroy_subscription(subscription)
+        self._subscriptions_made = []
+        recorder, self._recorder = self._recorder, None
+        if recorder is not None:
+            lost = recorder.stop()
+            if lost:
+                self._last_error = f"{lost} messages could not be written: {recorder.fault}"
+                self.get_logger().error(self._last_error)
+
+    def _close(self) -> None:
+        self._stop_recording()
+        memory, self._memory = self._memory, None
+        if memory is not None:
+            memory.close()
+
+    def _now_ns(self) -> int:
+        return int(self.get_clock().now().nanoseconds)
+
+    def _on_event(self, message: ActionEvent) -> None:
+        self._take(message, conversions.event, check_event)
+
+    def _on_result(self, message: ActionResult) -> None:
+        self._take(message, conversions.result, check_result)
+
+    def _take(
+        self,
+        message: Any,
+        convert: Callable[[Any], Event | Result],
+        check: Callable[[Any], None],
+    ) -> None:
+        if self._recorder is None:
+            return  # deactivated while this message was on its way to the callback
+        try:
+            converted = convert(message)
+            check(converted)
+        except InvalidRequest as error:
+            self._rejected += 1
+            self._last_error = f"{type(message).__name__} {message.action_id[:40]!r}: {error}"
+            self.get_logger().warning(
+                f"rejected {self._last_error}", throttle_duration_sec=LOG_THROTTLE_S
+            )
+            return
+        if not self._recorder.offer(converted):
+            self._last_error = (
+                f"the queue is full ({self._settings.recorder.queue_size}): messages are dropped"
+            )
+            self.get_logger().error(self._last_error, throttle_duration_sec=LOG_THROTTLE_S)
+
+    def _publish(self, episodes: Sequence[Episode]) -> None:
+        for episode in episodes:
+            self._episodes.publish(conversions.episode_message(episode))
+
+    async def _store(
+        self, request: StoreEpisode.Request, response: StoreEpisode.Response
+    ) -> StoreEpisode.Response:
+        if self._recorder is None or self._memory is None:
+            return self._not_active(response)
+        promise: Future = Future(executor=self.executor)
+        try:
+            asked = conversions.episode(request.episode)
+            whole = self._memory.complete(asked, "service", self._now_ns())
+            self._recorder.store(whole, lambda stored: self._resolve(promise, stored))
+            self._stores_under_way += 1
+            try:
+                stored = await promise
+            finally:
+                self._stores_under_way -= 1
+            if isinstance(stored, MemoryFault):
+                raise stored
+            response.episode_id = stored.episode_id
+        except Exception as error:
+            self._refuse(response, error)
+        return response
+
+    def _resolve(self, promise: Future, value: object) -> None:
+        executor = self.executor
+        promise.set_result(value)
+        if executor is not None:
+            # rclpy before 7.1.9 sleeps on although the future is done.
+            executor.wake()
+
+    def _query(
+        self, request: QueryMemory.Request, response: QueryMemory.Response
+    ) -> QueryMemory.Response:
+        if self._recorder is None or self._memory is None:
+            return self._not_active(response)
+        try:
+            answer = self._memory.ask(conversions.query(request))
+            return conversions.answer_response(answer, response)
+        except Exception as error:
+            self._refuse(response, error)
+        return response
+
+    def _stats(
+        self, request: GetMemoryStats.Request, response: GetMemoryStats.Response
+    ) -> GetMemoryStats.Response:
+        if self._recorder is None or self._memory is None:
+            return self._not_active(response)
+        try:
+            conversions.stats_response(self._memory.stats(), response)
+            response.rejected = self._rejected
+            response.dropped = self._recorder.dropped
+        except Exception as error:
+            self._refuse(response, error)
+        return response
+
+    def _not_active(self, response: Any) -> Any:
+        response.error_code = type(response).NOT_ACTIVE
+        response.error_msg = f"the memory node is {self._state}: configure and activate it first"
+        if self._fault:
+            response.error_msg += f" (it could not be configured: {self._fault})"
+        return response
+
+    def _refuse(self, response: Any, error: Exception) -> None:
+        kind = type(response)
+        response.error_msg = str(error)
+        if isinstance(error, InvalidRequest):
+            response.error_code = kind.INVALID_REQUEST
+            return
+        response.error_code = kind.UNKNOWN
+        if isinstance(error, StorageFailed):
+            response.error_code = kind.STORAGE_FAILED
+        elif not isinstance(error, MemoryFault):
+            response.error_msg = f"{type(error).__name__}: {error}"
+        self._last_error = response.error_msg
+        self.get_logger().error(response.error_msg, throttle_duration_sec=LOG_THROTTLE_S)
+
+    def _health(self) -> Health:
+        recorder, memory = self._recorder, self._memory
+        disk = recorder.fault if recorder is not None else ""
+        self._last_error = disk or self._last_error
+        return Health(
+            state=self._state,
+            fault=self._fault or disk,
+            last_error=self._last_error,
+            episodes=len(memory) if memory is not None else 0,
+            pending=memory.pending if memory is not None else 0,
+            queued=recorder.queued if recorder is not None else 0,
+            dropped=recorder.dropped if recorder is not None else 0,
+            rejected=self._rejected,
+        )
+
+
+def main(args: list[str] | None = None) -> int:
+    """Run the node until SIGINT or SIGTERM, then stop in order."""
+    rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+    try:
+        node = MemoryNode()
+    except ParameterException as error:
+        print(f"memory_node: {error}", file=sys.stderr)
+        rclpy.try_shutdown()
+        return 1
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
+    asked: Future = Future(executor=executor)
+    _resolve_on_signals(asked, executor)
+    try:
+        executor.spin_until_future_complete(asked)
+        node.stop()
+        # Whoever waits for a store that was just written still gets the answer.
+        end = time.monotonic() + LAST_ANSWERS_S
+        while not node.idle and time.monotonic() < end:
+            executor.spin_once(timeout_sec=0.05)
+    finally:
+        executor.shutdown()
+        node.destroy_node()
+        rclpy.try_shutdown()
+    return 0
+
+
+def _resolve_on_signals(asked: Future, executor: SingleThreadedExecutor) -> None:
+    """Complete the future at SIGINT or SIGTERM, also while the main thread waits inside DDS."""
+    reader, writer = socket.socketpair()
+    writer.setblocking(False)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: None)
+    # Python runs its handlers between bytecodes only; the wakeup descriptor is written at once.
+    signal.set_wakeup_fd(writer.fileno())
+
+    def wait() -> None:
+        reader.recv(1)
+        asked.set_result(writer)  # naming it here keeps the writing end open
+        executor.wake()
+
+    threading.Thread(target=wait, name="signals", daemon=True).start()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
