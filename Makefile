@@ -33,4 +33,4 @@ bench: build ## measure every figure that the README quotes
 	@$(WITH_CLARA) && bench/all.bash $(ARGS)
 
 clean: ## remove what was built (the venv stays: rm -rf .venv)
-	rm -rf build install log .stamps
+	rm -rf build install log tools/ros2_on_pip/build

@@ -288,6 +288,8 @@ def install_ros2_on_pip(log: TextIO) -> None:
     if check.returncode not in (0, 1):
         raise SetupError(f"{package.relative_to(ROOT)} cannot be checked:\n{check.stderr}")
     if check.returncode == 0:
+        # setuptools would install what an earlier version left there.
+        shutil.rmtree(package / "build", ignore_errors=True)
         options = ["--no-deps", "--no-build-isolation", "--force-reinstall"]
         run([*PIP_INSTALL, *options, package], log)
 
