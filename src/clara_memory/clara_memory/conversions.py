@@ -15,8 +15,8 @@ from diagnostic_msgs.msg import KeyValue
 from clara_memory.episode import MAX_ROLES, Episode, Kind, Outcome, RoleFiller
 from clara_memory.errors import InvalidRequest
 from clara_memory.memory import Stats
-from clara_memory.pairing import Event, Result
-from clara_memory.retrieval import Answer, Query
+from clara_memory.pairing import Event, PairingCounts, Result
+from clara_memory.retrieval import Answer, Candidate, EpisodeMatch, Query, RoleAnswer
 
 
 def to_ns(time: Time) -> int:
@@ -155,11 +155,9 @@ def query_request(asked: Query) -> srv.QueryMemory.Request:
     )
 
 
-def answer_response(
-    answer: Answer, response: srv.QueryMemory.Response
-) -> srv.QueryMemory.Response:
+def answer_response(found: Answer, response: srv.QueryMemory.Response) -> srv.QueryMemory.Response:
     """Fill a response with an Answer."""
-    response.abstained = answer.abstained
+    response.abstained = found.abstained
     response.answers = [
         msg.RoleAnswer(
             role=role.role,
@@ -178,35 +176,87 @@ def answer_response(
                 for candidate in role.candidates
             ],
         )
-        for role in answer.answers
+        for role in found.answers
     ]
     response.episodes = [
         msg.EpisodeMatch(score=match.score, episode=episode_message(match.episode))
-        for match in answer.episodes
+        for match in found.episodes
     ]
-    response.understood = filler_messages(answer.understood)
-    response.matches = answer.matches
-    response.searched = answer.searched
+    response.understood = filler_messages(found.understood)
+    response.matches = found.matches
+    response.searched = found.searched
     return response
 
 
 def stats_response(
-    stats: Stats, response: srv.GetMemoryStats.Response
+    figures: Stats, response: srv.GetMemoryStats.Response
 ) -> srv.GetMemoryStats.Response:
     """Fill a response with Stats; `rejected` and `dropped` are the node's own to fill."""
-    response.episodes = stats.episodes
-    response.succeeded = stats.succeeded
-    response.failed = stats.failed
-    response.pending = stats.pending
-    response.events_received = stats.counts.events
-    response.results_received = stats.counts.results
-    response.duplicates = stats.counts.duplicates
-    response.orphans = stats.counts.orphans
+    response.episodes = figures.episodes
+    response.succeeded = figures.succeeded
+    response.failed = figures.failed
+    response.pending = figures.pending
+    response.events_received = figures.counts.events
+    response.results_received = figures.counts.results
+    response.duplicates = figures.counts.duplicates
+    response.orphans = figures.counts.orphans
     response.oldest = to_time(stats.oldest_ns)
     response.latest = to_time(stats.latest_ns)
-    response.path = stats.path
-    response.bytes = stats.bytes
+    response.path = figures.path
+    response.bytes = figures.bytes
     response.vocabulary = [
-        KeyValue(key=role, value=str(known)) for role, known in stats.vocabulary.items()
+        KeyValue(key=role, value=str(known)) for role, known in figures.vocabulary.items()
     ]
     return response
+
+
+def answer(response: srv.QueryMemory.Response) -> Answer:
+    """Return the Answer of a response."""
+    return Answer(
+        answers=tuple(
+            RoleAnswer(
+                role.role,
+                tuple(
+                    Candidate(
+                        filler=candidate.filler,
+                        score=candidate.score,
+                        support=candidate.support,
+                        succeeded=candidate.succeeded,
+                        failed=candidate.failed,
+                        last_ns=to_ns(candidate.last),
+                        episode_ids=tuple(candidate.episode_ids),
+                    )
+                    for candidate in role.candidates
+                ),
+                role.reason,
+            )
+            for role in response.answers
+        ),
+        episodes=tuple(
+            EpisodeMatch(match.score, episode(match.episode)) for match in response.episodes
+        ),
+        understood=fillers("understood", response.understood),
+        matches=response.matches,
+        searched=response.searched,
+    )
+
+
+def stats(response: srv.GetMemoryStats.Response) -> Stats:
+    """Return the Stats of a response."""
+    return Stats(
+        episodes=response.episodes,
+        succeeded=response.succeeded,
+        failed=response.failed,
+        pending=response.pending,
+        oldest_ns=to_ns(response.oldest),
+        latest_ns=to_ns(response.latest),
+        path=response.path,
+        bytes=response.bytes,
+        vocabulary={pair.key: int(pair.value) for pair in response.vocabulary},
+        counts=PairingCounts(
+            events=response.events_received,
+            results=response.results_received,
+            duplicates=response.duplicates,
+            orphans=response.orphans,
+        ),
+    )

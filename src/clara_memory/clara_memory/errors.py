@@ -31,7 +31,7 @@ class FileInUse(StorageFailed):
         who = f"process {pid}" if pid else "another process"
         super().__init__(
             f"{path} is in use by {who}: stop it, or give this memory another path "
-            "(reading works meanwhile: clara-memory --file ... export)"
+            "(reading works meanwhile, as clara-memory query --file does)"
         )
         self.pid = pid
 

@@ -26,6 +26,8 @@ _IRREGULAR = {
 
 def stem(word: str) -> str:
     """Return a folded word without its English inflection; the same for all forms of a word."""
+    if not word.isalpha():
+        return word
     word = _IRREGULAR.get(word, word)
     for ending, rest in (
         ("ies", "y"),

@@ -304,10 +304,11 @@ def main(args: list[str] | None = None) -> int:
         return 1
     executor = SingleThreadedExecutor()
     executor.add_node(node)
-    asked: Future = Future(executor=executor)
-    _resolve_on_signals(asked, executor)
+    asked: Future = Future()
+    watching = _resolve_on_signals(asked, executor)
     try:
         executor.spin_until_future_complete(asked)
+        watching.join()  # it wakes the executor, which must still be there then
         node.stop()
         # Whoever waits for a store that was just written still gets the answer.
         end = time.monotonic() + LAST_ANSWERS_S
@@ -320,7 +321,7 @@ def main(args: list[str] | None = None) -> int:
     return 0
 
 
-def _resolve_on_signals(asked: Future, executor: SingleThreadedExecutor) -> None:
+def _resolve_on_signals(asked: Future, executor: SingleThreadedExecutor) -> threading.Thread:
     """Complete the future at SIGINT or SIGTERM, also while the main thread waits inside DDS."""
     reader, writer = socket.socketpair()
     writer.setblocking(False)
@@ -334,7 +335,9 @@ def _resolve_on_signals(asked: Future, executor: SingleThreadedExecutor) -> None
         asked.set_result(writer)  # naming it here keeps the writing end open
         executor.wake()
 
-    threading.Thread(target=wait, name="signals", daemon=True).start()
+    watching = threading.Thread(target=wait, name="signals", daemon=True)
+    watching.start()
+    return watching
 
 
 if __name__ == "__main__":

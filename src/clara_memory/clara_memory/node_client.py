@@ -1,0 +1,68 @@
+# Copyright 2026 The Clara Authors
+# SPDX-License-Identifier: Apache-2.0
+"""A running memory node, seen through its services as the library's own types."""
+
+import time
+from typing import Any
+
+import rclpy
+from clara_interfaces.srv import GetMemoryStats, QueryMemory, StoreEpisode
+from rclpy.executors import SingleThreadedExecutor
+
+from clara_memory import conversions
+from clara_memory.episode import Episode
+from clara_memory.errors import MemoryFault
+from clara_memory.memory import Stats
+from clara_memory.retrieval import Answer, Query
+
+
+class NodeClient:
+    """Calls the memory node of one namespace; each call takes at most `timeout_s`."""
+
+    def __init__(self, namespace: str, timeout_s: float) -> None:
+        self._timeout_s = timeout_s
+        self._context = rclpy.Context()
+        rclpy.init(context=self._context, args=[])
+        self._node = rclpy.create_node(
+            "clara_memory_cli", namespace=namespace, context=self._context
+        )
+        self._executor = SingleThreadedExecutor(context=self._context)
+        self._executor.add_node(self._node)
+
+    def store(self, episode: Episode) -> str:
+        """Store an episode; returns its id. Raises MemoryFault, as all calls do."""
+        request = StoreEpisode.Request(episode=conversions.episode_message(episode))
+        return str(self._call(StoreEpisode, "memory/store", request).episode_id)
+
+    def ask(self, query: Query) -> Answer:
+        """Answer a query."""
+        request = conversions.query_request(query)
+        return conversions.answer(self._call(QueryMemory, "memory/query", request))
+
+    def stats(self) -> Stats:
+        """Return the figures of the memory."""
+        request = GetMemoryStats.Request()
+        return conversions.stats(self._call(GetMemoryStats, "memory/stats", request))
+
+    def close(self) -> None:
+        """Leave ROS."""
+        self._executor.shutdown()
+        self._node.destroy_node()
+        rclpy.try_shutdown(context=self._context)
+
+    def _call(self, kind: Any, name: str, request: Any) -> Any:
+        end = time.monotonic() + self._timeout_s
+        client = self._node.create_client(kind, name)
+        if client.wait_for_service(timeout_sec=self._timeout_s):
+            future = client.call_async(request)
+            self._executor.spin_until_future_complete(future, max(0.1, end - time.monotonic()))
+            if future.done():
+                response = future.result()
+                if response.error_code:
+                    raise MemoryFault(response.error_msg)
+                return response
+        where = self._node.get_namespace()
+        raise MemoryFault(
+            f"no memory node answers in namespace {where} within {self._timeout_s:g} s: start one "
+            "(ros2 launch clara_brain clara.launch.py), or use the file itself with --file PATH"
+        )

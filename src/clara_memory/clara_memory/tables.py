@@ -1,0 +1,119 @@
+# Copyright 2026 The Clara Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Answers and figures for people, as tables, and for programs, as JSON."""
+
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from clara_memory.episode import Episode
+from clara_memory.formats import episode_to_json, filler_to_json
+from clara_memory.memory import Stats
+from clara_memory.retrieval import Answer
+
+
+def answer_to_json(answer: Answer) -> dict[str, Any]:
+    """Return an Answer as a JSON object; fields as in clara_interfaces/QueryMemory."""
+    return {
+        "abstained": answer.abstained,
+        "answers": [
+            {
+                "role": role.role,
+                "abstained": role.abstained,
+                "reason": role.reason,
+                "candidates": [asdict(candidate) for candidate in role.candidates],
+            }
+            for role in answer.answers
+        ],
+        "episodes": [
+            {"score": match.score, "episode": episode_to_json(match.episode)}
+            for match in answer.episodes
+        ],
+        "understood": [filler_to_json(filler) for filler in answer.understood],
+        "matches": answer.matches,
+        "searched": answer.searched,
+    }
+
+
+def stats_to_json(stats: Stats) -> dict[str, Any]:
+    """Return Stats as a JSON object."""
+    return asdict(stats)
+
+
+def show_answer(answer: Answer) -> None:
+    """Print an Answer: the cue in force, candidates for each role, and the episodes."""
+    console = Console()
+    understood = ", ".join(str(filler) for filler in answer.understood) or "everything"
+    console.print(
+        escape(f"{answer.matches} of {answer.searched} episodes fit: {understood}"),
+        highlight=False,
+    )
+    if answer.abstained:
+        for reason in dict.fromkeys(role.reason for role in answer.answers):
+            console.print(escape(f"I do not know: {reason}"), highlight=False)
+        return
+    candidates = Table("role", "filler", "score", "episodes", "succeeded", "failed", "last")
+    for role in answer.answers:
+        if role.abstained:
+            candidates.add_row(role.role, escape(f"({role.reason})"))
+        for candidate in role.candidates:
+            candidates.add_row(
+                role.role,
+                escape(candidate.filler),
+                f"{candidate.score:.2f}",
+                str(candidate.support),
+                str(candidate.succeeded),
+                str(candidate.failed),
+                _moment(candidate.last_ns),
+            )
+    console.print(candidates)
+    episodes = Table("score", "id", "subject", "action", "object", "result", "end", "else")
+    for match in answer.episodes:
+        episode = match.episode
+        episodes.add_row(
+            f"{match.score:.2f}",
+            escape(episode.episode_id),
+            escape(episode.subject),
+            escape(episode.action),
+            escape(episode.object),
+            escape(episode.result),
+            _moment(episode.end_ns),
+            escape(_rest(episode)),
+        )
+    console.print(episodes)
+
+
+def show_stats(stats: Stats) -> None:
+    """Print Stats as a table of two columns."""
+    table = Table(show_header=False)
+    counts = stats.counts
+    for name, value in (
+        ("episodes", stats.episodes),
+        ("succeeded", stats.succeeded),
+        ("failed", stats.failed),
+        ("pending", stats.pending),
+        ("oldest", _moment(stats.oldest_ns)),
+        ("latest", _moment(stats.latest_ns)),
+        ("events received", counts.events),
+        ("results received", counts.results),
+        ("duplicates", counts.duplicates),
+        ("orphans", counts.orphans),
+        *((f"different {role}s", known) for role, known in stats.vocabulary.items()),
+        ("bytes", f"{stats.bytes:,}"),
+        ("path", stats.path),
+    ):
+        table.add_row(name, escape(str(value)))
+    Console().print(table)
+
+
+def _moment(time_ns: int) -> str:
+    return datetime.fromtimestamp(time_ns / 1e9).isoformat(" ", "seconds") if time_ns else "-"
+
+
+def _rest(episode: Episode) -> str:
+    roles = [str(filler) for filler in (*episode.context, *episode.effects)]
+    return " ".join([*roles, episode.detail])
