@@ -55,7 +55,9 @@ class ChatTemplate:
         try:
             return self._render(messages)
         except TemplateError as error:
-            raise BackendError(f"the model's chat template refused the conversation: {error}") from error
+            raise BackendError(
+                f"the model's chat template refused the conversation: {error}"
+            ) from error
 
     def _render(self, messages: Sequence[Message]) -> str:
         dicts = [{"role": message.role, "content": message.content} for message in messages]

@@ -7,10 +7,11 @@ from __future__ import annotations
 import math
 import random
 import time
+from typing import TypeVar
 
 from clara_interfaces.action import Chat
+from clara_interfaces.msg import ActionEvent, RoleFiller, SkillDecision, Timing, Trait, Usage
 from clara_interfaces.msg import Session as SessionMsg
-from clara_interfaces.msg import Trait, Timing, Usage
 from clara_interfaces.srv import GetModelInfo, QueryMemory
 from diagnostic_msgs.msg import KeyValue
 from rclpy.time import Time
@@ -23,7 +24,8 @@ from clara_brain.model_info import ModelInfo
 from clara_brain.persona import TRAITS, Spec
 from clara_brain.sessions import Session
 from clara_brain.settings import BrainSettings, SamplingSettings
-from clara_brain.turn import SkillPolicy, TurnRequest, TurnResult
+from clara_brain.skill_decision import Decision
+from clara_brain.turn import Decided, SkillPolicy, TurnRequest, TurnResult
 
 LONGEST_TEXT = 16_384
 LONGEST_NAME = 128
@@ -69,10 +71,15 @@ def turn_request(goal: Chat.Goal, settings: BrainSettings, system: str) -> TurnR
         sampling=_sampling(goal, settings.sampling),
         max_tokens=goal.max_tokens or settings.max_tokens,
         session=goal.session_id,
-        memory=_policy("memory_policy", goal.memory_policy, _MEMORY, MemoryPolicy(settings.memory_policy)),
-        skills=_policy("skill_policy", goal.skill_policy, _SKILLS, SkillPolicy(settings.skill_policy)),
+        memory=_policy(
+            "memory_policy", goal.memory_policy, _MEMORY, MemoryPolicy(settings.memory_policy)
+        ),
+        skills=_policy(
+            "skill_policy", goal.skill_policy, _SKILLS, SkillPolicy(settings.skill_policy)
+        ),
         stop=_stops(goal),
         deadline=time.monotonic() + seconds if seconds else None,
+        quote_memory=settings.quote_memory,
     )
 
 
@@ -84,6 +91,7 @@ def chat_result(result: TurnResult) -> Chat.Result:
         stop_reason=int(completion.stop),
         memory_ids=result.memory_ids,
         memory_abstained=result.memory_abstained,
+        decisions=[_skill_decision(decided) for decided in result.decided],
         dropped_turns=completion.dropped_turns,
         usage=Usage(
             prompt_tokens=completion.prompt_tokens,
@@ -107,6 +115,31 @@ def chat_result(result: TurnResult) -> Chat.Result:
         message.error_code = Chat.Result.DEADLINE_EXCEEDED
         message.error_msg = "the turn was not finished by its deadline"
     return message
+
+
+def action_event(decision: Decision, action_id: str) -> ActionEvent:
+    """Return the request that a decision makes; the time stamp is left open."""
+    event = ActionEvent(action_id=action_id, action=decision.action, object=decision.object)
+    for name, value in decision.context.items():
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
+            filler = RoleFiller(role=name, kind=RoleFiller.NUMBER, values=[float(value)])
+        else:
+            text = str(value).lower() if isinstance(value, bool) else str(value)
+            filler = RoleFiller(role=name, kind=RoleFiller.TEXT, filler=text)
+        event.context.append(filler)
+    return event
+
+
+def _skill_decision(decided: Decided) -> SkillDecision:
+    status = SkillDecision.DRY_RUN if decided.dry_run else SkillDecision.REQUESTED
+    if decided.decision.reason:
+        status = SkillDecision.REFUSED
+    return SkillDecision(
+        status=status,
+        skill=decided.decision.skill,
+        reason=decided.decision.reason,
+        request=action_event(decided.decision, decided.action_id),
+    )
 
 
 def failed(code: int, reason: str) -> Chat.Result:
@@ -177,10 +210,15 @@ def fill_model_info(response: GetModelInfo.Response, info: ModelInfo) -> None:
 
 def _longest(name: str, value: str, limit: int) -> None:
     if len(value) > limit:
-        raise errors.InvalidRequest(f"{name} has {len(value)} characters; at most {limit} are allowed")
+        raise errors.InvalidRequest(
+            f"{name} has {len(value)} characters; at most {limit} are allowed"
+        )
 
 
-def _policy(name, value, table, default):
+_Policy = TypeVar("_Policy", MemoryPolicy, SkillPolicy)
+
+
+def _policy(name: str, value: int, table: dict[int, _Policy], default: _Policy) -> _Policy:
     if value == Chat.Goal.DEFAULT:
         return default
     if value not in table:
@@ -195,11 +233,15 @@ def _sampling(goal: Chat.Goal, defaults: SamplingSettings) -> SamplerSettings:
     def number(name: str, highest: float) -> float:
         value = getattr(sampling, name)
         if math.isnan(value) or value > highest:
-            raise errors.InvalidRequest(f"sampling.{name} must be at most {highest:g}, not {value}")
+            raise errors.InvalidRequest(
+                f"sampling.{name} must be at most {highest:g}, not {value}"
+            )
         return getattr(defaults, name) if value < 0 else value
 
     if sampling.repeat_penalty == 0.0:
-        raise errors.InvalidRequest("sampling.repeat_penalty must be more than 0; 1 switches it off")
+        raise errors.InvalidRequest(
+            "sampling.repeat_penalty must be more than 0; 1 switches it off"
+        )
     _longest("sampling.grammar", sampling.grammar, _LONGEST_GRAMMAR)
     seed = sampling.seed if sampling.seed >= 0 else defaults.seed
     return SamplerSettings(
@@ -216,7 +258,9 @@ def _sampling(goal: Chat.Goal, defaults: SamplingSettings) -> SamplerSettings:
 def _stops(goal: Chat.Goal) -> tuple[str, ...]:
     stops = tuple(goal.sampling.stop)
     if len(stops) > _MOST_STOPS:
-        raise errors.InvalidRequest(f"sampling.stop has {len(stops)} entries; at most {_MOST_STOPS}")
+        raise errors.InvalidRequest(
+            f"sampling.stop has {len(stops)} entries; at most {_MOST_STOPS}"
+        )
     for stop in stops:
         if not stop:
             raise errors.InvalidRequest("sampling.stop has an empty entry")

@@ -43,13 +43,17 @@ class Stop(IntEnum):
 
 @dataclass(frozen=True)
 class Request:
-    """One completion. `deadline` is a time of time.monotonic(), or None."""
+    """One completion. `deadline` is a time of time.monotonic(), or None.
+
+    `opening` is what the reply begins with; the model goes on from there.
+    """
 
     prompt: ChatPrompt | RawPrompt
     sampling: SamplerSettings
     max_tokens: int
     stop: tuple[str, ...] = ()
     deadline: float | None = None
+    opening: str = ""
 
 
 @dataclass
@@ -82,7 +86,9 @@ OnDone = Callable[[Completion], None]
 class Ticket:
     """A request on its way; `cancel` ends it at the next token at the latest."""
 
-    def __init__(self, engine: Engine, request: Request, on_token: OnToken, on_done: OnDone) -> None:
+    def __init__(
+        self, engine: Engine, request: Request, on_token: OnToken, on_done: OnDone
+    ) -> None:
         self.request = request
         self.on_token = on_token
         self.on_done = on_done
@@ -218,7 +224,9 @@ class Engine:
             else:
                 return
         ticket.ending = how
-        self._answer(ticket, self._ended(ticket, Completion(queued=time.monotonic() - ticket.accepted)))
+        self._answer(
+            ticket, self._ended(ticket, Completion(queued=time.monotonic() - ticket.accepted))
+        )
 
     def _ended(self, ticket: Ticket, completion: Completion) -> Completion:
         completion.stop = ticket.ending
@@ -262,9 +270,14 @@ class Engine:
 
     def _run(self, ticket: Ticket, completion: Completion) -> None:
         request, runtime = ticket.request, self._runtime
-        tokens, completion.dropped_turns = self._prompts.build(request.prompt, request.max_tokens)
+        opening = self._prompts.neutralise(request.opening)
+        tokens, completion.dropped_turns = self._prompts.build(
+            request.prompt, request.max_tokens, opening
+        )
         completion.prompt_tokens = len(tokens)
         stream = TextStream(request.stop)
+        if delta := stream.push(opening.encode()):
+            ticket.on_token(delta)
         with contextlib.closing(runtime.sampler(request.sampling)) as sampler:
             slot, completion.cached_tokens = runtime.slot_for(tokens)
             limit = min(request.max_tokens, self.n_ctx - len(tokens))

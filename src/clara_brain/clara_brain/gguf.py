@@ -228,7 +228,9 @@ def _parse(data: mmap.mmap, path: Path) -> GgufHeader:
             try:
                 metadata[key] = cursor.value(cursor.number("I"))
             except ModelError as error:
-                raise ModelError(f"{path} is damaged or too new: metadata {key[:64]!r}: {error}") from error
+                raise ModelError(
+                    f"{path} is damaged or too new: metadata {key[:64]!r}: {error}"
+                ) from error
         parameters, extent = _tensors(cursor, tensors, path)
     except _Cut:
         raise ModelError(
@@ -243,7 +245,9 @@ def _parse(data: mmap.mmap, path: Path) -> GgufHeader:
             f"{path} is cut short: {len(data)} of at least {needed} bytes are there; copy or download it again"
         )
     if not metadata.get("general.architecture"):
-        raise ModelError(f"{path} does not say its architecture (general.architecture): convert it again")
+        raise ModelError(
+            f"{path} does not say its architecture (general.architecture): convert it again"
+        )
     return GgufHeader(version, tensors, parameters, metadata)
 
 
@@ -254,7 +258,9 @@ def _tensors(cursor: _Cursor, count: int, path: Path) -> tuple[int, int]:
         name = cursor.string()
         dimensions = cursor.number("I")
         if dimensions > _MAX_DIMENSIONS:
-            raise ModelError(f"{path} is damaged: tensor {name[:64]!r} has {dimensions} dimensions")
+            raise ModelError(
+                f"{path} is damaged: tensor {name[:64]!r} has {dimensions} dimensions"
+            )
         shape = [cursor.number("Q") for _ in range(dimensions)]
         kind, offset = cursor.number("I"), cursor.number("Q")
         if kind not in _BLOCKS:

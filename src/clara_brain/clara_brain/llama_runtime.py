@@ -175,7 +175,9 @@ class LlamaRuntime:
         data = text.encode("utf-8")
         size = len(data) + 8
         tokens = (llama_cpp.llama_token * size)()
-        count = llama_cpp.llama_tokenize(self._vocab, data, len(data), tokens, size, add_special, True)
+        count = llama_cpp.llama_tokenize(
+            self._vocab, data, len(data), tokens, size, add_special, True
+        )
         if count < 0:
             raise BackendError(f"llama.cpp could not tokenise a text of {len(data)} bytes")
         return tokens[:count]
@@ -277,7 +279,9 @@ class Sampler:
 
     def __init__(self, context: object, vocab: object, settings: SamplerSettings) -> None:
         self._context = context
-        self._chain = llama_cpp.llama_sampler_chain_init(llama_cpp.llama_sampler_chain_default_params())
+        self._chain = llama_cpp.llama_sampler_chain_init(
+            llama_cpp.llama_sampler_chain_default_params()
+        )
         try:
             for link in _links(vocab, settings):
                 llama_cpp.llama_sampler_chain_add(self._chain, link)
@@ -304,7 +308,11 @@ def _links(vocab: object, settings: SamplerSettings) -> Iterator[object]:
         yield grammar
     if settings.repeat_penalty != 1.0:
         yield llama_cpp.llama_sampler_init_penalties(
-            llama_cpp.llama_vocab_n_tokens(vocab), _PENALTY_WINDOW, settings.repeat_penalty, 0.0, 0.0
+            llama_cpp.llama_vocab_n_tokens(vocab),
+            _PENALTY_WINDOW,
+            settings.repeat_penalty,
+            0.0,
+            0.0,
         )
     if settings.temperature == 0.0:
         yield llama_cpp.llama_sampler_init_greedy()

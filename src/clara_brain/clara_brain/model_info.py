@@ -43,7 +43,10 @@ class ModelInfo:
     def metadata(self) -> list[tuple[str, str]]:
         """All metadata as text, long values shortened."""
         pairs = ((key, str(value)) for key, value in self.header.metadata.items())
-        return [(key, value if len(value) <= _LONGEST_VALUE else value[:_LONGEST_VALUE] + "…") for key, value in pairs]
+        return [
+            (key, value if len(value) <= _LONGEST_VALUE else value[:_LONGEST_VALUE] + "…")
+            for key, value in pairs
+        ]
 
 
 def default_model() -> Path:

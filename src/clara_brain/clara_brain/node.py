@@ -27,10 +27,11 @@ from clara_brain.diagnostics import Diagnostics
 from clara_brain.engine import Engine
 from clara_brain.errors import BrainError, ModelError, SpecError
 from clara_brain.model_info import ModelInfo
-from clara_brain.persona import load_spec
+from clara_brain.persona import Spec, load_spec
 from clara_brain.promise import RosPromise
 from clara_brain.services import Services
 from clara_brain.sessions import Sessions
+from clara_brain.skills import Skill, load_skills
 from clara_brain.speech import Speech
 from clara_brain.turn_desk import TurnDesk
 
@@ -51,6 +52,7 @@ class BrainNode(LifecycleNode):
         self.sessions: Sessions | None = None
         self._no_model = "no model is loaded; configure the node"
         self._engine: Engine | None = None
+        self._skills: tuple[Skill, ...] = ()
         self._desk = TurnDesk(self, group)
         self._chat = ChatServer(self, self._desk, group)
         self._speech = Speech(self, self._desk, group)
@@ -66,7 +68,12 @@ class BrainNode(LifecycleNode):
         settings = parameters.read(self)
         try:
             self._configure_spec(settings.spec)
-            path = Path(settings.model).expanduser() if settings.model else model_info.default_model()
+            path = (
+                Path(settings.model).expanduser() if settings.model else model_info.default_model()
+            )
+            self._skills = (
+                load_skills(Path(settings.skills).expanduser()) if settings.skills else ()
+            )
             self._engine = Engine(path, settings.engine)
         except BrainError as error:
             self._no_model = str(error)
@@ -85,7 +92,7 @@ class BrainNode(LifecycleNode):
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Take turns."""
         assert self._engine is not None and self.sessions is not None
-        self._desk.open(self._engine, self.sessions)
+        self._desk.open(self._engine, self.sessions, self._skills)
         self._speech.listen()
         super().on_activate(state)
         return self._reached("active")
@@ -123,7 +130,9 @@ class BrainNode(LifecycleNode):
         answer = await promise
         if isinstance(answer, ModelError):
             raise answer
-        return ModelInfo(engine.path, answer, engine.path.stat().st_size, engine.header, engine.n_ctx)
+        return ModelInfo(
+            engine.path, answer, engine.path.stat().st_size, engine.header, engine.n_ctx
+        )
 
     def stop(self) -> None:
         """End the turns under way; `idle` says when all of them were answered."""
@@ -146,7 +155,7 @@ class BrainNode(LifecycleNode):
         if self.trigger_configure() == TransitionCallbackReturn.SUCCESS:
             self.trigger_activate()
 
-    def _spec_for_sliders(self):
+    def _spec_for_sliders(self) -> Spec:
         try:
             return load_spec(self.spec_path or parameters.shipped("clara_spec.json"))
         except SpecError:
@@ -154,7 +163,9 @@ class BrainNode(LifecycleNode):
             return load_spec(parameters.shipped("clara_spec.json"))
 
     def _configure_spec(self, path: str) -> None:
-        spec = load_spec(Path(path).expanduser() if path else parameters.shipped("clara_spec.json"))
+        spec = load_spec(
+            Path(path).expanduser() if path else parameters.shipped("clara_spec.json")
+        )
         if path != self.spec_path:
             parameters.set_sliders(self, spec.values)
         self.spec, self.spec_path = spec, path

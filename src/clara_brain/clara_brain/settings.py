@@ -49,6 +49,7 @@ class BrainSettings:
     skill_policy: str = "always"
     memory_timeout_s: float = 0.5
     memory_episodes: int = 3
+    quote_memory: bool = True
     max_sessions: int = 32
     max_turns: int = 64
     autostart: bool = False

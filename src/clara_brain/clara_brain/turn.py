@@ -10,16 +10,26 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Protocol
 
 from clara_brain.engine import Completion, Engine, Request, Stop, Ticket
 from clara_brain.errors import BrainError, ShuttingDown
-from clara_brain.grounding import MemoryPolicy, Recollection, asks_memory, cue, grounded_text
+from clara_brain.grounding import MemoryPolicy, Recollection, asks_memory, cue, ground
 from clara_brain.llama_runtime import SamplerSettings
-from clara_brain.prompt import ChatPrompt, Exchange
+from clara_brain.prompt import ChatPrompt, Exchange, RawPrompt
 from clara_brain.sessions import Sessions
+from clara_brain.skill_decision import (
+    GREEDY,
+    MAX_TOKENS,
+    Decision,
+    decide,
+    decision_prompt,
+    grammar,
+    possible,
+)
+from clara_brain.skills import Skill
 
 
 class SkillPolicy(Enum):
@@ -46,6 +56,9 @@ class Host(Protocol):
     def promise(self) -> Promise:
         """Return a new promise."""
 
+    def request_action(self, decision: Decision) -> str:
+        """Ask the robot to do it; return the action's id."""
+
     def recall(self, text: str) -> Awaitable[Recollection | None]:
         """Ask memory; None when it does not answer in time."""
 
@@ -63,6 +76,16 @@ class TurnRequest:
     skills: SkillPolicy = SkillPolicy.NEVER
     stop: tuple[str, ...] = ()
     deadline: float | None = None
+    quote_memory: bool = True
+
+
+@dataclass(frozen=True)
+class Decided:
+    """A decision and what came of it. `action_id` is empty unless the action was requested."""
+
+    decision: Decision
+    dry_run: bool = False
+    action_id: str = ""
 
 
 @dataclass
@@ -72,6 +95,7 @@ class TurnResult:
     completion: Completion
     memory_ids: list[str] = field(default_factory=list)
     memory_abstained: bool = False
+    decided: list[Decided] = field(default_factory=list)
 
 
 class Turn:
@@ -81,12 +105,14 @@ class Turn:
         self,
         engine: Engine,
         sessions: Sessions,
+        skills: tuple[Skill, ...],
         host: Host,
         request: TurnRequest,
         on_token: Callable[[str], None],
     ) -> None:
         self._engine = engine
         self._sessions = sessions
+        self._skills = skills
         self._host = host
         self._request = request
         self._on_token = on_token
@@ -111,18 +137,33 @@ class Turn:
 
     async def _run(self, result: TurnResult) -> None:
         request = self._request
-        text = request.text
-        if asks_memory(request.memory, text):
+        text, shown, opening = request.text, (), ""
+        # Only the user's own words, never memory or history, decide about a skill.
+        if decided := await self._decide():
+            result.decided.append(decided)
+            opening = _announcement(decided)
+        elif asks_memory(request.memory, text):
             recollection = await self._host.recall(cue(text))
             if recollection is not None:
                 result.memory_ids = [fact.episode_id for fact in recollection.facts]
                 result.memory_abstained = recollection.abstained
-                text = grounded_text(text, recollection, self._engine.neutralise)
+                grounded = ground(
+                    text, recollection, self._engine.neutralise, request.quote_memory
+                )
+                text, shown, opening = grounded.text, grounded.shown, grounded.opening
         before = time.monotonic() - self._accepted
         history = self._sessions.history(request.session) if request.session else ()
-        prompt = ChatPrompt(request.system, text, history)
+        # A grammar rules the whole text, so nothing may stand before it.
+        opening = "" if request.sampling.grammar else opening
         result.completion = completion = await self._complete(
-            Request(prompt, request.sampling, request.max_tokens, request.stop, request.deadline),
+            Request(
+                ChatPrompt(request.system, text, history, shown),
+                request.sampling,
+                request.max_tokens,
+                request.stop,
+                request.deadline,
+                opening,
+            ),
             self._on_token,
         )
         if completion.time_to_first_token:
@@ -131,6 +172,35 @@ class Turn:
             exchange = Exchange(request.text, completion.text)
             tokens = self._engine.count_tokens(request.text) + completion.completion_tokens
             self._sessions.add(request.session, exchange, tokens, completion.dropped_turns)
+
+    async def _decide(self) -> Decided | None:
+        """Let the model choose a skill, validate, and request the action."""
+        request = self._request
+        if request.skills is SkillPolicy.NEVER:
+            return None
+        choices = possible(self._skills, request.text)
+        if not choices:
+            return None
+        completion = await self._complete(
+            Request(
+                RawPrompt(decision_prompt(self._skills, request.text)),
+                replace(GREEDY, grammar=grammar(choices)),
+                MAX_TOKENS,
+                deadline=request.deadline,
+            ),
+            lambda delta: None,
+        )
+        if completion.error:
+            raise completion.error
+        if completion.stop is not Stop.END or self._ending:
+            # Cut short by a cancel, a deadline or the length: what stands there is not a decision.
+            return None
+        decision = decide(self._skills, completion.text, request.text)
+        if decision is None:
+            return None
+        if decision.reason or request.skills is SkillPolicy.DRY_RUN:
+            return Decided(decision, dry_run=not decision.reason)
+        return Decided(decision, action_id=self._host.request_action(decision))
 
     async def _complete(self, request: Request, on_token: Callable[[str], None]) -> Completion:
         if self._ending is Stop.ERROR:
@@ -143,6 +213,13 @@ class Turn:
         self._ticket = None
         assert isinstance(completion, Completion)
         return completion
+
+
+def _announcement(decided: Decided) -> str:
+    """Say truthfully what the robot is about to do, or why it is not."""
+    if decided.decision.reason:
+        return f"I cannot do that: {decided.decision.reason}."
+    return "" if decided.dry_run else f"I will {decided.decision.in_words()}."
 
 
 _COMPLETED = (Stop.END, Stop.LENGTH, Stop.STRING)

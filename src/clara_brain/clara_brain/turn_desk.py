@@ -7,11 +7,14 @@ The Chat action and the topic `say` are two doors to this. A turn is refused at 
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Awaitable, Callable
 
 from clara_interfaces.action import Chat
+from clara_interfaces.msg import ActionEvent
 from rclpy.callback_groups import CallbackGroup
 from rclpy.node import Node
+from rclpy.qos import QoSProfile
 
 from clara_brain import conversions, parameters
 from clara_brain.engine import Engine, Stop
@@ -21,7 +24,11 @@ from clara_brain.memory_client import MemoryClient
 from clara_brain.persona import system_prompt
 from clara_brain.promise import RosPromise
 from clara_brain.sessions import Sessions
+from clara_brain.skill_decision import Decision
+from clara_brain.skills import Skill
 from clara_brain.turn import Turn
+
+_DEPTH = 100
 
 
 class TurnDesk:
@@ -33,12 +40,16 @@ class TurnDesk:
         self._turns: list[Turn] = []
         self._engine: Engine | None = None
         self._sessions: Sessions | None = None
+        self._skills: tuple[Skill, ...] = ()
+        self._requests = node.create_publisher(
+            ActionEvent, "action_request", QoSProfile(depth=_DEPTH)
+        )
         self.total = 0
         self.last_error = ""
 
-    def open(self, engine: Engine, sessions: Sessions) -> None:
+    def open(self, engine: Engine, sessions: Sessions, skills: tuple[Skill, ...]) -> None:
         """Take turns from now on."""
-        self._engine, self._sessions = engine, sessions
+        self._engine, self._sessions, self._skills = engine, sessions, skills
 
     def close(self) -> None:
         """Refuse new turns and end those under way; they are answered with SHUTTING_DOWN."""
@@ -69,7 +80,7 @@ class TurnDesk:
         except BrainError as error:
             self.last_error = str(error)
             return conversions.failed(conversions.error_code(error), str(error))
-        turn = Turn(self._engine, self._sessions, self, request, on_token)
+        turn = Turn(self._engine, self._sessions, self._skills, self, request, on_token)
         self._turns.append(turn)
         return turn
 
@@ -87,6 +98,14 @@ class TurnDesk:
     def promise(self) -> RosPromise:
         """Return a promise that wakes the node's executor (part of the turn's Host)."""
         return RosPromise(self._node)
+
+    def request_action(self, decision: Decision) -> str:
+        """Publish an action request; return its id (part of the turn's Host)."""
+        event = conversions.action_event(decision, str(uuid.uuid4()))
+        event.header.stamp = self._node.get_clock().now().to_msg()
+        self._requests.publish(event)
+        self._node.get_logger().info(f"requested: {decision.in_words()} ({event.action_id})")
+        return str(event.action_id)
 
     def recall(self, text: str) -> Awaitable[Recollection | None]:
         """Ask memory (part of the turn's Host)."""

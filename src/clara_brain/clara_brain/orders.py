@@ -1,0 +1,155 @@
+# Copyright 2026 The Clara Authors
+# SPDX-License-Identifier: Apache-2.0
+"""What can be read off a sentence without a model: is it a plain order, and which values does it name?
+
+These rules only ever forbid. A skill is offered to the model when the sentence opens as an order with one of its
+verbs and names every value that must be said; what it does not name, the model cannot choose. The rules are English.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from clara_brain.skills import Parameter, Skill
+
+_NEGATION = re.compile(
+    r"\b(not|never|no|nobody|without|stop|instead|avoid|cannot)\b|n['’]t\b|\bdont\b", re.I
+)
+_QUESTION = re.compile(
+    r"^\W*((hey|hi|hello|ok|okay|clara|robot|so|and|but|well|tell me|say)\W+)*"
+    r"(what|why|when|where|who|whose|which|how|is|are|am|was|were|did|do|does|has|have|had|should|shall)\b",
+    re.I,
+)
+# Brackets, assignments, colons (but not of a time of day) and line breaks belong to markup and programs.
+_MARKUP = re.compile(r"[()\[\]{}<>=|`\n\r]|:(?!\d)")
+
+_NUMBER = re.compile(r"(?<![\w.,])[-−]?\d+(?:\.\d+)?(?![\d.]*\d)\s*([A-Za-z°%]+(?:/[A-Za-z]+)?)?")
+_NUMBER_WORDS = {
+    word: str(number)
+    for number, word in enumerate(
+        "zero one two three four five six seven eight nine ten eleven twelve".split()
+    )
+}
+_UNITS = {
+    "m": "m meter meters metre metres",
+    "cm": "cm centimeter centimeters centimetre centimetres",
+    "mm": "mm millimeter millimeters millimetre millimetres",
+    "km": "km kilometer kilometers kilometre kilometres",
+    "in": "inch inches",
+    "ft": "foot feet ft",
+    "mi": "mile miles",
+    "s": "s sec second seconds",
+    "min": "min minute minutes",
+    "h": "h hour hours",
+    "deg": "deg degree degrees °",
+    "rad": "rad radian radians",
+    "kg": "kg kilogram kilograms kilo kilos",
+    "g": "g gram grams",
+    "%": "% percent",
+    "m/s": "m/s mps",
+    "km/h": "km/h kmh kph",
+    "mph": "mph",
+}
+_UNIT_OF = {word: unit for unit, words in _UNITS.items() for word in words.split()}
+
+# What may stand before the verb of an order: an address, politeness, "could you", "I want you to".
+_OPENING = (
+    r"^\W*(?:(?:hey|hi|hello|ok|okay|clara|robot|please|kindly|now|then|and|so|well|just|quickly|there)\W+)*"
+    r"(?:(?:(?:can|could|would|will) you(?: mind)?|(?:i|we)(?: would|['’]d)? (?:need|want|like) you to"
+    r"|you (?:can|should|must|have to|may)|time to|go and|go)\W+)?"
+    r"(?:(?:please|kindly|now|just|quickly)\W+)*"
+)
+
+# Words of an example before its verb.
+_BEFORE_THE_VERB = frozenset(
+    "a all and at can clara could for from go hey i just kindly like me mind my need now of ok okay on please robot"
+    " should so that the then this to up us want will with would you your".split()
+)
+
+
+@dataclass(frozen=True)
+class Offer:
+    """A skill that the sentence may ask for, and for each parameter the spellings that the sentence allows.
+
+    A parameter that is not in `values` is free; one with no spelling takes its default.
+    """
+
+    skill: Skill
+    values: dict[str, tuple[str, ...]]
+
+
+def is_plain_order(text: str) -> bool:
+    """Whether the sentence may be an order: not negated, not a question about facts, not markup.
+
+    "Could you ...?" may be one.
+    """
+    return not (_NEGATION.search(text) or _QUESTION.search(text) or _MARKUP.search(text))
+
+
+def offers(skills: Iterable[Skill], text: str) -> list[Offer]:
+    """Return the skills that the sentence names, with the values that it names."""
+    found = []
+    for skill in skills:
+        words = trigger_words(skill)
+        if words and not any(_orders(word, text) for word in words):
+            continue
+        values: dict[str, tuple[str, ...]] = {}
+        for parameter in skill.parameters:
+            if parameter.said:
+                values[parameter.name] = spellings(parameter, text)
+        if all(
+            values.get(each.name, ("",)) or each.default is not None for each in skill.parameters
+        ):
+            found.append(Offer(skill, values))
+    return found
+
+
+def spellings(parameter: Parameter, text: str) -> tuple[str, ...]:
+    """Return the values that the sentence names for a parameter, as they are to be written."""
+    if parameter.type == "choice":
+        return tuple(
+            choice for choice in parameter.choices if _said(choice.replace("_", " "), text)
+        )
+    if parameter.type == "boolean":
+        return ("true", "false")
+    if parameter.type == "text":
+        return (text,)
+    return tuple(dict.fromkeys(_numbers(text, parameter.unit)))
+
+
+def trigger_words(skill: Skill) -> tuple[str, ...]:
+    """Return the verbs that ask for a skill: the file's, or else those of its name and its examples."""
+    if skill.words:
+        return skill.words
+    words = [word for word in skill.name.split("_") if word not in _BEFORE_THE_VERB]
+    for example in skill.examples:
+        spoken = re.findall(r"[a-z]+", example.say.lower())
+        words += [word for word in spoken if word not in _BEFORE_THE_VERB][:1]
+    return tuple(dict.fromkeys(words))
+
+
+def _said(word: str, text: str) -> bool:
+    pattern = re.escape(word).replace(r"\ ", r"[\s_-]+")
+    return re.search(rf"(?<!\w){pattern}(?!\w)", text, re.IGNORECASE) is not None
+
+
+def _orders(verb: str, text: str) -> bool:
+    """Whether the sentence opens as an order with this verb, plain or with -ing ("would you mind picking")."""
+    stem = verb[:-1] if verb.endswith("e") else f"{verb}{verb[-1]}?"
+    return re.match(rf"{_OPENING}(?:{verb}|{stem}ing)(?!\w)", text, re.IGNORECASE) is not None
+
+
+def _numbers(text: str, unit: str) -> Iterable[str]:
+    """Numbers in the sentence, less those with the unit of something else."""
+    for match in _NUMBER.finditer(text):
+        said = _UNIT_OF.get((match[1] or "").lower())
+        if said is None or not unit or said == unit:
+            yield re.match(r"[-−]?[\d.]+", match[0])[0].replace("−", "-")  # type: ignore[index]
+    words = re.findall(r"[a-z/]+", text.lower())
+    for at, word in enumerate(words):
+        if word in _NUMBER_WORDS:
+            said = _UNIT_OF.get(words[at + 1]) if at + 1 < len(words) else None
+            if said is None or not unit or said == unit:
+                yield _NUMBER_WORDS[word]

@@ -1,0 +1,229 @@
+# Copyright 2026 The Clara Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Let the model decide whether a sentence asks for a skill, and check its decision from scratch.
+
+Three steps, each of which can only forbid: rules on the sentence (`orders`), a greedy few-shot completion inside a
+grammar of what the sentence names and "none", and a validation that trusts neither.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import zip_longest
+
+from clara_brain.errors import SkillRefused
+from clara_brain.llama_runtime import SamplerSettings
+from clara_brain.orders import Offer, is_plain_order, offers, spellings
+from clara_brain.skills import Example, Parameter, Skill, Value
+
+NONE = "none"
+MAX_TOKENS = 160
+GREEDY = SamplerSettings(0.0, 1.0, 0, 0.0, 1.0, 0)
+
+_HEAD = "A robot listens to a person. Action is what the person orders the robot to do now, or none.\n\n"
+# Said by people, but no order: one stands after each example of a skill, with a word of that skill where it fits.
+_NO_ORDERS = (
+    "I like the green {0}",
+    "I moved the {0} yesterday",
+    "she wants to buy a {0}",
+    "people use a {0} every day",
+    "hello Clara",
+    "my son can do that already",
+    "the {0} is empty",
+    "tell me about yourself",
+)
+_CALL = re.compile(r"([a-z][a-z0-9_]*)\((.*)\)", re.DOTALL)
+_ARGUMENT = re.compile(r'([a-z][a-z0-9_]*)=("(?:[^"\\]|\\.)*"|[^,()"=]+)(?:, |$)')
+_NUMBER = re.compile(r"-?[0-9]{1,9}(?:\.[0-9]{1,9})?")
+
+
+@dataclass(frozen=True)
+class Decision:
+    """A skill that the model chose. `reason` says why it was refused; empty when it was not.
+
+    `object` is the filler of ActionEvent.object, `context` the other parameters.
+    """
+
+    skill: str
+    action: str = ""
+    object: str = ""
+    context: dict[str, Value] = field(default_factory=dict)
+    reason: str = ""
+
+    def in_words(self) -> str:
+        """Say it for the reply's prompt, as "pick up the cup"."""
+        words = [self.action.lower().replace("_", " ")]
+        if self.object:
+            words.append(f"the {self.object.replace('_', ' ')}")
+        words += [f"({name}: {value})" for name, value in self.context.items()]
+        return " ".join(words)
+
+
+def possible(skills: Sequence[Skill], text: str) -> list[Offer]:
+    """Return what a sentence may ask for; empty when no skill can come of it, and the model need not be asked."""
+    return offers(skills, text) if is_plain_order(text) else []
+
+
+def decision_prompt(skills: Sequence[Skill], text: str) -> str:
+    """Return the few-shot prompt. Everything but its last lines is the same for every sentence."""
+    rounds = zip_longest(*([(skill, example) for example in skill.examples] for skill in skills))
+    shown = [pair for each in rounds for pair in each if pair]
+    lines = [_HEAD]
+    for at, (skill, example) in enumerate(shown):
+        lines.append(_shot(example.say, call(skill, example)))
+        lines.append(_shot(_NO_ORDERS[at % len(_NO_ORDERS)].format(_thing(skill, at)), NONE))
+    lines.append(f"Person: {' '.join(text.split())}\nAction: ")
+    return "".join(lines)
+
+
+def call(skill: Skill, example: Example) -> str:
+    """Write a skill and its parameters as the model is to write them."""
+    return f"{skill.name}({', '.join(f'{name}={_written(value)}' for name, value in example.use.items())})"
+
+
+def grammar(choices: Sequence[Offer]) -> str:
+    """Return a GBNF grammar: "none", or one of the skills with the values that were offered."""
+    rules = [" | ".join([_quoted(NONE), *(_call_rule(offer) for offer in choices)])]
+    return f'root ::= ({rules[0]}) "\\n"'
+
+
+def whole_grammar(skills: Sequence[Skill]) -> str:
+    """Return the grammar of everything that the file allows, whatever was said."""
+    return grammar([Offer(skill, {}) for skill in skills])
+
+
+def decide(skills: Sequence[Skill], written: str, said: str) -> Decision | None:
+    """Validate what the model wrote against the file and against what was said; None means no skill."""
+    written = written.strip()
+    if written == NONE or not written:
+        return None
+    match = _CALL.fullmatch(written)
+    name = match[1] if match else written[:64]
+    try:
+        if match is None:
+            raise SkillRefused("it is not of the form skill(parameter=value)")
+        return _validated(skills, match, said)
+    except SkillRefused as error:
+        return Decision(skill=name, reason=str(error))
+
+
+def _validated(skills: Sequence[Skill], match: re.Match[str], said: str) -> Decision:
+    skill = next((each for each in skills if each.name == match[1]), None)
+    if skill is None:
+        raise SkillRefused(f"there is no skill named {match[1]!r}")
+    if not any(offer.skill is skill for offer in possible(skills, said)):
+        raise SkillRefused(f"nothing that was said asks for {skill.name}")
+    values: dict[str, Value] = {}
+    for name, text in _arguments(match[2]):
+        parameter = skill.parameter(name)
+        if parameter is None:
+            raise SkillRefused(f"{skill.name} has no parameter {name!r}")
+        if name in values:
+            raise SkillRefused(f"{name} is given twice")
+        values[name] = _value(parameter, text, said)
+    for parameter in skill.parameters:
+        if parameter.name in values:
+            continue
+        if parameter.default is None:
+            raise SkillRefused(f"{skill.name} needs {parameter.name}")
+        values[parameter.name] = parameter.default
+    filler = values.pop("object", "")
+    return Decision(skill.name, skill.action, str(filler), values)
+
+
+def _arguments(text: str) -> list[tuple[str, str]]:
+    found, at = [], 0
+    while at < len(text):
+        match = _ARGUMENT.match(text, at)
+        if match is None:
+            raise SkillRefused(f"its parameters cannot be read: {text[:80]!r}")
+        found.append((match[1], match[2]))
+        at = match.end()
+    return found
+
+
+def _value(parameter: Parameter, text: str, said: str) -> Value:
+    try:
+        value = parameter.check(_read(parameter, text))
+    except ValueError as error:
+        raise SkillRefused(str(error)) from None
+    if parameter.said and parameter.type != "boolean":
+        named = spellings(parameter, said)
+        if parameter.type == "text":
+            fits = str(value) in said
+        elif parameter.type == "choice":
+            if len(named) > 1:
+                raise SkillRefused(
+                    f"{' and '.join(named)} were both said; say one {parameter.name}"
+                )
+            fits = value in named
+        else:
+            fits = any(float(each) == value for each in named)
+        if not fits:
+            raise SkillRefused(f"{parameter.name} {text} was not said")
+    return value
+
+
+def _read(parameter: Parameter, text: str) -> object:
+    if parameter.type == "choice":
+        return text
+    if parameter.type == "boolean":
+        return {"true": True, "false": False}.get(text, text)
+    if parameter.type == "text":
+        try:
+            return json.loads(text)
+        except json.JSONDecodeError:
+            raise ValueError(f"{parameter.name} is not a quoted text") from None
+    if not _NUMBER.fullmatch(text):
+        raise ValueError(f"{parameter.name} is not a number: {text[:32]!r}")
+    return float(text)
+
+
+def _call_rule(offer: Offer) -> str:
+    parts = [_quoted(offer.skill.name + "(")]
+    required = [each for each in offer.skill.parameters if each.default is None]
+    optional = [each for each in offer.skill.parameters if each.default is not None]
+    comma = ""
+    for parameter in required:
+        parts.append(_quoted(f"{comma}{parameter.name}=") + " " + _value_rule(parameter, offer))
+        comma = ", "
+    for parameter in optional:
+        if offer.values.get(parameter.name, ("",)) and comma:
+            parts.append(
+                f"({_quoted(f'{comma}{parameter.name}=')} {_value_rule(parameter, offer)})?"
+            )
+    parts.append(_quoted(")"))
+    return " ".join(parts)
+
+
+def _value_rule(parameter: Parameter, offer: Offer) -> str:
+    if parameter.type == "text":
+        return f'"\\"" [^"\\\\\\x00-\\x1F\\x7F]{{0,{parameter.max_length}}} "\\""'
+    written = offer.values.get(parameter.name)
+    if written is None:
+        if parameter.type in ("number", "integer"):
+            return '"-"? [0-9]{1,9} ("." [0-9]{1,9})?'
+        written = parameter.choices or ("true", "false")
+    return f"({' | '.join(map(_quoted, written))})"
+
+
+def _quoted(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _written(value: Value) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return f"{value:g}" if isinstance(value, (int, float)) else value
+
+
+def _shot(say: str, action: str) -> str:
+    return f"Person: {say}\nAction: {action}\n\n"
+
+
+def _thing(skill: Skill, at: int) -> str:
+    choices = [choice for each in skill.parameters for choice in each.choices[:4]]
+    return choices[at % len(choices)].replace("_", " ") if choices else "wheel"
