@@ -88,8 +88,10 @@ def store(
         context=context,
     )
     with _door(at, write=True) as memory:
-        stored = memory.store(episode)
-    identity = stored.episode_id if isinstance(stored, Episode) else stored
+        if isinstance(memory, EpisodicMemory):
+            identity = memory.store(episode, source="file").episode_id
+        else:
+            identity = memory.store(episode)
     click.echo(json.dumps({"episode_id": identity}) if at["as_json"] else f"stored {identity}")
 
 

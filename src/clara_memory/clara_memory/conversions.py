@@ -200,8 +200,8 @@ def stats_response(
     response.results_received = figures.counts.results
     response.duplicates = figures.counts.duplicates
     response.orphans = figures.counts.orphans
-    response.oldest = to_time(stats.oldest_ns)
-    response.latest = to_time(stats.latest_ns)
+    response.oldest = to_time(figures.oldest_ns)
+    response.latest = to_time(figures.latest_ns)
     response.path = figures.path
     response.bytes = figures.bytes
     response.vocabulary = [

@@ -10,6 +10,9 @@ import re
 from clara_memory.episode import fold
 
 _WORD = re.compile(r"[^\W_]+")
+_VOWEL = re.compile("[aeiouy]")
+_WHOLE = re.compile("(ss|[^e]eed)$")  # glass, succeed: no inflection, though they look like it
+_ENDINGS = {"ies": "y", "ied": "y", "ing": "", "ed": "", "es": "", "s": ""}
 _IRREGULAR = {
     form: verb
     for verb, forms in {
@@ -29,16 +32,10 @@ def stem(word: str) -> str:
     if not word.isalpha():
         return word
     word = _IRREGULAR.get(word, word)
-    for ending, rest in (
-        ("ies", "y"),
-        ("ied", "y"),
-        ("ing", ""),
-        ("ed", ""),
-        ("es", ""),
-        ("s", ""),
-    ):
-        if word.endswith(ending) and len(word) - len(ending) >= 3 and not word.endswith("ss"):
-            word = word[: -len(ending)] + rest
+    for ending, rest in _ENDINGS.items():
+        kept = word.removesuffix(ending)
+        if kept != word and len(kept) >= 3 and _VOWEL.search(kept) and not _WHOLE.search(word):
+            word = kept + rest
             break
     if len(word) > 3 and word[-1] == word[-2] and word[-1] not in "aeiou":
         word = word[:-1]

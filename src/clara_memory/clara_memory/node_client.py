@@ -7,11 +7,12 @@ from typing import Any
 
 import rclpy
 from clara_interfaces.srv import GetMemoryStats, QueryMemory, StoreEpisode
+from rclpy.exceptions import InvalidNamespaceException
 from rclpy.executors import SingleThreadedExecutor
 
 from clara_memory import conversions
 from clara_memory.episode import Episode
-from clara_memory.errors import MemoryFault
+from clara_memory.errors import InvalidRequest, MemoryFault
 from clara_memory.memory import Stats
 from clara_memory.retrieval import Answer, Query
 
@@ -23,9 +24,13 @@ class NodeClient:
         self._timeout_s = timeout_s
         self._context = rclpy.Context()
         rclpy.init(context=self._context, args=[])
-        self._node = rclpy.create_node(
-            "clara_memory_cli", namespace=namespace, context=self._context
-        )
+        try:
+            self._node = rclpy.create_node(
+                "clara_memory_cli", namespace=namespace, context=self._context
+            )
+        except InvalidNamespaceException as error:
+            rclpy.try_shutdown(context=self._context)
+            raise InvalidRequest("--namespace", f"is {namespace!r}, no ROS namespace") from error
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self._node)
 

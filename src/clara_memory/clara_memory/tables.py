@@ -8,7 +8,7 @@ from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from clara_memory.episode import Episode
 from clara_memory.formats import episode_to_json, filler_to_json
@@ -71,7 +71,8 @@ def show_answer(answer: Answer) -> None:
                 _moment(candidate.last_ns),
             )
     console.print(candidates)
-    episodes = Table("score", "id", "subject", "action", "object", "result", "end", "else")
+    identity = Column("id", no_wrap=True, min_width=16)
+    episodes = Table("score", identity, "subject", "action", "object", "result", "end", "else")
     for match in answer.episodes:
         episode = match.episode
         episodes.add_row(

@@ -1,0 +1,96 @@
+# Copyright 2026 The Clara Authors
+# SPDX-License-Identifier: Apache-2.0
+"""A memory node as its own process, and a peer that talks to it over DDS."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import rclpy
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState, GetState
+from rclpy.executors import SingleThreadedExecutor
+
+LIMIT_S = 20.0
+
+
+class Peer:
+    """A node in namespace clara, spun by the test's own thread."""
+
+    def __init__(self, **options):
+        self.context = rclpy.Context()
+        rclpy.init(context=self.context, args=[])
+        self.node = rclpy.create_node("peer", namespace="clara", context=self.context, **options)
+        self.executor = SingleThreadedExecutor(context=self.context)
+        self.executor.add_node(self.node)
+
+    def until(self, condition, what, limit=LIMIT_S):
+        end = time.monotonic() + limit
+        while not (value := condition()):
+            assert time.monotonic() < end, f"waited {limit} s for {what}"
+            self.executor.spin_once(timeout_sec=0.05)
+        return value
+
+    def future(self, kind, name, request=None):
+        client = self.node.create_client(kind, name)
+        assert client.wait_for_service(LIMIT_S), f"no service {name}"
+        return client.call_async(request or kind.Request())
+
+    def call(self, kind, name, request=None):
+        future = self.future(kind, name, request)
+        self.until(future.done, f"an answer of {name}")
+        return future.result()
+
+    def state(self):
+        return self.call(GetState, "memory/get_state").current_state.label
+
+    def change(self, transition):
+        number = getattr(Transition, f"TRANSITION_{transition.upper()}")
+        request = ChangeState.Request(transition=Transition(id=number))
+        return self.call(ChangeState, "memory/change_state", request).success
+
+    def publisher(self, kind, topic):
+        made = self.node.create_publisher(kind, topic, 1000)
+        self.until(made.get_subscription_count, f"a subscriber of {topic}")
+        return made
+
+    def close(self):
+        self.executor.shutdown()
+        self.node.destroy_node()
+        rclpy.try_shutdown(context=self.context)
+
+
+class NodeProcess:
+    """The node under its own interpreter; what it says is in `said` after `stop`."""
+
+    def __init__(self, log, namespace="/clara", **parameters):
+        command = [
+            sys.executable,
+            "-m",
+            "clara_memory.node",
+            "--ros-args",
+            "-r",
+            f"__ns:={namespace}",
+        ]
+        for name, value in parameters.items():
+            command += ["-p", f"{name}:={value}"]
+        self.log = log
+        with log.open("w") as written:
+            self.process = subprocess.Popen(
+                command, stdout=written, stderr=subprocess.STDOUT, env=os.environ.copy()
+            )
+
+    @property
+    def said(self):
+        return self.log.read_text()
+
+    def stop(self, number=signal.SIGINT):
+        self.process.send_signal(number)
+        return self.process.wait(LIMIT_S)
+
+    def close(self):
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()

@@ -1,0 +1,177 @@
+# Copyright 2026 The Clara Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Events and results become episodes, whatever order they come in."""
+
+import pytest
+from clara_memory import (
+    EpisodicMemory,
+    Event,
+    InvalidRequest,
+    Outcome,
+    PairingSettings,
+    Result,
+    RoleFiller,
+)
+
+S = 10**9
+T0 = 1_700_000_000 * S
+PICK = Event("a1", "PICK_UP", object="CUP")
+DONE = Result("a1", Outcome.SUCCEEDED, detail="fine")
+
+
+@pytest.fixture
+def memory():
+    with EpisodicMemory(robot="ADA") as made:
+        yield made
+
+
+def all_of(memory):
+    return list(memory.episodes())
+
+
+def test_an_event_and_its_result_are_one_episode(memory):
+    context, effects = (RoleFiller("place", "dock"),), (RoleFiller("place", "hand"),)
+    assert memory.record([Event("a1", "PICK_UP", "", "CUP", T0, context)], T0) == []
+    assert memory.stats().pending == 1
+    result = Result("a1", Outcome.FAILED, T0 + 5 * S, "slipped", effects)
+    (episode,) = memory.record([result], T0 + 6 * S)
+    assert (episode.robot, episode.subject, episode.object) == ("ADA", "ADA", "CUP")
+    assert (episode.start_ns, episode.end_ns) == (T0, T0 + 5 * S)
+    assert (episode.outcome, episode.result) == (Outcome.FAILED, "FAILED")
+    assert (episode.detail, episode.source) == ("slipped", "topic")
+    assert (episode.context, episode.effects) == (context, effects)
+    assert memory.stats().pending == 0 and all_of(memory) == [episode]
+
+
+def test_a_result_may_come_before_its_event(memory):
+    assert memory.record([DONE], T0) == []
+    (episode,) = memory.record([PICK], T0 + S)
+    assert episode.outcome is Outcome.SUCCEEDED and episode.object == "CUP"
+    assert episode.start_ns == episode.end_ns == T0
+    assert memory.stats().counts.orphans == 0
+
+
+def test_many_interleaved_actions_are_paired_each_with_its_own(memory):
+    events = [Event(f"a{i}", "GO", object=f"R{i}", start_ns=T0 + i) for i in range(100)]
+    results = [Result(f"a{i}", Outcome(1 + i % 4), T0 + 1000 - i) for i in range(100)]
+    memory.record([*events[:50], *reversed(results), *reversed(events[50:])], T0)
+    assert len(all_of(memory)) == 100 and memory.pending == 0
+    for episode in all_of(memory):
+        assert episode.outcome == 1 + int(episode.object[1:]) % 4
+
+
+def test_an_event_without_a_result_becomes_unknown_in_time_and_not_before(memory):
+    memory.record([PICK], T0)
+    assert memory.expire(T0 + 299 * S) == []
+    (episode,) = memory.expire(T0 + 300 * S)
+    assert episode.outcome is Outcome.UNKNOWN and episode.detail == "no result came within 300 s"
+    assert memory.pending == 0
+
+
+def test_a_late_result_completes_the_stored_episode_and_keeps_what_it_was(tmp_path):
+    with EpisodicMemory(tmp_path / "m.sqlite3") as memory:
+        memory.record([PICK], T0)
+        (unknown,) = memory.expire(T0 + 400 * S)
+        (whole,) = memory.record([DONE], T0 + 500 * S)
+        assert whole.episode_id == unknown.episode_id and whole.outcome is Outcome.SUCCEEDED
+        assert all_of(memory) == [whole]
+        assert memory.query(object="CUP", result="SUCCESS").matches == 1
+        assert memory.query(result="UNKNOWN").abstained
+        assert memory.record([DONE], T0 + 501 * S) == []
+        assert memory.stats().counts.duplicates == 1
+        (before,) = memory._store.read("SELECT before FROM revisions")
+        assert "no result came" in before[0]
+    with EpisodicMemory(tmp_path / "m.sqlite3") as memory:
+        assert memory.query(object="CUP", result="SUCCESS").matches == 1
+
+
+def test_a_result_whose_event_never_comes_is_stored_with_what_is_known(memory):
+    memory.record([DONE], T0)
+    assert memory.expire(T0 + 29 * S) == []
+    (orphan,) = memory.expire(T0 + 30 * S)
+    assert (orphan.action, orphan.outcome) == ("UNKNOWN_ACTION", Outcome.SUCCEEDED)
+    assert orphan.detail == "fine" and memory.stats().counts.orphans == 1
+
+
+def test_an_event_that_comes_after_its_orphan_completes_it(memory):
+    memory.record([DONE], T0)
+    (orphan,) = memory.expire(T0 + 60 * S)
+    (whole,) = memory.record([Event("a1", "PICK_UP", object="CUP", start_ns=T0 - S)], T0 + 61 * S)
+    assert (whole.episode_id, whole.action) == (orphan.episode_id, "PICK_UP")
+    assert whole.start_ns == T0 - S and all_of(memory) == [whole] and memory.pending == 0
+
+
+@pytest.mark.parametrize("stamp", [0, T0])
+def test_messages_that_come_again_are_ignored_and_counted(memory, stamp):
+    event = Event("a1", "PICK_UP", object="CUP", start_ns=stamp)
+    result = Result("a1", Outcome.SUCCEEDED, stamp and stamp + S)
+    memory.record([event, event, result, result, event], T0)
+    assert len(all_of(memory)) == 1 and memory.pending == 0
+    assert memory.stats().counts.duplicates == 3
+
+
+def test_an_action_id_used_again_much_later_is_a_new_attempt(memory):
+    memory.record([PICK, DONE], T0)
+    memory.record([PICK, Result("a1", Outcome.FAILED)], T0 + 3600 * S)
+    outcomes = [episode.outcome for episode in all_of(memory)]
+    assert outcomes == [Outcome.SUCCEEDED, Outcome.FAILED]
+    assert len({episode.episode_id for episode in all_of(memory)}) == 2
+
+
+def test_an_action_id_used_again_before_a_result_closes_the_first_attempt(memory):
+    memory.record([Event("a1", "PICK_UP", object="CUP", start_ns=T0)], T0)
+    memory.record([Event("a1", "DROP", object="CUP", start_ns=T0 + 60 * S)], T0 + 60 * S)
+    memory.record([Result("a1", Outcome.FAILED, T0 + 61 * S)], T0 + 61 * S)
+    first, second = all_of(memory)
+    assert (first.action, first.outcome) == ("PICK_UP", Outcome.UNKNOWN)
+    assert (second.action, second.outcome) == ("DROP", Outcome.FAILED)
+
+
+def test_what_waits_survives_a_restart(tmp_path):
+    with EpisodicMemory(tmp_path / "m.sqlite3") as memory:
+        memory.record([PICK, Result("b2", Outcome.FAILED)], T0)
+    with EpisodicMemory(tmp_path / "m.sqlite3") as memory:
+        assert memory.pending == 1
+        episodes = memory.record([DONE, Event("b2", "GO", object="HOME")], T0 + 2 * S)
+        assert {(episode.object, episode.outcome) for episode in episodes} == {
+            ("CUP", Outcome.SUCCEEDED),
+            ("HOME", Outcome.FAILED),
+        }
+        assert memory.pending == 0 and memory.expire(T0 + 9999 * S) == []
+
+
+def test_no_more_than_the_bound_wait_and_nothing_is_lost():
+    memory = EpisodicMemory(pairing=PairingSettings(max_pending=10))
+    memory.record([Event(f"a{i}", "GO", object=f"R{i}") for i in range(25)], T0)
+    assert memory.pending == 10
+    closed = all_of(memory)
+    assert [episode.object for episode in closed] == [f"R{i}" for i in range(15)]
+    assert all("10 more waited" in episode.detail for episode in closed)
+
+
+def test_an_attempt_has_the_same_id_on_every_memory():
+    ids = set()
+    for _ in range(2):
+        memory = EpisodicMemory(robot="ADA")
+        memory.record([Event("a1", "GO", start_ns=T0), Result("a1", Outcome.FAILED)], T0 + S)
+        ids.add(all_of(memory)[0].episode_id)
+    assert len(ids) == 1 and len(ids.pop()) == 16
+    other = EpisodicMemory(robot="BOB")
+    other.record([Event("a1", "GO", start_ns=T0), Result("a1", Outcome.FAILED)], T0 + S)
+    assert all_of(other)[0].episode_id not in ids
+
+
+@pytest.mark.parametrize(
+    ("message", "field"),
+    [
+        (Event("", "GO"), "action_id"),
+        (Event("x" * 129, "GO"), "action_id"),
+        (Event("a", ""), "action"),
+        (Result("a", Outcome.UNKNOWN), "outcome"),
+        (Result("a", Outcome.FAILED, detail="x" * 1025), "detail"),
+    ],
+)
+def test_a_message_that_is_not_valid_is_refused_by_field(memory, message, field):
+    with pytest.raises(InvalidRequest) as refusal:
+        memory.record([PICK, message], T0)
+    assert refusal.value.field == field and memory.pending == 0

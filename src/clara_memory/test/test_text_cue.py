@@ -1,0 +1,81 @@
+# Copyright 2026 The Clara Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Free text finds the fillers that memory knows."""
+
+import pytest
+from clara_memory import EpisodicMemory
+
+
+@pytest.fixture(scope="module")
+def memory():
+    made = EpisodicMemory()
+    for action, thing, result in (
+        ("PICK_UP", "CUP", "SUCCESS"),
+        ("PICK_UP", "CUP", "FAILED"),
+        ("PICK_UP", "COFFEE_MUG", "FAILED"),
+        ("PLACE", "PLATE", "SUCCESS"),
+        ("GO_TO", "KITCHEN", "TIMEOUT"),
+        ("DROP", "GLASS", "SUCCESS"),
+    ):
+        made.store_memory(subject="CLARA", action=action, object=thing, result=result)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("What happened with the cup?", {"object": "CUP"}),
+        (
+            "why did you fail to pick up the cups",
+            {"action": "PICK_UP", "object": "CUP", "result": "FAILED"},
+        ),
+        ("when was it that you picked the big red cup up", {"action": "PICK_UP", "object": "CUP"}),
+        ("tell me about the coffee mug", {"object": "COFFEE_MUG"}),
+        ("Did Clara drop glasses?", {"subject": "CLARA", "action": "DROP", "object": "GLASS"}),
+        ("who placed plates", {"action": "PLACE", "object": "PLATE"}),
+        (
+            "you went to the kitchen and timed out",
+            {"object": "KITCHEN", "action": "GO_TO", "result": "TIMED_OUT"},
+        ),
+        ("what went wrong?", {"result": "FAILED"}),
+        ("did picking up the cup fail?", {"action": "PICK_UP", "object": "CUP"}),
+        ("tell whether the cup failed or succeeded", {"object": "CUP"}),
+    ],
+)
+def test_known_fillers_are_recognised_as_whole_words(memory, text, expected):
+    understood = {cue.role: cue.filler for cue in memory.query(text).understood}
+    assert understood == expected
+
+
+def test_part_of_a_word_is_no_filler(memory):
+    assert memory.query("the cupboard is hiccuping").abstained
+
+
+def test_a_text_without_anything_known_abstains_and_says_so(memory):
+    answer = memory.query("how is the weather")
+    assert answer.abstained
+    assert answer["action"].reason == "nothing in the text is known to memory"
+
+
+def test_a_cue_given_is_not_changed_by_the_text(memory):
+    answer = memory.query("what about the cup", object="PLATE")
+    assert {str(cue) for cue in answer.understood} == {"object=PLATE"}
+
+
+def test_text_prefers_episodes_that_fit_all_it_names(memory):
+    answer = memory.query("why did picking up the cup go wrong")
+    assert answer.matches == 1 and answer.episodes[0].episode.object == "CUP"
+
+
+def test_inflected_forms_of_one_action_are_found_together():
+    memory = EpisodicMemory()
+    memory.store_memory(action="PICKED_UP", object="CUP")
+    memory.store_memory(action="PICK_UP", object="CUP")
+    assert memory.query("you picked up the cup").matches == 2
+
+
+def test_numbers_in_names_are_kept_apart():
+    memory = EpisodicMemory()
+    memory.store_memory(action="GO", object="ROOM_7")
+    memory.store_memory(action="GO", object="ROOM_77")
+    assert memory.query("what about room 77").matches == 1
