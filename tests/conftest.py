@@ -74,8 +74,6 @@ def clara(domain: int, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pro
 
 
 def active(peer: Peer, name: str) -> bool:
-    """Tell whether a lifecycle node is active."""
-    return bool(
-        peer.call(GetState, f"{name}/get_state", limit=60.0).current_state.id
-        == State.PRIMARY_STATE_ACTIVE
-    )
+    """Tell whether a lifecycle node is there and active."""
+    answer = peer.try_call(GetState, f"{name}/get_state")
+    return answer is not None and answer.current_state.id == State.PRIMARY_STATE_ACTIVE

@@ -150,15 +150,31 @@ class Peer:
         self.spin_until(future.done, limit, what)
         return future.result()
 
-    def call(self, kind: Any, name: str, request: Any = None, limit: float = 20.0) -> Any:
-        """Return the response of a service."""
+    def client(self, kind: Any, name: str) -> Any:
+        """Return the client of a service, made once."""
         if name not in self._clients:
             self._clients[name] = self.node.create_client(kind, name)
-        client = self._clients[name]
+        return self._clients[name]
+
+    def call(self, kind: Any, name: str, request: Any = None, limit: float = 20.0) -> Any:
+        """Return the response of a service."""
+        client = self.client(kind, name)
         self.spin_until(client.service_is_ready, limit, f"service {name}")
         return self.finish(
             client.call_async(request or kind.Request()), limit, f"answer of {name}"
         )
+
+    def try_call(self, kind: Any, name: str, patience: float = 2.0) -> Any:
+        """Return the response of a service, or None: it is not there, or was when it died."""
+        client = self.client(kind, name)
+        if not client.service_is_ready():
+            self.executor.spin_once(timeout_sec=0.05)
+            return None
+        future = client.call_async(kind.Request())
+        end = time.monotonic() + patience
+        while not future.done() and time.monotonic() < end:
+            self.executor.spin_once(timeout_sec=0.05)
+        return future.result() if future.done() else None
 
     def chat(self, text: str, limit: float = 60.0, **fields: Any) -> tuple[Any, list[Any]]:
         """Return the result of one turn and the feedback that came before it."""
