@@ -71,6 +71,7 @@ class Store:
         if damage:
             self.set_aside = _set_aside(path)
         self._writer = _connect(path)
+        self._check_schema(self._writer)
         self._writer.execute("PRAGMA journal_mode=WAL")
         self._writer.execute("PRAGMA synchronous=FULL")
         self._migrate(self._writer)

@@ -6,6 +6,7 @@ import random
 import sqlite3
 
 import pytest
+
 from clara_memory import (
     Episode,
     EpisodicMemory,

@@ -3,6 +3,7 @@
 """Events and results become episodes, whatever order they come in."""
 
 import pytest
+
 from clara_memory import (
     EpisodicMemory,
     Event,

@@ -3,6 +3,7 @@
 """Free text finds the fillers that memory knows."""
 
 import pytest
+
 from clara_memory import EpisodicMemory
 
 
