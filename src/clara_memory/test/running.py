@@ -91,6 +91,11 @@ class NodeProcess:
         return self.process.wait(LIMIT_S)
 
     def close(self):
+        # A killed node haunts its domain until DDS notices: ask first.
         if self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+        try:
+            self.process.wait(LIMIT_S)
+        except subprocess.TimeoutExpired:
             self.process.kill()
-        self.process.wait()
+            self.process.wait()

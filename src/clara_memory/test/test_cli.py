@@ -1,0 +1,119 @@
+# Copyright 2026 The Clara Authors
+# SPDX-License-Identifier: Apache-2.0
+"""The command clara-memory, as a process: on a file, and with a running node."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from clara_memory import EpisodicMemory
+
+
+def run(*words):
+    command = [sys.executable, "-c", "from clara_memory.cli import main; main()", *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60)
+
+
+def ok(*words):
+    done = run(*words)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture
+def file(tmp_path):
+    path = tmp_path / "memory.sqlite3"
+    place = ("--role", "place=dock", "--role", "speed=0.5")
+    ok(
+        "store",
+        "--file",
+        path,
+        "--action",
+        "PICKED_UP",
+        "--object",
+        "CUP",
+        "--result",
+        "OK",
+        *place,
+    )
+    ok("store", "--file", path, "--action", "DROP", "--object", "[PLATE]", "--result", "FAILED")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("cue", "action"),
+    [
+        (["--object", "CUP", "--result", "SUCCESS"], "PICKED_UP"),
+        (["--role", "place=dock"], "PICKED_UP"),
+        (["--role", "speed=0.5"], "PICKED_UP"),
+        (["what", "did you drop?"], "DROP"),
+        (["--outcome", "failed"], "DROP"),
+    ],
+)
+def test_a_file_is_asked_by_roles_and_text(file, cue, action):
+    answer = json.loads(ok("query", *cue, "--ask", "action", "--file", file, "--json"))
+    (role,) = answer["answers"]
+    assert [candidate["filler"] for candidate in role["candidates"]] == [action]
+    assert answer["episodes"][0]["episode"]["action"] == action and answer["matches"] == 1
+
+
+def test_tables_show_the_answer_and_markup_is_only_text(file):
+    shown = ok("query", "--action", "DROP", "--file", file)
+    assert "[PLATE]" in shown and "FAILED" in shown and "1 of 2 episodes fit" in shown
+
+
+def test_what_is_not_known_is_said(file):
+    shown = ok("query", "--object", "ZEBRA", "--file", file)
+    assert "no object like 'ZEBRA' is known" in shown
+
+
+def test_figures_of_a_file(file):
+    figures = json.loads(ok("stats", "--file", file, "--json"))
+    assert (figures["episodes"], figures["succeeded"], figures["failed"]) == (2, 1, 1)
+    assert "episodes" in ok("stats", "--file", file)
+
+
+def test_a_file_is_exported_also_while_it_is_open_for_writing(file, tmp_path):
+    output = tmp_path / "out.jsonl"
+    with EpisodicMemory(file) as memory:
+        memory.store_memory(action="WAVE")
+        assert "3 episodes" in ok("export", "--file", file, "--output", output)
+        refused = run("store", "--file", file, "--action", "GO")
+    actions = [json.loads(line)["action"] for line in output.read_text().splitlines()]
+    assert actions == ["PICKED_UP", "DROP", "WAVE"]
+    assert ok("export", "--file", file) == output.read_text()
+    assert refused.returncode == 1 and "in use by process" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["stats", "--file", "/nowhere/m.sqlite3"], "there is no memory /nowhere/m.sqlite3"),
+        (["query", "--role", "place", "--file", "F"], "write it as place=dock"),
+        (["query", "--role", "No=x", "--file", "F"], "role"),
+        (["store", "--object", "CUP", "--file", "F"], "action is empty"),
+        (["export", "--file", "F", "--output", "/nowhere/out"], "/nowhere/out cannot be written"),
+        (["stats", "--namespace", "no such!"], "--namespace"),
+        (["stats", "--namespace", "lonely", "--timeout", "0.5"], "--file PATH"),
+    ],
+)
+def test_a_fault_is_one_sentence_and_exit_code_1(domain, file, words, said):
+    done = run(*[file if word == "F" else word for word in words])
+    assert done.returncode == 1 and said in done.stderr, done.stderr
+    assert done.stderr.count("\n") == 1 and "Traceback" not in done.stderr
+
+
+def test_a_running_node_is_stored_into_asked_counted_and_exported(node, tmp_path):
+    stored = ok("store", "--action", "PICK_UP", "--object", "CUP", "--result", "DONE", "--json")
+    answer = json.loads(ok("query", "--object", "CUPP", "--json"))
+    episode = answer["episodes"][0]["episode"]
+    assert episode["episode_id"] == json.loads(stored)["episode_id"]
+    assert (episode["outcome"], episode["source"]) == ("SUCCEEDED", "service")
+    assert json.loads(ok("stats", "--json"))["episodes"] == 1
+    output = tmp_path / "out.jsonl"
+    ok("export", "--output", output)
+    assert json.loads(output.read_text())["object"] == "CUP"
+    refused = run("store", "--object", "CUP")
+    assert refused.returncode == 1 and "action is empty" in refused.stderr
