@@ -48,3 +48,7 @@ class SkillRefused(BrainError):
 
 class SessionNotFound(BrainError):
     """No conversation has this name."""
+
+
+class ClientError(BrainError):
+    """A node was asked from the command line, and did not answer, refused or failed."""

@@ -1,0 +1,108 @@
+# Copyright 2026 The Clara Authors
+# SPDX-License-Identifier: Apache-2.0
+"""What the command `clara` prints: results as JSON, footers, tables.
+
+Text from the model and from memory is data: it is printed as it is, never read as markup, and
+without the control characters that a terminal would obey.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from clara_interfaces.msg import SkillDecision, Trait
+from rich.table import Table
+from rich.text import Text
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_NOT_SHOWN = ("error_code", "error_msg")
+_DECISIONS = {
+    SkillDecision.REQUESTED: "requested",
+    SkillDecision.DRY_RUN: "would request",
+    SkillDecision.REFUSED: "refused",
+}
+
+
+def printable(text: str) -> str:
+    """Return the text without control characters, line breaks and tabs excepted."""
+    return _CONTROL.sub("", text)
+
+
+def plain(message: Any) -> Any:
+    """Return a ROS message as what JSON can hold, field by field."""
+    if hasattr(message, "get_fields_and_field_types"):
+        names = message.get_fields_and_field_types()
+        return {name: plain(getattr(message, name)) for name in names}
+    if isinstance(message, (str, bytes, bool, int, float)):
+        return message
+    return [plain(each) for each in message]
+
+
+def decision(made: SkillDecision) -> str:
+    """Return a decision as a short sentence."""
+    request = made.request
+    wanted = f"{request.action} {request.object}".strip() or made.skill
+    said = f"{_DECISIONS.get(made.status, made.status)} {wanted}"
+    for filler in request.context:
+        said += f" {filler.role}={filler.filler or ','.join(f'{v:g}' for v in filler.values)}"
+    return printable(f"{said}: {made.reason}" if made.reason else said)
+
+
+def footer(result: Any) -> str:
+    """Return the figures of a turn, what it rests on and what was decided, on one line."""
+    usage, timing = result.usage, result.timing
+    parts = [
+        f"{usage.completion_tokens} tokens, {timing.tokens_per_second:.1f}/s,"
+        f" first after {timing.time_to_first_token:.2f} s, {usage.cached_tokens} of"
+        f" {usage.prompt_tokens} prompt tokens cached"
+    ]
+    if result.memory_ids:
+        parts.append("memory " + ", ".join(printable(each) for each in result.memory_ids))
+    if result.memory_abstained:
+        parts.append("memory does not know")
+    if result.dropped_turns:
+        parts.append(f"{result.dropped_turns} old turns dropped")
+    return " · ".join([*parts, *map(decision, result.decisions)])
+
+
+def sliders(traits: Iterable[Trait]) -> Table:
+    """Return a table of the sliders."""
+    table = Table("name", "kind", "value", "default", "")
+    for trait in traits:
+        kind = "trait" if trait.kind == Trait.TRAIT else "domain"
+        bar = "█" * round(trait.value * 20)
+        table.add_row(
+            Text(trait.name), kind, f"{trait.value:.2f}", f"{trait.default_value:.2f}", bar
+        )
+    return table
+
+
+def model(info: Any, metadata: bool) -> Table:
+    """Return a table of what model is loaded; with `metadata` the GGUF's own as well."""
+    table = Table(show_header=False)
+    for name, value in plain(info).items():
+        if name in ("adapters", "metadata", *_NOT_SHOWN):
+            continue
+        table.add_row(name, Text(f"{value:,}" if isinstance(value, int) else printable(value)))
+    for adapter in info.adapters:
+        table.add_row("adapter", Text(f"{adapter.name} × {adapter.scale:g}  {adapter.path}"))
+    for pair in info.metadata if metadata else ():
+        table.add_row(Text(pair.key), Text(printable(pair.value)[:200]))
+    return table
+
+
+def sessions(kept: Iterable[Any]) -> Table:
+    """Return a table of the conversations."""
+    table = Table("session", "turns", "tokens", "created", "last used")
+    for each in kept:
+        moments = (
+            f"{datetime.fromtimestamp(stamp.sec):%Y-%m-%d %H:%M:%S}"
+            for stamp in (each.created, each.last_used)
+        )
+        table.add_row(
+            Text(printable(each.session_id)), str(each.turns), str(each.tokens), *moments
+        )
+    return table

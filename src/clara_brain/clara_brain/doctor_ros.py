@@ -1,0 +1,70 @@
+# Copyright 2026 The Clara Authors
+# SPDX-License-Identifier: Apache-2.0
+"""The checks of `clara doctor` that need ROS: DDS discovery and the nodes' lifecycle states."""
+
+from __future__ import annotations
+
+import time
+import uuid
+
+import rclpy
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.signals import SignalHandlerOptions
+from std_msgs.msg import Empty
+
+from clara_brain.doctor import Finding, Level
+from clara_brain.errors import ClientError
+from clara_brain.ros_client import RosClient
+
+DISCOVERY_LIMIT_S = 10.0
+NODE_LIMIT_S = 5.0
+
+
+def discovery() -> Finding:
+    """Whether a message goes from one DDS participant to another on this machine."""
+    name = f"clara_doctor_{uuid.uuid4().hex[:12]}"
+    contexts = [rclpy.Context(), rclpy.Context()]
+    for context in contexts:
+        rclpy.init(context=context, args=[], signal_handler_options=SignalHandlerOptions.NO)
+    nodes = [
+        rclpy.create_node(f"{name}_{number}", context=context)
+        for number, context in enumerate(contexts)
+    ]
+    executor = SingleThreadedExecutor(context=contexts[1])
+    heard: list[Empty] = []
+    start = time.monotonic()
+    try:
+        speaker = nodes[0].create_publisher(Empty, name, 1)
+        nodes[1].create_subscription(Empty, name, heard.append, 1)
+        executor.add_node(nodes[1])
+        while not heard and time.monotonic() - start < DISCOVERY_LIMIT_S:
+            speaker.publish(Empty())
+            executor.spin_once(timeout_sec=0.1)
+    finally:
+        executor.shutdown()
+        for node, context in zip(nodes, contexts, strict=True):
+            node.destroy_node()
+            rclpy.try_shutdown(context=context)
+    if not heard:
+        return Finding(
+            "DDS",
+            Level.FAULT,
+            f"two participants did not hear each other within {DISCOVERY_LIMIT_S:g} s",
+            "allow UDP on loopback (firewall), and look at ROS_AUTOMATIC_DISCOVERY_RANGE",
+        )
+    return Finding("DDS", Level.OK, f"a message arrived after {time.monotonic() - start:.2f} s")
+
+
+def node_state(node: str, namespace: str) -> Finding:
+    """Whether a node runs, and its lifecycle state."""
+    name = f"node {node}"
+    try:
+        with RosClient(namespace, NODE_LIMIT_S, "clara_doctor") as client:
+            state = client.lifecycle_state(node)
+    except ClientError:
+        remedy = "start it: ros2 launch clara_brain clara.launch.py"
+        return Finding(name, Level.WARNING, f"does not run in namespace {namespace}", remedy)
+    if state == "active":
+        return Finding(name, Level.OK, state)
+    remedy = f"ros2 lifecycle set /{namespace.strip('/')}/{node} configure, then activate"
+    return Finding(name, Level.WARNING, f"is {state}", f"{remedy}; its log says what was wrong")
