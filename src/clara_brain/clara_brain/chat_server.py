@@ -2,15 +2,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """The action `chat`: goals in, tokens as feedback, results out.
 
-Every goal is accepted, so that a client gets the error code in the result. Feedback is published from the
-engine's thread and costs the executor nothing; tokens that come faster than 100 a second travel together.
+Every goal is accepted, so that a client gets the error code in the result. Feedback is published
+from the engine's thread and costs the executor nothing; tokens that come faster than 100 a second
+travel together.
 """
 
 from __future__ import annotations
 
 import time
 
-from clara_interfaces.action import Chat
 from rclpy.action import ActionServer, CancelResponse
 from rclpy.action.server import ServerGoalHandle
 from rclpy.callback_groups import CallbackGroup
@@ -19,6 +19,7 @@ from rclpy.qos import QoSProfile
 
 from clara_brain.turn import Turn
 from clara_brain.turn_desk import TurnDesk
+from clara_interfaces.action import Chat
 
 FEEDBACK_DEPTH = 200
 RESULT_TIMEOUT_S = 60

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Render a conversation with the chat template that the GGUF carries.
 
-The template is code from a file, so it runs in Jinja's sandbox. A template that knows no system role gets the
-system prompt at the head of the first thing the user said.
+The template is code from a file, so it runs in Jinja's sandbox. A template that knows no system
+role gets the system prompt at the head of the first thing the user said.
 """
 
 from __future__ import annotations

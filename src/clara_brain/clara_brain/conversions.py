@@ -9,15 +9,11 @@ import random
 import time
 from typing import TypeVar
 
-from clara_interfaces.action import Chat
-from clara_interfaces.msg import ActionEvent, RoleFiller, SkillDecision, Timing, Trait, Usage
-from clara_interfaces.msg import Session as SessionMsg
-from clara_interfaces.srv import GetModelInfo, QueryMemory
 from diagnostic_msgs.msg import KeyValue
 from rclpy.time import Time
 
 from clara_brain import errors
-from clara_brain.engine import Completion, Stop
+from clara_brain.engine import Stop
 from clara_brain.grounding import Fact, MemoryPolicy, Outcome, Recollection
 from clara_brain.llama_runtime import SamplerSettings
 from clara_brain.model_info import ModelInfo
@@ -26,6 +22,10 @@ from clara_brain.sessions import Session
 from clara_brain.settings import BrainSettings, SamplingSettings
 from clara_brain.skill_decision import Decision
 from clara_brain.turn import Decided, SkillPolicy, TurnRequest, TurnResult
+from clara_interfaces.action import Chat
+from clara_interfaces.msg import ActionEvent, RoleFiller, SkillDecision, Timing, Trait, Usage
+from clara_interfaces.msg import Session as SessionMsg
+from clara_interfaces.srv import GetModelInfo, QueryMemory
 
 LONGEST_TEXT = 16_384
 LONGEST_NAME = 128

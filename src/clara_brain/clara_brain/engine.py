@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The engine: one model, one worker thread, a bounded queue of turns.
 
-A turn is accepted or refused at once, can be cancelled at any moment (queued, in prefill, between tokens) and is
-answered exactly once, on the worker thread or on the thread that cancelled it. Callbacks must not block.
+A turn is accepted or refused at once, can be cancelled at any moment (queued, in prefill, between
+tokens) and is answered exactly once, on the worker thread or on the thread that cancelled it.
+Callbacks must not block.
 """
 
 from __future__ import annotations

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Read the header of a GGUF file and check it before llama.cpp sees it.
 
-llama.cpp may abort the whole process on a damaged file, so the magic, the version, the metadata and the extent
-of every tensor are checked here first. Format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
+llama.cpp may abort the whole process on a damaged file, so the magic, the version, the metadata
+and the extent of every tensor are checked here first. Format:
+https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
 """
 
 from __future__ import annotations
@@ -194,7 +195,8 @@ class _Cursor:
 def read_header(path: str | Path) -> GgufHeader:
     """Read and check the header of a GGUF file.
 
-    Raises ModelError with one sentence when the file is missing, unreadable, no GGUF, too new, or cut short.
+    Raises ModelError with one sentence when the file is missing, unreadable, no GGUF, too new, or
+    cut short.
     """
     path = Path(path)
     try:

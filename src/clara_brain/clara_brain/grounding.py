@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Ground a turn in what the robot remembers: when to ask, and how the answer enters the prompt.
 
-What memory says is data. It comes into the prompt as short sentences inside a fence, cleaned of everything that
-could close the fence, open a turn or start a new line, and it is never shown to the skill decision. The reply begins
-with the best fact, word for word.
+What memory says is data. It comes into the prompt as short sentences inside a fence, cleaned of
+everything that could close the fence, open a turn or start a new line, and it is never shown to
+the skill decision. The reply begins with the best fact, word for word.
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ CUE_LENGTH = 1024
 _SYMBOL_LENGTH = 64
 _DETAIL_LENGTH = 160
 
-# Questions about what happened to the robot. A false alarm costs one query of memory, and a reply that it does not
-# remember; questions about the world (who was Einstein?) must therefore not match.
+# Questions about what happened to the robot. A false alarm costs one query of memory, and a reply
+# that it does not remember; questions about the world (who was Einstein?) must therefore not
+# match.
 _ABOUT_THE_PAST = re.compile(
     r"\b(what(['’]s| has| have)? happen(ed|s|ing)?|what (did|have|had|were) you"
     r"|(do|can|did|don['’]t) you (still )?(remember|recall|know what happened)"
@@ -109,8 +110,9 @@ def ground(
 ) -> Grounded:
     """Set what memory knows before the user's text.
 
-    `neutralise` removes the model's control tokens from a text. With `quote` the reply begins with the best fact
-    word for word, or with not remembering: a small model gets outcomes wrong in every third answer, left alone.
+    `neutralise` removes the model's control tokens from a text. With `quote` the reply begins with
+    the best fact word for word, or with not remembering: a small model gets outcomes wrong in
+    every third answer, left alone.
     """
     if recollection.abstained or not recollection.facts:
         return Grounded(_fenced(text, []), _SHOWN_UNKNOWN, _UNKNOWN if quote else "")
@@ -193,7 +195,8 @@ class _Cleaner:
         self._neutralise = neutralise
 
     def __call__(self, text: str, length: int) -> str:
-        # Brackets make fences and control tokens; facts need none of them. Lookalikes keep the text readable.
+        # Brackets make fences and control tokens; facts need none of them. Lookalikes keep the
+        # text readable.
         plain = self._neutralise(_plain(text, length))
         return " ".join(plain.translate(_BRACKETS).split())
 

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """llama.cpp, as far as the engine needs it: a model, a context with several sequences, a sampler.
 
-Uses llama-cpp-python's binding of the C API, because its `Llama` class keeps one sequence only: here each
-conversation (and the skill decision) keeps its own KV cache. All calls but `abort` belong to one thread.
+Uses llama-cpp-python's binding of the C API, because its `Llama` class keeps one sequence only:
+here each conversation (and the skill decision) keeps its own KV cache. All calls but `abort`
+belong to one thread.
 """
 
 from __future__ import annotations
@@ -31,12 +32,14 @@ def _to_log(level: int, text: bytes, user_data: ctypes.c_void_p) -> None:
     _log.debug("llama.cpp: %s", text.decode("utf-8", "replace").rstrip())
 
 
-# llama.cpp keeps the pointer: the module keeps the callback, for a collected one would crash the process.
+# llama.cpp keeps the pointer: the module keeps the callback, for a collected one would crash the
+# process.
 _keep_log_callback = _to_log
 _backend_ready = False
 
-# ggml asks the abort callback once for each node of the graph, hundreds of times a token. C's strlen, given a
-# buffer that is the empty string or not, answers without ever taking the interpreter's lock.
+# ggml asks the abort callback once for each node of the graph, hundreds of times a token. C's
+# strlen, given a buffer that is the empty string or not, answers without ever taking the
+# interpreter's lock.
 _strlen = ctypes.CDLL(None).strlen
 _ask_abort = ctypes.cast(_strlen, llama_cpp.ggml_abort_callback)
 
@@ -78,7 +81,8 @@ class Slot:
 class LlamaRuntime:
     """A loaded model and its context.
 
-    `n_ctx` is what one conversation may have; the KV cache is `slots` times that. Raises ModelError.
+    `n_ctx` is what one conversation may have; the KV cache is `slots` times that. Raises
+    ModelError.
     """
 
     def __init__(
@@ -205,9 +209,9 @@ class LlamaRuntime:
     def slot_for(self, tokens: Sequence[int]) -> tuple[Slot, int]:
         """Choose the sequence that holds most of the prompt's beginning, and cut it there.
 
-        Returns it and the number of cached tokens: at most one less than the prompt, since the last one must be
-        evaluated to know what follows. A sequence that shares little is left alone for its own conversation
-        while an older one can be given up.
+        Returns it and the number of cached tokens: at most one less than the prompt, since the
+        last one must be evaluated to know what follows. A sequence that shares little is left
+        alone for its own conversation while an older one can be given up.
         """
         shared = [common_prefix(slot.tokens, tokens) for slot in self._slots]
         best = max(range(len(shared)), key=lambda at: shared[at])
@@ -231,7 +235,8 @@ class LlamaRuntime:
         target.tokens.clear()
         if not length:
             return target, 0
-        # Sequences in streams of their own can only be copied whole; the rest is cut off afterwards.
+        # Sequences in streams of their own can only be copied whole; the rest is cut off
+        # afterwards.
         llama_cpp.llama_memory_seq_cp(self._memory, source.index, target.index, -1, -1)
         target.tokens.extend(source.tokens)
         return target, length

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What model is loaded and where it came from.
 
-The hash of a file is kept for as long as its path, size and time of change stay the same, since reading a large
-model takes seconds.
+The hash of a file is kept for as long as its path, size and time of change stay the same, since
+reading a large model takes seconds.
 """
 
 from __future__ import annotations

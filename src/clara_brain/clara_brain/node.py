@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The lifecycle node `brain`: the thin room where ROS comes in.
 
-Weights load in configure, turns are taken while active. One SingleThreadedExecutor runs all callbacks; the model
-works on the engine's own thread.
+Weights load in configure, turns are taken while active. One SingleThreadedExecutor runs all
+callbacks; the model works on the engine's own thread.
 """
 
 from __future__ import annotations
@@ -159,7 +159,8 @@ class BrainNode(LifecycleNode):
         try:
             return load_spec(self.spec_path or parameters.shipped("clara_spec.json"))
         except SpecError:
-            # Configure reads the file again and fails with the reason; until then the shipped one stands in.
+            # Configure reads the file again and fails with the reason; until then the shipped one
+            # stands in.
             return load_spec(parameters.shipped("clara_spec.json"))
 
     def _configure_spec(self, path: str) -> None:
@@ -231,12 +232,13 @@ def _resolve_on_signals(promise: RosPromise) -> None:
     writer.setblocking(False)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: None)
-    # Python's own handlers run in the main thread only, between bytecodes; the wakeup descriptor is written at once.
+    # Python's own handlers run in the main thread only, between bytecodes; the wakeup descriptor
+    # is written at once.
     signal.set_wakeup_fd(writer.fileno())
 
     def wait() -> None:
-        # The closure keeps the writing end open.
-        promise.resolve(reader.recv(1) if writer else None)
+        # The promise keeps both ends open for a second signal.
+        promise.resolve((reader.recv(1), reader, writer))
 
     threading.Thread(target=wait, name="signals", daemon=True).start()
 

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What can be read off a sentence without a model: is it a plain order, and which values does it name?
 
-These rules only ever forbid. A skill is offered to the model when the sentence opens as an order with one of its
-verbs and names every value that must be said; what it does not name, the model cannot choose. The rules are English.
+These rules only ever forbid. A skill is offered to the model when the sentence opens as an order
+with one of its verbs and names every value that must be said; what it does not name, the model
+cannot choose. The rules are English.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ _QUESTION = re.compile(
     r"(what|why|when|where|who|whose|which|how|is|are|am|was|were|did|do|does|has|have|had|should|shall)\b",
     re.I,
 )
-# Brackets, assignments, colons (but not of a time of day) and line breaks belong to markup and programs.
+# Brackets, assignments, colons (but not of a time of day) and line breaks belong to markup and
+# programs.
 _MARKUP = re.compile(r"[()\[\]{}<>=|`\n\r]|:(?!\d)")
 
 _NUMBER = re.compile(r"(?<![\w.,])[-−]?\d+(?:\.\d+)?(?![\d.]*\d)\s*([A-Za-z°%]+(?:/[A-Za-z]+)?)?")

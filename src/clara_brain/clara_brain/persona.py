@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The personality: read `clara_spec.json`, check it, and turn the sliders into a system prompt.
 
-The prompt is short, for it goes to small models too, and depends on nothing but the sliders. A slider near its
-middle says nothing.
+The prompt is short, for it goes to small models too, and depends on nothing but the sliders. A
+slider near its middle says nothing.
 """
 
 from __future__ import annotations

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """An awaitable value that another thread may set.
 
-rclpy's Future.set_result does not wake an executor that waits (before 7.1.9), so the executor is woken here.
+rclpy's Future.set_result does not wake an executor that waits (before 7.1.9), so the executor is
+woken here.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Build the tokens of a prompt, so that they fit into the context.
 
-Persona and text always stay; the oldest turns of the history go first. Text from outside loses every control
-token of the model's vocabulary, so it can never open or close a turn.
+Persona and text always stay; the oldest turns of the history go first. Text from outside loses
+every control token of the model's vocabulary, so it can never open or close a turn.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ class Exchange:
 class ChatPrompt:
     """A conversation to go on with; `history` is oldest first.
 
-    `shown` are examples of how to answer, set between the history and the text; they are never dropped.
+    `shown` are examples of how to answer, set between the history and the text; they are never
+    dropped.
     """
 
     system: str
@@ -75,7 +76,8 @@ class PromptBuilder:
         tokens = self._chat(prompt, 0, opening)
         if len(tokens) + reserve <= n_ctx:
             return tokens, 0
-        # Some room is won beyond the need, so that the next turns still find the same beginning in the cache.
+        # Some room is won beyond the need, so that the next turns still find the same beginning in
+        # the cache.
         room = n_ctx - reserve - n_ctx // 8
         low, high = 1, len(prompt.history)
         while low < high:

@@ -6,13 +6,6 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from clara_interfaces.srv import (
-    GetModelInfo,
-    GetPersonality,
-    ListSessions,
-    ResetSession,
-    SetPersonality,
-)
 from rclpy.callback_groups import CallbackGroup
 from rclpy.node import Node
 
@@ -20,6 +13,13 @@ from clara_brain import conversions, parameters, persona
 from clara_brain.errors import ModelError, SessionNotFound, SpecError
 from clara_brain.model_info import ModelInfo
 from clara_brain.sessions import Sessions
+from clara_interfaces.srv import (
+    GetModelInfo,
+    GetPersonality,
+    ListSessions,
+    ResetSession,
+    SetPersonality,
+)
 
 _INACTIVE = "the brain is not active; configure and activate its node"
 

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Conversations and what was said in them, kept in the memory of the process.
 
-Both their number and their length have a limit: the conversation not used for longest goes first, and so does the
-oldest turn. Not thread-safe: one thread owns a Sessions.
+Both their number and their length have a limit: the conversation not used for longest goes first,
+and so does the oldest turn. Not thread-safe: one thread owns a Sessions.
 """
 
 from __future__ import annotations

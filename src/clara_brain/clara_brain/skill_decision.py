@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Let the model decide whether a sentence asks for a skill, and check its decision from scratch.
 
-Three steps, each of which can only forbid: rules on the sentence (`orders`), a greedy few-shot completion inside a
-grammar of what the sentence names and "none", and a validation that trusts neither.
+Three steps, each of which can only forbid: rules on the sentence (`orders`), a greedy few-shot
+completion inside a grammar of what the sentence names and "none", and a validation that trusts
+neither.
 """
 
 from __future__ import annotations
@@ -23,8 +24,12 @@ NONE = "none"
 MAX_TOKENS = 160
 GREEDY = SamplerSettings(0.0, 1.0, 0, 0.0, 1.0, 0)
 
-_HEAD = "A robot listens to a person. Action is what the person orders the robot to do now, or none.\n\n"
-# Said by people, but no order: one stands after each example of a skill, with a word of that skill where it fits.
+_HEAD = (
+    "A robot listens to a person. Action is what the person orders the robot to do "
+    "now, or none.\n\n"
+)
+# Said by people, but no order: one stands after each example of a skill, with a word of that skill
+# where it fits.
 _NO_ORDERS = (
     "I like the green {0}",
     "I moved the {0} yesterday",

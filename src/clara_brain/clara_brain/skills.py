@@ -42,7 +42,8 @@ _KEYS = {
 class Parameter:
     """One parameter of a skill.
 
-    `said`: its value must occur in what the person said. `default` is None for a required parameter.
+    `said`: its value must occur in what the person said. `default` is None for a required
+    parameter.
     """
 
     name: str

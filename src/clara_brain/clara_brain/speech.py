@@ -4,8 +4,6 @@
 
 from __future__ import annotations
 
-from clara_interfaces.action import Chat
-from clara_interfaces.msg import Utterance
 from rclpy.callback_groups import CallbackGroup
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
@@ -13,6 +11,8 @@ from rclpy.subscription import Subscription
 
 from clara_brain.conversions import LONGEST_NAME
 from clara_brain.turn_desk import TurnDesk
+from clara_interfaces.action import Chat
+from clara_interfaces.msg import Utterance
 
 _DEPTH = 100
 

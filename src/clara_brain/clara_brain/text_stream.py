@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Turn the bytes of tokens into text that can be shown while it grows.
 
-A delta never ends inside a UTF-8 character, and never shows part of a stop string: what could still become one is
-held back until it is decided.
+A delta never ends inside a UTF-8 character, and never shows part of a stop string: what could
+still become one is held back until it is decided.
 """
 
 from __future__ import annotations

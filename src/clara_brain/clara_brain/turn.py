@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """One turn of a conversation, from text to reply: skill decision, memory, prompt, completion.
 
-Knows nothing of ROS: what it needs from outside is the Host. A turn runs as a coroutine; only the engine's
-callbacks come from another thread.
+Knows nothing of ROS: what it needs from outside is the Host. A turn runs as a coroutine; only the
+engine's callbacks come from another thread.
 """
 
 from __future__ import annotations

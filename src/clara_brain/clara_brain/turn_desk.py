@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where turns come in: admission, the turns under way, and what became of them.
 
-The Chat action and the topic `say` are two doors to this. A turn is refused at once when too many wait.
+The Chat action and the topic `say` are two doors to this. A turn is refused at once when too many
+wait.
 """
 
 from __future__ import annotations
@@ -10,8 +11,6 @@ from __future__ import annotations
 import uuid
 from collections.abc import Awaitable, Callable
 
-from clara_interfaces.action import Chat
-from clara_interfaces.msg import ActionEvent
 from rclpy.callback_groups import CallbackGroup
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
@@ -27,6 +26,8 @@ from clara_brain.sessions import Sessions
 from clara_brain.skill_decision import Decision
 from clara_brain.skills import Skill
 from clara_brain.turn import Turn
+from clara_interfaces.action import Chat
+from clara_interfaces.msg import ActionEvent
 
 _DEPTH = 100
 
