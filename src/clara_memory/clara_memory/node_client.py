@@ -9,6 +9,7 @@ import rclpy
 from clara_interfaces.srv import GetMemoryStats, QueryMemory, StoreEpisode
 from rclpy.exceptions import InvalidNamespaceException
 from rclpy.executors import SingleThreadedExecutor
+from rclpy.validate_namespace import validate_namespace
 
 from clara_memory import conversions
 from clara_memory.episode import Episode
@@ -21,16 +22,17 @@ class NodeClient:
     """Calls the memory node of one namespace; each call takes at most `timeout_s`."""
 
     def __init__(self, namespace: str, timeout_s: float) -> None:
+        namespace = f"/{namespace.strip('/')}"
+        try:
+            validate_namespace(namespace)
+        except InvalidNamespaceException as error:
+            raise InvalidRequest("--namespace", f"is {namespace!r}, no ROS namespace") from error
         self._timeout_s = timeout_s
         self._context = rclpy.Context()
         rclpy.init(context=self._context, args=[])
-        try:
-            self._node = rclpy.create_node(
-                "clara_memory_cli", namespace=namespace, context=self._context
-            )
-        except InvalidNamespaceException as error:
-            rclpy.try_shutdown(context=self._context)
-            raise InvalidRequest("--namespace", f"is {namespace!r}, no ROS namespace") from error
+        self._node = rclpy.create_node(
+            "clara_memory_cli", namespace=namespace, context=self._context
+        )
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self._node)
 

@@ -25,7 +25,7 @@ def ok(*words):
 @pytest.fixture
 def file(tmp_path):
     path = tmp_path / "memory.sqlite3"
-    place = ("--role", "place=dock", "--role", "speed=0.5")
+    place = ["--role", "place=dock", "--role", "speed=0.5"]
     ok(
         "store",
         "--file",
