@@ -1,0 +1,66 @@
+# Copyright 2026 The Clara Authors
+# SPDX-License-Identifier: Apache-2.0
+"""The personality file and the system prompt."""
+
+from __future__ import annotations
+
+import copy
+import json
+from pathlib import Path
+
+import pytest
+
+from clara_brain.errors import SpecError
+from clara_brain.persona import SLIDERS, check_value, load_spec, system_prompt
+
+SHIPPED = Path(__file__).parents[1] / "config" / "clara_spec.json"
+
+
+def test_the_shipped_file_is_valid():
+    spec = load_spec(SHIPPED)
+    assert spec.values["warmth"] == 0.8 and set(spec.values) == set(SLIDERS)
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (lambda d: d["personality"].update(sarcasm=0.5), "unknown key 'sarcasm'"),
+        (lambda d: d["personality"].update(warmth=1.2), "personality.warmth must be from 0 to 1"),
+        (lambda d: d["personality"].update(warmth=float("nan")), "not nan"),
+        (lambda d: d["expertise"].update(coding="high"), "expertise.coding must be a number"),
+        (lambda d: d["expertise"].update(coding=True), "must be a number"),
+        (lambda d: d["expertise"].pop("quantum"), "expertise lacks quantum"),
+        (lambda d: d.pop("config"), "lacks config"),
+        (lambda d: d["config"].update(examples_per_dimension=0), "whole number from 1"),
+        (lambda d: d.update(personality=[1]), "must be an object, not a list"),
+    ],
+)
+def test_a_fault_in_the_file_is_named(tmp_path, change, sentence):
+    document = copy.deepcopy(json.loads(SHIPPED.read_text()))
+    change(document)
+    path = tmp_path / "spec.json"
+    path.write_text(json.dumps(document))
+    with pytest.raises(SpecError, match="spec.json") as caught:
+        load_spec(path)
+    assert sentence in str(caught.value)
+
+
+def test_broken_json_is_named_with_line_and_column(tmp_path):
+    path = tmp_path / "spec.json"
+    path.write_text('{\n  "personality": {,}\n}')
+    with pytest.raises(SpecError, match="line 2, column 19"):
+        load_spec(path)
+
+
+def test_the_prompt_follows_the_sliders_and_nothing_else():
+    low, high = dict.fromkeys(SLIDERS, 0.0), dict.fromkeys(SLIDERS, 1.0)
+    assert system_prompt(low) == system_prompt(dict(low)) != system_prompt(high)
+    assert "very warm" in system_prompt(high) and "cold" in system_prompt(low)
+    assert "quantum physics" in system_prompt(high)
+    middle = system_prompt(dict.fromkeys(SLIDERS, 0.5))
+    assert "warm" not in middle and "medicine" not in middle
+
+
+def test_an_unknown_slider_is_refused():
+    with pytest.raises(SpecError, match="not a slider"):
+        check_value("rage", 0.5)
