@@ -31,13 +31,16 @@ class World:
         from clara_interfaces.srv import QueryMemory
         from rclpy.action import ActionClient
         from rclpy.executors import SingleThreadedExecutor
+        from rclpy.qos import QoSProfile
 
         self.brain = start_brain(**parameters)
         rclpy.init()
         self.node = rclpy.create_node("client", namespace="clara")
         self.executor = SingleThreadedExecutor()
         self.executor.add_node(self.node)
-        self.chat = ActionClient(self.node, Chat, "chat")
+        self.chat = ActionClient(
+            self.node, Chat, "chat", feedback_sub_qos_profile=QoSProfile(depth=200)
+        )
         self.requests: list[ActionEvent] = []
         self.replies: list[Utterance] = []
         self.node.create_subscription(ActionEvent, "action_request", self.requests.append, 10)
@@ -138,6 +141,10 @@ def domain() -> Iterator[None]:
 def world(domain: None) -> Iterator[World]:
     world = World(skills=DATA / "skills.yaml")
     world.until(lambda: world.state() == "active")
+    # A client is found a moment after it found the server; until then it misses feedback.
+    pieces: list = []
+    while not pieces:
+        world.ask("Hello!", pieces)
     yield world
     world.close()
 
