@@ -31,7 +31,7 @@ def where(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--timeout",
             type=click.FloatRange(0.1, 600),
-            default=5.0,
+            default=10.0,
             show_default=True,
             help="Seconds to wait for the node.",
         ),

@@ -80,3 +80,13 @@ def test_numbers_in_names_are_kept_apart():
     memory.store_memory(action="GO", object="ROOM_7")
     memory.store_memory(action="GO", object="ROOM_77")
     assert memory.query("what about room 77").matches == 1
+
+
+def test_an_episode_that_fits_less_of_the_text_is_left_out_however_telling_its_fit():
+    memory = EpisodicMemory()
+    for number in range(40):
+        memory.store_memory(action="PICK_UP", object=f"THING_{number}")
+    memory.store_memory(action="WASH", object="CUP")
+    memory.store_memory(action="PICK_UP", object="CUP")
+    answer = memory.query("you picked up the cup")
+    assert [match.episode.action for match in answer.episodes] == ["PICK_UP"]
