@@ -209,7 +209,7 @@ def _resolve_on_signals(asked: Future, executor: SingleThreadedExecutor) -> thre
 
     def wait() -> None:
         reader.recv(1)
-        asked.set_result(writer)  # naming it here keeps the writing end open
+        asked.set_result((reader, writer))  # both ends stay open for a second signal
         executor.wake()
 
     watching = threading.Thread(target=wait, name="signals", daemon=True)
