@@ -1,0 +1,121 @@
+# Copyright 2026 The Clara Authors
+# SPDX-License-Identifier: Apache-2.0
+"""`clara doctor`: each fault has a remedy, a broken check ends nothing, keys stay secret."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from clara_brain import doctor
+from clara_brain.doctor import Finding, Level
+from domain_coordinator import domain_id
+
+RUN = "from clara_brain.cli import main; main()"
+
+
+def memory(path: Path) -> Path:
+    database = sqlite3.connect(path)
+    database.execute("CREATE TABLE episodes (seq INTEGER PRIMARY KEY, text TEXT)")
+    database.executemany("INSERT INTO episodes (text) VALUES (?)", [("x" * 500,)] * 100)
+    database.commit()
+    database.close()
+    return path
+
+
+def test_a_broken_check_is_a_finding() -> None:
+    def broken() -> Finding:
+        raise RuntimeError("out of luck")
+
+    finding = doctor.guarded("luck", broken)
+    assert finding.level is Level.FAULT and "out of luck" in finding.detail and finding.remedy
+
+
+def test_a_missing_package_is_a_fault_with_a_remedy() -> None:
+    finding = doctor.distribution("no-such-package-of-clara", "needed here")
+    assert finding.level is Level.FAULT and finding.remedy.startswith("pip install")
+
+
+@pytest.mark.parametrize("content", [None, b"", b"not a model at all", b"GGUF\x03\x00\x00"])
+def test_a_missing_or_damaged_model_is_a_fault(tmp_path: Path, content: bytes | None) -> None:
+    path = tmp_path / "model.gguf"
+    if content is not None:
+        path.write_bytes(content)
+    finding = doctor.model_file(path)
+    assert finding.level is Level.FAULT and str(path) in finding.detail and finding.remedy
+
+
+def test_the_shipped_model_is_readable() -> None:
+    assert doctor.model_file(None).level is Level.OK
+
+
+def test_a_memory_that_does_not_exist_yet_is_well(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "memory.sqlite3"
+    assert doctor.memory_file(path).level is Level.OK
+    assert not path.parent.exists()
+
+
+def test_a_whole_memory_is_counted_and_its_holder_named(tmp_path: Path) -> None:
+    path = memory(tmp_path / "m.sqlite3")
+    finding = doctor.memory_file(path)
+    assert finding.level is Level.OK and "100 episodes, not in use" in finding.detail
+    with Path(f"{path}.lock").open("w") as lock:
+        lock.write("4711")
+        lock.flush()
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert "open in process 4711" in doctor.memory_file(path).detail
+
+
+def test_a_damaged_memory_is_a_fault_and_stays_as_it_is(tmp_path: Path) -> None:
+    path = memory(tmp_path / "m.sqlite3")
+    content = bytearray(path.read_bytes())
+    content[4096:12288] = b"\xff" * 8192
+    path.write_bytes(content)
+    assert doctor.memory_file(path).level is Level.FAULT
+    assert path.read_bytes() == content
+
+
+def test_a_key_is_never_printed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "very-secret")
+    finding = doctor.key(("ANTHROPIC_API_KEY",))
+    assert finding.detail == "is set"
+
+
+def test_doctor_works_where_rclpy_cannot_be_imported(tmp_path: Path) -> None:
+    (tmp_path / "rclpy.py").write_text("raise ImportError('no rclpy here')\n")
+    path = os.pathsep.join([str(tmp_path), *filter(None, sys.path)])
+    done = subprocess.run(
+        [sys.executable, "-c", RUN, "doctor", "--json"],
+        env={**os.environ, "PYTHONPATH": path, "HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 1, done.stderr
+    found = {each["name"]: each for each in json.loads(done.stdout)}
+    assert "no rclpy here" in found["rclpy"]["detail"] and found["rclpy"]["level"] == "fault"
+    assert found["node brain"]["level"] == "warning"
+    assert "Traceback" not in done.stderr
+
+
+def test_doctor_finds_no_fault_here_and_says_that_no_node_runs(tmp_path: Path) -> None:
+    with domain_id() as domain:
+        done = subprocess.run(
+            [sys.executable, "-c", RUN, "doctor", "--json"],
+            env={**os.environ, "ROS_DOMAIN_ID": str(domain), "HOME": str(tmp_path)},
+            capture_output=True,
+            text=True,
+            timeout=90,
+            check=False,
+        )
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = {each["name"]: each for each in json.loads(done.stdout)}
+    assert found["DDS"]["level"] == "ok"
+    assert found["node memory"]["level"] == "warning" and found["node memory"]["remedy"]
