@@ -1,6 +1,6 @@
 # Copyright 2026 The Clara Authors
 # SPDX-License-Identifier: Apache-2.0
-"""What can be read off a sentence without a model: is it a plain order, and which values does it name?
+"""Read off a sentence, without a model, whether it is a plain order and which values it names.
 
 These rules only ever forbid. A skill is offered to the model when the sentence opens as an order
 with one of its verbs and names every value that must be said; what it does not name, the model
@@ -31,7 +31,21 @@ _NUMBER = re.compile(r"(?<![\w.,])[-−]?\d+(?:\.\d+)?(?![\d.]*\d)\s*([A-Za-z°%
 _NUMBER_WORDS = {
     word: str(number)
     for number, word in enumerate(
-        "zero one two three four five six seven eight nine ten eleven twelve".split()
+        [
+            "zero",
+            "one",
+            "two",
+            "three",
+            "four",
+            "five",
+            "six",
+            "seven",
+            "eight",
+            "nine",
+            "ten",
+            "eleven",
+            "twelve",
+        ]
     )
 }
 _UNITS = {
@@ -66,8 +80,49 @@ _OPENING = (
 
 # Words of an example before its verb.
 _BEFORE_THE_VERB = frozenset(
-    "a all and at can clara could for from go hey i just kindly like me mind my need now of ok okay on please robot"
-    " should so that the then this to up us want will with would you your".split()
+    [
+        "a",
+        "all",
+        "and",
+        "at",
+        "can",
+        "clara",
+        "could",
+        "for",
+        "from",
+        "go",
+        "hey",
+        "i",
+        "just",
+        "kindly",
+        "like",
+        "me",
+        "mind",
+        "my",
+        "need",
+        "now",
+        "of",
+        "ok",
+        "okay",
+        "on",
+        "please",
+        "robot",
+        "should",
+        "so",
+        "that",
+        "the",
+        "then",
+        "this",
+        "to",
+        "up",
+        "us",
+        "want",
+        "will",
+        "with",
+        "would",
+        "you",
+        "your",
+    ]
 )
 
 

@@ -114,7 +114,7 @@ def declare_sliders(node: Node, values: Mapping[str, float]) -> None:
 
 
 def sliders(node: Node) -> dict[str, float]:
-    """The sliders as they stand."""
+    """Return the sliders as they stand."""
     return {name: float(node.get_parameter(slider_parameter(name)).value) for name in SLIDERS}
 
 

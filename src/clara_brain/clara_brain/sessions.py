@@ -42,7 +42,7 @@ class Sessions:
         self._sessions: dict[str, Session] = {}
 
     def history(self, name: str) -> tuple[Exchange, ...]:
-        """What was said in a conversation, oldest first; empty for one that does not exist yet."""
+        """Return what was said in a conversation, oldest first; nothing for a new one."""
         session = self._sessions.get(name)
         return tuple(session.history) if session else ()
 
