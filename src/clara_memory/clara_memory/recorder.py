@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 
 from clara_memory.episode import Episode
-from clara_memory.errors import InvalidRequest, MemoryFault
+from clara_memory.errors import InvalidRequest, MemoryFault, StorageFailed
 from clara_memory.memory import EpisodicMemory
 from clara_memory.pairing import Event, Result
 from clara_memory.settings import RecorderSettings
@@ -43,6 +43,7 @@ class Recorder:
         self._requests: deque[tuple[Episode, Done]] = deque()
         self._changed = threading.Condition()
         self._stopping = False
+        self._ended = False
         self.dropped = 0
         self.fault = ""  # what the disk said last, empty when it works
         self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
@@ -56,7 +57,7 @@ class Recorder:
     def offer(self, message: Event | Result) -> bool:
         """Queue a valid message; False (and counted) where the queue is full."""
         with self._changed:
-            if self._stopping or len(self._messages) >= self._settings.queue_size:
+            if self._stopping or self._ended or len(self._messages) >= self._settings.queue_size:
                 self.dropped += 1
                 return False
             self._messages.append((self._now_ns(), message))
@@ -66,8 +67,11 @@ class Recorder:
     def store(self, episode: Episode, done: Done) -> None:
         """Store a complete episode; `done` gets it, or the error, on the recorder's thread."""
         with self._changed:
-            self._requests.append((episode, done))
-            self._changed.notify()
+            if not self._ended:
+                self._requests.append((episode, done))
+                self._changed.notify()
+                return
+        done(StorageFailed(f"the memory takes nothing more: {self.fault or 'it was stopped'}"))
 
     def stop(self) -> int:
         """Write what waits, and end the thread; returns the messages that the disk refused."""
@@ -78,6 +82,20 @@ class Recorder:
         return len(self._messages)
 
     def _run(self) -> None:
+        try:
+            self._work()
+        except Exception as error:
+            self.fault = f"the recorder broke off: {type(error).__name__}: {error}"
+            raise
+        finally:
+            with self._changed:
+                self._ended = True
+                requests = list(self._requests)
+                self._requests.clear()
+            for _, done in requests:
+                done(StorageFailed(self.fault))
+
+    def _work(self) -> None:
         while True:
             stopping = self._gather()
             self._answer_requests()

@@ -104,3 +104,26 @@ def test_a_full_queue_drops_and_counts(memory):
         taken = [recorder.offer(pair(number)[0]) for number in range(20)]
     assert taken == [True] * 5 + [False] * 15 and recorder.dropped == 15
     assert recorder.stop() == 0 and memory.pending == 5
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_recorder_that_broke_off_refuses_instead_of_keeping_people_waiting(memory):
+    def broken(episodes):
+        raise ZeroDivisionError("a fault nobody foresaw")
+
+    recorder = Recorder(memory, RecorderSettings(), time.time_ns, broken)
+    for message in pair(1):
+        recorder.offer(message)
+    until(lambda: "nobody foresaw" in recorder.fault)
+    until(lambda: not recorder.offer(pair(2)[0]))
+    answer = stored(recorder, memory.complete(Episode(action="GO"), "service", 1))
+    assert isinstance(answer, StorageFailed) and "nobody foresaw" in str(answer)
+    recorder.stop()
+
+
+def test_a_stopped_recorder_refuses(memory):
+    recorder = record(memory, [])
+    recorder.stop()
+    assert not recorder.offer(pair(1)[0])
+    answer = stored(recorder, memory.complete(Episode(action="GO"), "service", 1))
+    assert isinstance(answer, StorageFailed) and len(memory) == 0
