@@ -33,7 +33,7 @@ class ChatTemplate:
     def __init__(self, source: str | None, bos: str = "", eos: str = "") -> None:
         if not source:
             raise ModelError(
-                "the model has no chat template (tokenizer.chat_template), so it cannot hold a conversation;"
+                "the model has no chat template (tokenizer.chat_template), so it cannot converse;"
                 " take an instruct model, or convert it together with its template"
             )
         self._tokens = {"bos_token": bos, "eos_token": eos}
@@ -61,7 +61,9 @@ class ChatTemplate:
 
     def _render(self, messages: Sequence[Message]) -> str:
         dicts = [{"role": message.role, "content": message.content} for message in messages]
-        return self._template.render(messages=dicts, add_generation_prompt=True, **self._tokens)
+        return str(
+            self._template.render(messages=dicts, add_generation_prompt=True, **self._tokens)
+        )
 
     def _knows_system_role(self) -> bool:
         probe = "clara-probe"

@@ -53,7 +53,7 @@ _CODES = {
 
 def error_code(error: errors.BrainError) -> int:
     """Error code of the Chat action for an error of the library."""
-    return _CODES.get(type(error), Chat.Result.UNKNOWN)
+    return int(_CODES.get(type(error), Chat.Result.UNKNOWN))
 
 
 def turn_request(goal: Chat.Goal, settings: BrainSettings, system: str) -> TurnRequest:
@@ -236,7 +236,7 @@ def _sampling(goal: Chat.Goal, defaults: SamplingSettings) -> SamplerSettings:
             raise errors.InvalidRequest(
                 f"sampling.{name} must be at most {highest:g}, not {value}"
             )
-        return getattr(defaults, name) if value < 0 else value
+        return float(getattr(defaults, name) if value < 0 else value)
 
     if sampling.repeat_penalty == 0.0:
         raise errors.InvalidRequest(

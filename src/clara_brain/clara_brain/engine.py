@@ -59,7 +59,10 @@ class Request:
 
 @dataclass
 class Completion:
-    """What became of a request. Times in seconds; `error` says what went wrong, None when nothing did."""
+    """What became of a request.
+
+    Times in seconds; `error` says what went wrong, None when nothing did.
+    """
 
     text: str = ""
     stop: Stop = Stop.NONE
@@ -99,7 +102,10 @@ class Ticket:
         self._engine = engine
 
     def cancel(self, how: Stop = Stop.CANCELED) -> None:
-        """End the request; nothing happens when it has ended already. Stop.ERROR means a shutdown."""
+        """End the request.
+
+        Nothing happens when it has ended already. Stop.ERROR means a shutdown.
+        """
         self._engine._end(self, how)
 
 
@@ -204,7 +210,10 @@ class Engine:
             )
 
     def close(self) -> None:
-        """Refuse new work, end what runs and waits, join the worker, free the model. May be called twice."""
+        """Refuse new work, end what runs and waits, join the worker, free the model.
+
+        May be called twice.
+        """
         with self._changed:
             self._closing = True
             tickets = [*self._queue, *([self._running] if self._running else [])]

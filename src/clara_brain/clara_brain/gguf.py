@@ -236,7 +236,8 @@ def _parse(data: mmap.mmap, path: Path) -> GgufHeader:
         parameters, extent = _tensors(cursor, tensors, path)
     except _Cut:
         raise ModelError(
-            f"{path} is cut short: its header ends after {len(data)} bytes; copy or download it again"
+            f"{path} is cut short: its header ends after {len(data)} bytes;"
+            " copy or download it again"
         ) from None
     alignment = metadata.get("general.alignment", 32)
     if not isinstance(alignment, int) or alignment < 1:
@@ -244,7 +245,8 @@ def _parse(data: mmap.mmap, path: Path) -> GgufHeader:
     needed = -(-cursor.at // alignment) * alignment + extent
     if needed > len(data):
         raise ModelError(
-            f"{path} is cut short: {len(data)} of at least {needed} bytes are there; copy or download it again"
+            f"{path} is cut short: {len(data)} of at least {needed} bytes are there;"
+            " copy or download it again"
         )
     if not metadata.get("general.architecture"):
         raise ModelError(

@@ -25,11 +25,12 @@ _DETAIL_LENGTH = 160
 # that it does not remember; questions about the world (who was Einstein?) must therefore not
 # match.
 _ABOUT_THE_PAST = re.compile(
-    r"\b(what(['’]s| has| have)? happen(ed|s|ing)?|what (did|have|had|were) you"
-    r"|(do|can|did|don['’]t) you (still )?(remember|recall|know what happened)"
+    r"\b(what(['\u2019]s| has| have)? happen(ed|s|ing)?|what (did|have|had|were) you"
+    r"|(do|can|did|don['\u2019]t) you (still )?(remember|recall|know what happened)"
     r"|did (you|we|it|that|the robot)|have (you|we)|has (it|anything|something|the robot)|were you"
     r"|how (did|was|were) (it|that|you|your|the)|how (many times|often) (did|have) you"
-    r"|(when|where|why) did(n['’]t)? (you|it|that|we|the robot)|where (is|are|was|were) (the|my|our)"
+    r"|(when|where|why) did(n['\u2019]t)? (you|it|that|we|the robot)"
+    r"|where (is|are|was|were) (the|my|our)"
     r"|who (took|put|moved|picked|dropped)|(went|gone?|going) wrong|(the )?last time|yesterday"
     r"|earlier today|just now|so far|lately|recently)\b",
     re.IGNORECASE,
@@ -98,7 +99,7 @@ def cue(text: str) -> str:
 
 @dataclass(frozen=True)
 class Grounded:
-    """A turn's text with memory set before it, examples of such turns, and what the reply begins with."""
+    """A turn's text behind what memory knows, examples of such turns, and the reply's opening."""
 
     text: str
     shown: tuple[Exchange, ...]
@@ -121,7 +122,7 @@ def ground(
 
 
 def fact_sentence(fact: Fact, neutralise: Callable[[str], str]) -> str:
-    """Say an episode in one short English sentence, with nothing in it that could act as markup."""
+    """Say an episode in one short English sentence, free of all that could act as markup."""
     clean = _Cleaner(neutralise)
     who = clean(fact.subject, _SYMBOL_LENGTH) or "I"
     what = _words(clean(fact.action, _SYMBOL_LENGTH))
@@ -169,11 +170,8 @@ def age_words(seconds: float) -> str:
     """Say how long ago something was, as "5 minutes ago"."""
     if seconds < 10:
         return "just now"
-    for limit, unit, size in ((60, "second", 1), (3570, "minute", 60), (84600, "hour", 3600)):
-        if seconds < limit:
-            break
-    else:
-        unit, size = "day", 86400
+    scale = ((60, "second", 1), (3570, "minute", 60), (84600, "hour", 3600))
+    unit, size = next(((u, s) for limit, u, s in scale if seconds < limit), ("day", 86400))
     count = max(1, round(seconds / size))
     return f"{count} {unit}{'s' if count != 1 else ''} ago"
 

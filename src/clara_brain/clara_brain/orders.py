@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from clara_brain.skills import Parameter, Skill
 
 _NEGATION = re.compile(
-    r"\b(not|never|no|nobody|without|stop|instead|avoid|cannot)\b|n['’]t\b|\bdont\b", re.I
+    r"\b(not|never|no|nobody|without|stop|instead|avoid|cannot)\b|n['\u2019]t\b|\bdont\b", re.I
 )
 _QUESTION = re.compile(
     r"^\W*((hey|hi|hello|ok|okay|clara|robot|so|and|but|well|tell me|say)\W+)*"
@@ -27,7 +27,9 @@ _QUESTION = re.compile(
 # programs.
 _MARKUP = re.compile(r"[()\[\]{}<>=|`\n\r]|:(?!\d)")
 
-_NUMBER = re.compile(r"(?<![\w.,])[-−]?\d+(?:\.\d+)?(?![\d.]*\d)\s*([A-Za-z°%]+(?:/[A-Za-z]+)?)?")
+_NUMBER = re.compile(
+    r"(?<![\w.,])[-\u2212]?\d+(?:\.\d+)?(?![\d.]*\d)\s*([A-Za-z°%]+(?:/[A-Za-z]+)?)?"
+)
 _NUMBER_WORDS = {
     word: str(number)
     for number, word in enumerate(
@@ -73,7 +75,8 @@ _UNIT_OF = {word: unit for unit, words in _UNITS.items() for word in words.split
 # What may stand before the verb of an order: an address, politeness, "could you", "I want you to".
 _OPENING = (
     r"^\W*(?:(?:hey|hi|hello|ok|okay|clara|robot|please|kindly|now|then|and|so|well|just|quickly|there)\W+)*"
-    r"(?:(?:(?:can|could|would|will) you(?: mind)?|(?:i|we)(?: would|['’]d)? (?:need|want|like) you to"
+    r"(?:(?:(?:can|could|would|will) you(?: mind)?"
+    r"|(?:i|we)(?: would|['\u2019]d)? (?:need|want|like) you to"
     r"|you (?:can|should|must|have to|may)|time to|go and|go)\W+)?"
     r"(?:(?:please|kindly|now|just|quickly)\W+)*"
 )
@@ -128,7 +131,7 @@ _BEFORE_THE_VERB = frozenset(
 
 @dataclass(frozen=True)
 class Offer:
-    """A skill that the sentence may ask for, and for each parameter the spellings that the sentence allows.
+    """A skill that the sentence may ask for, and the spellings that it allows for each parameter.
 
     A parameter that is not in `values` is free; one with no spelling takes its default.
     """
@@ -177,7 +180,7 @@ def spellings(parameter: Parameter, text: str) -> tuple[str, ...]:
 
 
 def trigger_words(skill: Skill) -> tuple[str, ...]:
-    """Return the verbs that ask for a skill: the file's, or else those of its name and its examples."""
+    """Return the verbs that ask for a skill: the file's, or those of its name and examples."""
     if skill.words:
         return skill.words
     words = [word for word in skill.name.split("_") if word not in _BEFORE_THE_VERB]
@@ -193,7 +196,7 @@ def _said(word: str, text: str) -> bool:
 
 
 def _orders(verb: str, text: str) -> bool:
-    """Whether the sentence opens as an order with this verb, plain or with -ing ("would you mind picking")."""
+    """Whether the sentence opens as an order with this verb, plain or with -ing."""
     stem = verb[:-1] if verb.endswith("e") else f"{verb}{verb[-1]}?"
     return re.match(rf"{_OPENING}(?:{verb}|{stem}ing)(?!\w)", text, re.IGNORECASE) is not None
 
@@ -203,7 +206,7 @@ def _numbers(text: str, unit: str) -> Iterable[str]:
     for match in _NUMBER.finditer(text):
         said = _UNIT_OF.get((match[1] or "").lower())
         if said is None or not unit or said == unit:
-            yield re.match(r"[-−]?[\d.]+", match[0])[0].replace("−", "-")  # type: ignore[index]
+            yield re.match(r"[-\u2212]?[\d.]+", match[0])[0].replace("\u2212", "-")  # type: ignore[index]
     words = re.findall(r"[a-z/]+", text.lower())
     for at, word in enumerate(words):
         if word in _NUMBER_WORDS:

@@ -1,6 +1,6 @@
 # Copyright 2026 The Clara Authors
 # SPDX-License-Identifier: Apache-2.0
-"""The node's parameters: declared with description and range, read into the dataclasses of `settings`.
+"""The node's parameters: declared with description and range, read into `settings`.
 
 Paths and engine settings act at the next configure, everything else on the next turn. The sliders
 of the personality are parameters too; their defaults come from the personality file.

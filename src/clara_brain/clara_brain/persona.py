@@ -46,7 +46,10 @@ class Spec:
 
 
 def load_spec(path: str | Path) -> Spec:
-    """Read a personality file. Raises SpecError with a sentence that names the file and the fault."""
+    """Read a personality file.
+
+    Raises SpecError with a sentence that names the file and the fault.
+    """
     path = Path(path)
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
@@ -58,7 +61,8 @@ def load_spec(path: str | Path) -> Spec:
         ) from error
     except json.JSONDecodeError as error:
         raise SpecError(
-            f"personality file {path} is not valid JSON: line {error.lineno}, column {error.colno}:"
+            f"personality file {path} is not valid JSON: line {error.lineno},"
+            f" column {error.colno}:"
             f" {error.msg}"
         ) from error
     try:

@@ -42,7 +42,10 @@ class ChatPrompt:
 
 @dataclass(frozen=True)
 class RawPrompt:
-    """A text to go on with, without the chat template. Control tokens in `text` are not understood as such."""
+    """A text to go on with, without the chat template.
+
+    Control tokens in `text` are not understood as such.
+    """
 
     text: str
 
@@ -64,7 +67,10 @@ class PromptBuilder:
     def build(
         self, prompt: ChatPrompt | RawPrompt, max_tokens: int, opening: str = ""
     ) -> tuple[list[int], int]:
-        """Return the tokens and how many of the oldest turns were dropped. Raises ContextOverflow."""
+        """Return the tokens and how many of the oldest turns were dropped.
+
+        Raises ContextOverflow.
+        """
         n_ctx = self._runtime.n_ctx
         if isinstance(prompt, RawPrompt):
             tokens = self._runtime.tokenize(

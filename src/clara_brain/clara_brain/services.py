@@ -13,6 +13,7 @@ from clara_brain import conversions, parameters, persona
 from clara_brain.errors import ModelError, SessionNotFound, SpecError
 from clara_brain.model_info import ModelInfo
 from clara_brain.sessions import Sessions
+from clara_interfaces.msg import Trait
 from clara_interfaces.srv import (
     GetModelInfo,
     GetPersonality,
@@ -105,14 +106,15 @@ class Services:
             response.error_msg = str(error)
         return response
 
-    def _traits(self) -> list:
+    def _traits(self) -> list[Trait]:
         return conversions.traits(self._state.spec, parameters.sliders(self._node))
 
 
 def _slider_values(request: SetPersonality.Request) -> dict[str, float]:
     if len(request.names) != len(request.values):
         raise SpecError(
-            f"there are {len(request.names)} names but {len(request.values)} values; give one for each"
+            f"there are {len(request.names)} names but {len(request.values)} values;"
+            " give one for each"
         )
     values: dict[str, float] = {}
     for name, value in zip(request.names, request.values, strict=True):

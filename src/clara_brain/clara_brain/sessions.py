@@ -17,7 +17,10 @@ from clara_brain.prompt import Exchange
 
 @dataclass
 class Session:
-    """One conversation. Times are what the clock given to Sessions says; `tokens` is for its history."""
+    """One conversation.
+
+    Times are what the clock given to Sessions says; `tokens` is for its history.
+    """
 
     name: str
     created: float

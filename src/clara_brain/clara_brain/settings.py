@@ -1,6 +1,6 @@
 # Copyright 2026 The Clara Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Every default of the brain, in one place: the library, the ROS parameters and the documentation read it here."""
+"""Every default of the brain, in one place."""
 
 from __future__ import annotations
 
@@ -27,7 +27,10 @@ class EngineSettings:
 
 @dataclass(frozen=True)
 class SamplingSettings:
-    """Sampling where a request does not say. Chosen so that a model of 135M parameters stays on the subject."""
+    """Sampling where a request does not say.
+
+    Chosen so that a model of 135M parameters stays on the subject.
+    """
 
     temperature: float = 0.3
     top_p: float = 0.9
@@ -58,7 +61,10 @@ class BrainSettings:
 
 
 def physical_cores() -> int:
-    """Physical cores that this process may use; two hardware threads of one core gain nothing here."""
+    """Physical cores that this process may use.
+
+    Two hardware threads of one core gain nothing here.
+    """
     allowed = os.sched_getaffinity(0)
     cores = set()
     for cpu in allowed:

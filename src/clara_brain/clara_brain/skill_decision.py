@@ -68,7 +68,10 @@ class Decision:
 
 
 def possible(skills: Sequence[Skill], text: str) -> list[Offer]:
-    """Return what a sentence may ask for; empty when no skill can come of it, and the model need not be asked."""
+    """Return what a sentence may ask for.
+
+    Empty when no skill can come of it, and the model need not be asked.
+    """
     return offers(skills, text) if is_plain_order(text) else []
 
 
@@ -86,7 +89,8 @@ def decision_prompt(skills: Sequence[Skill], text: str) -> str:
 
 def call(skill: Skill, example: Example) -> str:
     """Write a skill and its parameters as the model is to write them."""
-    return f"{skill.name}({', '.join(f'{name}={_written(value)}' for name, value in example.use.items())})"
+    written = (f"{name}={_written(value)}" for name, value in example.use.items())
+    return f"{skill.name}({', '.join(written)})"
 
 
 def grammar(choices: Sequence[Offer]) -> str:
@@ -101,7 +105,10 @@ def whole_grammar(skills: Sequence[Skill]) -> str:
 
 
 def decide(skills: Sequence[Skill], written: str, said: str) -> Decision | None:
-    """Validate what the model wrote against the file and against what was said; None means no skill."""
+    """Validate what the model wrote against the file and against what was said.
+
+    None means no skill.
+    """
     written = written.strip()
     if written == NONE or not written:
         return None

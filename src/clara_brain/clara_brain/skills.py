@@ -93,7 +93,8 @@ class Parameter:
         if not self.minimum <= value <= self.maximum:
             unit = f" {self.unit}" if self.unit else ""
             raise ValueError(
-                f"{self.name} must be from {self.minimum:g} to {self.maximum:g}{unit}, not {value:g}"
+                f"{self.name} must be from {self.minimum:g} to {self.maximum:g}{unit},"
+                f" not {value:g}"
             )
         return int(value) if self.type == "integer" else float(value)
 
@@ -108,7 +109,10 @@ class Example:
 
 @dataclass(frozen=True)
 class Skill:
-    """One skill. `words` are verbs that ask for it; when empty, those of its name and its examples do."""
+    """One skill.
+
+    `words` are verbs that ask for it; when empty, those of its name and its examples do.
+    """
 
     name: str
     action: str
@@ -123,7 +127,10 @@ class Skill:
 
 
 def load_skills(path: str | Path) -> tuple[Skill, ...]:
-    """Read a file of skills. Raises SkillFileError with a sentence that names the file and the place."""
+    """Read a file of skills.
+
+    Raises SkillFileError with a sentence that names the file and the place.
+    """
     path = Path(path)
     try:
         document = yaml.safe_load(path.read_text(encoding="utf-8"))

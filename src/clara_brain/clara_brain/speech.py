@@ -57,7 +57,8 @@ class Speech:
         if len(said.request_id) > LONGEST_NAME:
             return Chat.Result(
                 error_code=Chat.Result.INVALID_REQUEST,
-                error_msg=f"request_id has {len(said.request_id)} characters; at most {LONGEST_NAME} are allowed",
+                error_msg=f"request_id has {len(said.request_id)} characters;"
+                f" at most {LONGEST_NAME} are allowed",
             )
         goal = Chat.Goal(text=said.text, session_id=said.session_id)
         turn = self._desk.begin(goal, lambda delta: None)

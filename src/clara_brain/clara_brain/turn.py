@@ -9,7 +9,7 @@ engine's callbacks come from another thread.
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Generator
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Protocol
@@ -43,7 +43,7 @@ class SkillPolicy(Enum):
 class Promise(Protocol):
     """A value that comes later: awaited by the turn, resolved once from any thread."""
 
-    def __await__(self) -> object:
+    def __await__(self) -> Generator[None, None, object]:
         """Wait for the value."""
 
     def resolve(self, value: object) -> None:
@@ -65,7 +65,10 @@ class Host(Protocol):
 
 @dataclass(frozen=True)
 class TurnRequest:
-    """What is asked. `deadline` is a time of time.monotonic(), or None; an empty session is forgotten."""
+    """What is asked.
+
+    `deadline` is a time of time.monotonic(), or None; an empty session is forgotten.
+    """
 
     text: str
     system: str
@@ -121,7 +124,10 @@ class Turn:
         self._ending = Stop.NONE
 
     def cancel(self, how: Stop = Stop.CANCELED) -> None:
-        """End the turn as soon as possible; its result has what was generated. Stop.ERROR means a shutdown."""
+        """End the turn as soon as possible.
+
+        Its result has what was generated. Stop.ERROR means a shutdown.
+        """
         self._ending = self._ending or how
         if self._ticket:
             self._ticket.cancel(how)
@@ -137,7 +143,8 @@ class Turn:
 
     async def _run(self, result: TurnResult) -> None:
         request = self._request
-        text, shown, opening = request.text, (), ""
+        text, opening = request.text, ""
+        shown: tuple[Exchange, ...] = ()
         # Only the user's own words, never memory or history, decide about a skill.
         if decided := await self._decide():
             result.decided.append(decided)

@@ -1,6 +1,6 @@
 # Copyright 2026 The Clara Authors
 # SPDX-License-Identifier: Apache-2.0
-"""The real model and an engine for the library's tests. One thread, so that tests can share a machine."""
+"""The real model and an engine for the library's tests, on one thread."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
 from clara_brain.engine import Engine
 from clara_brain.model_info import default_model
 from clara_brain.settings import EngineSettings

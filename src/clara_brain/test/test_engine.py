@@ -9,7 +9,6 @@ import time
 from pathlib import Path
 
 import pytest
-
 from clara_brain.engine import Completion, Engine, Request, Stop
 from clara_brain.errors import (
     ContextOverflow,
@@ -193,7 +192,7 @@ def test_a_truncated_model_is_a_sentence(model: Path, tmp_path: Path, size: int)
     broken = tmp_path / "broken.gguf"
     with model.open("rb") as source:
         broken.write_bytes(source.read(size))
-    with pytest.raises(ModelError, match="broken.gguf"):
+    with pytest.raises(ModelError, match=r"broken\.gguf"):
         Engine(broken)
 
 

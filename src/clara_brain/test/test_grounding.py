@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import pytest
-
 from clara_brain.engine import Request
 from clara_brain.grounding import (
     Fact,

@@ -9,7 +9,6 @@ import json
 from pathlib import Path
 
 import pytest
-
 from clara_brain.errors import SpecError
 from clara_brain.persona import SLIDERS, check_value, load_spec, system_prompt
 
@@ -40,7 +39,7 @@ def test_a_fault_in_the_file_is_named(tmp_path, change, sentence):
     change(document)
     path = tmp_path / "spec.json"
     path.write_text(json.dumps(document))
-    with pytest.raises(SpecError, match="spec.json") as caught:
+    with pytest.raises(SpecError, match=r"spec\.json") as caught:
         load_spec(path)
     assert sentence in str(caught.value)
 

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 import yaml
-
 from clara_brain.engine import Request
 from clara_brain.errors import SkillFileError
 from clara_brain.prompt import RawPrompt
@@ -128,6 +127,6 @@ def test_defaults_and_numbers_are_filled_in():
 def test_a_fault_in_the_file_is_named(tmp_path, text, sentence):
     path = tmp_path / "skills.yaml"
     path.write_text(text)
-    with pytest.raises(SkillFileError, match="skills.yaml") as caught:
+    with pytest.raises(SkillFileError, match=r"skills\.yaml") as caught:
         load_skills(path)
     assert sentence in str(caught.value)
