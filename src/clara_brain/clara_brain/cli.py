@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The command `clara`: talk to Clara and look at her, from a terminal.
 
-What goes wrong is one sentence on stderr and exit code 1. ROS is imported only where a command needs
-it, so that `clara doctor` can say that it is missing.
+What goes wrong is one sentence on stderr and exit code 1. ROS is imported only where a command
+needs it, so that `clara doctor` can say that it is missing.
 """
 
 from __future__ import annotations
@@ -131,9 +131,8 @@ def persona(settings: tuple[str, ...], as_json: bool, namespace: str, timeout: f
     """Show the sliders of the personality, or move some: clara persona warmth=0.2."""
     wanted = dict(map(_parse_setting, settings))
     with _nodes(namespace, timeout) as client:
-        from clara_interfaces.srv import GetPersonality, SetPersonality
-
         from clara_brain import cli_text
+        from clara_interfaces.srv import GetPersonality, SetPersonality
 
         if wanted:
             request = SetPersonality.Request(names=list(wanted), values=list(wanted.values()))
@@ -150,9 +149,8 @@ def persona(settings: tuple[str, ...], as_json: bool, namespace: str, timeout: f
 def model(metadata: bool, as_json: bool, namespace: str, timeout: float) -> None:
     """Show what model is loaded and where it came from."""
     with _nodes(namespace, timeout) as client:
-        from clara_interfaces.srv import GetModelInfo
-
         from clara_brain import cli_text
+        from clara_interfaces.srv import GetModelInfo
 
         answer = client.call(GetModelInfo, "model/info")
     _show(answer, as_json, lambda: cli_text.model(answer, metadata))
@@ -164,9 +162,8 @@ def model(metadata: bool, as_json: bool, namespace: str, timeout: float) -> None
 def sessions(as_json: bool, namespace: str, timeout: float) -> None:
     """List the conversations that the brain keeps."""
     with _nodes(namespace, timeout) as client:
-        from clara_interfaces.srv import ListSessions
-
         from clara_brain import cli_text
+        from clara_interfaces.srv import ListSessions
 
         answer = client.call(ListSessions, "session/list")
     _show(answer, as_json, lambda: cli_text.sessions(answer.sessions))

@@ -15,14 +15,14 @@ from pathlib import Path
 from typing import Any
 
 import click
-from clara_interfaces.action import Chat
-from clara_interfaces.msg import Sampling
-from clara_interfaces.srv import GetPersonality, ResetSession
 from rich.console import Console
 
 from clara_brain import cli_text
 from clara_brain.errors import ClientError
 from clara_brain.ros_client import RosClient, error_name
+from clara_interfaces.action import Chat
+from clara_interfaces.msg import Sampling
+from clara_interfaces.srv import GetPersonality, ResetSession
 
 HELP = """/reset    forget what was said in this conversation
 /persona  show the sliders of the personality

@@ -13,9 +13,10 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from clara_interfaces.msg import SkillDecision, Trait
 from rich.table import Table
 from rich.text import Text
+
+from clara_interfaces.msg import SkillDecision, Trait
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _NOT_SHOWN = ("error_code", "error_msg")
@@ -88,7 +89,7 @@ def model(info: Any, metadata: bool) -> Table:
             continue
         table.add_row(name, Text(f"{value:,}" if isinstance(value, int) else printable(value)))
     for adapter in info.adapters:
-        table.add_row("adapter", Text(f"{adapter.name} × {adapter.scale:g}  {adapter.path}"))
+        table.add_row("adapter", Text(f"{adapter.name} at {adapter.scale:g}  {adapter.path}"))
     for pair in info.metadata if metadata else ():
         table.add_row(Text(pair.key), Text(printable(pair.value)[:200]))
     return table

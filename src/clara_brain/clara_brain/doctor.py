@@ -1,6 +1,6 @@
 # Copyright 2026 The Clara Authors
 # SPDX-License-Identifier: Apache-2.0
-"""`clara doctor`: is everything there that Clara needs, and what is to be done about what is not?
+"""`clara doctor`: what Clara needs and is not there, and what to do about it.
 
 Each check is a plain function that returns a Finding; one that breaks becomes a finding itself.
 Nothing here needs ROS to be importable: the checks that do are in doctor_ros.py.

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Clara's nodes, seen from a command line: services, chat turns, lifecycle states.
 
-It owns its context, node and executor, spins only while it waits, and starts no thread. While a turn
-runs, Ctrl-C is a flag that cancels the turn; an exception inside of the executor would lose its state.
+It owns its context, node and executor, spins only while it waits, and starts no thread. While a
+turn runs, Ctrl-C is a flag that cancels it: an exception inside the executor would lose its state.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from typing import Any
 
 import rclpy
 from action_msgs.msg import GoalStatus
-from clara_interfaces.action import Chat
 from lifecycle_msgs.srv import GetState
 from rclpy.action import ActionClient
 from rclpy.exceptions import InvalidNamespaceException
@@ -27,6 +26,7 @@ from rclpy.qos import QoSProfile
 from rclpy.signals import SignalHandlerOptions
 
 from clara_brain.errors import ClientError
+from clara_interfaces.action import Chat
 
 _STEP_S = 0.05
 _FEEDBACK_DEPTH = 200
@@ -44,9 +44,7 @@ class RosClient:
         """
         self.timeout_s = timeout_s
         self._context = rclpy.Context()
-        rclpy.init(
-            context=self._context, args=[], signal_handler_options=SignalHandlerOptions.NO
-        )
+        rclpy.init(context=self._context, args=[], signal_handler_options=SignalHandlerOptions.NO)
         try:
             self.node = rclpy.create_node(name, namespace=namespace, context=self._context)
         except InvalidNamespaceException as error:

@@ -17,13 +17,14 @@ from typing import Any
 
 import pytest
 import rclpy
-from clara_interfaces.action import Chat
-from clara_interfaces.msg import Trait
-from clara_interfaces.srv import SetPersonality
 from domain_coordinator import domain_id
 from rclpy.action import ActionServer, CancelResponse, GoalResponse
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.executors import MultiThreadedExecutor
+
+from clara_interfaces.action import Chat
+from clara_interfaces.msg import Trait
+from clara_interfaces.srv import SetPersonality
 
 LIMIT_S = 30.0
 

@@ -13,9 +13,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from clara_brain import doctor
 from clara_brain.doctor import Finding, Level
 from domain_coordinator import domain_id
+
+from clara_brain import doctor
 
 RUN = "from clara_brain.cli import main; main()"
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The Clara Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Starts Clara for the demo: her own launch file, a free DDS domain, a memory that is thrown away."""
+"""Starts Clara for the demo, in a free DDS domain and with a memory that is thrown away."""
 
 from __future__ import annotations
 

@@ -19,17 +19,17 @@ import click
 from clara_brain.cli_text import printable
 from clara_brain.errors import BrainError, ClientError
 from clara_brain.ros_client import RosClient, error_name
-from clara_interfaces.action import Chat
-from clara_interfaces.msg import ActionEvent, ActionResult, Episode, SkillDecision
-from clara_interfaces.srv import GetMemoryStats
 from rich.console import Console
 from rich.markup import escape
 
 from clara_demo.bring_up import launched
 from clara_demo.errors import DemoError
 from clara_demo.outcome import Outcome
+from clara_interfaces.action import Chat
+from clara_interfaces.msg import ActionEvent, ActionResult, Episode, SkillDecision
+from clara_interfaces.srv import GetMemoryStats
 
-CALL_LIMIT_S = 30.0
+CALL_LIMIT_S = 10.0
 STEP_LIMIT_S = 30.0
 ATTEMPTS = 5
 _TOKENS = 60
@@ -45,6 +45,7 @@ class Demo:
         self._events: dict[str, ActionEvent] = {}
         self._results: dict[str, ActionResult] = {}
         self._episodes: dict[str, Episode] = {}
+
     def play(self, limit_s: float) -> None:
         """Play all of it. Raises DemoError at the first step that does not come through."""
         self._wait_for_nodes(limit_s)
@@ -77,7 +78,7 @@ class Demo:
             )
 
     def _listen(self) -> None:
-        # Only now: the robot begins its own actions when somebody listens, and that is to be memory.
+        # Only now: the robot's own actions begin when somebody listens, which is to be memory.
         for kind, topic, heard in (
             (ActionEvent, "action_event", self._events),
             (ActionResult, "action_result", self._results),
@@ -120,13 +121,13 @@ class Demo:
     def _have_done(self, text: str, action: str) -> None:
         for _ in range(ATTEMPTS):
             action_id = self._request(text, action)
-            self._until(lambda key=action_id: key in self._events, f"the robot to start {action}")
+            self._until_in(self._events, action_id, f"the robot to start {action}")
             event = self._events[action_id]
-            self._note("event", f"{event.action} {event.object}  {action_id}")
-            self._until(lambda key=action_id: key in self._results, f"the robot to end {action}")
+            self._note("event", f"{event.action} {event.object}".strip() + f", {action_id}")
+            self._until_in(self._results, action_id, f"the robot to end {action}")
             result = self._results[action_id]
             self._note("result", f"{Outcome(result.outcome).name}: {result.detail}")
-            self._until(lambda key=action_id: key in self._episodes, "memory to store the episode")
+            self._until_in(self._episodes, action_id, "memory to store the episode")
             self._note("episode", self._episodes[action_id].episode_id)
             if result.outcome == ActionResult.SUCCEEDED:
                 return
@@ -155,6 +156,9 @@ class Demo:
 
     def _note(self, name: str, said: str) -> None:
         self._console.print(f"      [dim]{name:9} {escape(said)}[/]", highlight=False)
+
+    def _until_in(self, heard: dict[str, Any], action_id: str, what: str) -> None:
+        self._until(lambda: action_id in heard, what)
 
     def _until(self, condition: Callable[[], object], what: str) -> None:
         if not self._client.spin_until(lambda: bool(condition()), STEP_LIMIT_S):

@@ -18,7 +18,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import rclpy
-from clara_interfaces.msg import ActionEvent, ActionResult, RoleFiller
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
 from rclpy.exceptions import ParameterException
 from rclpy.executors import SingleThreadedExecutor
@@ -29,6 +28,7 @@ from rclpy.task import Future
 
 from clara_demo.outcome import Outcome
 from clara_demo.world import Report, World
+from clara_interfaces.msg import ActionEvent, ActionResult, RoleFiller
 
 QOS = QoSProfile(depth=100)  # reliable, keep-last
 IDS_KEPT = 1000

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The simulated world: a table, a shelf, a floor, four objects and a gripper.
 
-Skills have preconditions, and fail with a seeded probability. Each pair of skill and object has its
-own stream of chance, so one seed gives the same attempts the same ends in whatever order they come.
+Skills have preconditions, and fail with a seeded probability. Each pair of skill and object has
+its own stream of chance: one seed gives the same attempts the same ends in whatever order.
 """
 
 from __future__ import annotations

@@ -14,9 +14,10 @@ from typing import Any
 
 import pytest
 import rclpy
-from clara_interfaces.msg import ActionEvent, ActionResult, RoleFiller
 from domain_coordinator import domain_id
 from rclpy.executors import SingleThreadedExecutor
+
+from clara_interfaces.msg import ActionEvent, ActionResult, RoleFiller
 
 
 class Rig:
