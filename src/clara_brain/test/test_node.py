@@ -105,6 +105,13 @@ class World:
         catch = None if feedback is None else lambda message: feedback.append(message.feedback)
         return self.wait(self.chat.send_goal_async(goal, feedback_callback=catch))
 
+    def send_endless(self, feedback: list | None = None):
+        """Start a turn that goes on until it is ended: its grammar allows no end."""
+        from clara_interfaces.msg import Sampling
+
+        endless = Sampling(grammar="root ::= [a-z ] root")
+        return self.send("Tell me a story.", feedback, max_tokens=1500, sampling=endless)
+
     def ask(self, text: str, feedback: list | None = None, **fields):
         fields.setdefault("max_tokens", 12)
         return self.wait(self.send(text, feedback, **fields).get_result_async(), 30)
@@ -180,7 +187,7 @@ def test_a_session_keeps_what_was_said_until_it_is_reset(world):
 
 def test_a_canceled_goal_ends_canceled_with_its_partial_text(world):
     pieces: list = []
-    goal = world.send("Tell me a very long story.", pieces, max_tokens=1000)
+    goal = world.send_endless(pieces)
     world.until(lambda: pieces)
     world.wait(goal.cancel_goal_async())
     answer = world.wait(goal.get_result_async(), 3)
@@ -193,7 +200,7 @@ def test_services_answer_while_it_generates_and_a_full_queue_refuses(world):
 
     client = world.node.create_client(GetPersonality, "personality/get")
     world.until(client.service_is_ready)
-    goals = [world.send("Tell me a very long story.", max_tokens=1000) for _ in range(3)]
+    goals = [world.send_endless() for _ in range(3)]
     refused = world.ask("And me?")
     assert refused.status == 6 and refused.result.error_code == refused.result.QUEUE_FULL
     times = []
@@ -309,7 +316,7 @@ def test_a_reply_rests_on_memory_and_memory_never_opens_a_skill(world):
 
 def test_three_lifecycle_cycles_with_a_chat_each(world):
     for _ in range(3):
-        running = world.send("Tell me a very long story.", max_tokens=1000)
+        running = world.send_endless()
         assert world.transition(4)
         ended = world.wait(running.get_result_async(), 5).result
         assert ended.error_code == ended.SHUTTING_DOWN
@@ -337,7 +344,7 @@ def test_a_bad_model_path_leaves_the_node_unconfigured_with_a_sentence(domain):
 
 def test_sigint_while_it_generates_ends_cleanly(world):
     pieces: list = []
-    world.send("Tell me a very long story.", pieces, max_tokens=1500)
+    world.send_endless(pieces)
     world.until(lambda: pieces)
     world.brain.send_signal(signal.SIGINT)
     assert world.brain.wait(3) == 0
