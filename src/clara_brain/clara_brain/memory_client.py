@@ -28,7 +28,8 @@ class MemoryClient:
     async def recall(self, text: str, episodes: int, limit: float) -> Recollection | None:
         """Ask with free text; None when memory is absent, slow (`limit` in seconds) or in error."""
         if not self._client.service_is_ready():
-            return self._without("there is no memory/query service")
+            self._without("there is no memory/query service")
+            return None
         request = QueryMemory.Request(text=text, max_episodes=episodes)
         promise = RosPromise(self._node)
         future = self._client.call_async(request)
@@ -42,10 +43,12 @@ class MemoryClient:
             self._node.destroy_timer(timer)
         if answered is None:
             self._client.remove_pending_request(future)
-            return self._without(f"memory did not answer within {limit:g} s")
+            self._without(f"memory did not answer within {limit:g} s")
+            return None
         response = future.result()
         if response.error_code:
-            return self._without(f"memory answered with an error: {response.error_msg}")
+            self._without(f"memory answered with an error: {response.error_msg}")
+            return None
         if self._missing:
             self._node.get_logger().info("memory answers again")
             self._missing = False
