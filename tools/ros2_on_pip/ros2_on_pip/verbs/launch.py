@@ -9,7 +9,6 @@ import os
 import sys
 from pathlib import Path
 
-HELP = "Run a launch file"
 ENDINGS = ("launch.py", ".py")
 
 

@@ -9,8 +9,6 @@ import os
 from pathlib import Path
 from xml.etree import ElementTree
 
-HELP = "Various package related sub-commands"
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the sub-verbs."""

@@ -12,8 +12,6 @@ import sys
 
 from .pkg import executables
 
-HELP = "Run a package specific executable"
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the real command."""
