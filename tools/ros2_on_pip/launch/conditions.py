@@ -9,6 +9,8 @@ from typing import Any
 from .launch_context import LaunchContext
 from .substitution import perform
 
+__all__ = ["IfCondition", "UnlessCondition"]
+
 TRUE = ("true", "on", "1")
 FALSE = ("false", "off", "0")
 

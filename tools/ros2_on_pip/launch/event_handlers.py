@@ -11,6 +11,8 @@ from .entities import LaunchDescriptionEntity
 from .events import Event, ProcessExited, ProcessStarted, Shutdown
 from .launch_context import LaunchContext
 
+__all__ = ["OnProcessExit", "OnProcessStart", "OnShutdown"]
+
 
 class BaseEventHandler:
     """What to do when an event matches."""

@@ -11,6 +11,16 @@ from typing import Any
 from .launch_context import LaunchContext
 from .substitution import SomeSubstitutionsType, Substitution, describe, perform
 
+__all__ = [
+    "EnvironmentVariable",
+    "FindExecutable",
+    "LaunchConfiguration",
+    "PathJoinSubstitution",
+    "TextSubstitution",
+    "ThisLaunchFile",
+    "ThisLaunchFileDir",
+]
+
 
 class SubstitutionFailure(RuntimeError):
     """A substitution has no value."""

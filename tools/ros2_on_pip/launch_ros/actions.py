@@ -18,6 +18,8 @@ from launch.substitution import SomeSubstitutionsType, Substitution, perform
 
 from .parameter_descriptions import ParameterFile, flat
 
+__all__ = ["LifecycleNode", "Node", "PushRosNamespace", "SetParameter", "SetRemap"]
+
 
 def executable_path(package: str, executable: str) -> str:
     """Return the path of a package's executable.

@@ -12,8 +12,12 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 T = TypeVar("T")
-QUIET_S = 0.4
 WAIT_S = 5.0
+# Without a daemon a listing is taken when the graph has been quiet for a while, and not before
+# participants that answer late have had their chance; where nobody is seen it waits longer.
+QUIET_S = 0.6
+LEAST_S = 1.5
+ALONE_S = 3.0
 
 
 def add_discovery_arguments(parser: argparse.ArgumentParser) -> None:
@@ -82,13 +86,13 @@ class Direct:
             self.wait(lambda: False, self.spin_time)
             return
         seen: Any = None
-        quiet = time.monotonic()
-        end = quiet + WAIT_S
-        while time.monotonic() < end:
+        began = quiet = time.monotonic()
+        while time.monotonic() < began + WAIT_S:
             now = (self.nodes(), self.node.get_topic_names_and_types())
             if now != seen:
                 seen, quiet = now, time.monotonic()
-            elif time.monotonic() - quiet > QUIET_S * (1 if len(now[0]) else 3):
+            least = began + (LEAST_S if now[0] else ALONE_S)
+            if time.monotonic() > max(least, quiet + QUIET_S):
                 return
             self.spin()
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from ros2_on_pip.yaml_messages import load, to_yaml
 
 KINDS = {"msg": "Messages", "srv": "Services", "action": "Actions"}
+CODE = re.compile(r"""^([^#"']|"[^"]*"|'[^']*')*""")
 FIELD = re.compile(r"^(?P<type>[A-Za-z][\w/]*)(<=\d+)?(\[[^\]]*\])?\s+\w+")
 PRIMITIVES = {"bool", "byte", "char", "string", "wstring", "float32", "float64"}
 PRIMITIVES |= {f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)}
@@ -83,7 +84,7 @@ def lines(name: str, depth: int, *, comments: bool, nested_comments: bool) -> It
     """Yield the lines to show; the fields of nested types follow them, a tab deeper."""
     keep = comments if depth == 0 else nested_comments
     for line in definition(name):
-        code = line.split("#", 1)[0].rstrip() if "'" not in line and '"' not in line else line
+        code = CODE.match(line)[0].rstrip()  # type: ignore[index]
         if keep or (code.strip() and not line.startswith("#")):
             yield "\t" * depth + (line if keep else code)
         found = FIELD.match(code)
