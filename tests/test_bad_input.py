@@ -26,6 +26,11 @@ from clara_interfaces.srv import (
     StoreEpisode,
 )
 
+TRAITS = {"warmth": 0.8, "playful": 0.7, "formal": 0.3, "encouragement": 0.9}
+REST = {
+    "expertise": {"medical": 0.7, "coding": 0.8, "teaching": 0.9, "quantum": 0.8},
+    "config": {"base_model": "x", "examples_per_dimension": 10, "merge_method": "linear"},
+}
 LAUNCH = ("ros2", "launch", "clara_brain", "clara.launch.py")
 
 
@@ -50,8 +55,8 @@ def not_a_model(path: Path) -> str:
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (lambda path: str(path), ("model.gguf", "no such file", "not exist", "no file")),
-        (truncated, ("model.gguf", "truncated", "incomplete", "cut")),
+        (lambda path: str(path), ("model.gguf", "No such file")),
+        (truncated, ("model.gguf", "cut short")),
         (not_a_model, ("model.gguf", "not a GGUF")),
     ],
     ids=["missing", "truncated", "not a GGUF"],
@@ -79,11 +84,12 @@ def test_a_bad_model_file_leaves_the_brain_unconfigured_with_a_sentence(
 @pytest.mark.parametrize(
     ("spec", "words"),
     [
-        ({"personality": {"grumpiness": 0.5}}, "grumpiness"),
-        ({"personality": {"warmth": 1.5}}, "warmth"),
+        ({"personality": TRAITS | {"grumpiness": 0.5}}, "grumpiness"),
+        ({"personality": TRAITS | {"warmth": 1.5}}, "warmth"),
+        ({"expertise": {"medical": 0.7}}, "personality"),
         ('{"personality": {"warmth": 0.5,,}}', "line 1"),
     ],
-    ids=["unknown trait", "out of range", "broken JSON"],
+    ids=["unknown trait", "out of range", "no traits", "broken JSON"],
 )
 def test_a_bad_spec_leaves_the_brain_unconfigured_with_a_sentence(
     start: Callable[..., Process],
@@ -93,7 +99,7 @@ def test_a_bad_spec_leaves_the_brain_unconfigured_with_a_sentence(
     words: str,
 ) -> None:
     file = tmp_path / "clara_spec.json"
-    file.write_text(spec if isinstance(spec, str) else json.dumps(spec))
+    file.write_text(spec if isinstance(spec, str) else json.dumps(REST | spec))
     launch = start(*LAUNCH, f"spec:={file}")
     line = launch.wait_for("[ERROR]", 60.0)
     assert words in line and "clara_spec.json" in line

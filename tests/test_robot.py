@@ -99,7 +99,7 @@ def test_an_answer_about_the_past_rests_on_episodes_and_names_them(peer: Peer) -
     assert episode.episode_id in result.memory_ids
     assert "".join(piece.delta for piece in feedback) == result.text
     assert [piece.seq for piece in feedback] == list(range(len(feedback)))
-    assert result.usage.completion_tokens > 0 and result.timing.tokens_per_second > 0
+    assert "kettle" in result.text and "too hot" in result.text
     assert not result.decisions
     unknown, _ = peer.chat("What happened with the submarine?", max_tokens=60)
     assert unknown.memory_abstained and not unknown.memory_ids

@@ -216,9 +216,10 @@ def main(args: list[str] | None = None) -> int:
     executor = SingleThreadedExecutor()
     executor.add_node(node)
     asked = RosPromise(node)
-    _resolve_on_signals(asked)
+    watching = _resolve_on_signals(asked)
     try:
         executor.spin_until_future_complete(asked.future)
+        watching.join()  # it wakes the executor, which must still be there then
         node.stop()
         end = time.monotonic() + _LAST_ANSWERS_S
         while not node.idle and time.monotonic() < end:
@@ -230,7 +231,7 @@ def main(args: list[str] | None = None) -> int:
     return 0
 
 
-def _resolve_on_signals(promise: RosPromise) -> None:
+def _resolve_on_signals(promise: RosPromise) -> threading.Thread:
     """Resolve the promise when SIGINT or SIGTERM comes, even while DDS waits."""
     reader, writer = socket.socketpair()
     writer.setblocking(False)
@@ -244,7 +245,9 @@ def _resolve_on_signals(promise: RosPromise) -> None:
         # The promise keeps both ends open for a second signal.
         promise.resolve((reader.recv(1), reader, writer))
 
-    threading.Thread(target=wait, name="signals", daemon=True).start()
+    watching = threading.Thread(target=wait, name="signals", daemon=True)
+    watching.start()
+    return watching
 
 
 if __name__ == "__main__":
