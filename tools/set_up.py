@@ -332,6 +332,8 @@ def steps(ros: Ros, lint: bool) -> list[Step]:
         todo.append(Step("ros2", "the ros2 command", key, install_ros2_on_pip))
     if lint:
         todo.append(pip_step("lint", "linters"))
+        if ros.prefix is None:
+            todo.append(pip_step("ros_lint", "ROS 2's linters"))
     return todo
 
 

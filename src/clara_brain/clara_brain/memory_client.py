@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-from clara_interfaces.srv import QueryMemory
 from rclpy.callback_groups import CallbackGroup
 from rclpy.clock import Clock
 from rclpy.clock_type import ClockType
@@ -13,10 +12,11 @@ from rclpy.node import Node
 from clara_brain import conversions
 from clara_brain.grounding import Recollection
 from clara_brain.promise import RosPromise
+from clara_interfaces.srv import QueryMemory
 
 
 class MemoryClient:
-    """Client of `memory/query`. Without an answer the turn goes on, with one warning until memory is back."""
+    """Client of `memory/query`; without an answer the turn goes on, after one warning."""
 
     def __init__(self, node: Node, group: CallbackGroup) -> None:
         self._node = node
@@ -26,7 +26,7 @@ class MemoryClient:
         self._missing = False
 
     async def recall(self, text: str, episodes: int, limit: float) -> Recollection | None:
-        """Ask with free text; None when memory is absent, slow (`limit` in seconds) or in error."""
+        """Ask with free text; None when memory is absent, slower than `limit` s or in error."""
         if not self._client.service_is_ready():
             self._without("there is no memory/query service")
             return None

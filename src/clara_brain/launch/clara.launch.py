@@ -2,18 +2,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """Start Clara: the brain, the memory and, for the demo, a simulated robot.
 
-An argument left empty is not passed on: the node's own default, or the one in `params_file`, holds.
+An argument left empty is not passed on: the node's own default, or that of `params_file`, holds.
 """
 
 import difflib
 import os
 import sys
 
-from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
 from launch.actions import DeclareLaunchArgument, OpaqueFunction
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import Node
 from launch_ros.substitutions import FindPackageShare
+
+from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
 
 ARGUMENTS = [
     DeclareLaunchArgument(

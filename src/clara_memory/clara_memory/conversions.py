@@ -9,9 +9,9 @@ rest is checked by the library.
 from collections.abc import Iterable, Sequence
 
 from builtin_interfaces.msg import Time
-from clara_interfaces import msg, srv
 from diagnostic_msgs.msg import KeyValue
 
+from clara_interfaces import msg, srv
 from clara_memory.episode import MAX_ROLES, Episode, Kind, Outcome, RoleFiller
 from clara_memory.errors import InvalidRequest
 from clara_memory.memory import Stats

@@ -15,9 +15,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import rclpy
-from clara_interfaces.msg import ActionEvent, ActionResult
-from clara_interfaces.msg import Episode as EpisodeMessage
-from clara_interfaces.srv import GetMemoryStats, QueryMemory, StoreEpisode
 from rclpy.exceptions import ParameterException
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
@@ -26,6 +23,9 @@ from rclpy.signals import SignalHandlerOptions
 from rclpy.subscription import Subscription
 from rclpy.task import Future
 
+from clara_interfaces.msg import ActionEvent, ActionResult
+from clara_interfaces.msg import Episode as EpisodeMessage
+from clara_interfaces.srv import GetMemoryStats, QueryMemory, StoreEpisode
 from clara_memory import conversions, parameters
 from clara_memory.diagnostics import Diagnostics, Health
 from clara_memory.episode import Episode

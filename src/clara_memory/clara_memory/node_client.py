@@ -6,11 +6,11 @@ import time
 from typing import Any
 
 import rclpy
-from clara_interfaces.srv import GetMemoryStats, QueryMemory, StoreEpisode
 from rclpy.exceptions import InvalidNamespaceException
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.validate_namespace import validate_namespace
 
+from clara_interfaces.srv import GetMemoryStats, QueryMemory, StoreEpisode
 from clara_memory import conversions
 from clara_memory.episode import Episode
 from clara_memory.errors import InvalidRequest, MemoryFault

@@ -7,10 +7,11 @@ import time
 
 import pytest
 from builtin_interfaces.msg import Time
-from clara_interfaces.msg import ActionEvent, ActionResult, Episode, RoleFiller
-from clara_interfaces.srv import GetMemoryStats, QueryMemory, StoreEpisode
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from std_msgs.msg import Header
+
+from clara_interfaces.msg import ActionEvent, ActionResult, Episode, RoleFiller
+from clara_interfaces.srv import GetMemoryStats, QueryMemory, StoreEpisode
 
 pytestmark = pytest.mark.usefixtures("domain")
 

@@ -6,6 +6,8 @@ import threading
 import time
 
 import pytest
+from clara_memory.recorder import Recorder
+from clara_memory.settings import RecorderSettings
 
 from clara_memory import (
     Episode,
@@ -17,8 +19,6 @@ from clara_memory import (
     RoleFiller,
     StorageFailed,
 )
-from clara_memory.recorder import Recorder
-from clara_memory.settings import RecorderSettings
 
 
 @pytest.fixture

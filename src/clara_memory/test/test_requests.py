@@ -4,6 +4,7 @@
 
 import pytest
 from builtin_interfaces.msg import Time
+
 from clara_interfaces.msg import Episode, RoleFiller
 from clara_interfaces.srv import GetMemoryStats, QueryMemory, StoreEpisode
 

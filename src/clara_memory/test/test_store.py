@@ -12,6 +12,8 @@ import time
 from pathlib import Path
 
 import pytest
+from clara_memory.formats import read_jsonl, write_jsonl
+from clara_memory.migrations import MIGRATIONS, m001_episodes
 
 from clara_memory import (
     Episode,
@@ -22,8 +24,6 @@ from clara_memory import (
     RoleFiller,
     StorageFailed,
 )
-from clara_memory.formats import read_jsonl, write_jsonl
-from clara_memory.migrations import MIGRATIONS, m001_episodes
 
 WRITER = """
 import sys

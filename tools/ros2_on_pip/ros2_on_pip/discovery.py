@@ -18,6 +18,8 @@ WAIT_S = 5.0
 QUIET_S = 0.6
 LEAST_S = 1.5
 ALONE_S = 3.0
+# Fast DDS announces a participant five times in half a second, then every 3 s: two of those.
+FIND_S = 7.0
 
 
 def add_discovery_arguments(parser: argparse.ArgumentParser) -> None:
@@ -107,7 +109,7 @@ class Direct:
     def find_node(self, name: str) -> str | None:
         """Return the full name of a node that is there, waiting a little for it."""
         full = name if name.startswith("/") else f"/{name}"
-        return full if self.wait(lambda: full in self.nodes(hidden=True), 3.0) else None
+        return full if self.wait(lambda: full in self.nodes(hidden=True), FIND_S) else None
 
     def call(self, kind: Any, name: str, request: Any, limit: float = WAIT_S) -> Any:
         """Return the response of a service, or None when there is none in time."""

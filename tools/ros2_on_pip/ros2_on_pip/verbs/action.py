@@ -7,7 +7,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from ros2_on_pip.discovery import Direct, add_discovery_arguments
+from ros2_on_pip.discovery import FIND_S, Direct, add_discovery_arguments
 from ros2_on_pip.yaml_messages import fill, load, parse, to_yaml
 
 STATUSES = (
@@ -73,7 +73,7 @@ def main_list(args: argparse.Namespace) -> None:
 def main_type(args: argparse.Namespace) -> str | None:
     """Print an action's type."""
     with Direct(args.spin_time) as direct:
-        found = direct.wait(lambda: actions(direct).get(args.action_name), 3.0)
+        found = direct.wait(lambda: actions(direct).get(args.action_name), FIND_S)
     if not found:
         return f"Action '{args.action_name}' not found"
     print("\n".join(found))
@@ -83,7 +83,7 @@ def main_type(args: argparse.Namespace) -> str | None:
 def main_info(args: argparse.Namespace) -> None:
     """Print the nodes that serve and use an action."""
     with Direct(args.spin_time) as direct:
-        direct.wait(lambda: args.action_name in actions(direct), 3.0)
+        direct.wait(lambda: args.action_name in actions(direct), FIND_S)
         direct.settle()
         kinds = actions(direct).get(args.action_name, [])
         base = f"{args.action_name}/_action/feedback"

@@ -7,7 +7,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from ros2_on_pip.discovery import Direct, add_discovery_arguments
+from ros2_on_pip.discovery import FIND_S, Direct, add_discovery_arguments
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -43,7 +43,7 @@ def lifecycle_nodes(direct: Direct, *, hidden: bool = False) -> list[str]:
 def find(direct: Direct, name: str) -> str | None:
     """Return the full name of a lifecycle node, waiting a little for it."""
     full = name if name.startswith("/") else f"/{name}"
-    found = direct.wait(lambda: full in lifecycle_nodes(direct, hidden=True), 3.0)
+    found = direct.wait(lambda: full in lifecycle_nodes(direct, hidden=True), FIND_S)
     return full if found else None
 
 

@@ -9,7 +9,7 @@ import itertools
 import time
 from typing import Any
 
-from ros2_on_pip.discovery import Direct, add_discovery_arguments, shown
+from ros2_on_pip.discovery import FIND_S, Direct, add_discovery_arguments, shown
 from ros2_on_pip.yaml_messages import fill, load, parse, to_yaml
 
 RELIABILITIES = ("system_default", "reliable", "best_effort")
@@ -121,7 +121,7 @@ def main_type(args: argparse.Namespace) -> int | None:
     """Print a topic's type."""
     with Direct(args.spin_time) as direct:
         name = full_name(direct, args.topic_name)
-        found = direct.wait(lambda: dict(topics(direct, hidden=True)).get(name), 3.0)
+        found = direct.wait(lambda: dict(topics(direct, hidden=True)).get(name), FIND_S)
     if not found:
         return 1
     print("\n".join(found))
@@ -141,7 +141,7 @@ def main_info(args: argparse.Namespace) -> str | None:
     """Print a topic's type and ends."""
     with Direct(args.spin_time) as direct:
         name = full_name(direct, args.topic_name)
-        types = direct.wait(lambda: dict(topics(direct, hidden=True)).get(name), 3.0)
+        types = direct.wait(lambda: dict(topics(direct, hidden=True)).get(name), FIND_S)
         if not types:
             return f"Unknown topic '{args.topic_name}'"
         direct.settle()
@@ -192,7 +192,7 @@ def main_echo(args: argparse.Namespace) -> str | None:
         name = full_name(direct, args.topic_name)
         kind_name = args.message_type
         if kind_name is None:
-            types = direct.wait(lambda: dict(topics(direct, hidden=True)).get(name), 3.0)
+            types = direct.wait(lambda: dict(topics(direct, hidden=True)).get(name), FIND_S)
             if not types:
                 print(f"WARNING: topic [{args.topic_name}] does not appear to be published yet")
                 return "Could not determine the type for the passed topic"
@@ -220,7 +220,7 @@ def main_hz(args: argparse.Namespace) -> str | None:
     """Print the rate of a topic once a second."""
     with Direct(args.spin_time) as direct:
         name = full_name(direct, args.topic_name)
-        types = direct.wait(lambda: dict(topics(direct, hidden=True)).get(name), 3.0)
+        types = direct.wait(lambda: dict(topics(direct, hidden=True)).get(name), FIND_S)
         if not types:
             return f"WARNING: topic [{args.topic_name}] does not appear to be published yet"
         times: list[float] = []
