@@ -20,7 +20,7 @@ mapfile -t libraries < <(find src/*/*/ -maxdepth 1 -name __init__.py -printf '%h
 check "ruff check" ruff check .
 check "ruff format" ruff format --check .
 check "ament_flake8" ament_flake8 --config tools/flake8.ini "${python_packages[@]}"
-check "ament_pep257" ament_pep257 "${libraries[@]}"
+check "ament_pep257" ament_pep257 --convention pep257 --add-ignore D105 D107 -- "${libraries[@]}"
 check "mypy" mypy "${libraries[@]}"
 check "package files" python tools/check_packages.py "${packages[@]}"
 check "headers" python tools/check_headers.py

@@ -27,7 +27,7 @@ _PENALTY_WINDOW = 64
 _CONTROL = llama_cpp.LLAMA_TOKEN_ATTR_CONTROL | llama_cpp.LLAMA_TOKEN_ATTR_UNKNOWN
 
 
-@llama_cpp.llama_log_callback
+@llama_cpp.llama_log_callback  # type: ignore[untyped-decorator]
 def _to_log(level: int, text: bytes, user_data: ctypes.c_void_p) -> None:
     _log.debug("llama.cpp: %s", text.decode("utf-8", "replace").rstrip())
 

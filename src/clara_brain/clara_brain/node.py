@@ -38,7 +38,7 @@ from clara_brain.turn_desk import TurnDesk
 _LAST_ANSWERS_S = 1.0
 
 
-class BrainNode(LifecycleNode):
+class BrainNode(LifecycleNode):  # type: ignore[misc]
     """Hosts a language model with a personality, and answers what is said to it."""
 
     def __init__(self, **options: object) -> None:

@@ -18,9 +18,11 @@ from clara_brain.skills import Parameter, Skill
 _NEGATION = re.compile(
     r"\b(not|never|no|nobody|without|stop|instead|avoid|cannot)\b|n['\u2019]t\b|\bdont\b", re.I
 )
+_DIGITS = re.compile(r"^[-\u2212]?[\d.]+")
 _QUESTION = re.compile(
     r"^\W*((hey|hi|hello|ok|okay|clara|robot|so|and|but|well|tell me|say)\W+)*"
-    r"(what|why|when|where|who|whose|which|how|is|are|am|was|were|did|do|does|has|have|had|should|shall)\b",
+    r"(what|why|when|where|who|whose|which|how|is|are|am|was|were|did|do|does|has|have|had|should"
+    r"|shall)\b",
     re.I,
 )
 # Brackets, assignments, colons (but not of a time of day) and line breaks belong to markup and
@@ -74,7 +76,8 @@ _UNIT_OF = {word: unit for unit, words in _UNITS.items() for word in words.split
 
 # What may stand before the verb of an order: an address, politeness, "could you", "I want you to".
 _OPENING = (
-    r"^\W*(?:(?:hey|hi|hello|ok|okay|clara|robot|please|kindly|now|then|and|so|well|just|quickly|there)\W+)*"
+    r"^\W*(?:(?:hey|hi|hello|ok|okay|clara|robot|please|kindly|now|then|and|so|well|just|quickly"
+    r"|there)\W+)*"
     r"(?:(?:(?:can|could|would|will) you(?: mind)?"
     r"|(?:i|we)(?: would|['\u2019]d)? (?:need|want|like) you to"
     r"|you (?:can|should|must|have to|may)|time to|go and|go)\W+)?"
@@ -206,7 +209,7 @@ def _numbers(text: str, unit: str) -> Iterable[str]:
     for match in _NUMBER.finditer(text):
         said = _UNIT_OF.get((match[1] or "").lower())
         if said is None or not unit or said == unit:
-            yield re.match(r"[-\u2212]?[\d.]+", match[0])[0].replace("\u2212", "-")  # type: ignore[index]
+            yield _DIGITS.findall(match[0])[0].replace("\u2212", "-")
     words = re.findall(r"[a-z/]+", text.lower())
     for at, word in enumerate(words):
         if word in _NUMBER_WORDS:

@@ -60,7 +60,7 @@ class TurnDesk:
 
     @property
     def under_way(self) -> int:
-        """Turns that have not been answered yet."""
+        """Return turns that have not been answered yet."""
         return len(self._turns)
 
     def begin(self, goal: Chat.Goal, on_token: Callable[[str], None]) -> Turn | Chat.Result:

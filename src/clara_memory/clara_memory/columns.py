@@ -53,7 +53,7 @@ class Column:
 
     @property
     def values(self) -> NDArray[Any]:
-        """The values, shape (size,); a view that the next `append` may leave behind."""
+        """Return the values, shape (size,); a view that the next `append` may leave behind."""
         return self._data[: self.size]
 
 

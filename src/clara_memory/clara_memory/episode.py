@@ -85,7 +85,7 @@ class RoleFiller:
 
     @property
     def spoken(self) -> str:
-        """The filler in words, as `CUP`, `0.5` or `map 1 2 0`."""
+        """Return the filler in words, as `CUP`, `0.5` or `map 1 2 0`."""
         if self.kind is Kind.TEXT:
             return self.filler
         return " ".join(filter(None, [self.filler, *(f"{value:g}" for value in self.values)]))

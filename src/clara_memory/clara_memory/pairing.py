@@ -148,7 +148,7 @@ class Pairing:
 
     @property
     def pending(self) -> int:
-        """Number of actions that started and have not ended yet."""
+        """Return number of actions that started and have not ended yet."""
         return len(self._waiting["event"])
 
     def reload(self) -> None:
