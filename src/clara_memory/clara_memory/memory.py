@@ -97,7 +97,7 @@ class EpisodicMemory:
 
     @property
     def pending(self) -> int:
-        """Return number of actions that started and have not ended yet."""
+        """Return the number of actions that started and have not ended yet."""
         return self._pairing.pending
 
     def __len__(self) -> int:

@@ -148,7 +148,7 @@ class Pairing:
 
     @property
     def pending(self) -> int:
-        """Return number of actions that started and have not ended yet."""
+        """Return the number of actions that started and have not ended yet."""
         return len(self._waiting["event"])
 
     def reload(self) -> None:
