@@ -25,5 +25,6 @@ setup(
     maintainer_email="clara@example.org",
     description="A robot's local mind: a language model with a personality, grounded in memory",
     license="Apache-2.0",
+    extras_require={"test": ["pytest"]},
     entry_points={"console_scripts": ["brain_node = clara_brain.node:main"]},
 )

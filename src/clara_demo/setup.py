@@ -23,6 +23,7 @@ setup(
     maintainer_email="clara@example.org",
     description="A small simulated robot that shows Clara at work in a minute",
     license="Apache-2.0",
+    extras_require={"test": ["pytest"]},
     entry_points={
         "console_scripts": [
             "demo = clara_demo.demo:main",

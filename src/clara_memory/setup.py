@@ -22,5 +22,6 @@ setup(
     maintainer_email="clara@example.org",
     description="A robot's episodic memory: what it did, to what, and how it went",
     license="Apache-2.0",
+    extras_require={"test": ["pytest"]},
     entry_points={"console_scripts": ["memory_node = clara_memory.node:main"]},
 )

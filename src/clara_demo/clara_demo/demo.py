@@ -32,6 +32,7 @@ from clara_interfaces.srv import GetMemoryStats
 CALL_LIMIT_S = 10.0
 STEP_LIMIT_S = 30.0
 ATTEMPTS = 5
+PICTURE_WIDTH = 100
 _TOKENS = 60
 
 
@@ -191,13 +192,21 @@ def _running(namespace: str, launch: bool) -> Iterator[None]:
     show_default=True,
     help="Seconds to wait for the nodes to be active.",
 )
-def command(launch: bool, namespace: str, timeout: float) -> None:
+@click.option(
+    "--svg",
+    type=click.Path(dir_okay=False, writable=True),
+    help="Write what the terminal showed to this file, as a picture.",
+)
+def command(launch: bool, namespace: str, timeout: float, svg: str | None) -> None:
     """Watch Clara talk with a simulated robot for a minute."""
+    console = Console(record=True, width=PICTURE_WIDTH) if svg else Console()
     with (
         _running(namespace, launch),
         RosClient(namespace, CALL_LIMIT_S, name="clara_demo") as client,
     ):
-        Demo(client, Console()).play(timeout)
+        Demo(client, console).play(timeout)
+    if svg:
+        console.save_svg(svg, title="make demo")
 
 
 def main() -> None:
