@@ -1,0 +1,12 @@
+#!/usr/bin/env bash
+# Copyright 2026 The Clara Authors
+# SPDX-License-Identifier: Apache-2.0
+# Measures every figure that the README quotes; `make bench` calls it. The last one installs
+# everything anew in a fresh clone and takes as long as that takes.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+python bench/chat_overhead.py
+python bench/memory_query.py
+python bench/idle_nodes.py
+python bench/launch_time.py
