@@ -124,7 +124,9 @@ def test_malformed_messages_are_counted_and_named_and_hurt_nobody(node, peer):
     results.publish(ActionResult(action_id="a", outcome=77))
     peer.until(lambda: stats(peer).rejected == 5, "five rejections")
     assert stats(peer).episodes == stats(peer).pending == 0
-    assert "rejected ActionEvent 'a': action is empty" in node.said
+    # One in a while is logged, and which of two topics comes first is not said.
+    named = ("rejected ActionEvent 'a': action is empty", "rejected ActionResult 'a': outcome is")
+    assert any(words in node.said for words in named)
     assert store(peer, action="STILL_HERE").error_code == 0
 
 
