@@ -44,17 +44,13 @@ class Stop(IntEnum):
 
 @dataclass(frozen=True)
 class Request:
-    """One completion. `deadline` is a time of time.monotonic(), or None.
-
-    `opening` is what the reply begins with; the model goes on from there.
-    """
+    """One completion. `deadline` is a time of time.monotonic(), or None."""
 
     prompt: ChatPrompt | RawPrompt
     sampling: SamplerSettings
     max_tokens: int
     stop: tuple[str, ...] = ()
     deadline: float | None = None
-    opening: str = ""
 
 
 @dataclass
@@ -280,14 +276,9 @@ class Engine:
 
     def _run(self, ticket: Ticket, completion: Completion) -> None:
         request, runtime = ticket.request, self._runtime
-        opening = self._prompts.neutralise(request.opening)
-        tokens, completion.dropped_turns = self._prompts.build(
-            request.prompt, request.max_tokens, opening
-        )
+        tokens, completion.dropped_turns = self._prompts.build(request.prompt, request.max_tokens)
         completion.prompt_tokens = len(tokens)
         stream = TextStream(request.stop)
-        if delta := stream.push(opening.encode()):
-            ticket.on_token(delta)
         with contextlib.closing(runtime.sampler(request.sampling)) as sampler:
             slot, completion.cached_tokens = runtime.slot_for(tokens)
             limit = min(request.max_tokens, self.n_ctx - len(tokens))

@@ -4,7 +4,7 @@
 
 What memory says is data. It comes into the prompt as short sentences inside a fence, cleaned of
 everything that could close the fence, open a turn or start a new line, and it is never shown to
-the skill decision. The reply begins with the best fact, word for word.
+the skill decision. The reply can be the facts themselves, word for word.
 """
 
 from __future__ import annotations
@@ -99,11 +99,14 @@ def cue(text: str) -> str:
 
 @dataclass(frozen=True)
 class Grounded:
-    """A turn's text behind what memory knows, examples of such turns, and the reply's opening."""
+    """A turn's text behind what memory knows, examples of such turns, and the reply to quote.
+
+    `quoted` is empty where the model is to word the reply.
+    """
 
     text: str
     shown: tuple[Exchange, ...]
-    opening: str
+    quoted: str
 
 
 def ground(
@@ -111,14 +114,14 @@ def ground(
 ) -> Grounded:
     """Set what memory knows before the user's text.
 
-    `neutralise` removes the model's control tokens from a text. With `quote` the reply begins with
-    the best fact word for word, or with not remembering: a small model gets outcomes wrong in
-    every third answer, left alone.
+    `neutralise` removes the model's control tokens from a text. With `quote` the reply is the
+    facts word for word, or that nothing is remembered: a small model gets outcomes wrong in every
+    third answer, and goes on to tell what never happened.
     """
     if recollection.abstained or not recollection.facts:
         return Grounded(_fenced(text, []), _SHOWN_UNKNOWN, _UNKNOWN if quote else "")
     sentences = [fact_sentence(fact, neutralise) for fact in recollection.facts]
-    return Grounded(_fenced(text, sentences), _SHOWN_FACTS, sentences[0] if quote else "")
+    return Grounded(_fenced(text, sentences), _SHOWN_FACTS, " ".join(sentences) if quote else "")
 
 
 def fact_sentence(fact: Fact, neutralise: Callable[[str], str]) -> str:

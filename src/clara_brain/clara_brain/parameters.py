@@ -45,7 +45,7 @@ _TABLE: dict[str, tuple[str, float | None, float | None]] = {
     "memory_timeout_s": ("Seconds to wait for memory before a turn goes on without", 0.01, 60.0),
     "memory_episodes": ("Remembered episodes that a prompt may have", 1, 20),
     "quote_memory": (
-        "Begin a reply from memory with the best fact, word for word; large models need it not",
+        "Answer from memory with its facts word for word; false: the model words the answer",
         None,
         None,
     ),

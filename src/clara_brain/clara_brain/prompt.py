@@ -64,22 +64,18 @@ class PromptBuilder:
         """Replace every control token in a text from outside by a space."""
         return self._control.sub(" ", text) if self._control else text
 
-    def build(
-        self, prompt: ChatPrompt | RawPrompt, max_tokens: int, opening: str = ""
-    ) -> tuple[list[int], int]:
+    def build(self, prompt: ChatPrompt | RawPrompt, max_tokens: int) -> tuple[list[int], int]:
         """Return the tokens and how many of the oldest turns were dropped.
 
         Raises ContextOverflow.
         """
         n_ctx = self._runtime.n_ctx
         if isinstance(prompt, RawPrompt):
-            tokens = self._runtime.tokenize(
-                self.neutralise(prompt.text) + opening, add_special=True
-            )
+            tokens = self._runtime.tokenize(self.neutralise(prompt.text), add_special=True)
             self._check(len(tokens), max_tokens)
             return tokens, 0
         reserve = min(max_tokens, n_ctx // 4)
-        tokens = self._chat(prompt, 0, opening)
+        tokens = self._chat(prompt, 0)
         if len(tokens) + reserve <= n_ctx:
             return tokens, 0
         # Some room is won beyond the need, so that the next turns still find the same beginning in
@@ -88,12 +84,12 @@ class PromptBuilder:
         low, high = 1, len(prompt.history)
         while low < high:
             middle = (low + high) // 2
-            if len(self._chat(prompt, middle, opening)) <= room:
+            if len(self._chat(prompt, middle)) <= room:
                 high = middle
             else:
                 low = middle + 1
         dropped = min(low, len(prompt.history))
-        tokens = self._chat(prompt, dropped, opening)
+        tokens = self._chat(prompt, dropped)
         self._check(len(tokens), max_tokens)
         return tokens, dropped
 
@@ -105,13 +101,13 @@ class PromptBuilder:
                 f" {least} of them kept for the reply; shorten the text or raise n_ctx"
             )
 
-    def _chat(self, prompt: ChatPrompt, dropped: int, opening: str) -> list[int]:
+    def _chat(self, prompt: ChatPrompt, dropped: int) -> list[int]:
         messages = [Message("system", self.neutralise(prompt.system))] if prompt.system else []
         for exchange in (*prompt.history[dropped:], *prompt.shown):
             messages.append(Message("user", self.neutralise(exchange.user)))
             messages.append(Message("assistant", self.neutralise(exchange.assistant)))
         messages.append(Message("user", self.neutralise(prompt.text)))
-        rendered = self._template.render(messages) + opening
+        rendered = self._template.render(messages)
         # A template may write the BOS itself; the tokeniser must not add it a second time.
         has_bos = bool(self._bos) and rendered.startswith(self._bos)
         return self._runtime.tokenize(rendered, add_special=not has_bos)

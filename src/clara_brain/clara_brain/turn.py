@@ -143,12 +143,12 @@ class Turn:
 
     async def _run(self, result: TurnResult) -> None:
         request = self._request
-        text, opening = request.text, ""
+        text, said = request.text, ""
         shown: tuple[Exchange, ...] = ()
         # Only the user's own words, never memory or history, decide about a skill.
         if decided := await self._decide():
             result.decided.append(decided)
-            opening = _announcement(decided)
+            said = _announcement(decided)
         elif asks_memory(request.memory, text):
             recollection = await self._host.recall(cue(text))
             if recollection is not None:
@@ -157,24 +157,27 @@ class Turn:
                 grounded = ground(
                     text, recollection, self._engine.neutralise, request.quote_memory
                 )
-                text, shown, opening = grounded.text, grounded.shown, grounded.opening
+                text, shown, said = grounded.text, grounded.shown, grounded.quoted
         before = time.monotonic() - self._accepted
-        history = self._sessions.history(request.session) if request.session else ()
-        # A grammar rules the whole text, so nothing may stand before it.
-        opening = "" if request.sampling.grammar else opening
-        result.completion = completion = await self._complete(
-            Request(
-                ChatPrompt(request.system, text, history, shown),
-                request.sampling,
-                request.max_tokens,
-                request.stop,
-                request.deadline,
-                opening,
-            ),
-            self._on_token,
-        )
-        if completion.time_to_first_token:
-            completion.time_to_first_token += before
+        if said and not request.sampling.grammar and not self._ending:
+            # What was done, or will be, is said as it is, with nothing made up behind it.
+            self._on_token(said)
+            completion = Completion(said, Stop.END, time_to_first_token=before)
+        else:
+            history = self._sessions.history(request.session) if request.session else ()
+            completion = await self._complete(
+                Request(
+                    ChatPrompt(request.system, text, history, shown),
+                    request.sampling,
+                    request.max_tokens,
+                    request.stop,
+                    request.deadline,
+                ),
+                self._on_token,
+            )
+            if completion.time_to_first_token:
+                completion.time_to_first_token += before
+        result.completion = completion
         if request.session and completion.error is None and completion.stop in _COMPLETED:
             exchange = Exchange(request.text, completion.text)
             tokens = self._engine.count_tokens(request.text) + completion.completion_tokens
@@ -226,7 +229,7 @@ def _announcement(decided: Decided) -> str:
     """Say truthfully what the robot is about to do, or why it is not."""
     if decided.decision.reason:
         return f"I cannot do that: {decided.decision.reason}."
-    return "" if decided.dry_run else f"I will {decided.decision.in_words()}."
+    return f"I {'would' if decided.dry_run else 'will'} {decided.decision.in_words()}."
 
 
 _COMPLETED = (Stop.END, Stop.LENGTH, Stop.STRING)

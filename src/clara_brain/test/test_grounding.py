@@ -1,6 +1,6 @@
 # Copyright 2026 The Clara Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Grounding: when memory is asked, and what a small model says from it."""
+"""Grounding: when memory is asked, and what is said from it."""
 
 from __future__ import annotations
 
@@ -59,14 +59,20 @@ def test_other_talk_does_not(text):
         ("what happened with the piano?", [], ["don't remember"]),
     ],
 )
-def test_the_reply_names_the_right_outcome(engine, question, facts, words):
+def test_the_quoted_reply_names_the_right_outcome(engine, question, facts, words):
     grounded = ground(
         question, Recollection(tuple(facts), not facts), engine.neutralise, quote=True
     )
-    sampling = SamplerSettings(0.3, 0.9, 40, 0.05, 1.1, 3)
+    assert all(word in grounded.quoted for word in words), grounded.quoted
+
+
+def test_a_model_that_words_the_reply_itself_sees_the_facts_and_two_examples(engine):
+    grounded = ground("did you place the book?", Recollection((PLACED,)), engine.neutralise, False)
+    assert not grounded.quoted and len(grounded.shown) == 2
+    sampling = SamplerSettings(0.0, 0.9, 40, 0.05, 1.0, 3)
     prompt = ChatPrompt("You are Clara.", grounded.text, (), grounded.shown)
-    done = engine.complete(Request(prompt, sampling, 40, opening=grounded.opening))
-    assert all(word in done.text for word in words), done.text
+    done = engine.complete(Request(prompt, sampling, 40))
+    assert "book" in done.text, done.text
 
 
 def test_memory_text_cannot_leave_its_fence(engine):
