@@ -4,12 +4,15 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from conftest import Ros2
+from domain_coordinator import domain_id
 
 pytestmark = pytest.mark.usefixtures("peer")
 
@@ -37,6 +40,7 @@ pytestmark = pytest.mark.usefixtures("peer")
             "response:\nclara_interfaces.srv.ResetSession_Response(turns=4,",
         ),
         (["action", "list", "-t"], "/here/chat [clara_interfaces/action/Chat]\n"),
+        (["action", "list", "-c"], "2\n"),
         (["action", "info", "/here/chat"], "Action servers: 1\n    /here/peer\n"),
         (
             [
@@ -46,6 +50,7 @@ pytestmark = pytest.mark.usefixtures("peer")
             "Goal finished with status: SUCCEEDED\n",
         ),
         (["param", "list", "/here/peer"], "  group.level\n"),
+        (["param", "list", "--param-type", "--filter", "gr"], "  group.level (type: double)\n"),
         (["param", "get", "/here/peer", "group.level"], "Double value is: 0.5\n"),
         (["param", "set", "/here/peer", "group.level", "0.5"], "Set parameter successful\n"),
         (["param", "set", "/here/peer", "group.level", "2.0"], "Setting parameter failed: "),
@@ -76,6 +81,7 @@ def test_a_verb_prints_what_the_real_one_prints(
         (["param", "get", "/here/peer", "nothing"], "Parameter not set"),
         (["lifecycle", "get", "/nobody"], "Node not found"),
         (["lifecycle", "set", "/here/peer", "fly"], "Unknown transition requested"),
+        (["param", "list", "/here/peer", "--filter", "("], "--filter is not a regular expression"),
         (["topic", "pub", "/x", "std_msgs/msg/Nothing"], "The passed message type is invalid"),
         (
             ["service", "call", "/here/reset", "clara_interfaces/srv/ResetSession", "{x: 1}"],
@@ -135,3 +141,78 @@ def test_a_dumped_file_can_be_loaded(ros2: Ros2, tmp_path: Path) -> None:
     assert "Set parameter group.level successful" in loaded.stdout, loaded.stdout + loaded.stderr
     assert ros2("param", "get", "/here/peer", "group.level").stdout == "Double value is: 0.25\n"
     ros2("param", "set", "/here/peer", "group.level", "0.5")
+
+
+def test_a_listing_of_nothing_prints_nothing(ros2: Ros2) -> None:
+    with domain_id() as number:
+        empty = {**os.environ, "ROS_DOMAIN_ID": str(number)}
+        path = str(Path(__file__).resolve().parent.parent)
+        empty["PYTHONPATH"] = os.pathsep.join([path, empty.get("PYTHONPATH", "")])
+        assert ros2("node", "list", env=empty).stdout == ""
+        assert ros2("lifecycle", "nodes", env=empty).stdout == ""
+
+
+@pytest.mark.parametrize("text", ["a: b: c", "@you", "[1, half]", "{a: 1}", "2026-11-23"])
+def test_a_value_that_is_no_yaml_value_is_set_as_the_text_it_is(ros2: Ros2, text: str) -> None:
+    result = ros2("param", "set", "/here/peer", "words", text)
+    assert result.stdout == "Set parameter successful\n", result.stderr
+    got = ros2("param", "get", "--hide-type", "/here/peer", "words")
+    assert got.stdout == f"{text}\n"
+
+
+def test_a_parameter_is_deleted_once(ros2: Ros2) -> None:
+    assert ros2("param", "get", "/here/peer", "passing").returncode == 0
+    deleted = ros2("param", "delete", "/here/peer", "passing")
+    assert deleted.stdout == "Deleted parameter successfully\n", deleted.stderr
+    assert "passing" not in ros2("param", "list", "/here/peer").stdout
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        ("a: [1\n", "not YAML"),
+        ("- a\n", "not a parameter file"),
+        ("/here/peer: 3\n", "not a valid ROS parameter file for node /here/peer"),
+        ("/here/peer:\n  ros__parameters: {words: [1, half]}\n", "has no parameter type"),
+        ("/other:\n  ros__parameters: {words: a}\n", "does not contain parameters for"),
+    ],
+)
+def test_a_faulty_parameter_file_is_one_sentence(
+    ros2: Ros2, tmp_path: Path, content: str, sentence: str
+) -> None:
+    file = tmp_path / "peer.yaml"
+    file.write_text(content)
+    result = ros2("param", "load", "/here/peer", str(file))
+    assert result.returncode == 1
+    assert sentence in result.stderr and result.stderr.count("\n") == 1
+
+
+def test_an_interrupted_goal_is_canceled(environment: dict[str, str]) -> None:
+    goal = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "ros2_on_pip.cli", "action", "send_goal"),
+            *("/here/endless", "clara_interfaces/action/Chat", "{}"),
+        ],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert goal.stdout is not None
+        for line in goal.stdout:
+            if line.startswith("Goal accepted"):
+                break
+        goal.send_signal(signal.SIGINT)
+        out, error = goal.communicate(timeout=20)
+    finally:
+        goal.kill()
+    assert out.endswith("Canceling goal...\nGoal canceled.\n"), out + error
+    assert goal.returncode == 0 and error == ""
+
+
+def test_a_goal_that_takes_too_long_is_canceled(ros2: Ros2) -> None:
+    kind = "clara_interfaces/action/Chat"
+    result = ros2("action", "send_goal", "-t", "0.5", "/here/endless", kind, "{}")
+    assert result.returncode == 1 and "Timeout reached" in result.stderr
+    assert result.stdout.endswith("Canceling goal...\nGoal canceled.\n")

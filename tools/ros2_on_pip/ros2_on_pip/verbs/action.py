@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 from typing import Any
 
 from ros2_on_pip.discovery import FIND_S, Direct, add_discovery_arguments
@@ -116,26 +117,55 @@ def main_send_goal(args: argparse.Namespace) -> int | str | None:
         def show(message: Any) -> None:
             print(f"Feedback:\n    {to_yaml(message.feedback)}", flush=True)
 
-        sent = client.send_goal_async(goal, show if args.feedback else None)
-        direct.wait(sent.done, None)
-        handle = sent.result()
-        if not handle.accepted:
-            print("Goal was rejected.")
-            return 1
-        print(f"Goal accepted with ID: {bytes(handle.goal_id.uuid).hex()}\n", flush=True)
-        ended = handle.get_result_async()
-        try:
-            if not direct.wait(ended.done, args.timeout):
+        with _Interrupt() as interrupt:
+            sent = client.send_goal_async(goal, show if args.feedback else None)
+            direct.wait(lambda: sent.done() or interrupt.came, None)
+            # A goal that is out may be accepted yet, and then it must not run on alone.
+            if not direct.wait(sent.done):
+                return "Failed to cancel goal: its server does not answer"
+            handle = sent.result()
+            if not handle.accepted:
+                print("Goal was rejected.")
+                return 1
+            print(f"Goal accepted with ID: {bytes(handle.goal_id.uuid).hex()}\n", flush=True)
+            ended = handle.get_result_async()
+            direct.wait(lambda: ended.done() or interrupt.came, args.timeout)
+            if not ended.done():
+                failure = _cancel(direct, handle)
+                if failure or interrupt.came:
+                    return failure
                 return "Timeout reached while waiting for the result"
-        except KeyboardInterrupt:
-            print("Canceling goal...", flush=True)
-            canceled = handle.cancel_goal_async()
-            direct.wait(canceled.done, 5.0)
-            if not canceled.done() or not canceled.result().goals_canceling:
-                return "Failed to cancel goal"
-            print("Goal canceled.")
-            return 0
         answer = ended.result()
         print(f"Result:\n    {to_yaml(answer.result)}")
         print(f"Goal finished with status: {STATUSES[answer.status]}")
+    return None
+
+
+class _Interrupt:
+    """Notes a Ctrl-C where an exception could be raised inside rclpy and lose an answer.
+
+    A second one raises KeyboardInterrupt as ever.
+    """
+
+    def __init__(self) -> None:
+        self.came = False
+
+    def __enter__(self) -> _Interrupt:
+        self._before = signal.signal(signal.SIGINT, self._note)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        signal.signal(signal.SIGINT, self._before)
+
+    def _note(self, *_: object) -> None:
+        self.came = True
+        signal.signal(signal.SIGINT, self._before)
+
+
+def _cancel(direct: Direct, handle: Any) -> str | None:
+    print("Canceling goal...", flush=True)
+    canceled = handle.cancel_goal_async()
+    if not direct.wait(canceled.done) or not canceled.result().goals_canceling:
+        return "Failed to cancel goal"
+    print("Goal canceled.")
     return None

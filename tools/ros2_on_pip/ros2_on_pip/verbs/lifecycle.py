@@ -70,7 +70,8 @@ def main_nodes(args: argparse.Namespace) -> None:
     with Direct(args.spin_time) as direct:
         direct.settle()
         names = lifecycle_nodes(direct, hidden=args.all)
-    print(len(names) if args.count_nodes else "\n".join(names))
+    if args.count_nodes or names:
+        print(len(names) if args.count_nodes else "\n".join(names))
 
 
 def main_get(args: argparse.Namespace) -> str | None:

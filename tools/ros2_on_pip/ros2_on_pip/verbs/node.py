@@ -35,7 +35,8 @@ def main_list(args: argparse.Namespace) -> None:
     with Direct(args.spin_time) as direct:
         direct.settle()
         names = direct.nodes(hidden=args.all)
-    print(len(names) if args.count_nodes else "\n".join(names))
+    if args.count_nodes or names:
+        print(len(names) if args.count_nodes else "\n".join(names))
 
 
 def main_info(args: argparse.Namespace) -> str | None:
@@ -61,11 +62,12 @@ def main_info(args: argparse.Namespace) -> str | None:
     print(full)
     for title, found in sections.items():
         print(f"  {title}:")
-        for topic, types in sorted(found):
-            if args.include_hidden or "/_" not in topic:
-                print(f"    {topic}: {', '.join(types)}")
-        if title in ("Service Clients", "Action Servers", "Action Clients"):
-            print()
+        lines = [
+            f"    {topic}: {', '.join(types)}"
+            for topic, types in sorted(found)
+            if args.include_hidden or "/_" not in topic
+        ]
+        print("\n".join(lines))
     return None
 
 

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     verbs = parser.add_subparsers(metavar="<sub-command>")
     listing = verbs.add_parser("list", help="Output a list of available parameters")
     listing.add_argument("node_name", nargs="?", help="Name of the ROS node")
+    listing.add_argument("--filter", help="Only parameters that match this regular expression")
+    listing.add_argument(
+        "--param-type", action="store_true", help="Print parameter types with parameter names"
+    )
     listing.set_defaults(main=main_list)
     get = verbs.add_parser("get", help="Get parameter")
     get.add_argument("node_name", help="Name of the ROS node")
@@ -41,6 +46,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     put.add_argument("parameter_name", help="Name of the parameter")
     put.add_argument("value", help="Value of the parameter")
     put.set_defaults(main=main_set)
+    delete = verbs.add_parser("delete", help="Delete parameter")
+    delete.add_argument("node_name", help="Name of the ROS node")
+    delete.add_argument("parameter_name", help="Name of the parameter")
+    delete.set_defaults(main=main_delete)
     describe = verbs.add_parser("describe", help="Show descriptive information about parameters")
     describe.add_argument("node_name", help="Name of the ROS node")
     describe.add_argument("parameter_names", nargs="+", help="Names of the parameters")
@@ -54,7 +63,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     load.add_argument("node_name", help="Name of the ROS node")
     load.add_argument("parameter_file", help="Parameter file")
     load.set_defaults(main=main_load)
-    for one in (listing, get, put, describe, dump, load):
+    for one in (listing, get, put, delete, describe, dump, load):
         add_discovery_arguments(one)
 
 
@@ -90,7 +99,12 @@ class Parameters:
         """Return the result for each."""
         from rclpy.parameter import Parameter
 
-        made = [Parameter(name, value=value).to_parameter_msg() for name, value in values.items()]
+        made = []
+        for name, value in values.items():
+            try:
+                made.append(Parameter(name, value=value).to_parameter_msg())
+            except TypeError as error:
+                raise ValueError(f"Parameter {name}: {value!r} has no parameter type") from error
         return list(self._call("SetParameters", "set_parameters", parameters=made).results)
 
     def describe(self, names: list[str]) -> list[Any]:
@@ -114,18 +128,31 @@ def main_list(args: argparse.Namespace) -> None:
     """Print the parameter names of one node or of all."""
     with Direct(args.spin_time) as direct:
         if args.node_name:
-            for name in Parameters(direct, args.node_name).names():
-                print(f"  {name}")
+            parameters = Parameters(direct, args.node_name)
+            print("".join(f"{line}\n" for line in _lines(parameters, args)), end="")
             return
         direct.settle()
         for node in direct.nodes():
             try:
-                names = Parameters(direct, node).names()
+                lines = _lines(Parameters(direct, node), args)
             except LookupError:
                 continue  # a node without parameter services
-            print(f"{node}:")
-            for name in names:
-                print(f"  {name}")
+            if lines:
+                print("\n".join([f"{node}:", *lines]))
+
+
+def _lines(parameters: Parameters, args: argparse.Namespace) -> list[str]:
+    try:
+        wanted = re.compile(args.filter or "")
+    except re.error as error:
+        raise ValueError(f"--filter is not a regular expression: {error}") from error
+    names = [name for name in parameters.names() if wanted.match(name)]
+    if not args.param_type:
+        return [f"  {name}" for name in names]
+    return [
+        f"  {one.name} (type: {TYPES[one.type][2] if one.type in TYPES else 'not set'})"
+        for one in parameters.describe(names)
+    ]
 
 
 def main_get(args: argparse.Namespace) -> str | None:
@@ -143,14 +170,33 @@ def main_set(args: argparse.Namespace) -> None:
     """Set a parameter to a YAML value."""
     with Direct(args.spin_time) as direct:
         parameters = Parameters(direct, args.node_name)
-        value = yaml.safe_load(args.value)
-        if not isinstance(value, (bool, int, float, str, list)):
-            value = args.value
-        result = parameters.set({args.parameter_name: value})[0]
+        result = parameters.set({args.parameter_name: _value(args.value)})[0]
     if result.successful:
         print("Set parameter successful" + (f": {result.reason}" if result.reason else ""))
     else:
         print(f"Setting parameter failed: {result.reason}")
+
+
+def _value(text: str) -> Any:
+    # What YAML cannot read, or reads as nothing a parameter can hold, is the text itself.
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError:
+        return text
+    kinds = {type(one) for one in value} if isinstance(value, list) else {type(value)}
+    fits = len(kinds) <= 1 and kinds <= {bool, int, float, str}
+    return value if fits else text
+
+
+def main_delete(args: argparse.Namespace) -> None:
+    """Delete a parameter."""
+    with Direct(args.spin_time) as direct:
+        result = Parameters(direct, args.node_name).set({args.parameter_name: None})[0]
+    reason = f": {result.reason}" if result.reason else ""
+    print(
+        ("Deleted parameter successfully" if result.successful else "Deleting parameter failed")
+        + reason
+    )
 
 
 def main_describe(args: argparse.Namespace) -> str | None:
@@ -194,15 +240,23 @@ def main_dump(args: argparse.Namespace) -> None:
 
 def main_load(args: argparse.Namespace) -> str | None:
     """Set the parameters that a file has for a node."""
-    content = yaml.safe_load(Path(args.parameter_file).read_text(encoding="utf-8"))
+    try:
+        content = yaml.safe_load(Path(args.parameter_file).read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        return f"{args.parameter_file}: not YAML: {' '.join(str(error).split())}"
     if not isinstance(content, dict):
         return f"{args.parameter_file}: not a parameter file"
     with Direct(args.spin_time) as direct:
         parameters = Parameters(direct, args.node_name)
         values: dict[str, Any] = {}
         for key in ("/**", parameters.node, parameters.node.lstrip("/")):
-            given = content.get(key) or {}
-            values.update(_flat(given.get("ros__parameters") or {}))
+            given = content.get(key)
+            if given is None:
+                continue
+            given = given.get("ros__parameters") if isinstance(given, dict) else None
+            if not isinstance(given, dict):
+                return f"YAML file is not a valid ROS parameter file for node {key}"
+            values.update(_flat(given))
         if not values:
             return f"Param file does not contain parameters for {parameters.node}"
         for name, result in zip(values, parameters.set(values), strict=True):
