@@ -56,7 +56,8 @@ def show_answer(answer: Answer) -> None:
         for reason in dict.fromkeys(role.reason for role in answer.answers):
             console.print(escape(f"I do not know: {reason}"), highlight=False)
         return
-    candidates = Table("role", "filler", "score", "episodes", "succeeded", "failed", "last")
+    last = Column("last", max_width=10)
+    candidates = Table("role", "filler", "score", "episodes", "succeeded", "failed", last)
     for role in answer.answers:
         if role.abstained:
             candidates.add_row(role.role, escape(f"({role.reason})"))
@@ -71,19 +72,17 @@ def show_answer(answer: Answer) -> None:
                 _moment(candidate.last_ns),
             )
     console.print(candidates)
-    identity = Column("id", no_wrap=True, min_width=16)
-    episodes = Table("score", identity, "subject", "action", "object", "result", "end", "else")
+    identity = Column("episode", no_wrap=True, min_width=16)
+    result = Column("result", no_wrap=True)
+    episodes = Table("score", identity, "what", result, Column("end", max_width=10))
     for match in answer.episodes:
         episode = match.episode
         episodes.add_row(
             f"{match.score:.2f}",
             escape(episode.episode_id),
-            escape(episode.subject),
-            escape(episode.action),
-            escape(episode.object),
+            escape(_what(episode)),
             escape(episode.result),
             _moment(episode.end_ns),
-            escape(_rest(episode)),
         )
     console.print(episodes)
 
@@ -115,6 +114,9 @@ def _moment(time_ns: int) -> str:
     return datetime.fromtimestamp(time_ns / 1e9).isoformat(" ", "seconds") if time_ns else "-"
 
 
-def _rest(episode: Episode) -> str:
-    roles = [str(filler) for filler in (*episode.context, *episode.effects)]
-    return " ".join([*roles, episode.detail])
+def _what(episode: Episode) -> str:
+    done = " ".join(filter(None, (episode.subject, episode.action, episode.object)))
+    roles = ", ".join(str(filler) for filler in (*episode.context, *episode.effects))
+    return (
+        done + (f" ({roles})" if roles else "") + (f": {episode.detail}" if episode.detail else "")
+    )
