@@ -14,10 +14,11 @@ import pytest
 from conftest import active
 from lifecycle_msgs.msg import State
 from lifecycle_msgs.srv import GetState
+from rclpy.serialization import serialize_message
 from running import Peer, Process
 
 from clara_interfaces.action import Chat
-from clara_interfaces.msg import Episode, RoleFiller
+from clara_interfaces.msg import ActionEvent, ActionResult, Episode, RoleFiller
 from clara_interfaces.srv import (
     GetMemoryStats,
     GetModelInfo,
@@ -196,6 +197,22 @@ def test_a_malformed_query_is_refused_by_name(
     answer = peer.call(QueryMemory, "memory/query", request_)
     assert answer.error_code == QueryMemory.Response.INVALID_REQUEST
     assert word in answer.error_msg and len(answer.error_msg) < 400
+
+
+@pytest.mark.usefixtures("clara")
+def test_bytes_that_are_not_utf_8_hurt_nobody(peer: Peer) -> None:
+    heard = peer.listen(Episode, "memory/episodes")
+    peer.spin_until(lambda: peer.node.count_publishers("/clara/memory/episodes"), 30.0, "memory")
+    for publisher in (peer.events, peer.results):
+        peer.spin_until(publisher.get_subscription_count, 30.0, f"memory on {publisher.topic}")
+    event = serialize_message(ActionEvent(action_id="bytes", action="LOOK", object="XXXX"))
+    peer.events.publish(event.replace(b"XXXX", b"\xff\xfe\xc0\x80"))
+    peer.results.publish(ActionResult(action_id="bytes", outcome=ActionResult.SUCCEEDED))
+    peer.spin_until(
+        lambda: any(one.action_id == "bytes" and one.action == "LOOK" for one in heard),
+        20.0,
+        "the episode",
+    )
 
 
 @pytest.mark.usefixtures("clara")
