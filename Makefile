@@ -8,7 +8,7 @@ WITH_CLARA := source setup.bash
 .DEFAULT_GOAL := help
 
 help: ## say what there is
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1|\2/p' Makefile | column -t -s '|'
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-7s %s\n", $$1, $$2}' Makefile
 
 setup: ## set up what is missing: venv, ROS 2, llama.cpp, the model
 	@$(PYTHON) tools/set_up.py
