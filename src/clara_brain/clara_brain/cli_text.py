@@ -55,11 +55,13 @@ def decision(made: SkillDecision) -> str:
 def footer(result: Any) -> str:
     """Return the figures of a turn, what it rests on and what was decided, on one line."""
     usage, timing = result.usage, result.timing
-    parts = [
-        f"{usage.completion_tokens} tokens, {timing.tokens_per_second:.1f}/s,"
-        f" first after {timing.time_to_first_token:.2f} s, {usage.cached_tokens} of"
-        f" {usage.prompt_tokens} prompt tokens cached"
-    ]
+    parts = [f"after {timing.time_to_first_token:.2f} s"]
+    if usage.completion_tokens:
+        parts = [
+            f"{usage.completion_tokens} tokens, {timing.tokens_per_second:.1f}/s,"
+            f" first after {timing.time_to_first_token:.2f} s, {usage.cached_tokens} of"
+            f" {usage.prompt_tokens} prompt tokens cached"
+        ]
     if result.memory_ids:
         parts.append("memory " + ", ".join(printable(each) for each in result.memory_ids))
     if result.memory_abstained:
