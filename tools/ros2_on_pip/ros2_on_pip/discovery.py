@@ -16,8 +16,8 @@ WAIT_S = 5.0
 # Without a daemon a listing is taken when the graph has been quiet for a while, and not before
 # participants that answer late have had their chance; where nobody is seen it waits longer.
 QUIET_S = 0.6
-LEAST_S = 1.5
-ALONE_S = 3.0
+LEAST_S = 2.0
+ALONE_S = 5.0
 # Fast DDS announces a participant five times in half a second, then every 3 s: two of those.
 FIND_S = 7.0
 
