@@ -99,6 +99,7 @@ class BrainNode(LifecycleNode):  # type: ignore[misc]
         self._desk.open(self._engine, self.sessions, self._skills)
         self._speech.listen()
         super().on_activate(state)
+        self.get_logger().info("active: takes turns on 'chat' and 'say'")
         return self._reached("active")
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:

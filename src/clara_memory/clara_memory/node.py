@@ -102,6 +102,7 @@ class MemoryNode(LifecycleNode):  # type: ignore[misc]
             self.create_subscription(ActionResult, "action_result", self._on_result, QOS),
         ]
         super().on_activate(state)
+        self.get_logger().info("active: remembers 'action_event' and 'action_result'")
         return self._reached("active")
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
