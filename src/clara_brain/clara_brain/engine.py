@@ -159,9 +159,11 @@ class Engine:
         with self._changed:
             if self._closing:
                 raise ShuttingDown("the engine is shutting down")
-            if len(self._queue) >= self.settings.queue_size:
+            # One may run beside those that wait, also while the worker is about to take it.
+            if len(self._queue) + (self._running is not None) > self.settings.queue_size:
                 raise QueueFull(
-                    f"{len(self._queue)} requests are waiting, which is the most; try again later"
+                    f"{self.settings.queue_size} requests are waiting, which is the most;"
+                    " try again later"
                 )
             if request.deadline is not None:
                 wait = max(0.0, request.deadline - time.monotonic())
