@@ -39,6 +39,16 @@ def wait_until(condition: Callable[[], Any], limit: float, what: str) -> Any:
         time.sleep(0.02)
 
 
+def wait_for_node(start: Callable[..., Process], name: str) -> None:
+    """Wait until the `ros2` command has discovered a node: its daemon takes a moment."""
+
+    def listed() -> bool:
+        shown = start("ros2", "node", "list")
+        return shown.wait() == 0 and name in shown.output.split()
+
+    wait_until(listed, 60.0, f"{name} in ros2 node list")
+
+
 class Process:
     """A running command, in its own process group as from a terminal, with its output."""
 

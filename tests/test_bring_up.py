@@ -15,7 +15,7 @@ import pytest
 from conftest import active
 from lifecycle_msgs.msg import State
 from lifecycle_msgs.srv import GetState
-from running import Peer, Process, wait_until
+from running import Peer, Process, wait_for_node, wait_until
 
 from clara_interfaces.srv import GetModelInfo
 
@@ -94,6 +94,7 @@ def test_without_autostart_the_nodes_wait_unconfigured_and_obey_ros2_lifecycle(
     start(*LAUNCH, "autostart:=false")
     state = peer.call(GetState, "memory/get_state", limit=60.0).current_state
     assert state.id == State.PRIMARY_STATE_UNCONFIGURED
+    wait_for_node(start, "/clara/memory")
     for transition, expected in (
         ("configure", "inactive"),
         ("activate", "active"),
@@ -112,6 +113,7 @@ def test_a_params_file_reaches_the_nodes(
     file.write_text("/**:\n  ros__parameters:\n    personality.warmth: 0.125\n")
     start(*LAUNCH, f"params_file:={file}")
     peer.spin_until(lambda: active(peer, "brain"), 90.0, "brain active")
+    wait_for_node(start, "/clara/brain")
     asked = start("ros2", "param", "get", "/clara/brain", "personality.warmth")
     assert asked.wait() == 0 and "0.125" in asked.output, asked.output
 

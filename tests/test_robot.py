@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from diagnostic_msgs.msg import DiagnosticArray
-from running import Peer, Process
+from running import Peer, Process, wait_for_node
 
 from clara_interfaces.action import Chat
 from clara_interfaces.msg import (
@@ -137,6 +137,7 @@ def test_what_is_said_on_a_topic_is_replied_to_on_a_topic(peer: Peer) -> None:
 def test_a_slider_moves_while_clara_runs_and_its_parameter_with_it(peer: Peer, start: Any) -> None:
     request = SetPersonality.Request(names=["warmth"], values=[0.25])
     assert peer.call(SetPersonality, "personality/set", request).error_code == 0
+    wait_for_node(start, "/clara/brain")
     asked = start("ros2", "param", "get", "/clara/brain", "personality.warmth")
     assert asked.wait() == 0 and "0.25" in asked.output, asked.output
     moved = start("ros2", "param", "set", "/clara/brain", "personality.warmth", "0.75")
