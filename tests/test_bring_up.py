@@ -45,6 +45,20 @@ def test_ctrl_c_ends_everything_within_five_seconds_with_exit_code_0(
     assert "process started with pid" in Path(folder, "launch.log").read_text()
 
 
+def test_an_impatient_ctrl_c_ends_everything_cleanly_too(
+    start: Callable[..., Process], peer: Peer
+) -> None:
+    launch = start(*LAUNCH)
+    peer.spin_until(lambda: active(peer, "brain"), 90.0, "brain active")
+    peer.spin_until(lambda: active(peer, "memory"), 90.0, "memory active")
+    end = time.monotonic() + 10.0
+    while launch.output.count("process has") < 2 and time.monotonic() < end:
+        launch.interrupt()
+        time.sleep(0.01)
+    assert launch.output.count("process has finished cleanly") == 2, launch.output
+    assert "Traceback" not in launch.output
+
+
 def test_a_node_that_dies_is_reported_with_its_name_and_exit_code_and_the_rest_stays(
     start: Callable[..., Process], peer: Peer
 ) -> None:

@@ -221,6 +221,9 @@ def main(args: list[str] | None = None) -> int:
     try:
         executor.spin_until_future_complete(asked.future)
         watching.join()  # it wakes the executor, which must still be there then
+        for number in (signal.SIGINT, signal.SIGTERM):
+            # Python's handlers go before the process does; a second signal must not kill it then.
+            signal.signal(number, signal.SIG_IGN)
         node.stop()
         end = time.monotonic() + _LAST_ANSWERS_S
         while not node.idle and time.monotonic() < end:
