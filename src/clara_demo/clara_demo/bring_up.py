@@ -8,7 +8,8 @@ import os
 import signal
 import subprocess
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,46 +19,75 @@ from clara_demo.errors import DemoError
 
 _END_LIMIT_S = 15.0
 _LINES_SHOWN = 15
+_POLL_S = 0.05
+
+
+def launch_command(namespace: str) -> list[str]:
+    """Return the command that launches Clara and the robot, all but its `memory_path`."""
+    words = ["ros2", "launch", "clara_brain", "clara.launch.py", "demo:=true"]
+    return [*words, f"namespace:={namespace}"]
 
 
 @contextmanager
-def launched(namespace: str) -> Iterator[subprocess.Popen[bytes]]:
-    """Give a running launch of Clara and the robot, in a domain that this process joins too.
+def launched(command: Sequence[str]) -> Iterator[Callable[[], None]]:
+    """Run a launch in a DDS domain that this process joins too, and end it with all its nodes.
 
-    Raises DemoError when `ros2` is missing; when the body raises one, the log's end is added.
+    `memory_path:=FILE` is added to the command. Gives a function that raises DemoError once the
+    launch has ended. Raises DemoError when the command is missing; to one from the body it adds
+    the end of the launch's output and the name of the file that has all of it.
     """
     with domain_id() as domain, tempfile.TemporaryDirectory(prefix="clara_demo_") as folder:
         os.environ["ROS_DOMAIN_ID"] = str(domain)
-        log = Path(folder, "launch.log")
-        command = ["ros2", "launch", "clara_brain", "clara.launch.py", "demo:=true"]
-        settings = [f"namespace:={namespace}", f"memory_path:={folder}/memory.sqlite3"]
-        with log.open("wb") as output:
+        number, name = tempfile.mkstemp(prefix="clara_demo_", suffix=".log")
+        log = Path(name)
+        with os.fdopen(number, "wb") as output:
             try:
                 launch = subprocess.Popen(
-                    [*command, *settings],
+                    [*command, f"memory_path:={folder}/memory.sqlite3"],
                     stdin=subprocess.DEVNULL,
                     stdout=output,
                     stderr=subprocess.STDOUT,
                     start_new_session=True,
                 )
             except FileNotFoundError as error:
-                raise DemoError("there is no command ros2: source setup.bash first") from error
-            try:
-                yield launch
-            except DemoError as error:
-                lines = log.read_text(errors="replace").splitlines()[-_LINES_SHOWN:]
-                raise DemoError("\n".join([str(error), "The launch said:", *lines])) from error
-            finally:
-                _end(launch)
+                log.unlink()
+                raise DemoError(f"no command {command[0]}: source setup.bash first") from error
+
+        def check() -> None:
+            if launch.poll() is not None:
+                raise DemoError(f"the launch ended early, with code {launch.returncode}")
+
+        try:
+            yield check
+        except DemoError as error:
+            lines = log.read_text(errors="replace").splitlines()[-_LINES_SHOWN:]
+            told = [str(error), f"The launch said ({log} has all of it):", *lines]
+            raise DemoError("\n".join(told)) from error
+        except BaseException:
+            log.unlink()
+            raise
+        else:
+            log.unlink()
+        finally:
+            _end(launch)
 
 
 def _end(launch: subprocess.Popen[bytes]) -> None:
-    """End the launch and its nodes, gently first."""
+    """End the launch and all of its process group, gently first."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
-        if launch.poll() is not None:
-            return
-        os.killpg(launch.pid, number)
         try:
-            launch.wait(_END_LIMIT_S)
-        except subprocess.TimeoutExpired:
-            continue
+            os.killpg(launch.pid, number)
+        except ProcessLookupError:
+            return
+        end = time.monotonic() + _END_LIMIT_S
+        while time.monotonic() < end and _has_processes(launch):
+            time.sleep(_POLL_S)
+
+
+def _has_processes(launch: subprocess.Popen[bytes]) -> bool:
+    launch.poll()  # once it has ended it must be reaped, or its group stays
+    try:
+        os.killpg(launch.pid, 0)
+    except ProcessLookupError:
+        return False
+    return True

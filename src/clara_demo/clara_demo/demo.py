@@ -8,11 +8,12 @@ ROS, and fails with a sentence when a step does not come through.
 
 from __future__ import annotations
 
+import signal
 import sys
 import time
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import click
@@ -22,7 +23,7 @@ from clara_brain.ros_client import RosClient, error_name
 from rich.console import Console
 from rich.markup import escape
 
-from clara_demo.bring_up import launched
+from clara_demo.bring_up import launch_command, launched
 from clara_demo.errors import DemoError
 from clara_demo.outcome import Outcome
 from clara_interfaces.action import Chat
@@ -30,6 +31,7 @@ from clara_interfaces.msg import ActionEvent, ActionResult, Episode, SkillDecisi
 from clara_interfaces.srv import GetMemoryStats
 
 CALL_LIMIT_S = 10.0
+GLANCE_LIMIT_S = 1.0
 STEP_LIMIT_S = 30.0
 ATTEMPTS = 5
 PICTURE_WIDTH = 100
@@ -39,8 +41,12 @@ _TOKENS = 60
 class Demo:
     """Plays the conversation with the nodes of one namespace."""
 
-    def __init__(self, client: RosClient, console: Console) -> None:
+    def __init__(
+        self, client: RosClient, console: Console, check_launch: Callable[[], None]
+    ) -> None:
+        """Take a client of the nodes; `check_launch` raises DemoError once they cannot be there."""
         self._client = client
+        self._check_launch = check_launch
         self._console = console
         self._session = f"demo-{uuid.uuid4().hex[:8]}"
         self._events: dict[str, ActionEvent] = {}
@@ -69,6 +75,7 @@ class Demo:
             end = time.monotonic() + limit_s
             for name in ("memory", "brain"):
                 while (state := self._state(name)) != "active":
+                    self._check_launch()
                     if time.monotonic() > end:
                         raise DemoError(f"node {name} is {state} after {limit_s:g} s")
             topic = f"{self._client.namespace.rstrip('/')}/action_request"
@@ -88,10 +95,14 @@ class Demo:
             self._client.node.create_subscription(kind, topic, _keep(heard), 100)
 
     def _state(self, name: str) -> str:
+        patience = self._client.timeout_s
+        self._client.timeout_s = GLANCE_LIMIT_S
         try:
             return self._client.lifecycle_state(name)
         except ClientError:
             return "not there"
+        finally:
+            self._client.timeout_s = patience
 
     def _say(self, text: str, skills: int) -> Any:
         self._console.print(f"\n[bold cyan]you  [/] {text}")
@@ -163,6 +174,7 @@ class Demo:
 
     def _until(self, condition: Callable[[], object], what: str) -> None:
         if not self._client.spin_until(lambda: bool(condition()), STEP_LIMIT_S):
+            self._check_launch()
             raise DemoError(f"waited {STEP_LIMIT_S:g} s in vain for {what}")
 
 
@@ -171,15 +183,6 @@ def _keep(heard: dict[str, Any]) -> Callable[[Any], None]:
         heard[message.action_id] = message
 
     return keep
-
-
-@contextmanager
-def _running(namespace: str, launch: bool) -> Iterator[None]:
-    if not launch:
-        yield
-        return
-    with launched(namespace):
-        yield
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -201,16 +204,18 @@ def command(launch: bool, namespace: str, timeout: float, svg: str | None) -> No
     """Watch Clara talk with a simulated robot for a minute."""
     console = Console(record=True, width=PICTURE_WIDTH) if svg else Console()
     with (
-        _running(namespace, launch),
+        launched(launch_command(namespace)) if launch else nullcontext(lambda: None) as check,
         RosClient(namespace, CALL_LIMIT_S, name="clara_demo") as client,
     ):
-        Demo(client, console).play(timeout)
+        Demo(client, console, check).play(timeout)
     if svg:
         console.save_svg(svg, title="make demo")
 
 
 def main() -> None:
     """Run the demo; what goes wrong is a sentence on stderr and exit code 1."""
+    # As Ctrl-C: what was launched has its own process group and must be ended with the demo.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         command.main(prog_name="demo", standalone_mode=False)
     except (DemoError, BrainError) as error:

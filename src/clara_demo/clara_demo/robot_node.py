@@ -19,6 +19,7 @@ from typing import Any
 
 import rclpy
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
+from rclpy.duration import Duration
 from rclpy.exceptions import ParameterException
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
@@ -33,6 +34,7 @@ from clara_interfaces.msg import ActionEvent, ActionResult, RoleFiller
 QOS = QoSProfile(depth=100)  # reliable, keep-last
 IDS_KEPT = 1000
 _LISTENER_CHECK_S = 0.2
+_LAST_WORDS_LIMIT_S = 1.0
 
 # What the robot does of its own accord, so that memory has something to tell.
 OWN_ACTIONS = (
@@ -86,6 +88,10 @@ class RobotNode(Node):  # type: ignore[misc]
             request = self._waiting.popleft()
             self._announce(request)
             self._tell(request, Report(Outcome.CANCELED, "the robot was switched off"))
+        # A publisher that is destroyed sends nothing again: reliable only until then.
+        for publisher in (self._events, self._results):
+            if not publisher.wait_for_all_acked(Duration(seconds=_LAST_WORDS_LIMIT_S)):
+                self.get_logger().warning(f"{publisher.topic_name}: not everybody heard the end")
 
     def _read_parameters(self) -> RobotSettings:
         defaults = RobotSettings()
