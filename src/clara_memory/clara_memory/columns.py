@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The memory's columns in RAM: one numpy array a role, grown amortised.
 
-Per episode: 2 bytes for each standard role (4 past 65,535 symbols), 8 for the end, 8 for the row
-number, 3 for outcome and robot. Other roles are sparse: 6 bytes only where an episode has them.
+Per episode: 2 bytes for each standard role (4 past 65,535 symbols) and 4 for its inverted index, 8
+for the end, 8 for the row number, 3 for outcome and robot. Other roles are sparse: 10 bytes only
+where an episode has them.
 """
 
 import bisect
@@ -16,6 +17,8 @@ from numpy.typing import NDArray
 from clara_memory.episode import STANDARD_ROLES, Episode, Kind, RoleFiller
 from clara_memory.formats import fillers_from_text
 from clara_memory.item_memory import ItemMemory
+from clara_memory.meaning import Embedder
+from clara_memory.postings import Postings
 
 Ids = NDArray[Any]
 Rows = NDArray[np.int64]
@@ -31,19 +34,20 @@ class Column:
     def append(self, value: int) -> None:
         """Add a value at the end."""
         if self.size == len(self._data):
-            grown = np.zeros(2 * self.size, dtype=self._data.dtype)
+            grown = np.zeros(max(64, 2 * self.size), dtype=self._data.dtype)
             grown[: self.size] = self._data
             self._data = grown
         self.size += 1
         self.set(self.size - 1, value)
 
-    def load(self, values: Sequence[int]) -> None:
-        """Fill the empty column."""
+    def load(self, values: Sequence[int] | Ids) -> None:
+        """Replace all values."""
+        loaded = np.asarray(values, dtype=np.int64)
         dtype = self._data.dtype
-        if dtype == np.uint16 and max(values) > np.iinfo(np.uint16).max:
+        if dtype == np.uint16 and loaded.max(initial=0) > np.iinfo(np.uint16).max:
             dtype = np.dtype(np.uint32)
-        self._data = np.array(values, dtype=dtype)
-        self.size = len(values)
+        self._data = loaded.astype(dtype)
+        self.size = len(loaded)
 
     def set(self, position: int, value: int) -> None:
         """Change the value at a position."""
@@ -57,14 +61,51 @@ class Column:
         return self._data[: self.size]
 
 
+class Indexed:
+    """A column of ids with its inverted index."""
+
+    def __init__(self) -> None:
+        self._ids = Column("uint16")
+        self._postings = Postings()
+
+    @property
+    def ids(self) -> Ids:
+        """Return the ids, shape (n,)."""
+        return self._ids.values
+
+    def append(self, identity: int) -> None:
+        """Add an id at the end."""
+        self._ids.append(identity)
+        self._postings.added(identity)
+
+    def load(self, ids: Sequence[int] | Ids) -> None:
+        """Replace all ids."""
+        self._ids.load(ids)
+        self._postings.load(self._ids.values)
+
+    def set(self, position: int, identity: int) -> None:
+        """Change the id at a position."""
+        self._postings.changed(position, int(self.ids[position]), identity)
+        self._ids.set(position, identity)
+
+    def count(self, ids: Rows) -> int:
+        """Return how many entries have one of these ids."""
+        return int(self._postings.counts[ids[ids < len(self._postings.counts)]].sum())
+
+    def entries(self, ids: Rows) -> Rows:
+        """Return the positions of these ids, ascending."""
+        return self._postings.entries(ids, self.ids)
+
+
 class Columns:
     """What retrieval needs of every episode, as ids into the item memory of each role."""
 
-    def __init__(self) -> None:
-        self.items: dict[str, ItemMemory] = {role: ItemMemory() for role in STANDARD_ROLES}
+    def __init__(self, embedder: Embedder | None = None) -> None:
+        self._embedder = embedder
+        self.items: dict[str, ItemMemory] = {role: ItemMemory(embedder) for role in STANDARD_ROLES}
         self.robots = ItemMemory()
-        self._dense = {role: Column("uint16") for role in STANDARD_ROLES}
-        self._sparse: dict[str, tuple[Column, Column]] = {}
+        self._dense = {role: Indexed() for role in STANDARD_ROLES}
+        self._sparse: dict[str, tuple[Column, Indexed]] = {}
         self._robot = Column("uint16")
         self._outcome = Column("uint8")
         self._end = Column("int64")
@@ -124,7 +165,9 @@ class Columns:
 
     def append(self, seq: int, episode: Episode) -> None:
         """Add an episode that has been committed as row `seq`."""
-        for column in (*self._dense.values(), self._robot, self._outcome, self._end):
+        for indexed in self._dense.values():
+            indexed.append(0)
+        for column in (self._robot, self._outcome, self._end):
             column.append(0)
         self._seq.append(seq)
         self._put(len(self) - 1, episode)
@@ -146,8 +189,8 @@ class Columns:
     def _put_sparse(self, position: int, filler: RoleFiller) -> None:
         role = filler.role
         if role not in self._sparse:
-            self._sparse[role] = (Column("uint32"), Column("uint16"))
-            self.items[role] = ItemMemory()
+            self._sparse[role] = (Column("uint32"), Indexed())
+            self.items[role] = ItemMemory(self._embedder)
         items, (rows, ids) = self.items[role], self._sparse[role]
         if filler.kind is Kind.TEXT:
             identity = items.add_text(role, filler.filler)
@@ -156,32 +199,84 @@ class Columns:
         rows.append(position)
         ids.append(identity)
 
-    def similarity(self, role: str, table: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return table[id] for each episode, shape (n,); 0 where it has no such role.
+    def has(self, role: str) -> bool:
+        """Whether any episode may have this role."""
+        return role in self.items
+
+    def count(self, role: str, ids: Rows) -> int:
+        """Return how many episodes (of sparse roles: entries) have one of these fillers."""
+        if role in self._dense:
+            return self._dense[role].count(ids)
+        return self._sparse[role][1].count(ids)
+
+    def rows_of(self, role: str, ids: Rows) -> Rows:
+        """Return the positions of the episodes with one of these fillers, ascending, each once."""
+        if role in self._dense:
+            return self._dense[role].entries(ids)
+        rows, indexed = self._sparse[role]
+        return np.unique(rows.values[indexed.entries(ids)].astype(np.int64))
+
+    def similarity(self, role: str, table: NDArray[np.float32], rows: Rows) -> NDArray[np.float32]:
+        """Return table[filler id] for each of the rows, shape (len(rows),); 0 without the role.
 
         An episode with two fillers of a role (before and after) counts with the better one.
         """
         if role in self._dense:
-            dense: NDArray[np.float32] = table[self._dense[role].values]
+            dense: NDArray[np.float32] = table[self._dense[role].ids[rows]]
             return dense
-        rows, ids = (column.values for column in self._sparse[role])
-        similar = np.zeros(len(self), dtype=np.float32)
-        np.maximum.at(similar, rows, table[ids])
+        similar = np.zeros(len(rows), dtype=np.float32)
+        there, ids = self._sparse_at(role, rows)
+        np.maximum.at(similar, there, table[ids])
         return similar
 
-    def fillers_of(self, role: str, chosen: NDArray[np.bool_]) -> tuple[Rows, Ids]:
-        """Return positions and filler ids of a role among the chosen episodes, each pair once."""
+    def _sparse_at(self, role: str, rows: Rows) -> tuple[Rows, Ids]:
+        """Return places within `rows` and the filler ids of a role found there."""
+        held, indexed = self._sparse[role]
+        place = np.full(len(self), -1, dtype=np.int32)
+        place[rows] = np.arange(len(rows), dtype=np.int32)
+        there = place[held.values]
+        kept = there >= 0
+        return there[kept], indexed.ids[kept]
+
+    def fillers_of(self, role: str, rows: Rows) -> tuple[Rows, Ids]:
+        """Return places within `rows` (ascending) and filler ids of a role, each pair once."""
         if role in self._dense:
-            rows = np.flatnonzero(chosen & (self._dense[role].values != 0))
-            return rows, self._dense[role].values[rows]
+            ids = self._dense[role].ids[rows]
+            there = np.flatnonzero(ids)
+            return there, ids[there]
         if role not in self._sparse:
             return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
-        rows, ids = (column.values for column in self._sparse[role])
-        kept = chosen[rows]
-        pairs = np.unique((rows[kept].astype(np.int64) << 32) | ids[kept])
+        there, ids = self._sparse_at(role, rows)
+        pairs = np.unique((there.astype(np.int64) << 32) | ids)
         return pairs >> 32, pairs & 0xFFFFFFFF
 
-    def robots_mask(self, robots: Iterable[str]) -> NDArray[np.bool_]:
-        """Return which episodes were lived by one of these robots, shape (n,)."""
+    def remove(self, seqs: Iterable[int]) -> None:
+        """Drop the episodes of these row numbers, and the fillers that only they had; O(n)."""
+        kept = ~np.isin(self.seq, np.fromiter(seqs, dtype=np.int64))
+        for column in (self._seq, self._end, self._outcome):
+            column.load(column.values[kept])
+        robots = self.robot[kept]
+        self._robot.load(self.robots.keep(np.unique(robots))[robots])
+        for role, indexed in self._dense.items():
+            ids = indexed.ids[kept]
+            indexed.load(self.items[role].keep(np.unique(ids))[ids])
+        place = np.cumsum(kept) - 1
+        for role, (rows, indexed) in list(self._sparse.items()):
+            still = kept[rows.values]
+            ids = indexed.ids[still]
+            if not len(ids):
+                del self._sparse[role], self.items[role]
+                continue
+            indexed.load(self.items[role].keep(np.unique(ids))[ids])
+            rows.load(place[rows.values[still]])
+
+    def robots_mask(self, robots: Iterable[str], rows: Rows) -> NDArray[np.bool_]:
+        """Return which of the rows were lived by one of these robots, shape (len(rows),)."""
         known = [self.robots.identity(RoleFiller("robot", name)) for name in robots]
-        return np.isin(self.robot, [identity for identity in known if identity])
+        return np.isin(self.robot[rows], [identity for identity in known if identity])
+
+    def subjects_mask(self, subjects: Iterable[str], rows: Rows) -> NDArray[np.bool_]:
+        """Return in which of the rows one of these acted, shape (len(rows),)."""
+        known = [self.items["subject"].identity(RoleFiller("subject", name)) for name in subjects]
+        ids = self._dense["subject"].ids[rows]
+        return np.isin(ids, [identity for identity in known if identity])

@@ -38,3 +38,7 @@ class FileInUse(StorageFailed):
 
 class NotAMemory(StorageFailed):
     """The file exists, but this version of Clara cannot use it as a memory."""
+
+
+class MeaningUnavailable(MemoryFault):
+    """There is no embedder, or it does not do what an embedder must."""

@@ -9,7 +9,7 @@ import re
 
 from clara_memory.episode import fold
 
-_WORD = re.compile(r"[^\W_]+")
+WORD = re.compile(r"[^\W_]+")
 _VOWEL = re.compile("[aeiouy]")
 _WHOLE = re.compile("(ss|[^e]eed)$")  # glass, succeed: no inflection, though they look like it
 _ENDINGS = {"ies": "y", "ied": "y", "ing": "", "ed": "", "es": "", "s": ""}
@@ -44,4 +44,4 @@ def stem(word: str) -> str:
 
 def words_of(text: str) -> tuple[str, ...]:
     """Return the stems of a text's words."""
-    return tuple(stem(word) for word in _WORD.findall(fold(text)))
+    return tuple(stem(word) for word in WORD.findall(fold(text)))

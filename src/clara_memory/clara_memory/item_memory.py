@@ -1,24 +1,79 @@
 # Copyright 2026 The Clara Authors
 # SPDX-License-Identifier: Apache-2.0
-"""The item memory of one role: every filler known for it, and how similar a cue is to each.
+"""The item memory of one role: every filler known for it, and how like a cue is to each.
 
-Similarity is 1 for the same symbol (letter case, spaces and underscores aside), 0.95 for the same
-words inflected, else the 4th power of the spelling similarity (rapidfuzz ratio), which keeps
-chance resemblance small. Numbers compare by their distance within the range of known numbers,
-positions by exp(-metres) within one frame.
+- The same symbol (letter case, spaces and underscores aside) is 1, the same words inflected 0.95.
+- Other texts compare by spelling and, with an embedder, by meaning: decades of evidence over 8.
+- Numbers compare by their distance within the range of known numbers, positions by exp(-metres)
+  within one frame.
 """
 
 from collections.abc import Hashable
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from rapidfuzz import fuzz, process
 
+from clara_memory import evidence
 from clara_memory.episode import Kind, RoleFiller, fold, outcome_of_word
 from clara_memory.inflection import words_of
+from clara_memory.meaning import Embedder, Vectors
 
-SPELLING_POWER = 4
 SAME_WORDS = 0.95
+_NUMBER_POWER = 4
+_NEAR = 0.24  # of a number or a position: 1.4 m
+
+
+class Reading(IntEnum):
+    """How a cue was read; the numbers are those of clara_interfaces/CueMatch."""
+
+    NOTHING = 0
+    SAME = 1
+    INFLECTION = 2
+    SPELLING = 3
+    MEANING = 4
+    NUMBER = 5
+    POSITION = 6
+
+
+@dataclass(slots=True)
+class Lookup:
+    """How like a cue is to each known filler; arrays of shape (1 + known,), indexed by id.
+
+    `decades` is the evidence that the two are one, for `looks` kinds of comparison.
+    """
+
+    similarity: NDArray[np.float32]
+    decades: NDArray[np.float32]
+    by: NDArray[np.uint8]
+    looks: int = 1
+
+    @property
+    def certain(self) -> bool:
+        """Whether the cue is known itself, as it stands or inflected."""
+        return bool(self.similarity.max(initial=0.0) >= SAME_WORDS)
+
+    @property
+    def graded(self) -> bool:
+        """Whether the cue is a quantity, where several fillers fit more or less."""
+        kinds = self.by[self.similarity > 0]
+        return bool(np.isin(kinds, (Reading.NUMBER, Reading.POSITION)).any())
+
+    def keep(self, ids: NDArray[np.bool_]) -> None:
+        """Let only these ids fit, shape (1 + known,)."""
+        self.similarity[~ids] = 0.0
+
+    def put(
+        self, ids: list[int] | int, similarity: float | NDArray[Any], decades: float, by: Reading
+    ) -> None:
+        """Set the entries of ids where that makes them more alike."""
+        better = self.similarity[ids] < similarity
+        chosen = np.atleast_1d(ids)[np.atleast_1d(better)]
+        self.similarity[chosen] = np.broadcast_to(similarity, np.shape(better))[better]
+        self.decades[chosen] = decades
+        self.by[chosen] = by
 
 
 def text_key(role: str, text: str) -> str:
@@ -33,7 +88,9 @@ def text_key(role: str, text: str) -> str:
 class ItemMemory:
     """Known fillers of one role; ids count from 1, 0 means that an episode has none."""
 
-    def __init__(self) -> None:
+    def __init__(self, embedder: Embedder | None = None) -> None:
+        self._embedder = embedder
+        self._vectors = Vectors(embedder) if embedder else None
         self.fillers: list[RoleFiller] = [RoleFiller("none")]
         self._keys: list[str] = [""]
         self._by_key: dict[Hashable, int] = {}
@@ -77,34 +134,69 @@ class ItemMemory:
         """Return the ids of the texts with these stems of words, the first known first."""
         return self._by_words.get(words, [])
 
-    def similarities(self, cue: RoleFiller) -> NDArray[np.float32]:
-        """Return the similarity of a cue to each known filler, shape (1 + known,), 0 to 1."""
-        table = np.zeros(len(self.fillers), dtype=np.float32)
-        if cue.kind is Kind.TEXT and len(self):
-            key = text_key(cue.role, cue.filler)
-            ratios = process.cdist([key], self._keys, scorer=fuzz.ratio, dtype=np.float32)[0]
-            # Only the same symbol is 1: a long text one edit away must not round up to it.
-            table = np.minimum((ratios / 100.0) ** SPELLING_POWER, np.float32(0.999))
-            table[0] = 0.0
-            words = words_of(cue.filler)
-            table[self.with_words(words) if words else []] = SAME_WORDS
-        number = _as_number(cue)
-        if number is not None and (Kind.NUMBER, "") in self._numeric:
-            ids, known = self._numeric[(Kind.NUMBER, "")]
-            distances = np.abs(np.asarray(known, dtype=np.float64)[:, 0] - number)
-            spread = max(float(distances.max()), float(np.ptp(np.asarray(known)[:, 0])))
-            near = 1.0 - distances / spread if spread else np.ones(len(ids))
-            table[ids] = np.maximum(table[ids], np.minimum(near**SPELLING_POWER, 0.999))
-            table[np.asarray(ids)[distances == 0]] = 1.0
+    def keep(self, ids: NDArray[Any]) -> NDArray[np.int64]:
+        """Forget all fillers but these; returns what each id has become, shape (1 + known,)."""
+        became = np.zeros(len(self.fillers), dtype=np.int64)
+        before = self.fillers
+        self.__init__(self._embedder)  # type: ignore[misc]
+        for identity in ids:
+            if identity:
+                became[identity] = self.add(before[identity])
+        return became
+
+    def look_up(self, cue: RoleFiller, *, spelling_only: bool = False) -> Lookup:
+        """Return how like the cue is to each known filler; with `spelling_only` not by meaning."""
+        known = len(self.fillers)
+        found = Lookup(np.zeros(known, "f4"), np.zeros(known, "f4"), np.zeros(known, "u1"))
+        if not len(self):
+            return found
+        if cue.kind is Kind.TEXT:
+            self._compare_texts(cue, found, None if spelling_only else self._vectors)
+        self._compare_numbers(cue, found)
         if cue.kind is Kind.POSITION and (Kind.POSITION, fold(cue.filler)) in self._numeric:
-            ids, known = self._numeric[(Kind.POSITION, fold(cue.filler))]
-            table[ids] = np.exp(
-                -np.linalg.norm(np.asarray(known) - np.asarray(cue.values), axis=1)
-            )
+            ids, places = self._numeric[(Kind.POSITION, fold(cue.filler))]
+            metres = np.linalg.norm(np.asarray(places) - np.asarray(cue.values), axis=1)
+            found.put(ids, _near(np.exp(-metres)), evidence.SAME, Reading.POSITION)
         same = self.identity(cue)
         if same:
-            table[same] = 1.0
-        return table
+            found.put(same, 1.0, evidence.SAME, Reading.SAME)
+        return found
+
+    def _compare_texts(self, cue: RoleFiller, found: Lookup, vectors: Vectors | None) -> None:
+        words = words_of(cue.filler)
+        inflected = self.with_words(words) if words else []
+        if self.identity(cue) or inflected:
+            found.put(inflected, SAME_WORDS, evidence.INFLECTED, Reading.INFLECTION)
+            return  # what is known as it stands needs no guess
+        key = text_key(cue.role, cue.filler)
+        spelling = evidence.of_spelling(key, self._keys)
+        meaning = np.zeros_like(spelling)
+        if vectors is not None:
+            meaning = evidence.of_meaning(vectors.cosines(key, self._keys))
+            found.looks = 2
+        spelling[0] = meaning[0] = 0.0
+        found.decades[:] = np.maximum(spelling, meaning)
+        found.by[:] = np.where(spelling >= meaning, Reading.SPELLING, Reading.MEANING)
+        found.similarity[:] = np.minimum(
+            evidence.together(spelling, meaning) / np.float32(evidence.SAME), np.float32(0.9)
+        )
+        found.keep(found.decades >= evidence.FLOOR)
+
+    def _compare_numbers(self, cue: RoleFiller, found: Lookup) -> None:
+        number = _as_number(cue)
+        if number is None or (Kind.NUMBER, "") not in self._numeric:
+            return
+        ids, known = self._numeric[(Kind.NUMBER, "")]
+        distances = np.abs(np.asarray(known, dtype=np.float64)[:, 0] - number)
+        spread = max(float(distances.max()), float(np.ptp(np.asarray(known)[:, 0])))
+        near = 1.0 - distances / spread if spread else np.ones(len(ids))
+        alike = np.minimum(_near(near**_NUMBER_POWER), 0.999)
+        alike[distances == 0] = 1.0
+        found.put(ids, alike, evidence.SAME, Reading.NUMBER)
+
+
+def _near(similarity: NDArray[Any]) -> NDArray[Any]:
+    return np.where(similarity < _NEAR, 0.0, similarity)
 
 
 def _key(filler: RoleFiller) -> Hashable:

@@ -21,6 +21,7 @@ import numpy as np
 from clara_memory.columns import Columns
 from clara_memory.episode import Episode, Kind, Outcome, RoleFiller, check_episode, completed
 from clara_memory.errors import InvalidRequest, StorageFailed
+from clara_memory.meaning import Embedder
 from clara_memory.pairing import (
     Change,
     Event,
@@ -31,9 +32,10 @@ from clara_memory.pairing import (
     check_event,
     check_result,
 )
-from clara_memory.retrieval import Answer, Query, check_query, rank, resolve
+from clara_memory.ranking import rank, resolve
+from clara_memory.retrieval import Answer, Query, check_query
 from clara_memory.store import Store
-from clara_memory.text_cue import recognise
+from clara_memory.text_cue import understand
 
 Filler = str | float | Sequence[float] | RoleFiller
 _LOADED = "seq, robot, outcome, end_ns, subject, action, object, result, context, effects"
@@ -71,8 +73,11 @@ class EpisodicMemory:
         robot: str = "CLARA",
         read_only: bool = False,
         pairing: PairingSettings | None = None,
+        meaning: Embedder | None = None,
     ) -> None:
         """Open the memory of a file, or one in RAM where path is None.
+
+        With `meaning` (clara_memory.meaning) a filler is found by another word for it, too.
 
         Raises:
             StorageFailed: the file cannot be opened; FileInUse, NotAMemory: and why.
@@ -80,7 +85,7 @@ class EpisodicMemory:
         self.robot = robot
         file = None if path is None else Path(path).expanduser().absolute()
         self._store = Store(file, read_only=read_only)
-        self._columns = Columns()
+        self._columns = Columns(meaning)
         self._index = threading.Lock()
         self._writing = threading.Lock()
         try:
@@ -247,6 +252,9 @@ class EpisodicMemory:
         until_ns: int = 0,
         outcomes: Sequence[Outcome] = (),
         robots: Sequence[str] = (),
+        subjects: Sequence[str] = (),
+        recency_half_life_s: float = 0.0,
+        guess: bool = False,
         **cue: Filler,
     ) -> Answer:
         """Ask by roles (as keywords), free text, or both. No cue at all lists the latest episodes.
@@ -266,27 +274,33 @@ class EpisodicMemory:
                 until_ns=until_ns,
                 outcomes=tuple(outcomes),
                 robots=tuple(robots),
+                subjects=tuple(subjects),
+                recency_half_life_s=recency_half_life_s,
+                guess=guess,
             )
         )
 
-    def ask(self, query: Query) -> Answer:
-        """Answer a query; raises as `query`."""
+    def ask(self, query: Query, *, now_ns: int | None = None) -> Answer:
+        """Answer a query; raises as `query`. `now_ns` is what "yesterday" in its text is before.
+
+        None means the time of this machine.
+        """
         check_query(query)
         with self._index:
             recognised: list[RoleFiller] = []
             reason = ""
             if query.text.strip():
+                moment = time.time_ns() if now_ns is None else now_ns
+                said = understand(query.text, self._columns, moment)
                 given = {filler.role for filler in query.cue}
-                recognised = [
-                    filler
-                    for filler in recognise(query.text, self._columns.items)
-                    if filler.role not in given
-                ]
-                if not recognised and not query.cue:
+                recognised = [filler for filler in said.fillers if filler.role not in given]
+                if not recognised and not query.cue and not said.until_ns:
                     reason = "nothing in the text is known to memory"
+                since_ns = max(query.since_ns, said.since_ns)
+                bounds = [bound for bound in (query.until_ns, said.until_ns) if bound]
+                query = replace(query, since_ns=since_ns, until_ns=min(bounds, default=0))
             ranking = rank(self._columns, query, recognised, reason=reason)
-            seq = self._columns.seq.copy()
-        return resolve(ranking, [*query.cue, *recognised], self._store.fetch, seq)
+        return resolve(ranking, [*query.cue, *recognised], self._store.fetch)
 
     def stats(self) -> Stats:
         """Return the figures of the memory."""

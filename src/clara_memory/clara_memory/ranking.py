@@ -1,0 +1,167 @@
+# Copyright 2026 The Clara Authors
+# SPDX-License-Identifier: Apache-2.0
+"""What the episodes that fit say about the roles asked for: candidates, best first.
+
+A candidate's score is its share of the scores of all that fit; its support, successes and latest
+time are counted over the same episodes.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clara_memory.columns import Columns, Rows
+from clara_memory.episode import STANDARD_ROLES, Episode, Outcome, RoleFiller
+from clara_memory.fitting import Fit, fit, nothing
+from clara_memory.retrieval import (
+    DEFAULT_MAX_EPISODES,
+    DEFAULT_TOP_K,
+    MAX_EPISODE_IDS,
+    Answer,
+    Candidate,
+    CueMatch,
+    EpisodeMatch,
+    Query,
+    RoleAnswer,
+)
+
+_HEAD = 4096  # rows that are put in order first: most candidates have their episodes there
+
+
+@dataclass(slots=True)
+class Ranking:
+    """An Answer that still has row numbers of the store where Answer has episodes."""
+
+    answers: list["RoleRanking"]
+    seqs: Rows
+    scores: NDArray[np.float32]
+    readings: tuple[CueMatch, ...]
+    matches: int
+    searched: int
+
+
+@dataclass(slots=True)
+class RoleRanking:
+    """A RoleAnswer whose candidates have row numbers of the store in place of episode ids."""
+
+    role: str
+    reason: str = ""
+    candidates: list[tuple[Candidate, Rows]] = field(default_factory=list)
+
+
+def rank(
+    columns: Columns, query: Query, recognised: Sequence[RoleFiller], *, reason: str = ""
+) -> Ranking:
+    """Return what fits the query's cue and the fillers recognised in its text.
+
+    Every role of the cue must fit; of the recognised ones as many as any episode fits. A `reason`
+    given means that nothing can fit.
+    """
+    found = nothing(reason) if reason else fit(columns, query, recognised)
+    asked = query.ask or tuple(
+        role for role in STANDARD_ROLES if role not in {cue.role for cue in query.cue}
+    )
+    count = query.max_episodes or DEFAULT_MAX_EPISODES
+    head = _best(found.scores, columns.end_ns[found.positions], max(count, _HEAD))
+    top_k = query.top_k or DEFAULT_TOP_K
+    best = head[:count]
+    return Ranking(
+        [_rank_role(columns, role, found, head, top_k) for role in asked],
+        columns.seq[found.positions[best]],
+        found.scores[best],
+        found.readings,
+        len(found.positions),
+        len(columns),
+    )
+
+
+def _rank_role(columns: Columns, role: str, found: Fit, head: Rows, top_k: int) -> RoleRanking:
+    if found.reason:
+        return RoleRanking(role, found.reason)
+    there, ids = columns.fillers_of(role, found.positions)
+    if not len(ids):
+        return RoleRanking(role, f"none of the episodes that fit has the role '{role}'")
+    known = columns.items[role].fillers
+    positions, scores = found.positions[there], found.scores[there]
+    weight = np.bincount(ids, weights=scores, minlength=len(known))
+    # An episode can have two fillers of a role, one before and one after.
+    total = max(float(found.scores.sum(dtype=np.float64)), float(weight.sum()))
+    support = np.bincount(ids, minlength=len(known))
+    outcomes = columns.outcome[positions]
+    succeeded = np.bincount(ids[outcomes == Outcome.SUCCEEDED], minlength=len(known))
+    failed = np.bincount(
+        ids[(outcomes == Outcome.FAILED) | (outcomes == Outcome.TIMED_OUT)], minlength=len(known)
+    )
+    ends = columns.end_ns[positions]
+    last = np.zeros(len(known), dtype=np.int64)
+    np.maximum.at(last, ids, ends)
+    order = np.lexsort((-last, -weight))[: min(top_k, np.count_nonzero(support))]
+    head_rows = found.positions[head]
+    head_there, head_ids = columns.fillers_of(role, head_rows)
+    ranking = RoleRanking(role)
+    for identity in order:
+        candidate = Candidate(
+            filler=known[identity].spoken,
+            score=float(weight[identity]) / total,
+            support=int(support[identity]),
+            succeeded=int(succeeded[identity]),
+            failed=int(failed[identity]),
+            last_ns=int(last[identity]),
+            episode_ids=(),
+        )
+        behind = head_rows[head_there[head_ids == identity][:MAX_EPISODE_IDS]]
+        if len(behind) < min(MAX_EPISODE_IDS, candidate.support):
+            places = np.flatnonzero(ids == identity)
+            behind = positions[places[_best(scores[places], ends[places], MAX_EPISODE_IDS)]]
+        ranking.candidates.append((candidate, columns.seq[behind]))
+    return ranking
+
+
+def _best(scores: NDArray[np.float32], ends: Rows, count: int) -> Rows:
+    """Return the places of the `count` best: best score first, then latest end, then latest."""
+    places = np.arange(len(scores))
+    if len(places) > 4 * count:
+        # Sorting all of 100,000 costs more than the search itself.
+        least = np.partition(scores, len(scores) - count)[len(scores) - count]
+        better, equal = np.flatnonzero(scores > least), np.flatnonzero(scores == least)
+        room = count - len(better)
+        if len(equal) > room:
+            latest = np.partition(ends[equal], len(equal) - room)[len(equal) - room]
+            equal = np.concatenate(
+                [equal[ends[equal] > latest], equal[ends[equal] == latest][-room:]]
+            )
+        places = np.concatenate([better, equal])
+    order = np.lexsort((-places, -ends[places], -scores[places]))
+    return places[order][:count]
+
+
+def resolve(
+    ranking: Ranking,
+    understood: Iterable[RoleFiller],
+    fetch: Callable[[Iterable[int]], Mapping[int, Episode]],
+) -> Answer:
+    """Return the Answer of a Ranking, with its episodes read from the store by `fetch`."""
+    behind = [seqs for answer in ranking.answers for _, seqs in answer.candidates]
+    wanted = np.unique(np.concatenate([ranking.seqs, *behind]))
+    episodes = fetch(int(seq) for seq in wanted)
+    answers = []
+    for answer in ranking.answers:
+        candidates = tuple(
+            replace(candidate, episode_ids=tuple(episodes[int(seq)].episode_id for seq in seqs))
+            for candidate, seqs in answer.candidates
+        )
+        answers.append(RoleAnswer(answer.role, candidates, answer.reason))
+    matches = tuple(
+        EpisodeMatch(float(score), episodes[int(seq)])
+        for seq, score in zip(ranking.seqs, ranking.scores, strict=True)
+    )
+    return Answer(
+        tuple(answers),
+        matches,
+        tuple(understood),
+        ranking.readings,
+        ranking.matches,
+        ranking.searched,
+    )

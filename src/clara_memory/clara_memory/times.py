@@ -1,0 +1,146 @@
+# Copyright 2026 The Clara Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Times as cues: "around noon", "in the morning", "at 14:30", a number of seconds; "yesterday".
+
+A time of day is a point on a circle of 24 hours, or a span of it; likeness falls off by a factor e
+for each hour outside. Local time is that of this machine on the day of the episode.
+"""
+
+import re
+import time
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clara_memory.episode import Kind, RoleFiller, fold
+from clara_memory.errors import InvalidRequest
+
+TIME_OF_DAY = "time_of_day"
+DAY_S = 86_400.0
+_HOUR_S = 3_600.0
+_NEAR = 0.24  # 1.4 hours outside
+_SPANS = {
+    "midnight": (0.0, 0.0),
+    "noon": (12.0, 0.0),
+    "midday": (12.0, 0.0),
+    "early morning": (5.0, 8.0),
+    "morning": (6.0, 12.0),
+    "lunchtime": (11.5, 13.5),
+    "afternoon": (12.0, 18.0),
+    "evening": (17.0, 22.0),
+    "night": (21.0, 30.0),
+}
+_CLOCK = re.compile(r"(\d{1,2})(?:[:.](\d{2}))?(?::(\d{2}))? ?(am|pm|a\.m\.|p\.m\.|o'?clock)?\Z")
+_WORDS = "|".join(sorted(_SPANS, key=len, reverse=True))
+_IN_TEXT = re.compile(
+    rf"\b(?:(?:around|about|near|towards?) (?P<point>{_WORDS})"
+    rf"|(?:in|during) the (?P<span>{_WORDS})|this (?P<part>{_WORDS})"
+    r"|at (?P<at>noon|midnight|night)"
+    r"|(?:at|around|about) (?P<clock>\d{1,2}(?:[:.]\d{2}| ?[ap]\.?m\b\.?|:\d{2} ?[ap]m"
+    r"| o'?clock)+))"
+)
+_AGO = re.compile(
+    r"\b(?:(?P<day>today|yesterday|so far today|this week|last week)"
+    r"|(?:in|during|within) the (?:last|past) "
+    r"(?P<count>\d{1,3})? ?(?P<unit>minute|hour|day|week)s?"
+    r"|(?P<old>\d{1,3}) (?P<each>minute|hour|day|week)s? ago)\b"
+)
+_UNITS = {"minute": 60.0, "hour": _HOUR_S, "day": DAY_S, "week": 7 * DAY_S}
+
+
+@dataclass(frozen=True, slots=True)
+class DayTime:
+    """A span of the day in seconds since local midnight; begin may equal end."""
+
+    begin_s: float
+    end_s: float
+
+    def similarity(self, moments_ns: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return how near moments are to the span, shape (n,): 1 within, exp(-hours) outside."""
+        middle, half = (self.begin_s + self.end_s) / 2, (self.end_s - self.begin_s) / 2
+        away = np.abs((_seconds_of_day(moments_ns) - middle + DAY_S / 2) % DAY_S - DAY_S / 2)
+        near = np.exp(-np.maximum(away - half, 0.0) / _HOUR_S)
+        return np.where(near < _NEAR, 0.0, near).astype(np.float32)
+
+
+def day_time(field: str, filler: RoleFiller) -> DayTime:
+    """Return the time of day of a filler; raises InvalidRequest where it is none."""
+    if filler.kind is Kind.NUMBER and 0 <= filler.values[0] < DAY_S:
+        return DayTime(filler.values[0], filler.values[0])
+    if filler.kind is Kind.TEXT:
+        words = fold(filler.filler)
+        for spoken in ("around ", "about ", "near ", "at ", "in the ", "the "):
+            words = words.removeprefix(spoken)
+        if words in _SPANS:
+            begin, end = _SPANS[words]
+            return DayTime(begin * _HOUR_S, (end or begin) * _HOUR_S)
+        clock = _CLOCK.match(words)
+        if clock and (seconds := _of_clock(*clock.groups())) is not None:
+            return DayTime(seconds, seconds)
+    raise InvalidRequest(
+        field,
+        f"is {filler.spoken!r}, no time of day: give seconds since midnight (below 86,400), a "
+        f"clock time as '14:30' or '3 pm', or one of {', '.join(_SPANS)}",
+    )
+
+
+def check_cue_time(field: str, filler: RoleFiller) -> None:
+    """Raise InvalidRequest where a cue names a time of day that there is not."""
+    if filler.role == TIME_OF_DAY:
+        day_time(field, filler)
+
+
+def time_in_text(text: str) -> tuple[str, RoleFiller] | None:
+    """Return the words that name a time of day, and their filler; None where there are none."""
+    found = _IN_TEXT.search(text.casefold())
+    if found is None:
+        return None
+    words = next(group for group in found.groupdict().values() if group)
+    filler = RoleFiller(TIME_OF_DAY, words.strip())
+    try:
+        day_time("text", filler)
+    except InvalidRequest:
+        return None
+    return found.group(0), filler
+
+
+def days_in_text(text: str, now_ns: int) -> tuple[str, int, int] | None:
+    """Return the words that name a stretch of past time, its begin and its end in ns."""
+    found = _AGO.search(text.casefold())
+    if found is None:
+        return None
+    now = now_ns / 1e9
+    today = now - _seconds_of_day(np.array([now_ns]))[0]
+    begin, end = today, now
+    if found["day"] == "yesterday":
+        begin, end = today - DAY_S, today
+    elif found["day"] in ("this week", "last week"):
+        monday = today - time.localtime(now).tm_wday * DAY_S
+        begin, end = (monday, now) if found["day"] == "this week" else (monday - 7 * DAY_S, monday)
+    elif found["unit"]:
+        begin = now - int(found["count"] or 1) * _UNITS[found["unit"]]
+    elif found["each"]:
+        unit = _UNITS[found["each"]]
+        middle = now - int(found["old"]) * unit
+        begin, end = middle - unit / 2, middle + unit / 2
+    return found.group(0), max(0, int(begin * 1e9)), max(1, int(end * 1e9))
+
+
+def _of_clock(hours: str, minutes: str | None, seconds: str | None, half: str) -> float | None:
+    hour, minute, second = int(hours), int(minutes or 0), int(seconds or 0)
+    if half and half[0] in "ap":
+        if not 1 <= hour <= 12:
+            return None
+        hour = hour % 12 + (12 if half[0] == "p" else 0)
+    if hour > 23 or minute > 59 or second > 59:
+        return None
+    return hour * _HOUR_S + minute * 60.0 + second
+
+
+def _seconds_of_day(moments_ns: NDArray[np.int64]) -> NDArray[np.float64]:
+    seconds = moments_ns / 1e9
+    days, which = np.unique(np.floor(seconds / DAY_S), return_inverse=True)
+    # The distance to UTC changes with summer time: asked once for each day.
+    away = [time.localtime(day * DAY_S + DAY_S / 2).tm_gmtoff for day in days]
+    return (seconds + np.asarray(away, dtype=np.float64)[which.reshape(-1)]) % DAY_S
