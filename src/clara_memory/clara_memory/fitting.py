@@ -97,7 +97,8 @@ class Cue:
     def at(self, rows: Rows) -> NDArray[np.float32]:
         """Return how well each of the rows fits, shape (len(rows),), 0 to 1."""
         if self.outcome is not None:
-            return (self._columns.outcome[rows] == int(self.outcome)).astype(np.float32)
+            ended: NDArray[np.float32] = (self._columns.outcome[rows] == self.outcome).astype("f4")
+            return ended
         if self.time is not None:
             return self.time.similarity(self._columns.end_ns[rows])
         if self.lookup is None:

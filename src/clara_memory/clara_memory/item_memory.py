@@ -169,18 +169,19 @@ class ItemMemory:
             found.put(inflected, SAME_WORDS, evidence.INFLECTED, Reading.INFLECTION)
             return  # what is known as it stands needs no guess
         key = text_key(cue.role, cue.filler)
-        spelling = evidence.of_spelling(key, self._keys)
-        meaning = np.zeros_like(spelling)
+        spelling, spelt = evidence.of_spelling(key, self._keys)
+        meaning = meant = np.zeros_like(spelling)
         if vectors is not None:
-            meaning = evidence.of_meaning(vectors.cosines(key, self._keys))
+            meaning, meant = evidence.of_meaning(vectors.cosines(key, self._keys))
             found.looks = 2
-        spelling[0] = meaning[0] = 0.0
-        found.decades[:] = np.maximum(spelling, meaning)
+        either = np.maximum(spelling, meaning)
+        found.decades[:] = np.maximum(spelt, meant)
         found.by[:] = np.where(spelling >= meaning, Reading.SPELLING, Reading.MEANING)
         found.similarity[:] = np.minimum(
             evidence.together(spelling, meaning) / np.float32(evidence.SAME), np.float32(0.9)
         )
-        found.keep(found.decades >= evidence.FLOOR)
+        either[0] = 0.0  # the empty text that stands for no filler
+        found.keep(either >= evidence.FLOOR)
 
     def _compare_numbers(self, cue: RoleFiller, found: Lookup) -> None:
         number = _as_number(cue)
