@@ -20,12 +20,12 @@ from collections import Counter
 from collections.abc import Callable
 
 import numpy as np
+from clara_memory.meaning import wordllama_embedder
 from rapidfuzz import fuzz, process
 from report import report
 from vocabulary import ACTIONS, PEOPLE, RESULTS, things
 
 from clara_memory import Episode, EpisodicMemory, MemoryFault
-from clara_memory.meaning import wordllama_embedder
 
 Cue = tuple[str, str, str]
 

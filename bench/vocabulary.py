@@ -20,21 +20,96 @@ _WHEEL = "ultralytics==8.4.190"
 _LIST = "ultralytics/cfg/datasets/lvis.yaml"
 _FOLDER = Path(__file__).resolve().parent.parent / ".venv" / "bench"
 
-PEOPLE = (
-    "James Mary Robert Patricia John Jennifer Michael Linda David Elizabeth William Barbara "
-    "Richard Susan Joseph Jessica Thomas Sarah Charles Karen Christopher Lisa Daniel Nancy "
-    "Matthew Betty Anthony Margaret Mark Sandra Donald Ashley Steven Kimberly Paul Emily Andrew "
-    "Donna Joshua Michelle Kenneth Carol Kevin Amanda Brian Dorothy George Melissa Timothy Deborah"
-).split()
+PEOPLE = [
+    "James",
+    "Mary",
+    "Robert",
+    "Patricia",
+    "John",
+    "Jennifer",
+    "Michael",
+    "Linda",
+    "David",
+    "Elizabeth",
+    "William",
+    "Barbara",
+    "Richard",
+    "Susan",
+    "Joseph",
+    "Jessica",
+    "Thomas",
+    "Sarah",
+    "Charles",
+    "Karen",
+    "Christopher",
+    "Lisa",
+    "Daniel",
+    "Nancy",
+    "Matthew",
+    "Betty",
+    "Anthony",
+    "Margaret",
+    "Mark",
+    "Sandra",
+    "Donald",
+    "Ashley",
+    "Steven",
+    "Kimberly",
+    "Paul",
+    "Emily",
+    "Andrew",
+    "Donna",
+    "Joshua",
+    "Michelle",
+    "Kenneth",
+    "Carol",
+    "Kevin",
+    "Amanda",
+    "Brian",
+    "Dorothy",
+    "George",
+    "Melissa",
+    "Timothy",
+    "Deborah",
+]
 ACTIONS = [
     f"{verb} {particle}"
-    for verb in (
-        "pick push pull turn move bring take put hold lift wipe wash fill empty open close fold "
-        "stack sort scan"
-    ).split()
-    for particle in "up down in out over away back on off around".split()
+    for verb in [
+        "pick",
+        "push",
+        "pull",
+        "turn",
+        "move",
+        "bring",
+        "take",
+        "put",
+        "hold",
+        "lift",
+        "wipe",
+        "wash",
+        "fill",
+        "empty",
+        "open",
+        "close",
+        "fold",
+        "stack",
+        "sort",
+        "scan",
+    ]
+    for particle in ["up", "down", "in", "out", "over", "away", "back", "on", "off", "around"]
 ]
-RESULTS = "SUCCEEDED SLIPPED BLOCKED MISSING BROKEN SPILLED JAMMED LOST STUCK CANCELED".split()
+RESULTS = [
+    "SUCCEEDED",
+    "SLIPPED",
+    "BLOCKED",
+    "MISSING",
+    "BROKEN",
+    "SPILLED",
+    "JAMMED",
+    "LOST",
+    "STUCK",
+    "CANCELED",
+]
 
 
 def things() -> list[list[str]]:

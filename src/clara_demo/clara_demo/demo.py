@@ -44,7 +44,7 @@ class Demo:
     def __init__(
         self, client: RosClient, console: Console, check_launch: Callable[[], None]
     ) -> None:
-        """Take a client of the nodes; `check_launch` raises DemoError once they cannot be there."""
+        """Take a client of the nodes; `check_launch` raises DemoError once they are gone."""
         self._client = client
         self._check_launch = check_launch
         self._console = console

@@ -14,7 +14,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from clara_memory.episode import STANDARD_ROLES, Episode, Kind, RoleFiller
+from clara_memory.episode import (
+    STANDARD_ROLES,
+    Episode,
+    Kind,
+    RoleFiller,
+    outcome_of_word,
+)
 from clara_memory.formats import fillers_from_text
 from clara_memory.item_memory import ItemMemory
 from clara_memory.meaning import Embedder
@@ -249,6 +255,23 @@ class Columns:
         there, ids = self._sparse_at(role, rows)
         pairs = np.unique((there.astype(np.int64) << 32) | ids)
         return pairs >> 32, pairs & 0xFFFFFFFF
+
+    def rows_equal(self, fillers: Iterable[RoleFiller]) -> Rows:
+        """Return the positions of the episodes that have all these fillers, ascending.
+
+        Equal is what is one symbol; a word for an outcome also finds free words of that outcome.
+        """
+        rows: Rows = np.arange(len(self))
+        for filler in fillers:
+            outcome = outcome_of_word(filler.filler) if filler.role == "result" else None
+            if outcome is not None:
+                rows = rows[self.outcome[rows] == outcome]
+                continue
+            known = self.items.get(filler.role)
+            identity = known.identity(filler) if known is not None else 0
+            there = self.rows_of(filler.role, np.array([identity])) if identity else rows[:0]
+            rows = rows[np.isin(rows, there)]
+        return rows
 
     def remove(self, seqs: Iterable[int]) -> None:
         """Drop the episodes of these row numbers, and the fillers that only they had; O(n)."""

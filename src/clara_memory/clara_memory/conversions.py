@@ -7,6 +7,7 @@ rest is checked by the library.
 """
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import KeyValue
@@ -14,9 +15,17 @@ from diagnostic_msgs.msg import KeyValue
 from clara_interfaces import msg, srv
 from clara_memory.episode import MAX_ROLES, Episode, Kind, Outcome, RoleFiller
 from clara_memory.errors import InvalidRequest
+from clara_memory.item_memory import Reading
 from clara_memory.memory import Stats
 from clara_memory.pairing import Event, PairingCounts, Result
-from clara_memory.retrieval import Answer, Candidate, EpisodeMatch, Query, RoleAnswer
+from clara_memory.retrieval import (
+    Answer,
+    Candidate,
+    CueMatch,
+    EpisodeMatch,
+    Query,
+    RoleAnswer,
+)
 
 
 def to_ns(time: Time) -> int:
@@ -137,6 +146,10 @@ def query(request: srv.QueryMemory.Request) -> Query:
         until_ns=to_ns(request.until),
         outcomes=tuple(_outcome("outcomes", number) for number in request.outcomes),
         robots=tuple(request.robots),
+        subjects=tuple(request.subjects),
+        weights=tuple(float(weight) for weight in request.weights),
+        recency_half_life_s=float(request.recency_half_life),
+        guess=request.guess,
     )
 
 
@@ -152,6 +165,10 @@ def query_request(asked: Query) -> srv.QueryMemory.Request:
         until=to_time(asked.until_ns),
         outcomes=[int(outcome) for outcome in asked.outcomes],
         robots=list(asked.robots),
+        subjects=list(asked.subjects),
+        weights=list(asked.weights),
+        recency_half_life=asked.recency_half_life_s,
+        guess=asked.guess,
     )
 
 
@@ -183,9 +200,31 @@ def answer_response(found: Answer, response: srv.QueryMemory.Response) -> srv.Qu
         for match in found.episodes
     ]
     response.understood = filler_messages(found.understood)
+    response.readings = [
+        msg.CueMatch(
+            cue=filler_messages([reading.cue])[0],
+            nearest=reading.nearest,
+            by=int(reading.by),
+            similarity=reading.similarity,
+            accepted=reading.accepted,
+        )
+        for reading in found.readings
+    ]
     response.matches = found.matches
     response.searched = found.searched
     return response
+
+
+def forget_request(request: srv.ForgetEpisodes.Request) -> dict[str, Any]:
+    """Return the arguments of EpisodicMemory.forget."""
+    return {
+        "episode_ids": tuple(request.episode_ids),
+        "where": fillers("where", request.where),
+        "since_ns": to_ns(request.since),
+        "until_ns": to_ns(request.until),
+        "dry_run": request.dry_run,
+        "reason": request.reason,
+    }
 
 
 def stats_response(
@@ -200,6 +239,10 @@ def stats_response(
     response.results_received = figures.counts.results
     response.duplicates = figures.counts.duplicates
     response.orphans = figures.counts.orphans
+    response.forgotten = figures.forgotten
+    response.pinned = figures.pinned
+    response.max_episodes = figures.max_episodes
+    response.max_bytes = figures.max_bytes
     response.oldest = to_time(figures.oldest_ns)
     response.latest = to_time(figures.latest_ns)
     response.path = figures.path
@@ -236,6 +279,16 @@ def answer(response: srv.QueryMemory.Response) -> Answer:
             EpisodeMatch(match.score, episode(match.episode)) for match in response.episodes
         ),
         understood=fillers("understood", response.understood),
+        readings=tuple(
+            CueMatch(
+                fillers("readings", [reading.cue])[0],
+                reading.nearest,
+                Reading(reading.by),
+                reading.similarity,
+                reading.accepted,
+            )
+            for reading in response.readings
+        ),
         matches=response.matches,
         searched=response.searched,
     )
@@ -259,4 +312,8 @@ def stats(response: srv.GetMemoryStats.Response) -> Stats:
             duplicates=response.duplicates,
             orphans=response.orphans,
         ),
+        forgotten=response.forgotten,
+        pinned=response.pinned,
+        max_episodes=response.max_episodes,
+        max_bytes=response.max_bytes,
     )

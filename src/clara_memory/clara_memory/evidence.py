@@ -30,9 +30,9 @@ _MEANING = (
     (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0),
     (0.2, 1.1, 1.8, 2.3, 2.6, 2.9, 3.2, 3.5, 4.1, 5.2, 7.0),
 )
-# One slip of the pen is likelier than chance's way to be as near, three are less likely; names that
-# were never seen have relatives among those that were, so meaning counts a little less. Chosen so
-# that 5 % of unknown things are taken for known ones (`bench/memory_accuracy.py --seed 2`).
+# One slip of the pen is likelier than chance's way to be as near, three are less likely; what was
+# never seen has relatives among what was, so meaning counts a little less. Chosen so that at most
+# 5 % of unknown things are taken for known ones (`bench/memory_accuracy.py --seed 2`).
 _BY_EDITS = ((0.0, 1.0, 2.0, 3.0, 10.0), (0.0, 0.7, -0.1, -0.9, -6.5))
 _RELATIVES = 0.2
 _NUMBERS = re.compile(r"\d+")

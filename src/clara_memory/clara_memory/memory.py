@@ -19,9 +19,24 @@ from types import TracebackType
 import numpy as np
 
 from clara_memory.columns import Columns
-from clara_memory.episode import Episode, Kind, Outcome, RoleFiller, check_episode, completed
+from clara_memory.episode import (
+    MAX_DETAIL,
+    MAX_FILLER,
+    Episode,
+    Kind,
+    Outcome,
+    RoleFiller,
+    check_episode,
+    check_fillers,
+    check_text,
+    check_time,
+    completed,
+)
 from clara_memory.errors import InvalidRequest, StorageFailed
+from clara_memory.forgetting import Bounds, Consolidated, Uses, check_bounds, erase, make_room
+from clara_memory.formats import filler_to_json
 from clara_memory.meaning import Embedder
+from clara_memory.merging import Merged, episodes_of, with_provenance
 from clara_memory.pairing import (
     Change,
     Event,
@@ -55,6 +70,10 @@ class Stats:
     bytes: int
     vocabulary: dict[str, int]
     counts: PairingCounts
+    forgotten: int = 0  # by the forgetting policy, since the counts were reset
+    pinned: int = 0
+    max_episodes: int = 0
+    max_bytes: int = 0
 
 
 class EpisodicMemory:
@@ -74,6 +93,7 @@ class EpisodicMemory:
         read_only: bool = False,
         pairing: PairingSettings | None = None,
         meaning: Embedder | None = None,
+        bounds: Bounds | None = None,
     ) -> None:
         """Open the memory of a file, or one in RAM where path is None.
 
@@ -81,11 +101,16 @@ class EpisodicMemory:
 
         Raises:
             StorageFailed: the file cannot be opened; FileInUse, NotAMemory: and why.
+            InvalidRequest: the bounds are not valid.
         """
+        self.bounds = bounds or Bounds()
+        check_bounds(self.bounds)
         self.robot = robot
         file = None if path is None else Path(path).expanduser().absolute()
         self._store = Store(file, read_only=read_only)
         self._columns = Columns(meaning)
+        self._uses = Uses(self.bounds.use_half_life_s)
+        self._forgotten = 0
         self._index = threading.Lock()
         self._writing = threading.Lock()
         try:
@@ -169,11 +194,13 @@ class EpisodicMemory:
         Raises:
             StorageFailed: the disk refused; nothing was stored.
         """
-        with self._writing:
-            with self._store.transaction() as database:
-                rows = [(self._store.insert(database, episode), episode) for episode in episodes]
-            changes = [Change(seq, episode, True) for seq, episode in rows if seq is not None]
-            self._take_up(changes)
+        changes = self._write(
+            lambda database: [
+                Change(seq, episode, True)
+                for episode in episodes
+                if (seq := self._store.insert(database, episode)) is not None
+            ]
+        )
         return [change.episode for change in changes]
 
     def record(
@@ -219,27 +246,163 @@ class EpisodicMemory:
         """Begin to count events, results, duplicates and orphans anew."""
         with self._writing:
             self._pairing.counts = PairingCounts()
+            self._forgotten = 0
 
     def _paired(self, work: Callable[[Connection], list[Change]]) -> list[Episode]:
-        with self._writing:
-            counts = replace(self._pairing.counts)
-            try:
-                with self._store.transaction() as database:
-                    changes = work(database)
-            except StorageFailed:
-                self._pairing.counts = counts
-                self._pairing.reload()
-                raise
-            self._take_up(changes)
+        counts = replace(self._pairing.counts)
+        try:
+            changes = self._write(work)
+        except StorageFailed:
+            self._pairing.counts = counts
+            self._pairing.reload()
+            raise
         return [change.episode for change in changes]
 
-    def _take_up(self, changes: Iterable[Change]) -> None:
-        with self._index:
-            for change in changes:
-                if change.added:
-                    self._columns.append(change.seq, change.episode)
-                else:
-                    self._columns.update(change.seq, change.episode)
+    def _write(self, work: Callable[[Connection], list[Change]]) -> list[Change]:
+        """Do the work in one transaction with what the bounds ask for, then take it up in RAM."""
+        with self._writing:
+            with self._store.transaction() as database:
+                changes = work(database)
+                self._uses.flush(database)
+                held = len(self._columns) + sum(change.added for change in changes)
+                gone = make_room(database, self.bounds, held, time.time_ns())
+            with self._index:
+                for change in changes:
+                    if change.added:
+                        self._columns.append(change.seq, change.episode)
+                    else:
+                        self._columns.update(change.seq, change.episode)
+                if gone:
+                    self._columns.remove(gone)
+                    self._forgotten += len(gone)
+        return changes
+
+    def forget(
+        self,
+        *,
+        episode_ids: Sequence[str] = (),
+        where: Sequence[RoleFiller] = (),
+        since_ns: int = 0,
+        until_ns: int = 0,
+        dry_run: bool = False,
+        reason: str = "",
+        now_ns: int | None = None,
+    ) -> int:
+        """Forget the episodes for which every condition given holds; returns how many.
+
+        Fillers must be equal, letter case and separators aside. With `dry_run` only count.
+
+        Raises:
+            InvalidRequest: a field is not valid, or there is no condition at all.
+            StorageFailed: the disk refused; nothing was forgotten.
+        """
+        check_fillers("where", where, standard=True)
+        check_text("reason", reason, MAX_DETAIL, lines=True)
+        check_time("since", since_ns)
+        check_time("until", until_ns)
+        if not (episode_ids or where or since_ns or until_ns):
+            raise InvalidRequest(
+                "where", "is empty, as are all other conditions: say what to forget"
+            )
+        asked: dict[str, object] = {
+            "episode_ids": len(episode_ids),
+            "where": [filler_to_json(filler) for filler in where],
+            "since_ns": since_ns,
+            "until_ns": until_ns,
+        }
+        moment = time.time_ns() if now_ns is None else now_ns
+        with self._writing:
+            with self._index:
+                rows = self._columns.rows_equal(where)
+                ends = self._columns.end_ns[rows]
+                within = (ends >= since_ns) & ((ends <= until_ns) if until_ns else True)
+                seqs = [int(seq) for seq in self._columns.seq[rows[within]]]
+            if episode_ids:
+                named = set(self._store.seqs_of(episode_ids).values())
+                seqs = [seq for seq in seqs if seq in named]
+            if seqs and not dry_run:
+                with self._store.transaction() as database:
+                    erase(database, seqs, moment, asked, reason)
+                self._store.empty_log()
+                with self._index:
+                    self._columns.remove(seqs)
+        return len(seqs)
+
+    def pin(self, episode_ids: Sequence[str], pinned: bool = True) -> int:
+        """Pin episodes, so that the forgetting policy never takes them; returns how many changed.
+
+        Raises:
+            InvalidRequest: an id is not in memory; nothing was changed.
+            StorageFailed: the disk refused; nothing was changed.
+        """
+        if not episode_ids:
+            raise InvalidRequest("episode_ids", "is empty: say which episodes to pin")
+        with self._writing:
+            known = self._store.seqs_of(episode_ids)
+            for number, identity in enumerate(episode_ids):
+                if identity not in known:
+                    raise InvalidRequest(
+                        f"episode_ids[{number}]", f"'{identity[:64]}' is not in memory"
+                    )
+            with self._store.transaction() as database:
+                return sum(
+                    database.execute(
+                        "UPDATE episodes SET pinned = ? WHERE seq = ? AND pinned != ?",
+                        (pinned, seq, pinned),
+                    ).rowcount
+                    for seq in set(known.values())
+                )
+
+    def merge(
+        self,
+        path: str | PathLike[str],
+        name: str = "",
+        progress: Callable[[int], None] | None = None,
+    ) -> Merged:
+        """Take in another robot's memory (its file, or a JSONL export), all of it or nothing.
+
+        Episodes that are here already, by their id, are not taken twice. `progress` is called
+        with the number of episodes read so far.
+
+        Raises:
+            InvalidRequest: there is no such file, or it is no memory; line and field are named.
+            StorageFailed: the disk refused.
+        """
+        check_text("name", name, MAX_FILLER)
+        other = Path(path).expanduser().absolute()
+        if other == self._store.path:
+            raise InvalidRequest("path", "is this memory's own file")
+        seen = 0
+
+        def take(database: Connection) -> list[Change]:
+            nonlocal seen
+            changes = []
+            for episode in episodes_of(other):
+                seen += 1
+                if progress is not None and seen % 1000 == 0:
+                    progress(seen)
+                taken = with_provenance(episode, name)
+                seq = self._store.insert(database, taken)
+                if seq is not None:
+                    changes.append(Change(seq, taken, True))
+            return changes
+
+        added = len(self._write(take))
+        if progress is not None:
+            progress(seen)
+        return Merged(added, seen - added)
+
+    def consolidated(self) -> list[Consolidated]:
+        """Return the numbers left of episodes that were consolidated, the most frequent first."""
+        rows = self._store.read("SELECT * FROM consolidated ORDER BY count DESC, last_ns DESC")
+        return [Consolidated(*row) for row in rows]
+
+    def verify(self) -> Iterator[tuple[int, str]]:
+        """Yield for every row how many were looked at and what is wrong with it (mostly nothing).
+
+        Row 0 stands for the file as a whole.
+        """
+        return self._store.damage()
 
     def query(
         self,
@@ -300,6 +463,8 @@ class EpisodicMemory:
                 bounds = [bound for bound in (query.until_ns, said.until_ns) if bound]
                 query = replace(query, since_ns=since_ns, until_ns=min(bounds, default=0))
             ranking = rank(self._columns, query, recognised, reason=reason)
+        if self.bounds.forgetting_policy == "least_used":
+            self._uses.count((int(seq) for seq in ranking.seqs), time.time_ns())
         return resolve(ranking, [*query.cue, *recognised], self._store.fetch)
 
     def stats(self) -> Stats:
@@ -318,6 +483,10 @@ class EpisodicMemory:
                 bytes=self._store.bytes_on_disk(),
                 vocabulary={role: len(known) for role, known in self._columns.items.items()},
                 counts=replace(self._pairing.counts),
+                forgotten=self._forgotten,
+                pinned=self._store.read("SELECT count(*) FROM episodes WHERE pinned != 0")[0][0],
+                max_episodes=self.bounds.max_episodes,
+                max_bytes=self.bounds.max_bytes,
             )
 
     def episodes(self) -> Iterator[Episode]:

@@ -7,6 +7,19 @@ changed: what comes later is a new function at the end of MIGRATIONS.
 """
 
 import sqlite3
+import zlib
+from collections.abc import Sequence
+from typing import Any
+
+CHECKED = (
+    *("episode_id", "action_id", "robot", "subject", "action", "object", "outcome", "result"),
+    *("start_ns", "end_ns", "detail", "context", "effects", "source"),
+)
+
+
+def checksum(values: Sequence[Any]) -> int:
+    """Return the CRC-32 of a row's CHECKED columns, in their order."""
+    return zlib.crc32("\x1f".join(map(str, values)).encode("utf-8", "surrogatepass"))
 
 
 def m001_episodes(database: sqlite3.Connection) -> None:
@@ -61,4 +74,50 @@ def m002_pending(database: sqlite3.Connection) -> None:
     )
 
 
-MIGRATIONS = [m001_episodes, m002_pending]
+def m003_checksums(database: sqlite3.Connection) -> None:
+    """Checksums of rows, so that a damaged one is never told as the truth."""
+    database.execute("ALTER TABLE episodes ADD COLUMN checksum INTEGER NOT NULL DEFAULT 0")
+    names = ", ".join(CHECKED)
+    rows = database.execute(f"SELECT seq, {names} FROM episodes").fetchall()
+    database.executemany(
+        "UPDATE episodes SET checksum = ? WHERE seq = ?",
+        ((checksum(row[1:]), row[0]) for row in rows),
+    )
+
+
+def m004_forgetting(database: sqlite3.Connection) -> None:
+    """Pins, use, what was forgotten, and the numbers that are left of it."""
+    database.execute("ALTER TABLE episodes ADD COLUMN pinned INTEGER NOT NULL DEFAULT 0")
+    database.execute("ALTER TABLE episodes ADD COLUMN use_score REAL")
+    database.execute("CREATE INDEX episodes_pinned ON episodes (seq) WHERE pinned != 0")
+    database.execute(
+        """
+        CREATE TABLE audit (
+            number INTEGER PRIMARY KEY AUTOINCREMENT,
+            at_ns INTEGER NOT NULL,
+            asked TEXT NOT NULL,
+            reason TEXT NOT NULL,
+            forgotten INTEGER NOT NULL,
+            episode_ids TEXT NOT NULL
+        )
+        """
+    )
+    database.execute(
+        """
+        CREATE TABLE consolidated (
+            subject TEXT NOT NULL,
+            action TEXT NOT NULL,
+            object TEXT NOT NULL,
+            result TEXT NOT NULL,
+            count INTEGER NOT NULL,
+            succeeded INTEGER NOT NULL,
+            failed INTEGER NOT NULL,
+            first_ns INTEGER NOT NULL,
+            last_ns INTEGER NOT NULL,
+            PRIMARY KEY (subject, action, object, result)
+        )
+        """
+    )
+
+
+MIGRATIONS = [m001_episodes, m002_pending, m003_checksums, m004_forgetting]

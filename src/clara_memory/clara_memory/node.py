@@ -23,15 +23,26 @@ from rclpy.signals import SignalHandlerOptions
 from rclpy.subscription import Subscription
 from rclpy.task import Future
 
-from clara_interfaces.msg import ActionEvent, ActionResult
+from clara_interfaces.msg import ActionEvent, ActionResult, Match
 from clara_interfaces.msg import Episode as EpisodeMessage
-from clara_interfaces.srv import GetMemoryStats, QueryMemory, StoreEpisode
+from clara_interfaces.srv import (
+    ForgetEpisodes,
+    GetMemoryStats,
+    MergeMemory,
+    PinEpisodes,
+    QueryMemory,
+    StoreEpisode,
+)
 from clara_memory import conversions, parameters
+from clara_memory.action_watcher import ActionWatcher, parse_watched
+from clara_memory.background import Background, resolve
 from clara_memory.diagnostics import Diagnostics, Health
 from clara_memory.episode import Episode
-from clara_memory.errors import InvalidRequest, MemoryFault, StorageFailed
+from clara_memory.errors import InvalidRequest, MeaningUnavailable, MemoryFault, StorageFailed
+from clara_memory.meaning import Embedder, wordllama_embedder
 from clara_memory.memory import EpisodicMemory
 from clara_memory.pairing import Event, Result, check_event, check_result
+from clara_memory.patterns import Pattern, parse
 from clara_memory.recorder import Recorder
 from clara_memory.settings import MemorySettings
 
@@ -50,15 +61,22 @@ class MemoryNode(LifecycleNode):  # type: ignore[misc]
         self._memory: EpisodicMemory | None = None
         self._recorder: Recorder | None = None
         self._subscriptions_made: list[Subscription] = []
+        self._watchers: list[ActionWatcher] = []
         self._state = "unconfigured"
         self._fault = ""
         self._last_error = ""
         self._rejected = 0
         self._stores_under_way = 0
+        self._patterns: list[Pattern] = []
+        self._background = Background(self)
         self._episodes = self.create_publisher(EpisodeMessage, "memory/episodes", QOS)
+        self._matches = self.create_publisher(Match, "memory/match", QOS)
         self.create_service(StoreEpisode, "memory/store", self._store)
         self.create_service(QueryMemory, "memory/query", self._query)
         self.create_service(GetMemoryStats, "memory/stats", self._stats)
+        self.create_service(ForgetEpisodes, "memory/forget", self._forget)
+        self.create_service(PinEpisodes, "memory/pin", self._pin)
+        self.create_service(MergeMemory, "memory/merge", self._merge)
         self._diagnostics = Diagnostics(self, self._health)
         if self.get_parameter("autostart").value:
             # A guard condition runs once something spins, under any executor and any clock.
@@ -69,10 +87,15 @@ class MemoryNode(LifecycleNode):  # type: ignore[misc]
         """Open the file; FAILURE with a sentence where that cannot be done."""
         try:
             self._settings = parameters.read(self)
+            self._patterns = [
+                parse("match_patterns", written) for written in self._settings.match_patterns
+            ]
             self._memory = EpisodicMemory(
                 self._settings.memory_path,
                 robot=self._settings.robot,
                 pairing=self._settings.pairing,
+                bounds=self._settings.bounds,
+                meaning=self._embedder(),
             )
         except MemoryFault as error:
             self._fault = self._last_error = str(error)
@@ -89,6 +112,18 @@ class MemoryNode(LifecycleNode):  # type: ignore[misc]
         )
         return self._reached("inactive")
 
+    def _embedder(self) -> Embedder | None:
+        wanted = self._settings.meaning
+        if wanted == "off":
+            return None
+        try:
+            return wordllama_embedder()
+        except MeaningUnavailable as error:
+            if wanted == "on":
+                raise
+            self.get_logger().info(f"remembers without synonyms: {error}")
+            return None
+
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Take events and results, and answer questions."""
         assert self._memory is not None
@@ -100,6 +135,12 @@ class MemoryNode(LifecycleNode):  # type: ignore[misc]
         self._subscriptions_made = [
             self.create_subscription(ActionEvent, "action_event", self._on_event, QOS),
             self.create_subscription(ActionResult, "action_result", self._on_result, QOS),
+        ]
+        self._watchers = [
+            ActionWatcher(
+                self, parse_watched("watched_actions", written), self._offer, self._now_ns()
+            )
+            for written in self._settings.watched_actions
         ]
         super().on_activate(state)
         self.get_logger().info("active: remembers 'action_event' and 'action_result'")
@@ -128,6 +169,7 @@ class MemoryNode(LifecycleNode):  # type: ignore[misc]
 
     def destroy_node(self) -> None:
         """Write what has been taken and close the file, then take the node down."""
+        self._background.stop()
         self._close()
         super().destroy_node()
 
@@ -138,7 +180,7 @@ class MemoryNode(LifecycleNode):  # type: ignore[misc]
     @property
     def idle(self) -> bool:
         """Whether nobody waits for the answer to a store."""
-        return self._stores_under_way == 0
+        return self._stores_under_way == 0 and self._background.under_way == 0
 
     def _autostart(self) -> None:
         self.destroy_guard_condition(self._start)
@@ -150,6 +192,9 @@ class MemoryNode(LifecycleNode):  # type: ignore[misc]
         return TransitionCallbackReturn.SUCCESS
 
     def _stop_recording(self) -> None:
+        for watcher in self._watchers:
+            watcher.stop()
+        self._watchers = []
         for subscription in self._subscriptions_made:
             self.destroy_subscription(subscription)
         self._subscriptions_made = []
@@ -193,7 +238,10 @@ class MemoryNode(LifecycleNode):  # type: ignore[misc]
                 f"rejected {self._last_error}", throttle_duration_sec=LOG_THROTTLE_S
             )
             return
-        if not self._recorder.offer(converted):
+        self._offer(converted)
+
+    def _offer(self, message: Event | Result) -> None:
+        if self._recorder is not None and not self._recorder.offer(message):
             self._last_error = (
                 f"the queue is full ({self._settings.recorder.queue_size}): messages are dropped"
             )
@@ -201,7 +249,11 @@ class MemoryNode(LifecycleNode):  # type: ignore[misc]
 
     def _publish(self, episodes: Sequence[Episode]) -> None:
         for episode in episodes:
-            self._episodes.publish(conversions.episode_message(episode))
+            message = conversions.episode_message(episode)
+            self._episodes.publish(message)
+            for pattern in self._patterns:
+                if pattern.fits(episode):
+                    self._matches.publish(Match(pattern=pattern.written, episode=message))
 
     async def _store(
         self, request: StoreEpisode.Request, response: StoreEpisode.Response
@@ -212,7 +264,7 @@ class MemoryNode(LifecycleNode):  # type: ignore[misc]
         try:
             asked = conversions.episode(request.episode)
             whole = self._memory.complete(asked, "service", self._now_ns())
-            self._recorder.store(whole, lambda stored: self._resolve(promise, stored))
+            self._recorder.store(whole, lambda stored: resolve(self, promise, stored))
             self._stores_under_way += 1
             try:
                 stored = await promise
@@ -225,20 +277,13 @@ class MemoryNode(LifecycleNode):  # type: ignore[misc]
             self._refuse(response, error)
         return response
 
-    def _resolve(self, promise: Future, value: object) -> None:
-        executor = self.executor
-        promise.set_result(value)
-        if executor is not None:
-            # rclpy before 7.1.9 sleeps on although the future is done.
-            executor.wake()
-
     def _query(
         self, request: QueryMemory.Request, response: QueryMemory.Response
     ) -> QueryMemory.Response:
         if self._recorder is None or self._memory is None:
             return self._not_active(response)
         try:
-            answer = self._memory.ask(conversions.query(request))
+            answer = self._memory.ask(conversions.query(request), now_ns=self._now_ns())
             return conversions.answer_response(answer, response)
         except Exception as error:
             self._refuse(response, error)
@@ -253,6 +298,47 @@ class MemoryNode(LifecycleNode):  # type: ignore[misc]
             conversions.stats_response(self._memory.stats(), response)
             response.rejected = self._rejected
             response.dropped = self._recorder.dropped
+        except Exception as error:
+            self._refuse(response, error)
+        return response
+
+    async def _forget(
+        self, request: ForgetEpisodes.Request, response: ForgetEpisodes.Response
+    ) -> ForgetEpisodes.Response:
+        memory = self._memory
+        if self._recorder is None or memory is None:
+            return self._not_active(response)
+        try:
+            asked = conversions.forget_request(request)
+            response.forgotten = await self._background.run(
+                lambda: memory.forget(**asked, now_ns=self._now_ns())
+            )
+        except Exception as error:
+            self._refuse(response, error)
+        return response
+
+    async def _pin(
+        self, request: PinEpisodes.Request, response: PinEpisodes.Response
+    ) -> PinEpisodes.Response:
+        memory = self._memory
+        if self._recorder is None or memory is None:
+            return self._not_active(response)
+        try:
+            ids = list(request.episode_ids)
+            response.changed = await self._background.run(lambda: memory.pin(ids, request.pinned))
+        except Exception as error:
+            self._refuse(response, error)
+        return response
+
+    async def _merge(
+        self, request: MergeMemory.Request, response: MergeMemory.Response
+    ) -> MergeMemory.Response:
+        memory = self._memory
+        if self._recorder is None or memory is None:
+            return self._not_active(response)
+        try:
+            merged = await self._background.run(lambda: memory.merge(request.path, request.name))
+            response.added, response.already_known = merged.added, merged.already_known
         except Exception as error:
             self._refuse(response, error)
         return response

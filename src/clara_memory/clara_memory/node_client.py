@@ -3,6 +3,8 @@
 """A running memory node, seen through its services as the library's own types."""
 
 import time
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import rclpy
@@ -10,11 +12,19 @@ from rclpy.exceptions import InvalidNamespaceException
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.validate_namespace import validate_namespace
 
-from clara_interfaces.srv import GetMemoryStats, QueryMemory, StoreEpisode
+from clara_interfaces.srv import (
+    ForgetEpisodes,
+    GetMemoryStats,
+    MergeMemory,
+    PinEpisodes,
+    QueryMemory,
+    StoreEpisode,
+)
 from clara_memory import conversions
-from clara_memory.episode import Episode
+from clara_memory.episode import Episode, RoleFiller
 from clara_memory.errors import InvalidRequest, MemoryFault
 from clara_memory.memory import Stats
+from clara_memory.merging import Merged
 from clara_memory.retrieval import Answer, Query
 
 
@@ -50,6 +60,38 @@ class NodeClient:
         """Return the figures of the memory."""
         request = GetMemoryStats.Request()
         return conversions.stats(self._call(GetMemoryStats, "memory/stats", request))
+
+    def forget(
+        self,
+        *,
+        episode_ids: Sequence[str] = (),
+        where: Sequence[RoleFiller] = (),
+        since_ns: int = 0,
+        until_ns: int = 0,
+        dry_run: bool = False,
+        reason: str = "",
+    ) -> int:
+        """Forget episodes; returns how many."""
+        request = ForgetEpisodes.Request(
+            episode_ids=list(episode_ids),
+            where=conversions.filler_messages(where),
+            since=conversions.to_time(since_ns),
+            until=conversions.to_time(until_ns),
+            dry_run=dry_run,
+            reason=reason,
+        )
+        return int(self._call(ForgetEpisodes, "memory/forget", request).forgotten)
+
+    def pin(self, episode_ids: Sequence[str], pinned: bool = True) -> int:
+        """Pin or unpin episodes; returns how many changed."""
+        request = PinEpisodes.Request(episode_ids=list(episode_ids), pinned=pinned)
+        return int(self._call(PinEpisodes, "memory/pin", request).changed)
+
+    def merge(self, path: Path, name: str = "") -> Merged:
+        """Have the node take in another memory; `path` is on the node's machine."""
+        request = MergeMemory.Request(path=str(path), name=name)
+        response = self._call(MergeMemory, "memory/merge", request)
+        return Merged(response.added, response.already_known)
 
     def close(self) -> None:
         """Leave ROS."""

@@ -14,12 +14,16 @@ from rcl_interfaces.msg import (
     ParameterDescriptor,
     SetParametersResult,
 )
+from rclpy.exceptions import ParameterUninitializedException
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
+from clara_memory.action_watcher import parse_watched
 from clara_memory.episode import MAX_FILLER, check_text, fold
 from clara_memory.errors import InvalidRequest
+from clara_memory.forgetting import Bounds, check_bounds
 from clara_memory.pairing import PairingSettings
+from clara_memory.patterns import parse
 from clara_memory.settings import MemorySettings, RecorderSettings
 
 # Name: description, lowest, highest (None where a range makes no sense).
@@ -27,6 +31,21 @@ _TABLE: dict[str, tuple[str, float | None, float | None]] = {
     "memory_path": ("File of the memory; it and its folder are made", None, None),
     "robot": ("Name of this robot, for episodes that do not say", None, None),
     "autostart": ("Configure and activate as soon as the node spins", None, None),
+    "meaning": ("Find synonyms: 'auto' (where wordllama is installed), 'on', 'off'", None, None),
+    "match_patterns": (
+        "Publish on memory/match the episodes that fit, as 'action=PICK_UP outcome=FAILED'",
+        None,
+        None,
+    ),
+    "watched_actions": (
+        "Action servers to remember, as '/dock' or '/dock:my_msgs/action/Dock'",
+        None,
+        None,
+    ),
+    "max_episodes": ("Episodes to keep; 0: no cap", 0, 1e9),
+    "max_bytes": ("Bytes of the database file; 0: no cap, else at least 1,000,000", 0, 1e15),
+    "forgetting_policy": ("What goes at a cap: oldest, least_used or consolidate", None, None),
+    "use_half_life_s": ("Seconds in which having been asked for counts half", 1.0, 1e9),
     "result_timeout_s": ("Seconds until an event without a result is UNKNOWN", 0.1, 1e6),
     "event_timeout_s": ("Seconds until a result without an event is an orphan", 0.1, 1e6),
     "repeat_window_s": ("Seconds in which the same unstamped message is a duplicate", 0.0, 1e6),
@@ -35,7 +54,8 @@ _TABLE: dict[str, tuple[str, float | None, float | None]] = {
     "commit_interval_s": ("Seconds that messages are gathered into one commit", 0.0, 10.0),
     "commit_batch": ("Messages of one commit at most", 1, 10_000),
 }
-_GROUPS = (MemorySettings, PairingSettings, RecorderSettings)
+MEANINGS = ("auto", "on", "off")
+_GROUPS = (MemorySettings, Bounds, PairingSettings, RecorderSettings)
 
 
 def declare(node: Node) -> None:
@@ -45,24 +65,39 @@ def declare(node: Node) -> None:
         for item in fields(group):
             if item.name in _TABLE:
                 value = getattr(defaults, item.name)
-                node.declare_parameter(item.name, value, _descriptor(item.name, value))
+                descriptor = _descriptor(item.name, value)
+                if isinstance(value, tuple):
+                    node.declare_parameter(item.name, Parameter.Type.STRING_ARRAY, descriptor)
+                else:
+                    node.declare_parameter(item.name, value, descriptor)
     node.add_on_set_parameters_callback(_check)
 
 
 def read(node: Node) -> MemorySettings:
     """Return the settings as they stand; raises InvalidRequest naming a parameter."""
-    values = {name: node.get_parameter(name).value for name in _TABLE}
-    for name in ("memory_path", "robot"):
-        reason = _fault(name, values[name])
+    values = {name: _value(node, name) for name in _TABLE}
+    for name, value in values.items():
+        reason = _fault(name, value)
         if reason:
             raise InvalidRequest(name, reason)
     return MemorySettings(
         memory_path=values["memory_path"],
         robot=values["robot"],
         autostart=values["autostart"],
+        meaning=values["meaning"],
+        match_patterns=tuple(values["match_patterns"]),
+        watched_actions=tuple(values["watched_actions"]),
+        bounds=Bounds(**_of(Bounds, values)),
         pairing=PairingSettings(**_of(PairingSettings, values)),
         recorder=RecorderSettings(**_of(RecorderSettings, values)),
     )
+
+
+def _value(node: Node, name: str) -> Any:
+    try:
+        return node.get_parameter(name).value
+    except ParameterUninitializedException:
+        return ()  # an array that nobody has set
 
 
 def _of(group: type, values: dict[str, Any]) -> dict[str, Any]:
@@ -86,6 +121,19 @@ def _fault(name: str, value: Any) -> str:
             check_text(name, value, MAX_FILLER if name == "robot" else 4096)
         except InvalidRequest as error:
             return str(error).removeprefix(f"{name} ")
+    try:
+        if name == "match_patterns":
+            for pattern in value or ():
+                parse(name, pattern)
+        elif name == "watched_actions":
+            for watched in value or ():
+                parse_watched(name, watched)
+        elif name in ("max_bytes", "forgetting_policy"):
+            check_bounds(Bounds(**{name: value}))
+    except InvalidRequest as error:
+        return str(error).removeprefix(f"{name} ")
+    if name == "meaning" and value not in MEANINGS:
+        return f"is {value!r}, none of {', '.join(MEANINGS)}"
     if name in _TABLE and isinstance(value, float) and value != value:
         return "is not a number"
     return ""

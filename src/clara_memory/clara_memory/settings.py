@@ -4,6 +4,7 @@
 
 from dataclasses import dataclass, field
 
+from clara_memory.forgetting import Bounds
 from clara_memory.pairing import PairingSettings
 
 
@@ -23,5 +24,9 @@ class MemorySettings:
     memory_path: str = "~/.clara/memory.sqlite3"
     robot: str = "CLARA"
     autostart: bool = False
+    meaning: str = "auto"  # use wordllama: auto (where installed), on (or fail), off
+    match_patterns: tuple[str, ...] = ()
+    watched_actions: tuple[str, ...] = ()
+    bounds: Bounds = field(default_factory=Bounds)
     pairing: PairingSettings = field(default_factory=PairingSettings)
     recorder: RecorderSettings = field(default_factory=RecorderSettings)

@@ -8,12 +8,13 @@
 - Opened read-only (tools, exports) it changes nothing and needs no lock.
 """
 
+import contextlib
 import json
 import os
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -22,14 +23,11 @@ from clara_memory.episode import Episode, Outcome
 from clara_memory.errors import NotAMemory, StorageFailed
 from clara_memory.formats import episode_to_json, fillers_from_text, fillers_to_text
 from clara_memory.locking import WriterLock
-from clara_memory.migrations import MIGRATIONS
+from clara_memory.migrations import CHECKED, MIGRATIONS, checksum
 
 APPLICATION_ID = 0x434C4152  # "CLAR", so that another program's database is not taken for ours
-_HEADER = b"SQLite format 3\x00"
-_COLUMNS = (
-    "episode_id, action_id, robot, subject, action, object, outcome, result, start_ns, end_ns, "
-    "detail, context, effects, source"
-)
+HEADER = b"SQLite format 3\x00"
+_COLUMNS = ", ".join(CHECKED)
 _BATCH = 500
 
 
@@ -74,6 +72,7 @@ class Store:
         self._check_schema(self._writer)
         self._writer.execute("PRAGMA journal_mode=WAL")
         self._writer.execute("PRAGMA synchronous=FULL")
+        self._writer.execute("PRAGMA secure_delete=ON")
         self._migrate(self._writer)
         self._reader = _connect(path)
         self._reader.execute("PRAGMA query_only=ON")
@@ -143,10 +142,11 @@ class Store:
 
     def insert(self, database: sqlite3.Connection, episode: Episode) -> int | None:
         """Add a row; returns its number, or None where the episode_id is already there."""
-        marks = ", ".join("?" * 14)
+        marks = ", ".join("?" * (1 + len(CHECKED)))
+        row = _to_row(episode)
         cursor = database.execute(
-            f"INSERT INTO episodes ({_COLUMNS}) VALUES ({marks}) ON CONFLICT DO NOTHING",
-            _to_row(episode),
+            f"INSERT INTO episodes ({_COLUMNS}, checksum) VALUES ({marks}) ON CONFLICT DO NOTHING",
+            (*row, checksum(row)),
         )
         return cursor.lastrowid if cursor.rowcount == 1 else None
 
@@ -158,19 +158,35 @@ class Store:
             "INSERT INTO revisions VALUES (?, ?, ?)",
             (seq, now_ns, json.dumps(episode_to_json(before), ensure_ascii=False)),
         )
-        assigned = ", ".join(f"{name} = ?" for name in _COLUMNS.split(", "))
-        database.execute(f"UPDATE episodes SET {assigned} WHERE seq = ?", (*_to_row(after), seq))
+        assigned = ", ".join(f"{name} = ?" for name in (*CHECKED, "checksum"))
+        row = _to_row(after)
+        database.execute(
+            f"UPDATE episodes SET {assigned} WHERE seq = ?", (*row, checksum(row), seq)
+        )
 
     def latest_of_action(
         self, database: sqlite3.Connection, robot: str, action_id: str
     ) -> tuple[int, Episode] | None:
         """Return the latest episode of an action_id and its row number, or None."""
         row = database.execute(
-            f"SELECT seq, {_COLUMNS} FROM episodes "
+            f"SELECT seq, {_COLUMNS}, checksum FROM episodes "
             "WHERE action_id = ? AND action_id != '' AND robot = ? ORDER BY seq DESC LIMIT 1",
             (action_id, robot),
         ).fetchone()
-        return (row[0], _from_row(row[1:])) if row else None
+        return (row[0], self._episode(row)) if row else None
+
+    def seqs_of(self, episode_ids: Sequence[str]) -> dict[str, int]:
+        """Return the row numbers of these ids; ids that are not there are left out."""
+        found: dict[str, int] = {}
+        for begin in range(0, len(episode_ids), _BATCH):
+            some = episode_ids[begin : begin + _BATCH]
+            marks = ", ".join("?" * len(some))
+            found |= dict(
+                self.read(
+                    f"SELECT episode_id, seq FROM episodes WHERE episode_id IN ({marks})", some
+                )
+            )
+        return found
 
     def fetch(self, seqs: Iterable[int]) -> dict[int, Episode]:
         """Return the episodes of these row numbers."""
@@ -180,21 +196,48 @@ class Store:
             some = wanted[begin : begin + _BATCH]
             marks = ", ".join("?" * len(some))
             for row in self.read(
-                f"SELECT seq, {_COLUMNS} FROM episodes WHERE seq IN ({marks})", some
+                f"SELECT seq, {_COLUMNS}, checksum FROM episodes WHERE seq IN ({marks})", some
             ):
-                found[row[0]] = _from_row(row[1:])
+                found[row[0]] = self._episode(row)
         return found
 
     def episodes(self) -> Iterator[Episode]:
         """Yield all episodes in the order they were stored."""
         last = 0
         while rows := self.read(
-            f"SELECT seq, {_COLUMNS} FROM episodes WHERE seq > ? ORDER BY seq LIMIT {_BATCH}",
+            f"SELECT seq, {_COLUMNS}, checksum FROM episodes WHERE seq > ? "
+            f"ORDER BY seq LIMIT {_BATCH}",
             [last],
         ):
             for row in rows:
-                yield _from_row(row[1:])
+                yield self._episode(row)
             last = rows[-1][0]
+
+    def damage(self) -> Iterator[tuple[int, str]]:
+        """Yield, for every row looked at, how many there were so far and what is wrong with it.
+
+        The text is empty for a sound row; the file's own structure comes first, as row 0.
+        """
+        verdict = self.read("PRAGMA integrity_check(10)")
+        yield 0, "" if verdict == [("ok",)] else "; ".join(str(line[0]) for line in verdict)
+        last = count = 0
+        while rows := self.read(
+            f"SELECT seq, {_COLUMNS}, checksum FROM episodes WHERE seq > ? "
+            f"ORDER BY seq LIMIT {_BATCH}",
+            [last],
+        ):
+            for row in rows:
+                count += 1
+                yield count, "" if checksum(row[1:-1]) == row[-1] else _does_not_match(row)
+            last = rows[-1][0]
+
+    def _episode(self, row: tuple[Any, ...]) -> Episode:
+        if checksum(row[1:-1]) != row[-1]:
+            raise StorageFailed(
+                f"the memory {self.path} is damaged: {_does_not_match(row)}; "
+                "clara-memory verify lists all of it"
+            )
+        return _from_row(row[1:-1])
 
     def read(self, statement: str, values: Iterable[Any] = ()) -> list[tuple[Any, ...]]:
         """Return the rows of a SELECT; raises StorageFailed."""
@@ -205,6 +248,14 @@ class Store:
             raise StorageFailed(
                 f"the memory {self.path} could not be read: {_reason(error)}"
             ) from error
+
+    def empty_log(self) -> None:
+        """Write the log back into the file, so that what was deleted is in neither."""
+        if self._writer is not None and self.path is not None:
+            with contextlib.suppress(
+                sqlite3.Error
+            ):  # a reader in between: the next commit does it
+                self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def bytes_on_disk(self) -> int:
         """Return the size of the file with its write-ahead log, in bytes."""
@@ -264,7 +315,7 @@ def _damage(path: Path) -> str:
     if not path.exists() or path.stat().st_size == 0:
         return ""
     with path.open("rb") as file:
-        if file.read(len(_HEADER)) != _HEADER:
+        if file.read(len(HEADER)) != HEADER:
             return "it is not an SQLite file"
     location = path.absolute().as_uri()
     try:
@@ -278,6 +329,10 @@ def _damage(path: Path) -> str:
     except sqlite3.DatabaseError as error:
         return str(error)
     return "" if verdict == "ok" else verdict
+
+
+def _does_not_match(row: tuple[Any, ...]) -> str:
+    return f"row {row[0]} (episode '{row[1]}') does not match its checksum"
 
 
 def _set_aside(path: Path) -> Path:

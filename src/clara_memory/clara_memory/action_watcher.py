@@ -1,0 +1,232 @@
+# Copyright 2026 The Clara Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Remembers what any ROS 2 action server does, from the topics that it publishes anyway.
+
+- `<name>/_action/status` says when a goal was accepted and how it ended. Goals that had ended
+  before the memory began to watch are left out: nobody can say when that was.
+- Where service introspection is on, `<name>/_action/send_goal/_service_event` has the goal itself:
+  its fields become context, a field `object` or `target` the object.
+"""
+
+import importlib
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from action_msgs.msg import GoalStatus, GoalStatusArray
+from rclpy.action import get_action_names_and_types
+from rclpy.node import Node
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.subscription import Subscription
+from service_msgs.msg import ServiceEventInfo
+
+from clara_memory.conversions import to_ns
+from clara_memory.episode import (
+    MAX_FILLER,
+    MAX_ROLES,
+    STANDARD_ROLES,
+    Kind,
+    Outcome,
+    RoleFiller,
+    check_filler,
+)
+from clara_memory.errors import InvalidRequest
+from clara_memory.pairing import Event, Result
+
+GOALS_KEPT = 1000
+_NAME = re.compile(r"/?[A-Za-z_][A-Za-z0-9_]*(/[A-Za-z_][A-Za-z0-9_]*)*\Z")
+_TYPE = re.compile(r"([a-z][a-z0-9_]*)/action/([A-Z][A-Za-z0-9]*)\Z")
+_OBJECT_FIELDS = ("object", "object_name", "object_id", "target", "target_name")
+_DEPTH = 3
+_LATCHED = QoSProfile(
+    depth=100,
+    reliability=ReliabilityPolicy.RELIABLE,
+    durability=DurabilityPolicy.TRANSIENT_LOCAL,
+)
+_ENDED = {
+    GoalStatus.STATUS_SUCCEEDED: Outcome.SUCCEEDED,
+    GoalStatus.STATUS_ABORTED: Outcome.FAILED,
+    GoalStatus.STATUS_CANCELED: Outcome.CANCELED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """An action server's name, and its type where that was given."""
+
+    name: str
+    type_name: str = ""
+
+    @property
+    def action(self) -> str:
+        """What its goals are called in memory: the last part of the name, as PICK_UP."""
+        return self.name.rsplit("/", 1)[-1].upper()
+
+
+def parse_watched(field: str, written: str) -> Watched:
+    """Return what a parameter names; raises InvalidRequest saying what is wrong with it."""
+    name, _, type_name = written.partition(":")
+    if not _NAME.match(name):
+        raise InvalidRequest(field, f"has {written!r}: write it as '/dock', the action's name")
+    if type_name and not _TYPE.match(type_name):
+        raise InvalidRequest(field, f"has the type {type_name!r}: write it as my_msgs/action/Dock")
+    return Watched(name, type_name)
+
+
+class ActionWatcher:
+    """Turns the goals of one action server into events and results."""
+
+    def __init__(
+        self, node: Node, watched: Watched, take: Callable[[Event | Result], None], now_ns: int
+    ) -> None:
+        """Begin to watch; `take` is called on the executor's thread."""
+        self._node = node
+        self._watched = watched
+        self._take = take
+        self._since_ns = now_ns
+        self._first = True
+        self._open: dict[str, int] = {}  # goals under way, and when they were accepted, in ns
+        self._ended: dict[str, None] = {}
+        self._goals: dict[str, dict[str, Any]] = {}  # what was asked, until the goal is accepted
+        self._events: Subscription | None = None
+        topic = f"{watched.name}/_action/status"
+        self._status = node.create_subscription(GoalStatusArray, topic, self._on_status, _LATCHED)
+        self._watch_goals()
+
+    def stop(self) -> None:
+        """Watch no more."""
+        for subscription in (self._status, self._events):
+            if subscription is not None:
+                self._node.destroy_subscription(subscription)
+
+    def _watch_goals(self) -> None:
+        """Subscribe to the goals themselves, once their type is known."""
+        if self._events is not None:
+            return
+        type_name = self._watched.type_name or self._type_in_graph()
+        match = _TYPE.match(type_name)
+        if match is None:
+            return
+        try:
+            kind = getattr(importlib.import_module(f"{match[1]}.action"), match[2])
+        except (ImportError, AttributeError):
+            self._node.get_logger().warning(
+                f"{self._watched.name}: {type_name} cannot be imported, its goals stay unknown",
+                once=True,
+            )
+            return
+        self._events = self._node.create_subscription(
+            kind.Impl.SendGoalService.Event, self._event_topic, self._on_goal, 100
+        )
+
+    @property
+    def _event_topic(self) -> str:
+        return f"{self._watched.name}/_action/send_goal/_service_event"
+
+    def _type_in_graph(self) -> str:
+        wanted = self._status.topic_name.removesuffix("/_action/status")
+        for name, types in get_action_names_and_types(self._node):
+            if name == wanted and types:
+                return str(types[0])
+        return ""
+
+    def _on_goal(self, message: Any) -> None:
+        if message.info.event_type != ServiceEventInfo.REQUEST_RECEIVED or not message.request:
+            return
+        request = message.request[0]
+        identity = bytes(request.goal_id.uuid).hex()
+        fields = _event_fields(request.goal)
+        accepted_ns = self._open.get(identity)
+        if accepted_ns is not None:
+            self._begin(identity, accepted_ns, fields)
+        elif identity not in self._ended:
+            self._goals[identity] = fields
+            _trim(self._goals)
+
+    def _on_status(self, message: GoalStatusArray) -> None:
+        self._watch_goals()
+        first, self._first = self._first, False
+        for status in message.status_list:
+            identity = bytes(status.goal_info.goal_id.uuid).hex()
+            accepted_ns = to_ns(status.goal_info.stamp)
+            outcome = _ENDED.get(status.status)
+            if identity in self._ended:
+                continue
+            if identity not in self._open:
+                if first and outcome is not None and accepted_ns < self._since_ns:
+                    self._ended[identity] = None
+                    continue
+                self._open[identity] = accepted_ns
+                fields = self._goals.pop(identity, None)
+                if fields is not None or outcome is not None or not self._expects_goals():
+                    self._begin(identity, accepted_ns, fields or {})
+            if outcome is not None:
+                self._begin(identity, accepted_ns, {})
+                del self._open[identity]
+                self._ended[identity] = None
+                _trim(self._ended)
+                self._take(Result(action_id=identity, outcome=outcome))
+
+    def _expects_goals(self) -> bool:
+        return self._events is not None and self._node.count_publishers(self._event_topic) > 0
+
+    def _begin(self, identity: str, accepted_ns: int, fields: dict[str, Any]) -> None:
+        if self._open.get(identity, 0) < 0:
+            return
+        self._open[identity] = -1  # told
+        self._take(
+            Event(action_id=identity, action=self._watched.action, start_ns=accepted_ns, **fields)
+        )
+
+
+def _trim(kept: dict[str, Any]) -> None:
+    while len(kept) > GOALS_KEPT:
+        del kept[next(iter(kept))]
+
+
+def _event_fields(goal: Any) -> dict[str, Any]:
+    """Return object and context of a goal: its fields that fit into roles, the first ones."""
+    thing = ""
+    context: dict[str, RoleFiller] = {}
+    for filler in _fillers("", goal, _DEPTH):
+        if filler.role in _OBJECT_FIELDS and filler.kind is Kind.TEXT and not thing:
+            thing = filler.filler
+        elif filler.role not in STANDARD_ROLES and len(context) < MAX_ROLES:
+            context.setdefault(filler.role, filler)
+    return {"object": thing, "context": tuple(context.values())}
+
+
+def _fillers(prefix: str, message: Any, depth: int) -> Iterator[RoleFiller]:
+    for name in message.get_fields_and_field_types():
+        value = getattr(message, name)
+        role = f"{prefix}_{name}" if prefix else name
+        made = _filler(role[:32], value)
+        if made is None:
+            if hasattr(value, "get_fields_and_field_types") and depth > 1:
+                yield from _fillers(role, value, depth - 1)
+            continue
+        try:
+            check_filler("goal", made)
+        except InvalidRequest:
+            continue  # empty, not finite, or with control characters: nothing to remember
+        yield made
+
+
+def _filler(role: str, value: Any) -> RoleFiller | None:
+    if isinstance(value, bool):
+        return RoleFiller(role, "true" if value else "false")
+    if isinstance(value, str):
+        return RoleFiller(role, value[:MAX_FILLER])
+    if isinstance(value, int | float):
+        return RoleFiller(role, "", Kind.NUMBER, (float(value),))
+    frame = ""
+    if hasattr(value, "header") and hasattr(value, "pose"):
+        frame, value = value.header.frame_id, value.pose
+    for inner in ("pose", "position"):
+        value = getattr(value, inner, value)
+    if all(isinstance(getattr(value, axis, None), float) for axis in "xyz") and not hasattr(
+        value, "w"
+    ):
+        return RoleFiller(role, frame, Kind.POSITION, (value.x, value.y, value.z))
+    return None

@@ -1,0 +1,183 @@
+# Copyright 2026 The Clara Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Forgetting: exact, on request, and by a declared policy when a memory reaches its cap.
+
+- What is forgotten is gone from the file (`PRAGMA secure_delete`); an audit row says when, what
+  was asked, why and which ids, never what the episodes were.
+- Use is counted with forward decay (Cormode et al., 2009): log2 of the sum of 2^(t / half life)
+  over the times an episode answered a query. Its order never changes as time goes by.
+"""
+
+import json
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from sqlite3 import Connection
+
+from clara_memory.episode import Outcome
+from clara_memory.errors import InvalidRequest, StorageFailed
+
+POLICIES = ("oldest", "least_used", "consolidate")
+MIN_BYTES = 1_000_000
+_CHUNK = 100  # one in so many goes at a time, so that most stores need not forget anything
+_IDS_AUDITED = 1000
+_FAILED = (int(Outcome.FAILED), int(Outcome.TIMED_OUT))
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How much a memory may hold (0: no cap), and what goes when it is full.
+
+    `oldest`: what was stored first. `least_used`: what answered queries least of late.
+    `consolidate`: what was stored first, but its numbers are kept by subject, action, object and
+    result. Pinned episodes never go. `max_bytes` caps the database file without its log.
+    """
+
+    max_episodes: int = 0
+    max_bytes: int = 0
+    forgetting_policy: str = "oldest"
+    use_half_life_s: float = 7 * 86_400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Consolidated:
+    """What is still known of episodes that were forgotten: how many, and how they went."""
+
+    subject: str
+    action: str
+    object: str
+    result: str
+    count: int
+    succeeded: int
+    failed: int
+    first_ns: int
+    last_ns: int
+
+
+def check_bounds(bounds: Bounds) -> None:
+    """Raise InvalidRequest naming the field that is not valid."""
+    if bounds.max_episodes < 0:
+        raise InvalidRequest("max_episodes", f"is {bounds.max_episodes}, not 0 or more")
+    if bounds.max_bytes < 0 or 0 < bounds.max_bytes < MIN_BYTES:
+        raise InvalidRequest(
+            "max_bytes", f"is {bounds.max_bytes:,}, not 0 (no cap) or at least {MIN_BYTES:,}"
+        )
+    if bounds.forgetting_policy not in POLICIES:
+        raise InvalidRequest(
+            "forgetting_policy", f"is '{bounds.forgetting_policy}', none of {', '.join(POLICIES)}"
+        )
+    if not bounds.use_half_life_s > 0:
+        raise InvalidRequest("use_half_life_s", "is not a positive number of seconds")
+
+
+def surplus(database: Connection, bounds: Bounds, held: int) -> int:
+    """Return how many of `held` episodes must go for the memory to keep within its bounds."""
+    count = max(0, held - bounds.max_episodes) if bounds.max_episodes else 0
+    if bounds.max_bytes:
+        size, pages, free = (
+            database.execute(f"PRAGMA {name}").fetchone()[0]
+            for name in ("page_size", "page_count", "freelist_count")
+        )
+        used = size * (pages - free)
+        if used > bounds.max_bytes:
+            count = max(count, math.ceil(held * (1 - bounds.max_bytes / used)))
+    return count
+
+
+def make_room(database: Connection, bounds: Bounds, held: int, now_ns: int) -> list[int]:
+    """Forget what the policy says of the `held` episodes; returns the row numbers.
+
+    Raises:
+        StorageFailed: too much is pinned.
+    """
+    if not (bounds.max_episodes or bounds.max_bytes):
+        return []
+    count = surplus(database, bounds, held)
+    if not count:
+        return []
+    order = "use_score, seq" if bounds.forgetting_policy == "least_used" else "seq"
+    seqs = [
+        row[0]
+        for row in database.execute(
+            f"SELECT seq FROM episodes WHERE pinned = 0 ORDER BY {order} LIMIT ?",
+            (count + held // _CHUNK,),
+        )
+    ]
+    if len(seqs) < count or len(seqs) == held:
+        raise StorageFailed(
+            f"the memory is full: {held - len(seqs):,} of its {held:,} episodes are pinned; unpin "
+            "some, or raise max_episodes or max_bytes"
+        )
+    if bounds.forgetting_policy == "consolidate":
+        _consolidate(database, seqs)
+    erase(database, seqs, now_ns, {"policy": bounds.forgetting_policy}, "the memory was full")
+    return seqs
+
+
+def erase(
+    database: Connection, seqs: Sequence[int], now_ns: int, asked: dict[str, object], reason: str
+) -> None:
+    """Delete rows and what they looked like before, and leave an audit row."""
+    ids = []
+    for seq in seqs:
+        ids += database.execute("SELECT episode_id FROM episodes WHERE seq = ?", (seq,)).fetchone()
+    database.executemany("DELETE FROM revisions WHERE seq = ?", ((seq,) for seq in seqs))
+    database.executemany("DELETE FROM episodes WHERE seq = ?", ((seq,) for seq in seqs))
+    database.execute(
+        "INSERT INTO audit (at_ns, asked, reason, forgotten, episode_ids) VALUES (?, ?, ?, ?, ?)",
+        (now_ns, json.dumps(asked), reason, len(seqs), json.dumps(ids[:_IDS_AUDITED])),
+    )
+
+
+def _consolidate(database: Connection, seqs: Iterable[int]) -> None:
+    failed = ", ".join(map(str, _FAILED))
+    database.executemany(
+        f"""
+        INSERT INTO consolidated
+        SELECT subject, action, object, result, 1, outcome = {int(Outcome.SUCCEEDED)},
+               outcome IN ({failed}), start_ns, end_ns
+        FROM episodes WHERE seq = ?
+        ON CONFLICT (subject, action, object, result) DO UPDATE SET
+            count = count + 1,
+            succeeded = succeeded + excluded.succeeded,
+            failed = failed + excluded.failed,
+            first_ns = min(first_ns, excluded.first_ns),
+            last_ns = max(last_ns, excluded.last_ns)
+        """,
+        ((seq,) for seq in seqs),
+    )
+
+
+class Uses:
+    """Counts in RAM which episodes answered queries, until the next commit takes them along."""
+
+    def __init__(self, half_life_s: float) -> None:
+        self._half_life_ns = half_life_s * 1e9
+        self._scores: dict[int, float] = {}
+
+    def count(self, seqs: Iterable[int], now_ns: int) -> None:
+        """Note that these episodes answered a query now."""
+        now = now_ns / self._half_life_ns
+        for seq in seqs:
+            self._scores[seq] = _log_sum(self._scores.get(seq), now)
+
+    def flush(self, database: Connection) -> None:
+        """Write what was counted."""
+        scores, self._scores = self._scores, {}
+        for seq, score in scores.items():
+            row = database.execute(
+                "SELECT use_score FROM episodes WHERE seq = ?", (seq,)
+            ).fetchone()
+            if row is not None:
+                database.execute(
+                    "UPDATE episodes SET use_score = ? WHERE seq = ?",
+                    (_log_sum(row[0], score), seq),
+                )
+
+
+def _log_sum(first: float | None, second: float) -> float:
+    """Return log2(2^first + 2^second)."""
+    if first is None:
+        return second
+    high, low = max(first, second), min(first, second)
+    return high + math.log2(1.0 + 2.0 ** (low - high))

@@ -1,0 +1,70 @@
+# Copyright 2026 The Clara Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Another robot's memory: read from its file, or from a JSONL export of it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from clara_memory.episode import MAX_FILLER, Episode, check_text
+from clara_memory.errors import InvalidRequest, StorageFailed
+from clara_memory.formats import read_jsonl
+from clara_memory.store import HEADER, Store
+
+_PREFIX = "merge:"
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """What became of the episodes of another memory."""
+
+    added: int
+    already_known: int
+
+
+def episodes_of(path: Path) -> Iterator[Episode]:
+    """Yield the episodes of a memory file or a JSONL export, each with an id of its own.
+
+    Raises:
+        InvalidRequest: there is no such file, or it is neither; line and field are named.
+    """
+    try:
+        with path.open("rb") as file:
+            is_database = file.read(len(HEADER)) == HEADER
+    except OSError as error:
+        raise InvalidRequest("path", f"{path} cannot be read: {error.strerror}") from error
+    if not is_database:
+        yield from _of_jsonl(path)
+        return
+    try:
+        other = Store(path, read_only=True)
+    except StorageFailed as error:
+        raise InvalidRequest("path", f"cannot be merged: {error}") from error
+    try:
+        yield from other.episodes()
+    finally:
+        other.close()
+
+
+def _of_jsonl(path: Path) -> Iterator[Episode]:
+    try:
+        with path.open(encoding="utf-8") as file:
+            for episode in read_jsonl(file):
+                if not episode.episode_id:
+                    raise InvalidRequest(
+                        "path", f"{path} has an episode without episode_id: import it instead"
+                    )
+                yield episode
+    except UnicodeDecodeError as error:
+        raise InvalidRequest("path", f"{path} is neither a memory nor UTF-8 JSONL") from error
+    except InvalidRequest as error:
+        raise InvalidRequest("path", f"{path}, {error}") from error
+
+
+def with_provenance(episode: Episode, name: str) -> Episode:
+    """Return the episode as another memory has it; where it was merged before, that stays."""
+    if episode.source.startswith(_PREFIX):
+        return episode
+    named = f"{_PREFIX}{name or episode.robot}"
+    check_text("name", named, MAX_FILLER)
+    return replace(episode, source=named)
