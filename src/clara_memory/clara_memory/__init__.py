@@ -7,13 +7,26 @@
 
 from clara_memory.episode import Episode, Kind, Outcome, RoleFiller
 from clara_memory.errors import FileInUse, InvalidRequest, MemoryFault, NotAMemory, StorageFailed
+from clara_memory.forgetting import Bounds, Consolidated
+from clara_memory.item_memory import Reading
 from clara_memory.memory import EpisodicMemory, Stats
+from clara_memory.merging import Merged
 from clara_memory.pairing import Event, PairingSettings, Result
-from clara_memory.retrieval import Answer, Candidate, EpisodeMatch, Query, RoleAnswer
+from clara_memory.retrieval import (
+    Answer,
+    Candidate,
+    CueMatch,
+    EpisodeMatch,
+    Query,
+    RoleAnswer,
+)
 
 __all__ = [
     "Answer",
+    "Bounds",
     "Candidate",
+    "Consolidated",
+    "CueMatch",
     "Episode",
     "EpisodeMatch",
     "EpisodicMemory",
@@ -22,10 +35,12 @@ __all__ = [
     "InvalidRequest",
     "Kind",
     "MemoryFault",
+    "Merged",
     "NotAMemory",
     "Outcome",
     "PairingSettings",
     "Query",
+    "Reading",
     "Result",
     "RoleAnswer",
     "RoleFiller",

@@ -84,8 +84,12 @@ def surplus(database: Connection, bounds: Bounds, held: int) -> int:
     return count
 
 
-def make_room(database: Connection, bounds: Bounds, held: int, now_ns: int) -> list[int]:
+def make_room(
+    database: Connection, bounds: Bounds, held: int, added: Sequence[int], now_ns: int
+) -> list[int]:
     """Forget what the policy says of the `held` episodes; returns the row numbers.
+
+    Those just `added` go only where they are more than the memory may hold.
 
     Raises:
         StorageFailed: too much is pinned.
@@ -95,18 +99,27 @@ def make_room(database: Connection, bounds: Bounds, held: int, now_ns: int) -> l
     count = surplus(database, bounds, held)
     if not count:
         return []
-    order = "use_score, seq" if bounds.forgetting_policy == "least_used" else "seq"
-    seqs = [
-        row[0]
-        for row in database.execute(
-            f"SELECT seq FROM episodes WHERE pinned = 0 ORDER BY {order} LIMIT ?",
-            (count + held // _CHUNK,),
+    order = "seq"
+    if bounds.forgetting_policy == "least_used":
+        order = "use_score, seq"
+        # To be stored counts as a use.
+        database.execute(
+            "UPDATE episodes SET use_score = ? WHERE use_score IS NULL",
+            (now_ns / (bounds.use_half_life_s * 1e9),),
         )
-    ]
-    if len(seqs) < count or len(seqs) == held:
+    first = min(added, default=2**62)
+    wanted = count + held // _CHUNK
+    rows = database.execute(
+        f"SELECT seq FROM episodes WHERE pinned = 0 AND seq < ? ORDER BY {order} LIMIT ?",
+        (first, wanted),
+    )
+    seqs = [row[0] for row in rows]
+    if len(seqs) < count and len(added) > held - len(added):
+        seqs += sorted(added)[: min(count - len(seqs), len(added) - 1)]
+    if len(seqs) < count:
         raise StorageFailed(
-            f"the memory is full: {held - len(seqs):,} of its {held:,} episodes are pinned; unpin "
-            "some, or raise max_episodes or max_bytes"
+            f"the memory is full: of its {held - len(added):,} episodes only {len(seqs):,} are "
+            "not pinned; unpin some, or raise max_episodes or max_bytes"
         )
     if bounds.forgetting_policy == "consolidate":
         _consolidate(database, seqs)
@@ -171,7 +184,7 @@ class Uses:
             if row is not None:
                 database.execute(
                     "UPDATE episodes SET use_score = ? WHERE seq = ?",
-                    (_log_sum(row[0], score), seq),
+                    (_log_sum(score if row[0] is None else row[0], score), seq),
                 )
 
 

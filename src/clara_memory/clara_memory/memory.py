@@ -264,8 +264,9 @@ class EpisodicMemory:
             with self._store.transaction() as database:
                 changes = work(database)
                 self._uses.flush(database)
-                held = len(self._columns) + sum(change.added for change in changes)
-                gone = make_room(database, self.bounds, held, time.time_ns())
+                added = [change.seq for change in changes if change.added]
+                held = len(self._columns) + len(added)
+                gone = make_room(database, self.bounds, held, added, time.time_ns())
             with self._index:
                 for change in changes:
                     if change.added:

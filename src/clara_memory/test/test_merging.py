@@ -1,0 +1,72 @@
+# Copyright 2026 The Clara Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Taking in another robot's memory."""
+
+import pytest
+from clara_memory.formats import write_jsonl
+
+from clara_memory import Episode, EpisodicMemory, InvalidRequest
+
+
+@pytest.fixture
+def other(tmp_path):
+    path = tmp_path / "other.sqlite3"
+    with EpisodicMemory(path, robot="BOB") as memory:
+        memory.store_all(Episode(action="GO", object=f"ROOM_{number}") for number in range(1500))
+        with (tmp_path / "other.jsonl").open("w") as file:
+            write_jsonl(memory.episodes(), file)
+    return path
+
+
+@pytest.mark.parametrize("suffix", [".sqlite3", ".jsonl"])
+def test_every_episode_comes_once_with_its_id_and_where_it_is_from(other, suffix):
+    memory = EpisodicMemory()
+    memory.store_memory(action="GO", object="HOME")
+    seen = []
+    merged = memory.merge(other.with_suffix(suffix), progress=seen.append)
+    assert (merged.added, merged.already_known) == (1500, 0) and seen == [1000, 1500]
+    again = memory.merge(other.with_suffix(suffix))
+    assert (again.added, again.already_known) == (0, 1500)
+    (match,) = memory.query(object="ROOM_3", robots=["BOB"]).episodes
+    assert match.episode.source == "merge:BOB"
+    with EpisodicMemory(other, read_only=True) as theirs:
+        assert (
+            theirs.query(object="ROOM_3").episodes[0].episode.episode_id
+            == match.episode.episode_id
+        )
+
+
+def test_where_an_episode_came_from_first_stays(other, tmp_path):
+    between = tmp_path / "between.sqlite3"
+    with EpisodicMemory(between) as memory:
+        memory.merge(other, name="bob in the cellar")
+    memory = EpisodicMemory()
+    memory.merge(between, name="ada")
+    assert memory.query(object="ROOM_3").episodes[0].episode.source == "merge:bob in the cellar"
+
+
+def test_a_broken_line_is_named_and_nothing_is_taken(other):
+    lines = other.with_suffix(".jsonl").read_text().splitlines()
+    lines[1200] = lines[1200][:20]
+    other.with_suffix(".jsonl").write_text("\n".join(lines))
+    memory = EpisodicMemory()
+    with pytest.raises(InvalidRequest, match="line 1201"):
+        memory.merge(other.with_suffix(".jsonl"))
+    assert len(memory) == 0 and memory.query(object="ROOM_3").abstained
+
+
+@pytest.mark.parametrize("content", [None, b"\x00\xff\xfe", b"SQLite format 3\x00nonsense"])
+def test_what_is_no_memory_is_refused_by_name(tmp_path, content):
+    path = tmp_path / "x.bin"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(InvalidRequest, match=r"x\.bin"):
+        EpisodicMemory().merge(path)
+
+
+def test_a_memory_does_not_merge_itself(tmp_path):
+    with (
+        EpisodicMemory(tmp_path / "m.sqlite3") as memory,
+        pytest.raises(InvalidRequest, match="own file"),
+    ):
+        memory.merge(tmp_path / "m.sqlite3")
