@@ -19,7 +19,7 @@ SAME = 8.0  # decades that stand for the very same symbol
 INFLECTED = 6.0
 FLOOR = 1.5  # below this a resemblance is not worth a look
 MISTAKES = 0.03  # share of unknown fillers that may be taken for a known one
-LEAST_CHOICE = 10  # how many fillers chance chooses from at least, where that many are known
+LEAST_CHOICE = 10  # fillers that chance chooses from at least: what is asked is no accident
 
 # Similarity, and -log10 of the share of unrelated pairs that reach it.
 _SPELLING = (
@@ -69,10 +69,10 @@ def together(spelling: Decades, meaning: Decades) -> Decades:
     return both
 
 
-def believable(decades: float, choice: int, known: int, looks: int = 1) -> bool:
+def believable(decades: float, choice: int, looks: int = 1) -> bool:
     """Whether chance hardly ever (MISTAKES) offers so good a resemblance among `choice` fillers.
 
-    `known`: how many fillers the role has; `looks`: in how many ways they were compared.
+    `looks`: in how many ways they were compared.
     """
-    chances = max(choice, min(known, LEAST_CHOICE)) * looks
+    chances = max(choice, LEAST_CHOICE) * looks
     return bool(chances * 10.0**-decades <= MISTAKES)

@@ -28,7 +28,7 @@ from clara_memory.retrieval import CueMatch, Query
 from clara_memory.times import TIME_OF_DAY, DayTime, day_time
 
 NEAR_BEST = 0.999  # share of the best score that an episode needs, to fit as well
-NEAR_BEST_GRADED = 0.8  # the same where the cue holds a number, a position or a time
+NEAR_BEST_GRADED = 0.4  # the same where the cue holds a number, a position or a time
 _INDEXED_SHARE = 4  # with more than one in 4 episodes to look at, reading all is faster
 
 
@@ -285,7 +285,7 @@ def _likely(columns: Columns, cue: Cue) -> bool:
         return cue.count > 0
     known = len(columns.items[cue.filler.role])
     best = float(cue.lookup.decades.max())
-    return evidence.believable(best, known, known, cue.lookup.looks)
+    return evidence.believable(best, known, cue.lookup.looks)
 
 
 def _believed(columns: Columns, query: Query, cue: Cue, identity: int, others: list[Cue]) -> bool:
@@ -294,9 +294,9 @@ def _believed(columns: Columns, query: Query, cue: Cue, identity: int, others: l
     Chance chooses among the fillers of the episodes that fit the `others`.
     """
     assert cue.lookup is not None
-    known = choice = len(columns.items[cue.filler.role])
+    choice = len(columns.items[cue.filler.role])
     if others:
         rows = _admitted(columns, query, _rows_of_all(columns, others))
         choice = len(np.unique(columns.fillers_of(cue.filler.role, rows)[1]))
     decades = float(cue.lookup.decades[identity])
-    return evidence.believable(decades, choice, known, cue.lookup.looks)
+    return evidence.believable(decades, choice, cue.lookup.looks)

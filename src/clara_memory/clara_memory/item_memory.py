@@ -52,8 +52,9 @@ class Lookup:
 
     @property
     def certain(self) -> bool:
-        """Whether the cue is known itself, as it stands or inflected."""
-        return bool(self.similarity.max(initial=0.0) >= SAME_WORDS)
+        """Whether the cue is known itself, as it stands or inflected; a place never is alone."""
+        best = int(self.similarity.argmax())
+        return bool(self.similarity[best] >= SAME_WORDS and self.by[best] != Reading.POSITION)
 
     @property
     def graded(self) -> bool:
@@ -158,7 +159,7 @@ class ItemMemory:
             metres = np.linalg.norm(np.asarray(places) - np.asarray(cue.values), axis=1)
             found.put(ids, _near(np.exp(-metres)), evidence.SAME, Reading.POSITION)
         same = self.identity(cue)
-        if same:
+        if same and cue.kind is not Kind.POSITION:
             found.put(same, 1.0, evidence.SAME, Reading.SAME)
         return found
 

@@ -136,7 +136,7 @@ def _misspelt(text: str, known: set[int], items: Mapping[str, ItemMemory]) -> It
             best = int(found.similarity.argmax())
             decades = float(found.decades[best])
             if found.by[best] == Reading.SPELLING and evidence.believable(
-                decades, len(memory), len(memory), looks=len(places) * len(items)
+                decades, len(memory), looks=len(places) * len(items)
             ):
                 slips.append((-decades, place, filler))
     for _, place, filler in sorted(slips, key=lambda slip: slip[:2]):

@@ -3,7 +3,8 @@
 """Times as cues: "around noon", "in the morning", "at 14:30", a number of seconds; "yesterday".
 
 A time of day is a point on a circle of 24 hours, or a span of it; likeness falls off by a factor e
-for each hour outside. Local time is that of this machine on the day of the episode.
+for each hour away from the point, and for each quarter of an hour outside the span. Local time is
+that of this machine on the day of the episode.
 """
 
 import re
@@ -19,7 +20,7 @@ from clara_memory.errors import InvalidRequest
 TIME_OF_DAY = "time_of_day"
 DAY_S = 86_400.0
 _HOUR_S = 3_600.0
-_NEAR = 0.24  # 1.4 hours outside
+_NEAR = 0.24  # 1.4 hours away
 _SPANS = {
     "midnight": (0.0, 0.0),
     "noon": (12.0, 0.0),
@@ -57,10 +58,10 @@ class DayTime:
     end_s: float
 
     def similarity(self, moments_ns: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Return how near moments are to the span, shape (n,): 1 within, exp(-hours) outside."""
+        """Return how near moments are to the span, shape (n,): 1 within, 0 far outside."""
         middle, half = (self.begin_s + self.end_s) / 2, (self.end_s - self.begin_s) / 2
         away = np.abs((_seconds_of_day(moments_ns) - middle + DAY_S / 2) % DAY_S - DAY_S / 2)
-        near = np.exp(-np.maximum(away - half, 0.0) / _HOUR_S)
+        near = np.exp(-np.maximum(away - half, 0.0) / (_HOUR_S / 4 if half else _HOUR_S))
         return np.where(near < _NEAR, 0.0, near).astype(np.float32)
 
 

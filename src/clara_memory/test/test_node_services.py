@@ -1,0 +1,194 @@
+# Copyright 2026 The Clara Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Forgetting, pinning, merging, patterns and watched actions, over real DDS."""
+
+import threading
+
+import pytest
+from rclpy.action import ActionClient, ActionServer, CancelResponse
+from rclpy.executors import MultiThreadedExecutor
+from service_msgs.msg import ServiceEventInfo
+from unique_identifier_msgs.msg import UUID
+
+from clara_interfaces.action import Chat
+from clara_interfaces.msg import CueMatch, Episode, Match, RoleFiller
+from clara_interfaces.srv import (
+    ForgetEpisodes,
+    GetMemoryStats,
+    MergeMemory,
+    PinEpisodes,
+    QueryMemory,
+    StoreEpisode,
+)
+from clara_memory import Episode as Remembered
+from clara_memory import EpisodicMemory
+
+pytestmark = pytest.mark.usefixtures("domain")
+
+
+def store(peer, **fields):
+    request = StoreEpisode.Request(episode=Episode(**fields))
+    return peer.call(StoreEpisode, "memory/store", request).episode_id
+
+
+def query(peer, **fields):
+    return peer.call(QueryMemory, "memory/query", QueryMemory.Request(**fields))
+
+
+def forget(peer, **fields):
+    return peer.call(ForgetEpisodes, "memory/forget", ForgetEpisodes.Request(**fields))
+
+
+def test_forget_counts_first_and_then_forgets(node, peer):
+    for thing in ("CUP", "CUP", "PLATE"):
+        store(peer, action="PICK_UP", object=thing)
+    cup = RoleFiller(role="object", filler="cup")
+    assert forget(peer, where=[cup], dry_run=True).forgotten == 2
+    assert query(peer, cue=[cup]).matches == 2
+    assert forget(peer, where=[cup], reason="a test").forgotten == 2
+    gone = query(peer, cue=[cup])
+    assert gone.abstained and gone.searched == 1
+    refused = forget(peer)
+    assert refused.error_code == ForgetEpisodes.Response.INVALID_REQUEST
+    assert "say what to forget" in refused.error_msg
+
+
+def test_a_reading_says_what_was_meant(node, peer):
+    store(peer, action="PICK_UP", object="TEAPOT")
+    found = query(peer, cue=[RoleFiller(role="object", filler="teapto")])
+    (reading,) = found.readings
+    assert (reading.nearest, reading.by, reading.accepted) == ("TEAPOT", CueMatch.SPELLING, True)
+    unknown = query(peer, cue=[RoleFiller(role="object", filler="tearoom")])
+    assert unknown.abstained and unknown.readings[0].nearest == "TEAPOT"
+    assert not query(peer, cue=[unknown.readings[0].cue], guess=True).abstained
+
+
+def test_pinned_episodes_outlive_the_cap_and_the_figures_say_so(start, peer):
+    start(autostart=True, max_episodes=10)
+    peer.until(lambda: peer.state() == "active", "the node to be active")
+    dear = store(peer, action="SING", object="SONG")
+    request = PinEpisodes.Request(episode_ids=[dear])
+    assert peer.call(PinEpisodes, "memory/pin", request).changed == 1
+    for number in range(15):
+        store(peer, action="WALK", object=f"ROOM_{number}")
+    figures = peer.call(GetMemoryStats, "memory/stats")
+    assert (figures.pinned, figures.max_episodes) == (1, 10)
+    assert figures.episodes <= 10 and figures.forgotten == 16 - figures.episodes
+    assert query(peer, cue=[RoleFiller(role="action", filler="SING")]).matches == 1
+    refused = peer.call(PinEpisodes, "memory/pin", PinEpisodes.Request(episode_ids=["nobody"]))
+    assert refused.error_code == PinEpisodes.Response.INVALID_REQUEST
+
+
+def test_merge_takes_in_another_memory_once(node, peer, tmp_path):
+    with EpisodicMemory(tmp_path / "bob.sqlite3", robot="BOB") as other:
+        other.store_all(Remembered(action="GO", object=f"ROOM_{n}") for n in range(50))
+    request = MergeMemory.Request(path=str(tmp_path / "bob.sqlite3"))
+    merged = peer.call(MergeMemory, "memory/merge", request)
+    assert (merged.error_code, merged.added, merged.already_known) == (0, 50, 0)
+    again = peer.call(MergeMemory, "memory/merge", request)
+    assert (again.added, again.already_known) == (0, 50)
+    assert query(peer, robots=["BOB"]).matches == 50
+    missing = peer.call(MergeMemory, "memory/merge", MergeMemory.Request(path="/nowhere/x"))
+    assert missing.error_code == MergeMemory.Response.INVALID_REQUEST
+    assert "/nowhere/x" in missing.error_msg
+
+
+def test_an_episode_that_fits_a_pattern_is_announced(start, peer):
+    start(autostart=True, match_patterns="['action=DROP outcome=FAILED', 'object=CUP']")
+    peer.until(lambda: peer.state() == "active", "the node to be active")
+    heard = []
+    peer.node.create_subscription(Match, "memory/match", heard.append, 100)
+    peer.until(lambda: peer.node.count_publishers("/clara/memory/match"), "its publisher")
+    store(peer, action="PICK_UP", object="PLATE")
+    store(peer, action="DROP", object="CUP", result="FAILED")
+    peer.until(lambda: len(heard) == 2, "two matches")
+    assert {match.pattern for match in heard} == {"action=DROP outcome=FAILED", "object=CUP"}
+    assert {match.episode.object for match in heard} == {"CUP"}
+
+
+@pytest.fixture
+def server(peer):
+    """An ordinary action server that knows nothing of memory, on a thread of its own."""
+    node = peer.node
+    released = threading.Event()
+
+    def execute(goal):
+        released.wait(20.0)
+        if goal.is_cancel_requested:
+            goal.canceled()
+        elif goal.request.text == "fail":
+            goal.abort()
+        else:
+            goal.succeed()
+        return Chat.Result()
+
+    import rclpy
+
+    own = rclpy.create_node("some_robot", namespace="clara", context=peer.context)
+    made = ActionServer(
+        own, Chat, "greet", execute, cancel_callback=lambda goal: CancelResponse.ACCEPT
+    )
+    executor = MultiThreadedExecutor(2, context=peer.context)
+    executor.add_node(own)
+    thread = threading.Thread(target=executor.spin, daemon=True)
+    thread.start()
+    made.released = released
+    made.client = ActionClient(node, Chat, "greet")
+    yield made
+    released.set()
+    executor.shutdown()
+    thread.join(10.0)
+    made.destroy()
+    own.destroy_node()
+
+
+def goal(peer, server, text):
+    assert server.client.wait_for_server(20.0)
+    asked = server.client.send_goal_async(Chat.Goal(text=text))
+    peer.until(asked.done, "the goal to be accepted")
+    return asked.result()
+
+
+def test_the_goals_of_an_action_server_become_episodes(server, start, peer):
+    server.released.set()
+    ended = goal(peer, server, "before anybody watched").get_result_async()
+    peer.until(ended.done, "its end")
+    start(autostart=True, watched_actions="['/clara/greet']")
+    peer.until(lambda: peer.state() == "active", "the node to be active")
+    watching = "/clara/greet/_action/status"
+    peer.until(lambda: peer.node.count_subscribers(watching) >= 2, "memory to watch")
+    server.released.clear()
+    handles = [goal(peer, server, text) for text in ("hello", "fail", "stop")]
+    canceled = handles[2].cancel_goal_async()
+    peer.until(canceled.done, "the cancel to be accepted")
+    server.released.set()
+    cue = [RoleFiller(role="action", filler="GREET")]
+    found = peer.until(
+        lambda: (answer := query(peer, cue=cue)).matches >= 3 and answer, "three episodes"
+    )
+    outcomes = {match.episode.action_id: match.episode.outcome for match in found.episodes}
+    wanted = (Episode.SUCCEEDED, Episode.FAILED, Episode.CANCELED)
+    for handle, outcome in zip(handles, wanted, strict=True):
+        assert outcomes[bytes(handle.goal_id.uuid).hex()] == outcome
+    assert found.matches == 3
+
+
+def test_what_was_asked_of_an_action_server_is_context_where_it_can_be_seen(server, start, peer):
+    start(autostart=True, watched_actions="['/clara/greet:clara_interfaces/action/Chat']")
+    peer.until(lambda: peer.state() == "active", "the node to be active")
+    # rclpy of Jazzy cannot switch introspection of actions on: its topic is published here.
+    kind = Chat.Impl.SendGoalService.Event
+    events = peer.publisher(kind, "greet/_action/send_goal/_service_event")
+    identity = UUID(uuid=list(range(16)))
+    request = Chat.Impl.SendGoalService.Request(goal_id=identity)
+    request.goal.text = "hello"
+    request.goal.max_tokens = 7
+    info = ServiceEventInfo(event_type=ServiceEventInfo.REQUEST_RECEIVED)
+    events.publish(kind(info=info, request=[request]))
+    asked = server.client.send_goal_async(Chat.Goal(text="hello"), goal_uuid=identity)
+    peer.until(asked.done, "the goal to be accepted")
+    server.released.set()
+    cue = [RoleFiller(role="text", filler="hello")]
+    found = peer.until(lambda: (answer := query(peer, cue=cue)).matches and answer, "the episode")
+    context = {filler.role: filler for filler in found.episodes[0].episode.context}
+    assert context["text"].filler == "hello" and list(context["max_tokens"].values) == [7.0]
