@@ -9,12 +9,13 @@ import os
 import platform
 import statistics
 from collections.abc import Sequence
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
+_PACKAGES = ("numpy", "llama-cpp-python", "rapidfuzz", "wordllama", "faiss-cpu", "usearch")
 RESULTS = Path(__file__).resolve().parent / "results"
 
 
@@ -48,9 +49,15 @@ def machine() -> dict[str, object]:
         "cores": os.cpu_count(),
         "python": platform.python_version(),
         "ros_distro": os.environ.get("ROS_DISTRO", ""),
-        "numpy": version("numpy"),
-        "llama-cpp-python": version("llama-cpp-python"),
+        **{name: _version(name) for name in _PACKAGES},
     }
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"
 
 
 def report(name: str, title: str, rows: dict[str, str], figures: dict[str, object]) -> None:

@@ -238,13 +238,12 @@ def _fitting(columns: Columns, query: Query, cues: list[Cue]) -> Fit:
 
 def _rows_of_all(columns: Columns, cues: list[Cue]) -> Rows:
     """Return the positions that fit every cue, ascending."""
-    rows: Rows = np.arange(len(columns))
     indexed = [cue for cue in cues if cue.indexed]
     first = min(indexed, key=lambda cue: cue.count, default=None)
     if first is not None and first.count * _INDEXED_SHARE < len(columns):
         rows = first.rows()
     else:
-        first = None
+        first, rows = None, np.arange(len(columns))
     for cue in sorted(cues, key=lambda cue: cue.count):
         if cue is not first:
             rows = rows[cue.at(rows) > 0]

@@ -466,7 +466,7 @@ class EpisodicMemory:
             ranking = rank(self._columns, query, recognised, reason=reason)
         if self.bounds.forgetting_policy == "least_used":
             self._uses.count((int(seq) for seq in ranking.seqs), time.time_ns())
-        return resolve(ranking, [*query.cue, *recognised], self._store.fetch)
+        return resolve(ranking, [*query.cue, *recognised], self._store)
 
     def stats(self) -> Stats:
         """Return the figures of the memory."""

@@ -6,14 +6,14 @@ A candidate's score is its share of the scores of all that fit; its support, suc
 time are counted over the same episodes.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from clara_memory.columns import Columns, Rows
-from clara_memory.episode import STANDARD_ROLES, Episode, Outcome, RoleFiller
+from clara_memory.episode import STANDARD_ROLES, Outcome, RoleFiller
 from clara_memory.fitting import Fit, fit, nothing
 from clara_memory.retrieval import (
     DEFAULT_MAX_EPISODES,
@@ -26,6 +26,7 @@ from clara_memory.retrieval import (
     Query,
     RoleAnswer,
 )
+from clara_memory.store import Store
 
 _HEAD = 4096  # rows that are put in order first: most candidates have their episodes there
 
@@ -137,25 +138,26 @@ def _best(scores: NDArray[np.float32], ends: Rows, count: int) -> Rows:
     return places[order][:count]
 
 
-def resolve(
-    ranking: Ranking,
-    understood: Iterable[RoleFiller],
-    fetch: Callable[[Iterable[int]], Mapping[int, Episode]],
-) -> Answer:
-    """Return the Answer of a Ranking, with its episodes read from the store by `fetch`."""
+def resolve(ranking: Ranking, understood: Iterable[RoleFiller], store: Store) -> Answer:
+    """Return the Answer of a Ranking, with its episodes and their ids read from the store.
+
+    What was forgotten in between is left out.
+    """
     behind = [seqs for answer in ranking.answers for _, seqs in answer.candidates]
-    wanted = np.unique(np.concatenate([ranking.seqs, *behind]))
-    episodes = fetch(int(seq) for seq in wanted)
+    wanted = np.unique(np.concatenate([ranking.seqs[:0], *behind]))
+    ids = store.ids_of(wanted.tolist())
+    episodes = store.fetch(ranking.seqs.tolist())
     answers = []
     for answer in ranking.answers:
         candidates = tuple(
-            replace(candidate, episode_ids=tuple(episodes[int(seq)].episode_id for seq in seqs))
+            replace(candidate, episode_ids=tuple(ids[seq] for seq in seqs.tolist() if seq in ids))
             for candidate, seqs in answer.candidates
         )
         answers.append(RoleAnswer(answer.role, candidates, answer.reason))
     matches = tuple(
         EpisodeMatch(float(score), episodes[int(seq)])
         for seq, score in zip(ranking.seqs, ranking.scores, strict=True)
+        if int(seq) in episodes
     )
     return Answer(
         tuple(answers),

@@ -177,29 +177,22 @@ class Store:
 
     def seqs_of(self, episode_ids: Sequence[str]) -> dict[str, int]:
         """Return the row numbers of these ids; ids that are not there are left out."""
-        found: dict[str, int] = {}
-        for begin in range(0, len(episode_ids), _BATCH):
-            some = episode_ids[begin : begin + _BATCH]
-            marks = ", ".join("?" * len(some))
-            found |= dict(
-                self.read(
-                    f"SELECT episode_id, seq FROM episodes WHERE episode_id IN ({marks})", some
-                )
-            )
-        return found
+        return dict(self._in("SELECT episode_id, seq FROM episodes WHERE episode_id", episode_ids))
 
-    def fetch(self, seqs: Iterable[int]) -> dict[int, Episode]:
-        """Return the episodes of these row numbers."""
-        wanted = list(seqs)
-        found: dict[int, Episode] = {}
-        for begin in range(0, len(wanted), _BATCH):
-            some = wanted[begin : begin + _BATCH]
-            marks = ", ".join("?" * len(some))
-            for row in self.read(
-                f"SELECT seq, {_COLUMNS}, checksum FROM episodes WHERE seq IN ({marks})", some
-            ):
-                found[row[0]] = self._episode(row)
-        return found
+    def ids_of(self, seqs: Sequence[int]) -> dict[int, str]:
+        """Return the episode ids of these row numbers."""
+        return dict(self._in("SELECT seq, episode_id FROM episodes WHERE seq", seqs))
+
+    def _in(self, select: str, values: Sequence[Any]) -> Iterator[tuple[Any, ...]]:
+        """Yield the rows of a SELECT whose last column is one of the values."""
+        for begin in range(0, len(values), _BATCH):
+            some = values[begin : begin + _BATCH]
+            yield from self.read(f"{select} IN ({', '.join('?' * len(some))})", some)
+
+    def fetch(self, seqs: Sequence[int]) -> dict[int, Episode]:
+        """Return the episodes of these row numbers; raises StorageFailed where one is damaged."""
+        rows = self._in(f"SELECT seq, {_COLUMNS}, checksum FROM episodes WHERE seq", seqs)
+        return {row[0]: self._episode(row) for row in rows}
 
     def episodes(self) -> Iterator[Episode]:
         """Yield all episodes in the order they were stored."""
