@@ -1,56 +1,25 @@
 # Copyright 2026 The Clara Authors
 # SPDX-License-Identifier: Apache-2.0
-"""The command `clara-memory`: store, query, stats and export, with a running node or on a file.
+"""The command `clara-memory`, with a running node or on a file.
 
-A file can be read while a node has it open; storing into it needs the node to be stopped.
+A file can be read while a node has it open; changing it needs the node to be stopped.
 """
 
 import json
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import click
 
-from clara_memory import tables
-from clara_memory.episode import STANDARD_ROLES, Episode, Kind, Outcome, RoleFiller
-from clara_memory.errors import InvalidRequest, MemoryFault
+from clara_memory import cli_files, cli_people, tables
+from clara_memory.cli_options import as_number, door, parse_role, roles, to_ns, where
+from clara_memory.episode import STANDARD_ROLES, Episode, Outcome, RoleFiller
+from clara_memory.errors import MemoryFault
 from clara_memory.formats import write_jsonl
 from clara_memory.memory import EpisodicMemory
 from clara_memory.retrieval import MAX_EPISODES, MAX_TOP_K, Query
-
-
-def where(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options that say which memory is meant."""
-    for option in (
-        click.option("--file", type=click.Path(path_type=Path), help="The memory's file."),
-        click.option("--namespace", default="clara", show_default=True, help="Of the node."),
-        click.option(
-            "--timeout",
-            type=click.FloatRange(0.1, 600),
-            default=10.0,
-            show_default=True,
-            help="Seconds to wait for the node.",
-        ),
-        click.option("--json", "as_json", is_flag=True, help="Print JSON."),
-    ):
-        command = option(command)
-    return command
-
-
-def roles(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add an option for each standard role, and one for all others."""
-    command = click.option(
-        "--role", "others", multiple=True, metavar="ROLE=FILLER", help="Any other role."
-    )(command)
-    for role in reversed(STANDARD_ROLES):
-        command = click.option(f"--{role}", default="", help=f"Filler of the role {role}.")(
-            command
-        )
-    return command
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -77,7 +46,7 @@ def store(
     **at: Any,
 ) -> None:
     """Store one episode and print its id."""
-    context = tuple(_as_number(filler) for filler in map(_parse_role, others))
+    context = tuple(as_number(filler) for filler in map(parse_role, others))
     episode = Episode(
         subject=subject,
         action=action,
@@ -87,7 +56,7 @@ def store(
         robot=robot,
         context=context,
     )
-    with _door(at, write=True) as memory:
+    with door(at, write=True) as memory:
         if isinstance(memory, EpisodicMemory):
             identity = memory.store(episode, source="file").episode_id
         else:
@@ -113,6 +82,8 @@ def store(
     help="Only this outcome; may be repeated.",
 )
 @click.option("--robot", "robots", multiple=True, help="Only this robot; may be repeated.")
+@click.option("--half-life", type=float, default=0.0, help="Seconds in which age counts half.")
+@click.option("--guess", is_flag=True, help="Go on with the nearest filler, however unlike.")
 @where
 def query(
     text: tuple[str, ...],
@@ -124,22 +95,26 @@ def query(
     until: datetime | None,
     outcomes: tuple[str, ...],
     robots: tuple[str, ...],
+    half_life: float,
+    guess: bool,
     **at: Any,
 ) -> None:
     """Ask by roles, by free TEXT, or both; without either, list the latest episodes."""
     cue = [RoleFiller(role, at[role]) for role in STANDARD_ROLES if at[role]]
     asked = Query(
-        cue=(*cue, *map(_parse_role, others)),
+        cue=(*cue, *map(parse_role, others)),
         text=" ".join(text),
         ask=ask,
         top_k=top_k,
         max_episodes=max_episodes,
-        since_ns=_to_ns(since),
-        until_ns=_to_ns(until),
+        since_ns=to_ns(since),
+        until_ns=to_ns(until),
         outcomes=tuple(Outcome[name.upper()] for name in outcomes),
         robots=robots,
+        recency_half_life_s=half_life,
+        guess=guess,
     )
-    with _door(at) as memory:
+    with door(at) as memory:
         answer = memory.ask(asked)
     if at["as_json"]:
         click.echo(json.dumps(tables.answer_to_json(answer), ensure_ascii=False))
@@ -151,7 +126,7 @@ def query(
 @where
 def stats(**at: Any) -> None:
     """Show the figures of the memory."""
-    with _door(at) as memory:
+    with door(at) as memory:
         figures = memory.stats()
     if at["as_json"]:
         click.echo(json.dumps(tables.stats_to_json(figures), ensure_ascii=False))
@@ -169,12 +144,12 @@ def stats(**at: Any) -> None:
 def export(output: Path | None, **at: Any) -> None:
     """Write all episodes as JSONL, one a line."""
     if at["file"] is None:
-        with _door(at) as node:
+        with door(at) as node:
             path = Path(node.stats().path)
         if not path.is_file():
             raise MemoryFault(f"the node's file {path} is not on this machine: export there")
         at["file"] = path
-    with _door(at) as memory:
+    with door(at) as memory:
         if output is None:
             write_jsonl(memory.episodes(), sys.stdout)
             return
@@ -191,44 +166,8 @@ def export(output: Path | None, **at: Any) -> None:
         click.echo(f"{count} episodes written to {output}")
 
 
-@contextmanager
-def _door(at: dict[str, Any], *, write: bool = False) -> Iterator[Any]:
-    if at["file"] is not None:
-        with EpisodicMemory(at["file"], read_only=not write) as memory:
-            if memory.set_aside:
-                click.echo(f"{at['file']} was damaged: set aside as {memory.set_aside}", err=True)
-            yield memory
-        return
-    try:
-        # ROS is needed only here: with --file the command runs without it.
-        from clara_memory.node_client import NodeClient
-    except ImportError as error:
-        raise MemoryFault(
-            f"ROS 2 is not set up here ({error}): source it, or use --file PATH"
-        ) from error
-    client = NodeClient(at["namespace"], at["timeout"])
-    try:
-        yield client
-    finally:
-        client.close()
-
-
-def _parse_role(written: str) -> RoleFiller:
-    role, equals, filler = written.partition("=")
-    if not equals:
-        raise InvalidRequest("--role", f"is {written!r}: write it as place=dock")
-    return RoleFiller(role.strip(), filler.strip())
-
-
-def _as_number(filler: RoleFiller) -> RoleFiller:
-    try:
-        return RoleFiller(filler.role, "", Kind.NUMBER, (float(filler.filler),))
-    except ValueError:
-        return filler
-
-
-def _to_ns(moment: datetime | None) -> int:
-    return 0 if moment is None else int(moment.timestamp() * 1e9)
+for command in (*cli_people.COMMANDS, *cli_files.COMMANDS):
+    commands.add_command(command)
 
 
 def main() -> None:

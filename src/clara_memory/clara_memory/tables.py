@@ -33,6 +33,10 @@ def answer_to_json(answer: Answer) -> dict[str, Any]:
             {"score": match.score, "episode": episode_to_json(match.episode)}
             for match in answer.episodes
         ],
+        "readings": [
+            {**asdict(reading), "cue": filler_to_json(reading.cue), "by": reading.by.name}
+            for reading in answer.readings
+        ],
         "understood": [filler_to_json(filler) for filler in answer.understood],
         "matches": answer.matches,
         "searched": answer.searched,
@@ -53,6 +57,9 @@ def show_answer(answer: Answer) -> None:
         highlight=False,
     )
     if answer.abstained:
+        for reading in answer.readings:
+            if reading.nearest and not reading.accepted:
+                console.print(escape(f"Did you mean {reading.nearest}?"), highlight=False)
         for reason in dict.fromkeys(role.reason for role in answer.answers):
             console.print(escape(f"I do not know: {reason}"), highlight=False)
         return
@@ -69,7 +76,7 @@ def show_answer(answer: Answer) -> None:
                 str(candidate.support),
                 str(candidate.succeeded),
                 str(candidate.failed),
-                _moment(candidate.last_ns),
+                moment(candidate.last_ns),
             )
     console.print(candidates)
     identity = Column("episode", no_wrap=True, min_width=16)
@@ -80,9 +87,9 @@ def show_answer(answer: Answer) -> None:
         episodes.add_row(
             f"{match.score:.2f}",
             escape(episode.episode_id),
-            escape(_what(episode)),
+            escape(what(episode)),
             escape(episode.result),
-            _moment(episode.end_ns),
+            moment(episode.end_ns),
         )
     console.print(episodes)
 
@@ -96,13 +103,15 @@ def show_stats(stats: Stats) -> None:
         ("succeeded", stats.succeeded),
         ("failed", stats.failed),
         ("pending", stats.pending),
-        ("oldest", _moment(stats.oldest_ns)),
-        ("latest", _moment(stats.latest_ns)),
+        ("oldest", moment(stats.oldest_ns)),
+        ("latest", moment(stats.latest_ns)),
         ("events received", counts.events),
         ("results received", counts.results),
         ("duplicates", counts.duplicates),
         ("orphans", counts.orphans),
         *((f"different {role}s", known) for role, known in stats.vocabulary.items()),
+        ("forgotten", stats.forgotten),
+        ("pinned", stats.pinned),
         ("bytes", f"{stats.bytes:,}"),
         ("path", stats.path),
     ):
@@ -110,11 +119,13 @@ def show_stats(stats: Stats) -> None:
     Console().print(table)
 
 
-def _moment(time_ns: int) -> str:
+def moment(time_ns: int) -> str:
+    """Return a time in ns as local time for people."""
     return datetime.fromtimestamp(time_ns / 1e9).isoformat(" ", "seconds") if time_ns else "-"
 
 
-def _what(episode: Episode) -> str:
+def what(episode: Episode) -> str:
+    """Return what was done, to what and how, in one line."""
     done = " ".join(filter(None, (episode.subject, episode.action, episode.object)))
     roles = ", ".join(str(filler) for filler in (*episode.context, *episode.effects))
     return (

@@ -1,0 +1,207 @@
+# Copyright 2026 The Clara Authors
+# SPDX-License-Identifier: Apache-2.0
+"""`clara-memory forget`, `pin`, `import`, `merge`, `rebuild`, `verify`: what changes a memory.
+
+Before anything is forgotten it is counted, and the count confirmed.
+"""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import click
+from click.shell_completion import get_completion_class
+from rich.console import Console
+from rich.progress import Progress
+
+from clara_memory.bag import read_bag
+from clara_memory.cli_options import as_number, door, parse_role, roles, to_ns, where
+from clara_memory.episode import STANDARD_ROLES, RoleFiller
+from clara_memory.errors import InvalidRequest, MemoryFault, NotAMemory
+from clara_memory.formats import read_jsonl
+from clara_memory.memory import EpisodicMemory
+
+_BATCH = 1000
+
+
+@click.command()
+@click.argument("episode_ids", nargs=-1)
+@roles
+@click.option("--since", type=click.DateTime(), help="Ended at or after (local time).")
+@click.option("--until", type=click.DateTime(), help="Ended at or before (local time).")
+@click.option("--reason", default="", help="Kept in the audit log.")
+@click.option("--dry-run", is_flag=True, help="Only count.")
+@click.option("--yes", is_flag=True, help="Do not ask again.")
+@where
+def forget(
+    episode_ids: tuple[str, ...],
+    others: tuple[str, ...],
+    since: datetime | None,
+    until: datetime | None,
+    reason: str,
+    dry_run: bool,
+    yes: bool,
+    **at: Any,
+) -> None:
+    """Forget episodes for good: those with EPISODE_IDS, or those that fit all that is given."""
+    asked = {role: at.pop(role) for role in STANDARD_ROLES}
+    fillers = [RoleFiller(role, filler) for role, filler in asked.items() if filler]
+    conditions: dict[str, Any] = {
+        "episode_ids": episode_ids,
+        "where": [*fillers, *(as_number(parse_role(other)) for other in others)],
+        "since_ns": to_ns(since),
+        "until_ns": to_ns(until),
+    }
+    with door(at, write=not dry_run) as memory:
+        count = memory.forget(**conditions, dry_run=True)
+        forgotten = 0
+        if count and not dry_run:
+            if not yes:
+                click.confirm(f"Forget {count} episodes for good?", abort=True, err=True)
+            forgotten = memory.forget(**conditions, reason=reason)
+    if at["as_json"]:
+        click.echo(json.dumps({"fit": count, "forgotten": forgotten}))
+    elif dry_run:
+        click.echo(f"{count} episodes would be forgotten")
+    else:
+        click.echo(f"{forgotten} episodes forgotten")
+
+
+@click.command()
+@click.argument("episode_ids", nargs=-1, required=True)
+@click.option("--undo", is_flag=True, help="Unpin them.")
+@where
+def pin(episode_ids: tuple[str, ...], undo: bool, **at: Any) -> None:
+    """Keep episodes whatever the forgetting policy says."""
+    with door(at, write=True) as memory:
+        changed = memory.pin(episode_ids, not undo)
+    click.echo(json.dumps({"changed": changed}) if at["as_json"] else f"{changed} changed")
+
+
+@click.command("import")
+@click.argument("path", type=click.Path(path_type=Path))
+@where
+def import_(path: Path, **at: Any) -> None:
+    """Take in the episodes of a JSONL export, all or none; needs --file."""
+    with _file(at) as memory, _progress(at, f"reading {path}") as advance:
+        try:
+            with path.open(encoding="utf-8") as file:
+                episodes = []
+                for episode in read_jsonl(file):
+                    episodes.append(episode)
+                    if len(episodes) % _BATCH == 0:
+                        advance(len(episodes))
+        except UnicodeDecodeError as error:
+            raise InvalidRequest("path", f"{path} is not UTF-8 JSONL") from error
+        except OSError as error:
+            raise InvalidRequest("path", f"{path} cannot be read: {error.strerror}") from error
+        added = len(memory.store_all(episodes))
+    _tell(at, added, len(episodes) - added)
+
+
+@click.command()
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option("--name", default="", help="What to call it; its robot's name otherwise.")
+@where
+def merge(path: Path, name: str, **at: Any) -> None:
+    """Take in another robot's memory: its file, or a JSONL export of it."""
+    with door(at, write=True) as memory:
+        if isinstance(memory, EpisodicMemory):
+            with _progress(at, f"merging {path}") as advance:
+                merged = memory.merge(path, name, progress=advance)
+        else:
+            merged = memory.merge(path.absolute(), name)
+    _tell(at, merged.added, merged.already_known)
+
+
+@click.command()
+@click.argument("bag", type=click.Path(path_type=Path))
+@where
+def rebuild(bag: Path, **at: Any) -> None:
+    """Make the memory anew from a recorded BAG (MCAP) of action_event and action_result."""
+    with _file(at) as memory, _progress(at, f"reading {bag}") as advance:
+        before = len(memory)
+        count = 0
+        batch = []
+        for arrived in read_bag(bag):
+            batch.append(arrived)
+            count += 1
+            if len(batch) == _BATCH:
+                memory.record_arrived(batch)
+                batch = []
+                advance(count)
+        memory.record_arrived(batch)
+        added = len(memory) - before
+    if at["as_json"]:
+        click.echo(json.dumps({"messages": count, "added": added}))
+    else:
+        click.echo(f"{count} messages read, {added} episodes made")
+
+
+@click.command()
+@where
+def verify(**at: Any) -> None:
+    """Check the file and every row of it; needs --file, and fails when anything is damaged."""
+    if at["file"] is None:
+        raise MemoryFault("verify needs the memory's file: --file PATH")
+    wrong: list[str] = []
+    count = 0
+    try:
+        with (
+            EpisodicMemory(at["file"], read_only=True) as memory,
+            _progress(at, f"checking {at['file']}", len(memory)) as advance,
+        ):
+            for count, problem in memory.verify():
+                wrong += [problem] if problem else []
+                if count % _BATCH == 0:
+                    advance(count)
+    except NotAMemory as error:
+        wrong.append(str(error))
+    if at["as_json"]:
+        click.echo(json.dumps({"episodes": count, "damage": wrong}, ensure_ascii=False))
+    for problem in wrong if not at["as_json"] else ():
+        click.echo(problem)
+    if wrong:
+        raise MemoryFault(f"{at['file']} is damaged in {len(wrong)} places")
+    if not at["as_json"]:
+        click.echo(f"{count:,} episodes, all sound")
+
+
+@click.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+@click.pass_context
+def completion(context: click.Context, shell: str) -> None:
+    """Print what makes a SHELL complete this command: eval "$(clara-memory completion bash)"."""
+    kind = get_completion_class(shell)
+    assert kind is not None
+    root = context.find_root().command
+    click.echo(kind(root, {}, "clara-memory", "_CLARA_MEMORY_COMPLETE").source())
+
+
+@contextmanager
+def _file(at: dict[str, Any]) -> Iterator[EpisodicMemory]:
+    if at["file"] is None:
+        raise MemoryFault("this needs the memory's file: --file PATH (stop the node first)")
+    with door(at, write=True) as memory:
+        yield memory
+
+
+@contextmanager
+def _progress(at: dict[str, Any], what: str, total: int | None = None) -> Iterator[Any]:
+    console = Console(stderr=True)
+    with Progress(console=console, disable=at["as_json"] or not console.is_terminal) as shown:
+        task = shown.add_task(what, total=total)
+        yield lambda count: shown.update(task, completed=count)
+
+
+def _tell(at: dict[str, Any], added: int, already_known: int) -> None:
+    if at["as_json"]:
+        click.echo(json.dumps({"added": added, "already_known": already_known}))
+    else:
+        click.echo(f"{added} episodes added, {already_known} were known already")
+
+
+COMMANDS = (forget, pin, import_, merge, rebuild, verify, completion)

@@ -1,0 +1,99 @@
+# Copyright 2026 The Clara Authors
+# SPDX-License-Identifier: Apache-2.0
+"""What the commands of `clara-memory` share: options, and the door to a file or a running node."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from clara_memory.episode import STANDARD_ROLES, Kind, RoleFiller
+from clara_memory.errors import InvalidRequest, MeaningUnavailable, MemoryFault
+from clara_memory.meaning import Embedder, wordllama_embedder
+from clara_memory.memory import EpisodicMemory
+
+
+def where(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that say which memory is meant."""
+    for option in (
+        click.option("--file", type=click.Path(path_type=Path), help="The memory's file."),
+        click.option("--namespace", default="clara", show_default=True, help="Of the node."),
+        click.option(
+            "--timeout",
+            type=click.FloatRange(0.1, 600),
+            default=10.0,
+            show_default=True,
+            help="Seconds to wait for the node.",
+        ),
+        click.option("--json", "as_json", is_flag=True, help="Print JSON."),
+    ):
+        command = option(command)
+    return command
+
+
+def roles(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add an option for each standard role, and one for all others."""
+    command = click.option(
+        "--role", "others", multiple=True, metavar="ROLE=FILLER", help="Any other role."
+    )(command)
+    for role in reversed(STANDARD_ROLES):
+        command = click.option(f"--{role}", default="", help=f"Filler of the role {role}.")(
+            command
+        )
+    return command
+
+
+@contextmanager
+def door(at: dict[str, Any], *, write: bool = False) -> Iterator[Any]:
+    """Give the memory of the file, or a client of the running node."""
+    if at["file"] is not None:
+        with EpisodicMemory(at["file"], read_only=not write, meaning=_meaning(write)) as memory:
+            if memory.set_aside:
+                click.echo(f"{at['file']} was damaged: set aside as {memory.set_aside}", err=True)
+            yield memory
+        return
+    try:
+        # ROS is needed only here: with --file the command runs without it.
+        from clara_memory.node_client import NodeClient
+    except ImportError as error:
+        raise MemoryFault(
+            f"ROS 2 is not set up here ({error}): source it, or use --file PATH"
+        ) from error
+    client = NodeClient(at["namespace"], at["timeout"])
+    try:
+        yield client
+    finally:
+        client.close()
+
+
+def parse_role(written: str) -> RoleFiller:
+    """Return the filler of an option place=dock."""
+    role, equals, filler = written.partition("=")
+    if not equals:
+        raise InvalidRequest("--role", f"is {written!r}: write it as place=dock")
+    return RoleFiller(role.strip(), filler.strip())
+
+
+def as_number(filler: RoleFiller) -> RoleFiller:
+    """Return a filler as a number where it is one."""
+    try:
+        return RoleFiller(filler.role, "", Kind.NUMBER, (float(filler.filler),))
+    except ValueError:
+        return filler
+
+
+def to_ns(moment: datetime | None) -> int:
+    """Return local time as ns since 1970, None as 0."""
+    return 0 if moment is None else int(moment.timestamp() * 1e9)
+
+
+def _meaning(write: bool) -> Embedder | None:
+    if write:
+        return None
+    try:
+        return wordllama_embedder()
+    except MeaningUnavailable:
+        return None  # an extra: the file is then asked by spelling

@@ -1,0 +1,129 @@
+# Copyright 2026 The Clara Authors
+# SPDX-License-Identifier: Apache-2.0
+"""`clara-memory ask`, `timeline` and `plot`: memory in words and in pictures of characters."""
+
+import json
+from collections import Counter
+from datetime import datetime
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from clara_memory import tables
+from clara_memory.cli_options import door, to_ns, where
+from clara_memory.episode import Episode, Outcome
+from clara_memory.formats import episode_to_json
+from clara_memory.retrieval import MAX_EPISODES, Answer, Query
+
+_COLOURS = {Outcome.SUCCEEDED: "green", Outcome.FAILED: "red", Outcome.TIMED_OUT: "red"}
+_BAR = 40
+
+
+@click.command()
+@click.argument("text", nargs=-1, required=True)
+@click.option("--guess", is_flag=True, help="Go on with the nearest filler, however unlike.")
+@where
+def ask(text: tuple[str, ...], guess: bool, **at: Any) -> None:
+    """Ask in free TEXT and get sentences: how often, how it went, and when last."""
+    asked = Query(text=" ".join(text), ask=("action", "object"), top_k=5, guess=guess)
+    with door(at) as memory:
+        answer = memory.ask(asked)
+    if at["as_json"]:
+        click.echo(json.dumps(tables.answer_to_json(answer), ensure_ascii=False))
+        return
+    for sentence in sentences(answer):
+        click.echo(sentence)
+
+
+def sentences(answer: Answer) -> list[str]:
+    """Return an answer in words."""
+    if answer.abstained:
+        said = [f"I do not know: {answer.answers[0].reason}."]
+        said += [
+            f"Did you mean {reading.nearest}?"
+            for reading in answer.readings
+            if reading.nearest and not reading.accepted
+        ]
+        return said
+    cue = {filler.role: filler.spoken for filler in answer.understood}
+    said = []
+    for candidate in answer["action"].candidates:
+        thing = cue.get("object", "")
+        what = " ".join(filter(None, (candidate.filler, thing)))
+        ended = candidate.succeeded + candidate.failed
+        went = (
+            f"{candidate.succeeded} of {ended} succeeded" if ended else "nobody said how it went"
+        )
+        said.append(
+            f"{what}: {candidate.support} times, {went}, last {tables.moment(candidate.last_ns)}."
+        )
+    latest = max(answer.episodes, key=lambda match: match.episode.end_ns).episode
+    said.append(
+        f"The latest of {answer.matches}: {tables.what(latest)}, {latest.outcome.name}, "
+        f"{tables.moment(latest.end_ns)} (episode {latest.episode_id})."
+    )
+    return said
+
+
+@click.command()
+@click.option("--since", type=click.DateTime(), help="Ended at or after (local time).")
+@click.option("--until", type=click.DateTime(), help="Ended at or before (local time).")
+@click.option(
+    "--last", type=click.IntRange(1, MAX_EPISODES), default=20, show_default=True, help="Episodes."
+)
+@where
+def timeline(since: datetime | None, until: datetime | None, last: int, **at: Any) -> None:
+    """Show the latest episodes in the order they ended."""
+    asked = Query(max_episodes=last, since_ns=to_ns(since), until_ns=to_ns(until))
+    with door(at) as memory:
+        answer = memory.ask(asked)
+    episodes = sorted((match.episode for match in answer.episodes), key=lambda one: one.end_ns)
+    if at["as_json"]:
+        click.echo(json.dumps([episode_to_json(one) for one in episodes], ensure_ascii=False))
+        return
+    table = Table("end", "took", "what", "outcome", title=f"{len(episodes)} of {answer.matches}")
+    for one in episodes:
+        took = (one.end_ns - one.start_ns) / 1e9
+        colour = _COLOURS.get(one.outcome, "yellow")
+        table.add_row(
+            tables.moment(one.end_ns),
+            f"{took:.1f} s",
+            escape(tables.what(one)),
+            f"[{colour}]{one.outcome.name}[/]",
+        )
+    Console().print(table)
+
+
+@click.command()
+@click.option(
+    "--last", type=click.IntRange(1, MAX_EPISODES), default=MAX_EPISODES, help="Episodes."
+)
+@where
+def plot(last: int, **at: Any) -> None:
+    """Draw how often each action was done, and how much of it succeeded."""
+    with door(at) as memory:
+        answer = memory.ask(Query(max_episodes=last))
+    episodes: list[Episode] = [match.episode for match in answer.episodes]
+    counts = Counter(one.action for one in episodes)
+    done = Counter(one.action for one in episodes if one.outcome is Outcome.SUCCEEDED)
+    if at["as_json"]:
+        drawn = [
+            {"action": action, "episodes": count, "succeeded": done[action]}
+            for action, count in counts.most_common()
+        ]
+        click.echo(json.dumps(drawn, ensure_ascii=False))
+        return
+    table = Table("action", "episodes", "succeeded", title=f"the latest {len(episodes)} episodes")
+    most = max(counts.values(), default=1)
+    for action, count in counts.most_common(20):
+        good = round(_BAR * done[action] / most)
+        rest = max(1, round(_BAR * count / most)) - good
+        bar = f"[green]{'█' * good}[/][red]{'█' * max(0, rest)}[/] {count}"
+        table.add_row(escape(action), bar, f"{done[action] / count:.0%}")
+    Console().print(table)
+
+
+COMMANDS = (ask, timeline, plot)
