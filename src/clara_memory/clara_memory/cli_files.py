@@ -131,6 +131,7 @@ def rebuild(bag: Path, **at: Any) -> None:
             count += 1
             if len(batch) == _BATCH:
                 memory.record_arrived(batch)
+                memory.expire(arrived[0])
                 batch = []
                 advance(count)
         memory.record_arrived(batch)
