@@ -16,9 +16,8 @@ import time
 from collections.abc import Callable
 
 import numpy as np
-from report import report, summary
-
 from clara_memory.hdc import Space
+from report import report, summary
 
 BATCH = 256
 PAIRS = 4

@@ -174,24 +174,33 @@ class Space:
             )
         count = codes.shape[-2]
         if weights is None:
-            weights = (1,) * count
+            total = count
+            columns = [[codes[..., number, :] for number in range(count)]]
+        else:
+            total = self._total(count, weights)
+            columns = _columns(codes, weights)
+        more, equal = _compare(_add_up(columns), total // 2)
+        if total % 2:
+            return more
+        parity = np.bitwise_xor.reduce(codes, axis=-2)
+        voter = np.concatenate([parity[..., -1:], parity[..., :-1]], axis=-1)
+        np.bitwise_xor(voter, self._voter, out=voter)
+        np.bitwise_and(voter, equal, out=voter)
+        np.bitwise_or(voter, more, out=voter)
+        voter[..., -1] &= self._last_word
+        return voter
+
+    @staticmethod
+    def _total(count: int, weights: Sequence[int]) -> int:
         if len(weights) != count or any(weight < 0 for weight in weights) or not any(weights):
             raise ValueError(
                 f"weights {list(weights)[:8]}: {count} whole numbers, not all 0, expected"
             )
-        slices: list[Codes] = []  # slice k has bit k of the count at each place
-        for number, weight in enumerate(weights):
-            for power in range(int(weight).bit_length()):
-                if weight >> power & 1:
-                    _add(slices, codes[..., number, :], power)
-        total = sum(weights)
-        more, equal = _compare(slices, total // 2)
-        if total % 2:
-            return more
-        voter = np.roll(np.bitwise_xor.reduce(codes, axis=-2), 1, axis=-1) ^ self._voter
-        won: Codes = more | (equal & voter)
-        won[..., -1] &= np.uint64(self._last)
-        return won
+        return sum(weights)
+
+    @cached_property
+    def _last_word(self) -> np.uint64:
+        return np.uint64(self._last)
 
     @cached_property
     def _voter(self) -> Codes:
@@ -206,32 +215,59 @@ class Space:
         return self.bundle(bind(roles, fillers))
 
 
-def _add(slices: list[Codes], bits: Codes, power: int) -> None:
-    carry = bits
-    while True:
-        if power >= len(slices):
-            slices.extend(np.zeros_like(bits) for _ in range(power - len(slices)))
-            slices.append(carry.copy())
-            return
-        one = slices[power]
-        slices[power] = one ^ carry
-        carry = one & carry
+def _columns(codes: Codes, weights: Sequence[int]) -> list[list[Codes]]:
+    """Return columns of bits: column k has the codes that count 2^k each."""
+    columns: list[list[Codes]] = [[] for _ in range(int(max(weights)).bit_length())]
+    for number, weight in enumerate(weights):
+        for power, column in enumerate(columns):
+            if weight >> power & 1:
+                column.append(codes[..., number, :])
+    return columns
+
+
+def _add_up(columns: list[list[Codes]]) -> list[Codes]:
+    """Return the sums of columns of bits as bit slices: slice k has bit k of each sum."""
+    slices = []
+    power = 0
+    while power < len(columns):
+        column = columns[power]
+        carries: list[Codes] = []
+        while len(column) > 2:
+            first, second, third = column.pop(), column.pop(), column.pop()
+            half = first ^ second
+            carries.append((first & second) | (half & third))
+            column.append(half ^ third)
+        if len(column) == 2:
+            first, second = column
+            carries.append(first & second)
+            column = [first ^ second]
+        if carries:
+            if power + 1 == len(columns):
+                columns.append([])
+            columns[power + 1].extend(carries)
+        if not column:
+            anything = next(one for later in columns[power + 1 :] for one in later)
+            column = [np.zeros_like(anything)]
+        slices.append(column[0])
         power += 1
-        if power >= len(slices) and not carry.any():
-            return
+    return slices
 
 
 def _compare(slices: list[Codes], threshold: int) -> tuple[Codes, Codes]:
-    """Return where the counts in bit slices are above the threshold, and where they equal it."""
-    more = np.zeros_like(slices[0])
-    equal = ~more
-    for power in range(max(len(slices), threshold.bit_length()) - 1, -1, -1):
-        bits = slices[power] if power < len(slices) else np.zeros_like(more)
+    """Return where the sums in bit slices are above the threshold, and where they equal it."""
+    top = len(slices) - 1
+    if threshold >> top & 1:
+        more, equal = np.zeros_like(slices[top]), slices[top]
+    else:
+        more, equal = slices[top], ~slices[top]
+    for power in range(top - 1, -1, -1):
+        bits = slices[power]
         if threshold >> power & 1:
             equal = equal & bits
         else:
-            more = more | (equal & bits)
-            equal = equal & ~bits
+            both = equal & bits
+            more = more | both
+            equal = equal ^ both
     return more, equal
 
 
