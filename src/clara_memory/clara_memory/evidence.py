@@ -3,7 +3,7 @@
 """How much a resemblance between two names says: decades of evidence against chance.
 
 - Evidence is -log10 of the share of unrelated pairs that are at least as alike. The shares were
-  counted over 1,968 names of everyday things; `bench/chance_resemblance.py` prints them again.
+  counted over 1,962 names of everyday things; `bench/chance_resemblance.py` prints them again.
 - Spelling: optimal string alignment (a swap of neighbours is one edit) over the longer length.
 - Meaning: cosine of the embeddings. Both together count max + min / 2: they are not independent.
 """

@@ -187,7 +187,7 @@ class Space:
         np.bitwise_xor(voter, self._voter, out=voter)
         np.bitwise_and(voter, equal, out=voter)
         np.bitwise_or(voter, more, out=voter)
-        voter[..., -1] &= self._last_word
+        voter[..., -1] &= np.uint64(self._last)
         return voter
 
     @staticmethod
@@ -197,10 +197,6 @@ class Space:
                 f"weights {list(weights)[:8]}: {count} whole numbers, not all 0, expected"
             )
         return sum(weights)
-
-    @cached_property
-    def _last_word(self) -> np.uint64:
-        return np.uint64(self._last)
 
     @cached_property
     def _voter(self) -> Codes:
