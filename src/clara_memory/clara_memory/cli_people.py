@@ -57,9 +57,9 @@ def sentences(answer: Answer) -> list[str]:
         went = (
             f"{candidate.succeeded} of {ended} succeeded" if ended else "nobody said how it went"
         )
-        said.append(
-            f"{what}: {candidate.support} times, {went}, last {tables.moment(candidate.last_ns)}."
-        )
+        often = "once" if candidate.support == 1 else f"{candidate.support} times"
+        last = tables.moment(candidate.last_ns)
+        said.append(f"{what}: {often}, {went}, last {last}.")
     latest = max(answer.episodes, key=lambda match: match.episode.end_ns).episode
     said.append(
         f"The latest of {answer.matches}: {tables.what(latest)}, {latest.outcome.name}, "
