@@ -28,6 +28,7 @@ from clara_memory.postings import Postings
 
 Ids = NDArray[Any]
 Rows = NDArray[np.int64]
+_UINT16_MAX = 65_535
 
 
 class Column:
@@ -50,14 +51,14 @@ class Column:
         """Replace all values."""
         loaded = np.asarray(values, dtype=np.int64)
         dtype = self._data.dtype
-        if dtype == np.uint16 and loaded.max(initial=0) > np.iinfo(np.uint16).max:
+        if dtype == np.uint16 and loaded.max(initial=0) > _UINT16_MAX:
             dtype = np.dtype(np.uint32)
         self._data = loaded.astype(dtype)
         self.size = len(loaded)
 
     def set(self, position: int, value: int) -> None:
         """Change the value at a position."""
-        if self._data.dtype == np.uint16 and value > np.iinfo(np.uint16).max:
+        if value > _UINT16_MAX and self._data.dtype == np.uint16:
             self._data = self._data.astype(np.uint32)
         self._data[position] = value
 
@@ -171,26 +172,29 @@ class Columns:
 
     def append(self, seq: int, episode: Episode) -> None:
         """Add an episode that has been committed as row `seq`."""
-        for indexed in self._dense.values():
-            indexed.append(0)
-        for column in (self._robot, self._outcome, self._end):
-            column.append(0)
+        for role, indexed in self._dense.items():
+            indexed.append(self._identity(role, episode))
+        self._robot.append(self.robots.add_text("robot", episode.robot))
+        self._outcome.append(episode.outcome)
+        self._end.append(episode.end_ns)
         self._seq.append(seq)
-        self._put(len(self) - 1, episode)
+        for filler in (*episode.context, *episode.effects):
+            self._put_sparse(len(self) - 1, filler)
 
     def update(self, seq: int, episode: Episode) -> None:
         """Change the episode of row `seq`; roles that it had keep their entries."""
-        self._put(bisect.bisect_left(self.seq, seq), episode)
-
-    def _put(self, position: int, episode: Episode) -> None:
-        for role, column in self._dense.items():
-            text = getattr(episode, role)
-            column.set(position, self.items[role].add_text(role, text) if text else 0)
+        position = bisect.bisect_left(self.seq, seq)
+        for role, indexed in self._dense.items():
+            indexed.set(position, self._identity(role, episode))
         self._robot.set(position, self.robots.add_text("robot", episode.robot))
         self._outcome.set(position, episode.outcome)
         self._end.set(position, episode.end_ns)
         for filler in (*episode.context, *episode.effects):
             self._put_sparse(position, filler)
+
+    def _identity(self, role: str, episode: Episode) -> int:
+        text = getattr(episode, role)
+        return self.items[role].add_text(role, text) if text else 0
 
     def _put_sparse(self, position: int, filler: RoleFiller) -> None:
         role = filler.role

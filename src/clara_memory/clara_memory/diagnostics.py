@@ -26,6 +26,10 @@ class Health:
     queued: int = 0
     dropped: int = 0
     rejected: int = 0
+    forgotten: int = 0
+    bytes: int = 0
+    last_commit_age_s: float | None = None  # None before the first
+    last_commit_s: float = 0.0
 
 
 class Diagnostics:
@@ -53,6 +57,7 @@ class Diagnostics:
             level, summary = DiagnosticStatus.ERROR, health.fault
         elif health.dropped:
             level, summary = DiagnosticStatus.WARN, f"{health.dropped} messages were dropped"
+        age = health.last_commit_age_s
         values = {
             "state": health.state,
             "episodes": health.episodes,
@@ -61,6 +66,10 @@ class Diagnostics:
             "queue_depth": health.queued,
             "dropped": health.dropped,
             "rejected": health.rejected,
+            "forgotten": health.forgotten,
+            "bytes": health.bytes,
+            "last_commit_age_s": "none yet" if age is None else f"{age:.1f}",
+            "last_commit_ms": f"{health.last_commit_s * 1e3:.1f}",
             "last_error": health.last_error,
         }
         return DiagnosticStatus(

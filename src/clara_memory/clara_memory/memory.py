@@ -6,9 +6,9 @@
 commit. All methods may be called from any thread.
 """
 
+import os
 import threading
 import time
-import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from os import PathLike
@@ -130,6 +130,16 @@ class EpisodicMemory:
         """Return the number of actions that started and have not ended yet."""
         return self._pairing.pending
 
+    @property
+    def forgotten(self) -> int:
+        """Return how many episodes the forgetting policy has taken since the counts were reset."""
+        return self._forgotten
+
+    @property
+    def bytes_on_disk(self) -> int:
+        """Return the size of the file with its write-ahead log."""
+        return self._store.bytes_on_disk()
+
     def __len__(self) -> int:
         return len(self._columns)
 
@@ -185,7 +195,7 @@ class EpisodicMemory:
         """Return an episode as it would be stored, with its id; raises InvalidRequest."""
         check_episode(episode)
         episode = completed(episode, robot=self.robot, now_ns=now_ns)
-        identity = episode.episode_id or uuid.uuid4().hex[:16]
+        identity = episode.episode_id or os.urandom(8).hex()
         return replace(episode, episode_id=identity, source=source)
 
     def add(self, episodes: Iterable[Episode]) -> list[Episode]:

@@ -25,29 +25,20 @@ from rclpy.task import Future
 
 from clara_interfaces.msg import ActionEvent, ActionResult, Match
 from clara_interfaces.msg import Episode as EpisodeMessage
-from clara_interfaces.srv import (
-    ForgetEpisodes,
-    GetMemoryStats,
-    MergeMemory,
-    PinEpisodes,
-    QueryMemory,
-    StoreEpisode,
-)
 from clara_memory import conversions, parameters
 from clara_memory.action_watcher import ActionWatcher, parse_watched
-from clara_memory.background import Background, resolve
 from clara_memory.diagnostics import Diagnostics, Health
 from clara_memory.episode import Episode
-from clara_memory.errors import InvalidRequest, MeaningUnavailable, MemoryFault, StorageFailed
+from clara_memory.errors import InvalidRequest, MeaningUnavailable, MemoryFault
 from clara_memory.meaning import Embedder, wordllama_embedder
 from clara_memory.memory import EpisodicMemory
 from clara_memory.pairing import Event, Result, check_event, check_result
 from clara_memory.patterns import Pattern, parse
 from clara_memory.recorder import Recorder
+from clara_memory.services import LOG_THROTTLE_S, Services, Shared
 from clara_memory.settings import MemorySettings
 
 QOS = QoSProfile(depth=1000)  # reliable, keep-last
-LOG_THROTTLE_S = 1.0
 LAST_ANSWERS_S = 1.0
 
 
@@ -58,25 +49,13 @@ class MemoryNode(LifecycleNode):  # type: ignore[misc]
         super().__init__("memory", **options)
         parameters.declare(self)
         self._settings = MemorySettings()
-        self._memory: EpisodicMemory | None = None
-        self._recorder: Recorder | None = None
+        self._shared = Shared()
         self._subscriptions_made: list[Subscription] = []
         self._watchers: list[ActionWatcher] = []
-        self._state = "unconfigured"
-        self._fault = ""
-        self._last_error = ""
-        self._rejected = 0
-        self._stores_under_way = 0
         self._patterns: list[Pattern] = []
-        self._background = Background(self)
         self._episodes = self.create_publisher(EpisodeMessage, "memory/episodes", QOS)
         self._matches = self.create_publisher(Match, "memory/match", QOS)
-        self.create_service(StoreEpisode, "memory/store", self._store)
-        self.create_service(QueryMemory, "memory/query", self._query)
-        self.create_service(GetMemoryStats, "memory/stats", self._stats)
-        self.create_service(ForgetEpisodes, "memory/forget", self._forget)
-        self.create_service(PinEpisodes, "memory/pin", self._pin)
-        self.create_service(MergeMemory, "memory/merge", self._merge)
+        self._memory_services = Services(self, self._shared)
         self._diagnostics = Diagnostics(self, self._health)
         if self.get_parameter("autostart").value:
             # A guard condition runs once something spins, under any executor and any clock.
@@ -90,7 +69,7 @@ class MemoryNode(LifecycleNode):  # type: ignore[misc]
             self._patterns = [
                 parse("match_patterns", written) for written in self._settings.match_patterns
             ]
-            self._memory = EpisodicMemory(
+            self._shared.memory = EpisodicMemory(
                 self._settings.memory_path,
                 robot=self._settings.robot,
                 pairing=self._settings.pairing,
@@ -98,17 +77,17 @@ class MemoryNode(LifecycleNode):  # type: ignore[misc]
                 meaning=self._embedder(),
             )
         except MemoryFault as error:
-            self._fault = self._last_error = str(error)
+            self._shared.fault = self._shared.last_error = str(error)
             self.get_logger().error(f"cannot configure: {error}")
             return TransitionCallbackReturn.FAILURE
-        if self._memory.set_aside is not None:
-            self._last_error = (
+        if self._shared.memory.set_aside is not None:
+            self._shared.last_error = (
                 f"{self._settings.memory_path} was damaged: it was set aside whole as "
-                f"{self._memory.set_aside}, and an empty memory begun"
+                f"{self._shared.memory.set_aside}, and an empty memory begun"
             )
-            self.get_logger().error(self._last_error)
+            self.get_logger().error(self._shared.last_error)
         self.get_logger().info(
-            f"opened {self._settings.memory_path} with {len(self._memory):,} episodes"
+            f"opened {self._settings.memory_path} with {len(self._shared.memory):,} episodes"
         )
         return self._reached("inactive")
 
@@ -126,11 +105,11 @@ class MemoryNode(LifecycleNode):  # type: ignore[misc]
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Take events and results, and answer questions."""
-        assert self._memory is not None
-        self._memory.reset_counts()
-        self._rejected = 0
-        self._recorder = Recorder(
-            self._memory, self._settings.recorder, self._now_ns, self._publish
+        assert self._shared.memory is not None
+        self._shared.memory.reset_counts()
+        self._shared.rejected = 0
+        self._shared.recorder = Recorder(
+            self._shared.memory, self._settings.recorder, self._now_ns, self._publish
         )
         self._subscriptions_made = [
             self.create_subscription(ActionEvent, "action_event", self._on_event, QOS),
@@ -169,7 +148,7 @@ class MemoryNode(LifecycleNode):  # type: ignore[misc]
 
     def destroy_node(self) -> None:
         """Write what has been taken and close the file, then take the node down."""
-        self._background.stop()
+        self._memory_services.stop()
         self._close()
         super().destroy_node()
 
@@ -180,7 +159,7 @@ class MemoryNode(LifecycleNode):  # type: ignore[misc]
     @property
     def idle(self) -> bool:
         """Whether nobody waits for the answer to a store."""
-        return self._stores_under_way == 0 and self._background.under_way == 0
+        return self._memory_services.idle
 
     def _autostart(self) -> None:
         self.destroy_guard_condition(self._start)
@@ -188,7 +167,7 @@ class MemoryNode(LifecycleNode):  # type: ignore[misc]
             self.trigger_activate()
 
     def _reached(self, state: str) -> TransitionCallbackReturn:
-        self._state, self._fault = state, ""
+        self._shared.state, self._shared.fault = state, ""
         return TransitionCallbackReturn.SUCCESS
 
     def _stop_recording(self) -> None:
@@ -198,16 +177,16 @@ class MemoryNode(LifecycleNode):  # type: ignore[misc]
         for subscription in self._subscriptions_made:
             self.destroy_subscription(subscription)
         self._subscriptions_made = []
-        recorder, self._recorder = self._recorder, None
+        recorder, self._shared.recorder = self._shared.recorder, None
         if recorder is not None:
             lost = recorder.stop()
             if lost:
-                self._last_error = f"{lost} messages could not be written: {recorder.fault}"
-                self.get_logger().error(self._last_error)
+                self._shared.last_error = f"{lost} messages could not be written: {recorder.fault}"
+                self.get_logger().error(self._shared.last_error)
 
     def _close(self) -> None:
         self._stop_recording()
-        memory, self._memory = self._memory, None
+        memory, self._shared.memory = self._shared.memory, None
         if memory is not None:
             memory.close()
 
@@ -226,26 +205,28 @@ class MemoryNode(LifecycleNode):  # type: ignore[misc]
         convert: Callable[[Any], Event | Result],
         check: Callable[[Any], None],
     ) -> None:
-        if self._recorder is None:
+        if self._shared.recorder is None:
             return  # deactivated while this message was on its way to the callback
         try:
             converted = convert(message)
             check(converted)
         except InvalidRequest as error:
-            self._rejected += 1
-            self._last_error = f"{type(message).__name__} {message.action_id[:40]!r}: {error}"
+            self._shared.rejected += 1
+            self._shared.last_error = (
+                f"{type(message).__name__} {message.action_id[:40]!r}: {error}"
+            )
             self.get_logger().warning(
-                f"rejected {self._last_error}", throttle_duration_sec=LOG_THROTTLE_S
+                f"rejected {self._shared.last_error}", throttle_duration_sec=LOG_THROTTLE_S
             )
             return
         self._offer(converted)
 
     def _offer(self, message: Event | Result) -> None:
-        if self._recorder is not None and not self._recorder.offer(message):
-            self._last_error = (
+        if self._shared.recorder is not None and not self._shared.recorder.offer(message):
+            self._shared.last_error = (
                 f"the queue is full ({self._settings.recorder.queue_size}): messages are dropped"
             )
-            self.get_logger().error(self._last_error, throttle_duration_sec=LOG_THROTTLE_S)
+            self.get_logger().error(self._shared.last_error, throttle_duration_sec=LOG_THROTTLE_S)
 
     def _publish(self, episodes: Sequence[Episode]) -> None:
         for episode in episodes:
@@ -255,128 +236,27 @@ class MemoryNode(LifecycleNode):  # type: ignore[misc]
                 if pattern.fits(episode):
                     self._matches.publish(Match(pattern=pattern.written, episode=message))
 
-    async def _store(
-        self, request: StoreEpisode.Request, response: StoreEpisode.Response
-    ) -> StoreEpisode.Response:
-        if self._recorder is None or self._memory is None:
-            return self._not_active(response)
-        promise: Future = Future(executor=self.executor)
-        try:
-            asked = conversions.episode(request.episode)
-            whole = self._memory.complete(asked, "service", self._now_ns())
-            self._recorder.store(whole, lambda stored: resolve(self, promise, stored))
-            self._stores_under_way += 1
-            try:
-                stored = await promise
-            finally:
-                self._stores_under_way -= 1
-            if isinstance(stored, MemoryFault):
-                raise stored
-            response.episode_id = stored.episode_id
-        except Exception as error:
-            self._refuse(response, error)
-        return response
-
-    def _query(
-        self, request: QueryMemory.Request, response: QueryMemory.Response
-    ) -> QueryMemory.Response:
-        if self._recorder is None or self._memory is None:
-            return self._not_active(response)
-        try:
-            answer = self._memory.ask(conversions.query(request), now_ns=self._now_ns())
-            return conversions.answer_response(answer, response)
-        except Exception as error:
-            self._refuse(response, error)
-        return response
-
-    def _stats(
-        self, request: GetMemoryStats.Request, response: GetMemoryStats.Response
-    ) -> GetMemoryStats.Response:
-        if self._recorder is None or self._memory is None:
-            return self._not_active(response)
-        try:
-            conversions.stats_response(self._memory.stats(), response)
-            response.rejected = self._rejected
-            response.dropped = self._recorder.dropped
-        except Exception as error:
-            self._refuse(response, error)
-        return response
-
-    async def _forget(
-        self, request: ForgetEpisodes.Request, response: ForgetEpisodes.Response
-    ) -> ForgetEpisodes.Response:
-        memory = self._memory
-        if self._recorder is None or memory is None:
-            return self._not_active(response)
-        try:
-            asked = conversions.forget_request(request)
-            response.forgotten = await self._background.run(
-                lambda: memory.forget(**asked, now_ns=self._now_ns())
-            )
-        except Exception as error:
-            self._refuse(response, error)
-        return response
-
-    async def _pin(
-        self, request: PinEpisodes.Request, response: PinEpisodes.Response
-    ) -> PinEpisodes.Response:
-        memory = self._memory
-        if self._recorder is None or memory is None:
-            return self._not_active(response)
-        try:
-            ids = list(request.episode_ids)
-            response.changed = await self._background.run(lambda: memory.pin(ids, request.pinned))
-        except Exception as error:
-            self._refuse(response, error)
-        return response
-
-    async def _merge(
-        self, request: MergeMemory.Request, response: MergeMemory.Response
-    ) -> MergeMemory.Response:
-        memory = self._memory
-        if self._recorder is None or memory is None:
-            return self._not_active(response)
-        try:
-            merged = await self._background.run(lambda: memory.merge(request.path, request.name))
-            response.added, response.already_known = merged.added, merged.already_known
-        except Exception as error:
-            self._refuse(response, error)
-        return response
-
-    def _not_active(self, response: Any) -> Any:
-        response.error_code = type(response).NOT_ACTIVE
-        response.error_msg = f"the memory node is {self._state}: configure and activate it first"
-        if self._fault:
-            response.error_msg += f" (it could not be configured: {self._fault})"
-        return response
-
-    def _refuse(self, response: Any, error: Exception) -> None:
-        kind = type(response)
-        response.error_msg = str(error)
-        if isinstance(error, InvalidRequest):
-            response.error_code = kind.INVALID_REQUEST
-            return
-        response.error_code = kind.UNKNOWN
-        if isinstance(error, StorageFailed):
-            response.error_code = kind.STORAGE_FAILED
-        elif not isinstance(error, MemoryFault):
-            response.error_msg = f"{type(error).__name__}: {error}"
-        self._last_error = response.error_msg
-        self.get_logger().error(response.error_msg, throttle_duration_sec=LOG_THROTTLE_S)
-
     def _health(self) -> Health:
-        recorder, memory = self._recorder, self._memory
+        recorder, memory = self._shared.recorder, self._shared.memory
         disk = recorder.fault if recorder is not None else ""
-        self._last_error = disk or self._last_error
+        self._shared.last_error = disk or self._shared.last_error
         return Health(
-            state=self._state,
-            fault=self._fault or disk,
-            last_error=self._last_error,
+            state=self._shared.state,
+            fault=self._shared.fault or disk,
+            last_error=self._shared.last_error,
             episodes=len(memory) if memory is not None else 0,
             pending=memory.pending if memory is not None else 0,
             queued=recorder.queued if recorder is not None else 0,
             dropped=recorder.dropped if recorder is not None else 0,
-            rejected=self._rejected,
+            rejected=self._shared.rejected,
+            forgotten=memory.forgotten if memory is not None else 0,
+            bytes=memory.bytes_on_disk if memory is not None else 0,
+            last_commit_age_s=(
+                time.monotonic() - recorder.committed_at
+                if recorder is not None and recorder.committed_at
+                else None
+            ),
+            last_commit_s=recorder.commit_s if recorder is not None else 0.0,
         )
 
 

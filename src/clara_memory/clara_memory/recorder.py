@@ -46,6 +46,8 @@ class Recorder:
         self._ended = False
         self.dropped = 0
         self.fault = ""  # what the disk said last, empty when it works
+        self.committed_at = 0.0  # time.monotonic() of the latest commit, 0 before the first
+        self.commit_s = 0.0  # how long it took
         self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
         self._thread.start()
 
@@ -129,6 +131,7 @@ class Recorder:
             self._requests.clear()
         if not requests:
             return
+        began = time.monotonic()
         try:
             added = self._memory.add([episode for episode, _ in requests])
         except MemoryFault as error:
@@ -136,7 +139,7 @@ class Recorder:
             for _, done in requests:
                 done(error)
             return
-        self.fault = ""
+        self._note_commit(began)
         self._committed(added)
         new = {id(episode) for episode in added}
         for episode, done in requests:
@@ -149,6 +152,7 @@ class Recorder:
         batch = list(self._messages)[: self._settings.commit_batch]
         if not batch:
             return True
+        began = time.monotonic()
         try:
             changed = self._memory.record_arrived(batch)
         except MemoryFault as error:
@@ -157,9 +161,14 @@ class Recorder:
         with self._changed:
             for _ in batch:
                 self._messages.popleft()
-        self.fault = ""
+        self._note_commit(began)
         self._committed(changed)
         return True
+
+    def _note_commit(self, began: float) -> None:
+        self.fault = ""
+        self.committed_at = time.monotonic()
+        self.commit_s = self.committed_at - began
 
     def _expire(self) -> None:
         try:

@@ -196,6 +196,7 @@ def test_diagnostics_say_how_the_node_is(node, peer):
     assert status.level == DiagnosticStatus.OK and status.name == "clara/memory: memory"
     names = {pair.key for pair in status.values}
     assert names >= {"pending", "episodes_per_second", "queue_depth", "dropped", "last_error"}
+    assert names >= {"forgotten", "bytes", "last_commit_age_s", "last_commit_ms"}
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
