@@ -96,8 +96,14 @@ def test_the_namespace_argument_moves_every_node(
     try:
         peer.spin_until(lambda: active(peer, "memory"), 90.0, "memory active")
         peer.spin_until(lambda: active(peer, "brain"), 90.0, "brain active")
-        names = {space + "/" + name for name, space in peer.node.get_node_names_and_namespaces()}
-        assert {"/robot1/mind/memory", "/robot1/mind/brain"} <= names
+
+        def listed() -> bool:
+            known = peer.node.get_node_names_and_namespaces()
+            names = {f"{space}/{name}" for name, space in known}
+            return {"/robot1/mind/memory", "/robot1/mind/brain"} <= names
+
+        # A node's services can be discovered before its name.
+        peer.spin_until(listed, 30.0, "both nodes in the list")
     finally:
         peer.close()
 

@@ -60,7 +60,7 @@ class Watched:
 
     @property
     def action(self) -> str:
-        """What its goals are called in memory: the last part of the name, as PICK_UP."""
+        """Return what its goals are called in memory: the last part of the name, as PICK_UP."""
         return self.name.rsplit("/", 1)[-1].upper()
 
 
