@@ -128,7 +128,8 @@ def server(peer):
     made = ActionServer(
         own, Chat, "greet", execute, cancel_callback=lambda goal: CancelResponse.ACCEPT
     )
-    executor = MultiThreadedExecutor(2, context=peer.context)
+    # A goal under way holds a thread: three of them must leave some for those that come.
+    executor = MultiThreadedExecutor(8, context=peer.context)
     executor.add_node(own)
     thread = threading.Thread(target=executor.spin, daemon=True)
     thread.start()
