@@ -13,11 +13,11 @@ from diagnostic_msgs.msg import KeyValue
 from rclpy.time import Time
 
 from clara_brain import errors
-from clara_brain.engine import Stop
+from clara_brain.decoding import Stop
 from clara_brain.grounding import Fact, MemoryPolicy, Outcome, Recollection
-from clara_brain.llama_runtime import SamplerSettings
 from clara_brain.model_info import ModelInfo
 from clara_brain.persona import TRAITS, Spec
+from clara_brain.sampler import SamplerSettings
 from clara_brain.sessions import Session
 from clara_brain.settings import BrainSettings, SamplingSettings
 from clara_brain.skill_decision import Decision

@@ -40,7 +40,7 @@ class Diagnostics:
         level, summary = DiagnosticStatus.OK, self.state
         if self.fault:
             level, summary = DiagnosticStatus.ERROR, self.fault
-        elif self.engine and self._desk.under_way > self.engine.settings.queue_size:
+        elif self.engine and self._desk.under_way >= self.engine.capacity:
             level, summary = DiagnosticStatus.WARN, "the queue of turns is full"
         values = {
             "state": self.state,

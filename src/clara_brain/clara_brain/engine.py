@@ -1,82 +1,54 @@
 # Copyright 2026 The Clara Authors
 # SPDX-License-Identifier: Apache-2.0
-"""The engine: one model, one worker thread, a bounded queue of turns.
+"""The engine: one model, one worker thread, a bounded queue, several completions at once.
 
-A turn is accepted or refused at once, can be cancelled at any moment (queued, in prefill, between
-tokens) and is answered exactly once, on the worker thread or on the thread that cancelled it.
-Callbacks must not block.
+A request is accepted or refused at once, can be cancelled at any moment (queued, in prefill,
+between tokens) and is answered exactly once, on the worker thread or on the thread that cancelled
+it. Callbacks must not block.
 """
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from enum import IntEnum
+from concurrent.futures import Future
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TypeVar
 
-from clara_brain import gguf
+from clara_brain import gguf, model_info
 from clara_brain.chat_template import ChatTemplate
-from clara_brain.errors import BackendError, BrainError, QueueFull, ShuttingDown
-from clara_brain.llama_runtime import Aborted, LlamaRuntime, Sampler, SamplerSettings, Slot
+from clara_brain.decoding import Completion, Decoder, Decoding, Stop
+from clara_brain.errors import AdapterError, BackendError, BrainError, QueueFull, ShuttingDown
+from clara_brain.kv_cache import AdapterScales
+from clara_brain.llama_runtime import LlamaRuntime
+from clara_brain.lora import LoadedAdapter
 from clara_brain.prompt import ChatPrompt, PromptBuilder, RawPrompt
+from clara_brain.sampler import SamplerSettings
 from clara_brain.settings import EngineSettings
 from clara_brain.text_stream import TextStream
 
 _log = logging.getLogger(__name__)
 
-
-class Stop(IntEnum):
-    """Why a turn ended; the numbers are those of the Chat action."""
-
-    NONE = 0
-    END = 1
-    LENGTH = 2
-    STRING = 3
-    CANCELED = 4
-    DEADLINE = 5
-    ERROR = 6
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Request:
-    """One completion. `deadline` is a time of time.monotonic(), or None."""
+    """One completion. `deadline` is a time of time.monotonic(), or None.
+
+    `adapters` are in force for this completion alone, whatever is set meanwhile.
+    """
 
     prompt: ChatPrompt | RawPrompt
     sampling: SamplerSettings
     max_tokens: int
     stop: tuple[str, ...] = ()
     deadline: float | None = None
-
-
-@dataclass
-class Completion:
-    """What became of a request.
-
-    Times in seconds; `error` says what went wrong, None when nothing did.
-    """
-
-    text: str = ""
-    stop: Stop = Stop.NONE
-    prompt_tokens: int = 0
-    cached_tokens: int = 0
-    completion_tokens: int = 0
-    dropped_turns: int = 0
-    queued: float = 0.0
-    time_to_first_token: float = 0.0
-    generating: float = 0.0
-    error: BrainError | None = None
-
-    @property
-    def tokens_per_second(self) -> float:
-        """Tokens after the first, by the time they took; 0 with fewer than two tokens."""
-        if self.completion_tokens < 2 or self.generating <= 0:
-            return 0.0
-        return (self.completion_tokens - 1) / self.generating
+    adapters: AdapterScales = ()
 
 
 OnToken = Callable[[str], None]
@@ -107,17 +79,18 @@ class Ticket:
 
 @dataclass
 class EngineFigures:
-    """Figures for health reports."""
+    """Figures for health reports. `restored_sequences` were found on disk at the start."""
 
     queued: int = 0
-    busy: bool = False
+    running: int = 0
     completions: int = 0
     last_tokens_per_second: float = 0.0
+    restored_sequences: int = 0
     last_error: str = field(default="")
 
 
 class Engine:
-    """Loads a model and answers requests one after another on a thread of its own.
+    """Loads a model and answers requests on a thread of its own, `slots` of them at once.
 
     Raises ModelError when the model cannot be used.
     """
@@ -127,14 +100,7 @@ class Engine:
         self.path = Path(path)
         self.header = gguf.read_header(self.path)
         self.settings = settings
-        self._runtime = LlamaRuntime(
-            self.path,
-            n_ctx=settings.n_ctx,
-            slots=settings.slots,
-            n_batch=settings.n_batch,
-            n_threads=settings.threads(),
-            n_gpu_layers=settings.n_gpu_layers,
-        )
+        self._runtime = LlamaRuntime(self.path, settings)
         try:
             bos = self._runtime.bos_text()
             template = ChatTemplate(
@@ -145,11 +111,14 @@ class Engine:
             raise
         self._prompts = PromptBuilder(self._runtime, template, bos)
         self.n_ctx = self._runtime.n_ctx
+        self.capacity = settings.queue_size + settings.slots
+        self._decoder = Decoder(self._runtime, settings.n_prefill_shared, settings.lookup)
         self._queue: deque[Ticket] = deque()
-        self._running: Ticket | None = None
+        self._running: set[Ticket] = set()
+        self._jobs: deque[Callable[[], None]] = deque()
         self._closing = False
         self._changed = threading.Condition()
-        self._figures = EngineFigures()
+        self._figures = EngineFigures(restored_sequences=self._restore())
         self._worker = threading.Thread(target=self._work, name="llama", daemon=True)
         self._worker.start()
 
@@ -159,8 +128,8 @@ class Engine:
         with self._changed:
             if self._closing:
                 raise ShuttingDown("the engine is shutting down")
-            # One may run beside those that wait, also while the worker is about to take it.
-            if len(self._queue) + (self._running is not None) > self.settings.queue_size:
+            # As many may run beside those that wait, also while the worker is about to take them.
+            if len(self._queue) + len(self._running) >= self.capacity:
                 raise QueueFull(
                     f"{self.settings.queue_size} requests are waiting, which is the most;"
                     " try again later"
@@ -176,76 +145,111 @@ class Engine:
 
     def complete(self, request: Request, on_token: OnToken | None = None) -> Completion:
         """Answer a request and wait for it: the plain way for scripts and tests."""
-        done = threading.Event()
-        result: list[Completion] = []
-
-        def finish(completion: Completion) -> None:
-            result.append(completion)
-            done.set()
-
-        self.submit(request, on_token or (lambda delta: None), finish)
-        done.wait()
-        return result[0]
+        done: Future[Completion] = Future()
+        self.submit(request, on_token or (lambda delta: None), done.set_result)
+        return done.result()
 
     def neutralise(self, text: str) -> str:
         """Replace every control token of the model in a text by a space. From any thread."""
         return self._prompts.neutralise(text)
 
+    def tokenize(self, text: str) -> list[int]:
+        """Tokens of a text, in which control tokens are no such. From any thread."""
+        return self._runtime.tokenize(self._prompts.neutralise(text), add_special=False)
+
     def count_tokens(self, text: str) -> int:
         """Tokens of a text, as the model counts them. From any thread."""
-        return len(self._runtime.tokenize(self._prompts.neutralise(text), add_special=False))
+        return len(self.tokenize(text))
+
+    def embed(self, text: str) -> Future[list[float]]:
+        """Embed a text: the mean of its last hidden states, of length 1."""
+        return self._call(lambda: self._runtime.embed(self._prompts.neutralise(text)))
+
+    def load_adapter(self, name: str, path: str | Path) -> Future[LoadedAdapter]:
+        """Load a LoRA adapter; it has no effect on requests that do not name it.
+
+        The future raises AdapterError.
+        """
+        return self._call(lambda: self._runtime.adapters.load(name, Path(path)))
+
+    def unload_adapter(self, name: str) -> Future[None]:
+        """Free an adapter. The future raises AdapterError, also while a reply is under it."""
+
+        def unload() -> None:
+            if self._decoder.uses(name):
+                raise AdapterError(
+                    f"adapter {name!r} is in force for a reply under way; try again later"
+                )
+            self._runtime.adapters.unload(name)
+            self._runtime.cache.forget(name)
+
+        return self._call(unload)
+
+    def adapters(self) -> Future[tuple[LoadedAdapter, ...]]:
+        """List the adapters, by name."""
+        return self._call(lambda: self._runtime.adapters.loaded)
 
     def figures(self) -> EngineFigures:
         """Health figures as they stand."""
         with self._changed:
-            figures = self._figures
-            return EngineFigures(
-                len(self._queue),
-                self._running is not None,
-                figures.completions,
-                figures.last_tokens_per_second,
-                figures.last_error,
-            )
+            return replace(self._figures, queued=len(self._queue), running=len(self._running))
 
     def close(self) -> None:
         """Refuse new work, end what runs and waits, join the worker, free the model.
 
-        May be called twice.
+        The KV cache is saved where the settings say so. May be called twice.
         """
         with self._changed:
             self._closing = True
-            tickets = [*self._queue, *([self._running] if self._running else [])]
+            tickets = [*self._queue, *self._running]
             self._changed.notify()
         for ticket in tickets:
             self._end(ticket, Stop.ERROR)
         self._worker.join()
         self._runtime.close()
 
+    def _call(self, work: Callable[[], T]) -> Future[T]:
+        """Have the worker do something between two steps."""
+        future: Future[T] = Future()
+
+        def job() -> None:
+            try:
+                future.set_result(work())
+            except Exception as error:
+                future.set_exception(error)
+
+        with self._changed:
+            if self._closing:
+                future.set_exception(ShuttingDown("the engine is shutting down"))
+            else:
+                self._jobs.append(job)
+                self._changed.notify()
+        return future
+
     def _end(self, ticket: Ticket, how: Stop) -> None:
         with self._changed:
             if ticket in self._queue:
                 self._queue.remove(ticket)
-            elif ticket is self._running:
+            elif ticket in self._running:
                 ticket.ending = ticket.ending or how
                 self._runtime.abort(True)
                 return
             else:
                 return
         ticket.ending = how
-        self._answer(
-            ticket, self._ended(ticket, Completion(queued=time.monotonic() - ticket.accepted))
-        )
-
-    def _ended(self, ticket: Ticket, completion: Completion) -> Completion:
-        completion.stop = ticket.ending
-        if ticket.ending is Stop.ERROR:
-            completion.error = ShuttingDown("the engine shut down before the turn was finished")
-        return completion
+        self._answer(ticket, Completion(queued=time.monotonic() - ticket.accepted))
 
     def _answer(self, ticket: Ticket, completion: Completion) -> None:
+        if ticket.ending and completion.stop is Stop.NONE:
+            completion.stop = ticket.ending
+            if ticket.ending is Stop.ERROR:
+                completion.error = ShuttingDown(
+                    "the engine shut down before the turn was finished"
+                )
         if ticket.timer:
             ticket.timer.cancel()
         with self._changed:
+            self._running.discard(ticket)
             self._figures.completions += 1
             if completion.tokens_per_second:
                 self._figures.last_tokens_per_second = completion.tokens_per_second
@@ -257,69 +261,87 @@ class Engine:
             _log.exception("a completion's receiver failed")
 
     def _work(self) -> None:
-        while True:
-            with self._changed:
-                self._changed.wait_for(lambda: self._queue or self._closing)
-                if self._closing and not self._queue:
-                    return
-                ticket = self._running = self._queue.popleft()
-                self._runtime.abort(False)
-            completion = Completion(queued=time.monotonic() - ticket.accepted)
+        while self._wait():
+            jobs, tickets = self._next()
+            for job in jobs:
+                job()
+            for ticket in tickets:
+                self._begin(ticket)
             try:
-                self._run(ticket, completion)
-            except BrainError as error:
-                completion.stop, completion.error = Stop.ERROR, error
+                self._decoder.step()
             except Exception as error:
-                _log.exception("a turn failed in a way nobody foresaw")
-                completion.stop, completion.error = Stop.ERROR, BackendError(str(error))
-            with self._changed:
-                self._running = None
-            self._answer(ticket, completion)
+                _log.exception("a step failed in a way nobody foresaw")
+                self._decoder.fail(BackendError(str(error)))
+        self._save()
 
-    def _run(self, ticket: Ticket, completion: Completion) -> None:
+    def _wait(self) -> bool:
+        """Wait for work; False when there will be none any more."""
+        with self._changed:
+            self._changed.wait_for(
+                lambda: self._queue or self._jobs or self._decoder.busy or self._closing
+            )
+            return bool(self._queue or self._jobs or self._decoder.busy or not self._closing)
+
+    def _next(self) -> tuple[list[Callable[[], None]], list[Ticket]]:
+        with self._changed:
+            jobs = list(self._jobs)
+            self._jobs.clear()
+            tickets = []
+            for _ in range(min(len(self._queue), self._runtime.cache.free)):
+                tickets.append(self._queue.popleft())
+                self._running.add(tickets[-1])
+            # Who cancels from here on finds the ticket running, and sets the flag again.
+            self._runtime.abort(False)
+        return jobs, tickets
+
+    def _begin(self, ticket: Ticket) -> None:
         request, runtime = ticket.request, self._runtime
-        tokens, completion.dropped_turns = self._prompts.build(request.prompt, request.max_tokens)
-        completion.prompt_tokens = len(tokens)
-        stream = TextStream(request.stop)
-        with contextlib.closing(runtime.sampler(request.sampling)) as sampler:
-            slot, completion.cached_tokens = runtime.slot_for(tokens)
-            limit = min(request.max_tokens, self.n_ctx - len(tokens))
-            try:
-                runtime.prefill(slot, tokens[completion.cached_tokens :])
-                completion.stop = self._generate(ticket, completion, sampler, slot, stream, limit)
-            except Aborted:
-                self._ended(ticket, completion)
-        if rest := stream.finish():
-            ticket.on_token(rest)
-        completion.text = stream.text
+        completion = Completion(queued=time.monotonic() - ticket.accepted)
+        sampler = None
+        try:
+            tokens, completion.dropped_turns = self._prompts.build(
+                request.prompt, request.max_tokens
+            )
+            completion.prompt_tokens = len(tokens)
+            sampler = runtime.sampler(request.sampling)
+            runtime.adapters.use(request.adapters)
+            slot, completion.cached_tokens = runtime.cache.acquire(tokens, request.adapters)
+        except Exception as error:
+            if sampler:
+                sampler.close()
+            if not isinstance(error, BrainError):
+                _log.exception("a request failed in a way nobody foresaw")
+                error = BackendError(str(error))
+            completion.stop, completion.error = Stop.ERROR, error
+            self._answer(ticket, completion)
+            return
+        self._decoder.begin(
+            Decoding(
+                slot,
+                sampler,
+                TextStream(request.stop),
+                tokens,
+                min(request.max_tokens, self.n_ctx - len(tokens)),
+                completion,
+                ticket.accepted,
+                ticket.on_token,
+                lambda: bool(ticket.ending),
+                lambda: self._answer(ticket, completion),
+            )
+        )
 
-    def _generate(
-        self,
-        ticket: Ticket,
-        completion: Completion,
-        sampler: Sampler,
-        slot: Slot,
-        stream: TextStream,
-        limit: int,
-    ) -> Stop:
-        runtime, on_token = self._runtime, ticket.on_token
-        first = 0.0
-        while not ticket.ending:
-            token = sampler.next()
-            now = time.monotonic()
-            if not completion.completion_tokens:
-                first = now
-                completion.time_to_first_token = now - ticket.accepted
-            completion.generating = now - first
-            if runtime.is_end(token):
-                return Stop.END
-            completion.completion_tokens += 1
-            if delta := stream.push(runtime.piece(token)):
-                on_token(delta)
-            if stream.stopped:
-                return Stop.STRING
-            if completion.completion_tokens >= limit:
-                return Stop.LENGTH
-            runtime.append(slot, token)
-        self._ended(ticket, completion)
-        return completion.stop
+    def _identity(self) -> str:
+        return self._runtime.identity(model_info.fingerprint(self.path))
+
+    def _restore(self) -> int:
+        folder = self.settings.cache_path
+        return self._runtime.cache.load(folder, self._identity()) if folder else 0
+
+    def _save(self) -> None:
+        folder = self.settings.cache_path
+        if not folder:
+            return
+        try:
+            self._runtime.cache.save(folder, self._identity(), self.settings.cache_bytes)
+        except (OSError, BrainError) as error:
+            _log.warning("the KV cache could not be saved: %s", error)

@@ -38,6 +38,10 @@ class SpecError(BrainError):
     """The personality file, or a value for a slider, is not valid."""
 
 
+class AdapterError(BrainError):
+    """A LoRA adapter is missing, damaged, in use, or made for another model."""
+
+
 class SkillFileError(BrainError):
     """The file of skills is not valid."""
 

@@ -1,30 +1,38 @@
 # Copyright 2026 The Clara Authors
 # SPDX-License-Identifier: Apache-2.0
-"""llama.cpp, as far as the engine needs it: a model, a context with several sequences, a sampler.
+"""llama.cpp, as far as the engine needs it: a model, a context with several sequences.
 
 Uses llama-cpp-python's binding of the C API, because its `Llama` class keeps one sequence only:
-here each conversation (and the skill decision) keeps its own KV cache. All calls but `abort`
-belong to one thread.
+here each conversation (and the skill decision) keeps its own KV cache, and all that are under way
+are decoded in one batch. All calls but `abort` and `tokenize` belong to one thread.
 """
 
 from __future__ import annotations
 
 import ctypes
 import logging
-import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import llama_cpp
 
 from clara_brain.errors import BackendError, InvalidRequest, ModelError
+from clara_brain.kv_cache import KvCache, Slot
+from clara_brain.lora import LoraAdapters
+from clara_brain.sampler import Sampler, SamplerSettings
+from clara_brain.settings import KV_TYPES, EngineSettings
 
 _log = logging.getLogger(__name__)
 
 _ABORTED = 2
-_PENALTY_WINDOW = 64
 _CONTROL = llama_cpp.LLAMA_TOKEN_ATTR_CONTROL | llama_cpp.LLAMA_TOKEN_ATTR_UNKNOWN
+_FLASH = {
+    "auto": llama_cpp.LLAMA_FLASH_ATTN_TYPE_AUTO,
+    "on": llama_cpp.LLAMA_FLASH_ATTN_TYPE_ENABLED,
+    "off": llama_cpp.LLAMA_FLASH_ATTN_TYPE_DISABLED,
+}
 
 
 @llama_cpp.llama_log_callback  # type: ignore[untyped-decorator]
@@ -57,25 +65,15 @@ class Aborted(Exception):
 
 
 @dataclass(frozen=True)
-class SamplerSettings:
-    """How tokens are chosen; the fields are those of Sampling.msg, all of them set."""
+class Piece:
+    """What one sequence adds to a batch.
 
-    temperature: float
-    top_p: float
-    top_k: int
-    min_p: float
-    repeat_penalty: float
-    seed: int
-    grammar: str = ""
+    Its next tokens, and for how many of the last of them logits are wanted.
+    """
 
-
-@dataclass
-class Slot:
-    """One sequence of the KV cache and the tokens that it holds."""
-
-    index: int
-    tokens: list[int] = field(default_factory=list)
-    used: float = 0.0
+    slot: Slot
+    tokens: Sequence[int]
+    outputs: int = 1
 
 
 class LlamaRuntime:
@@ -85,20 +83,16 @@ class LlamaRuntime:
     ModelError.
     """
 
-    def __init__(
-        self,
-        path: Path,
-        n_ctx: int,
-        slots: int,
-        n_batch: int,
-        n_threads: int,
-        n_gpu_layers: int = 0,
-    ) -> None:
+    def __init__(self, path: Path, settings: EngineSettings) -> None:
         _start_backend()
-        self._model = self._context = None
-        self._chains: list[llama_cpp.llama_sampler_p] = []
+        self._context: object | None = None
+        self._embedder: object | None = None
+        self._settings = settings
         model_params = llama_cpp.llama_model_default_params()
-        model_params.n_gpu_layers = n_gpu_layers
+        model_params.n_gpu_layers = settings.n_gpu_layers
+        model_params.load_mode = (
+            llama_cpp.LLAMA_LOAD_MODE_MMAP if settings.use_mmap else llama_cpp.LLAMA_LOAD_MODE_NONE
+        )
         self._model = llama_cpp.llama_model_load_from_file(str(path).encode(), model_params)
         if not self._model:
             raise ModelError(
@@ -106,39 +100,61 @@ class LlamaRuntime:
                 f" ({llama_cpp.__version__}), or the memory is too small"
             )
         self._abort_flag = ctypes.create_string_buffer(2)
-        params = llama_cpp.llama_context_default_params()
-        params.n_ctx = n_ctx * slots
-        params.n_seq_max = slots
-        params.kv_unified = False
-        params.n_batch = params.n_ubatch = n_batch
-        params.n_threads = params.n_threads_batch = n_threads
-        params.abort_callback = _ask_abort
-        params.abort_callback_data = ctypes.cast(self._abort_flag, ctypes.c_void_p)
-        self._context = llama_cpp.llama_init_from_model(self._model, params)
+        self._context = self._new_context(self._context_params())
         if not self._context:
             self.close()
             raise ModelError(
-                f"llama.cpp could not make a context of {slots} x {n_ctx} tokens for {path}:"
-                " lower n_ctx or slots"
+                f"llama.cpp could not make a context of {settings.slots} x {settings.n_ctx} tokens"
+                f" for {path}: lower n_ctx or slots, or set flash_attn to on where kv_type is not"
+                " f16"
             )
-        self._memory = llama_cpp.llama_get_memory(self._context)
         self._vocab = llama_cpp.llama_model_get_vocab(self._model)
         self.n_vocab = llama_cpp.llama_vocab_n_tokens(self._vocab)
         self.n_ctx = int(llama_cpp.llama_n_ctx_seq(self._context))
-        self._batch = llama_cpp.llama_batch_init(n_batch, 0, 1)
-        self._n_batch = n_batch
-        self._slots = [Slot(index) for index in range(slots)]
+        self.n_batch = settings.n_batch
+        self._batch = llama_cpp.llama_batch_init(self.n_batch, 0, 1)
+        self.cache = KvCache(self._context, settings.slots, self.n_ctx)
+        self.adapters = LoraAdapters(self._model, self._context)
         self._pieces: dict[int, bytes] = {}
+
+    def _context_params(self) -> llama_cpp.llama_context_params:
+        settings = self._settings
+        params = llama_cpp.llama_context_default_params()
+        params.n_ctx = settings.n_ctx * settings.slots
+        params.n_seq_max = settings.slots
+        params.kv_unified = False
+        params.n_batch = params.n_ubatch = settings.n_batch
+        params.n_outputs_max_per_seq = 1 + settings.lookup
+        params.n_threads = params.n_threads_batch = settings.threads()
+        params.flash_attn_type = _FLASH[settings.flash_attn]
+        params.type_k = params.type_v = KV_TYPES[settings.kv_type]
+        return params
+
+    def _new_context(self, params: llama_cpp.llama_context_params) -> object:
+        params.abort_callback = _ask_abort
+        params.abort_callback_data = ctypes.cast(self._abort_flag, ctypes.c_void_p)
+        return llama_cpp.llama_init_from_model(self._model, params)
 
     def close(self) -> None:
         """Free everything. The runtime cannot be used afterwards."""
+        if self._embedder:
+            llama_cpp.llama_free(self._embedder)
         if self._context:
-            if hasattr(self, "_batch"):
+            if hasattr(self, "adapters"):
+                self.adapters.close()
                 llama_cpp.llama_batch_free(self._batch)
             llama_cpp.llama_free(self._context)
         if self._model:
             llama_cpp.llama_model_free(self._model)
-        self._model = self._context = None
+        self._model = self._context = self._embedder = None
+
+    def identity(self, sha256: str) -> str:
+        """Say what a saved KV cache depends on, given the hash of the model's file."""
+        settings = self._settings
+        return (
+            f"{sha256} llama-cpp-python {llama_cpp.__version__} n_ctx {self.n_ctx}"
+            f" kv {settings.kv_type} flash {settings.flash_attn} gpu {settings.n_gpu_layers}"
+        )
 
     def abort(self, wanted: bool) -> None:
         """End the decode that is under way (True), or allow decoding again (False).
@@ -212,57 +228,33 @@ class LlamaRuntime:
                 return buffer.raw[:length]
             size = -length
 
-    def slot_for(self, tokens: Sequence[int]) -> tuple[Slot, int]:
-        """Choose the sequence that holds most of the prompt's beginning, and cut it there.
+    def decode(self, pieces: Sequence[Piece]) -> list[int]:
+        """Evaluate tokens of several sequences at once, `n_batch` at most.
 
-        Returns it and the number of cached tokens: at most one less than the prompt, since the
-        last one must be evaluated to know what follows. A sequence that shares little is left
-        alone for its own conversation while an older one can be given up.
+        Returns for each piece the place of its first logits. Raises Aborted and BackendError;
+        the sequences then hold what they held before.
         """
-        shared = [common_prefix(slot.tokens, tokens) for slot in self._slots]
-        best = max(range(len(shared)), key=lambda at: shared[at])
-        slot, cached = self._slots[best], shared[best]
-        if cached < len(slot.tokens) // 2:
-            oldest = min(self._slots, key=lambda each: each.used)
-            if oldest is not slot:
-                slot, cached = self._copy_prefix(slot, oldest, cached)
-        cached = min(cached, len(tokens) - 1)
-        if not llama_cpp.llama_memory_seq_rm(self._memory, slot.index, cached, -1):
-            # Recurrent models cannot go back to the middle of a sequence.
-            cached = 0
-            llama_cpp.llama_memory_seq_rm(self._memory, slot.index, -1, -1)
-        del slot.tokens[cached:]
-        slot.used = time.monotonic()
-        return slot, cached
-
-    def _copy_prefix(self, source: Slot, target: Slot, length: int) -> tuple[Slot, int]:
-        """Start another sequence; where persona and beginnings agree, they are copied."""
-        llama_cpp.llama_memory_seq_rm(self._memory, target.index, -1, -1)
-        target.tokens.clear()
-        if not length:
-            return target, 0
-        # Sequences in streams of their own can only be copied whole; the rest is cut off
-        # afterwards.
-        llama_cpp.llama_memory_seq_cp(self._memory, source.index, target.index, -1, -1)
-        target.tokens.extend(source.tokens)
-        return target, length
-
-    def prefill(self, slot: Slot, tokens: Sequence[int]) -> None:
-        """Evaluate tokens at the end of a sequence. Raises Aborted and BackendError."""
-        for start in range(0, len(tokens), self._n_batch):
-            chunk = tokens[start : start + self._n_batch]
-            for at, token in enumerate(chunk):
-                self._put(at, token, len(slot.tokens) + at, slot.index)
-            self._batch.logits[len(chunk) - 1] = 1
-            self._decode(len(chunk))
-            slot.tokens.extend(chunk)
-
-    def append(self, slot: Slot, token: int) -> None:
-        """Evaluate one generated token. Raises Aborted and BackendError."""
-        self._put(0, token, len(slot.tokens), slot.index)
-        self._batch.logits[0] = 1
-        self._decode(1)
-        slot.tokens.append(token)
+        at, places = 0, []
+        logits = self._batch.logits
+        for piece in pieces:
+            begin = len(piece.slot.tokens)
+            for offset, token in enumerate(piece.tokens):
+                self._put(at + offset, token, begin + offset, piece.slot.index)
+            at += len(piece.tokens)
+            places.append(at - piece.outputs)
+            for place in range(at - piece.outputs, at):
+                logits[place] = 1
+        self._batch.n_tokens = at
+        code = llama_cpp.llama_decode(self._context, self._batch)
+        if code:
+            for piece in pieces:
+                self.cache.cut(piece.slot, len(piece.slot.tokens))
+            if code == _ABORTED:
+                raise Aborted
+            raise BackendError(f"llama_decode failed with code {code}")
+        for piece in pieces:
+            piece.slot.tokens.extend(piece.tokens)
+        return places
 
     def _put(self, at: int, token: int, position: int, sequence: int) -> None:
         batch = self._batch
@@ -272,77 +264,43 @@ class LlamaRuntime:
         batch.seq_id[at][0] = sequence
         batch.logits[at] = 0
 
-    def _decode(self, count: int) -> None:
-        self._batch.n_tokens = count
-        code = llama_cpp.llama_decode(self._context, self._batch)
-        if code == _ABORTED:
-            raise Aborted
+    def embed(self, text: str) -> list[float]:
+        """Return the mean of the last hidden states of a text, of length 1 (n_embd floats).
+
+        Uses a small context of its own, made at the first call. Raises InvalidRequest, Aborted.
+        """
+        if not self._embedder:
+            params = llama_cpp.llama_context_default_params()
+            params.n_ctx = params.n_batch = params.n_ubatch = self.n_batch
+            params.n_threads = params.n_threads_batch = self._settings.threads()
+            params.embeddings = True
+            params.n_outputs_max_per_seq = 0
+            params.pooling_type = llama_cpp.LLAMA_POOLING_TYPE_MEAN
+            self._embedder = self._new_context(params)
+            if not self._embedder:
+                raise BackendError("llama.cpp could not make a context for embeddings")
+        tokens = self.tokenize(text, add_special=True)
+        if not 0 < len(tokens) <= self.n_batch:
+            raise InvalidRequest(
+                f"a text to embed must have 1 to {self.n_batch} tokens, not {len(tokens)}"
+            )
+        for place, token in enumerate(tokens):
+            self._put(place, token, place, 0)
+            self._batch.logits[place] = 1
+        self._batch.n_tokens = len(tokens)
+        llama_cpp.llama_memory_clear(llama_cpp.llama_get_memory(self._embedder), True)
+        code = llama_cpp.llama_decode(self._embedder, self._batch)
         if code:
-            raise BackendError(f"llama_decode failed with code {code}")
+            raise Aborted if code == _ABORTED else BackendError(f"llama_decode: code {code}")
+        size = llama_cpp.llama_model_n_embd(self._model)
+        vector = llama_cpp.llama_get_embeddings_seq(self._embedder, 0)[:size]
+        length = math.sqrt(sum(value * value for value in vector)) or 1.0
+        return [value / length for value in vector]
 
     def sampler(self, settings: SamplerSettings) -> Sampler:
-        """Make a chain of samplers. Raises InvalidRequest when the grammar is not valid GBNF."""
-        return Sampler(self._context, self._vocab, settings)
+        """Make a chain of samplers. Raises InvalidRequest."""
+        return Sampler(self._vocab, settings)
 
-
-class Sampler:
-    """Chooses the next token from the logits of the last decode."""
-
-    def __init__(self, context: object, vocab: object, settings: SamplerSettings) -> None:
-        self._context = context
-        self._chain = llama_cpp.llama_sampler_chain_init(
-            llama_cpp.llama_sampler_chain_default_params()
-        )
-        try:
-            for link in _links(vocab, settings):
-                llama_cpp.llama_sampler_chain_add(self._chain, link)
-        except InvalidRequest:
-            self.close()
-            raise
-
-    def next(self) -> int:
-        """Choose a token."""
-        return int(llama_cpp.llama_sampler_sample(self._chain, self._context, -1))
-
-    def close(self) -> None:
-        """Free the chain."""
-        if self._chain:
-            llama_cpp.llama_sampler_free(self._chain)
-        self._chain = None
-
-
-def _links(vocab: object, settings: SamplerSettings) -> Iterator[object]:
-    if settings.grammar:
-        grammar = llama_cpp.llama_sampler_init_grammar(vocab, settings.grammar.encode(), b"root")
-        if not grammar:
-            raise InvalidRequest("sampling.grammar is not valid GBNF, or has no rule named root")
-        yield grammar
-    if settings.repeat_penalty != 1.0:
-        yield llama_cpp.llama_sampler_init_penalties(
-            llama_cpp.llama_vocab_n_tokens(vocab),
-            _PENALTY_WINDOW,
-            settings.repeat_penalty,
-            0.0,
-            0.0,
-        )
-    if settings.temperature == 0.0:
-        yield llama_cpp.llama_sampler_init_greedy()
-        return
-    if settings.top_k > 0:
-        yield llama_cpp.llama_sampler_init_top_k(settings.top_k)
-    if settings.top_p < 1.0:
-        yield llama_cpp.llama_sampler_init_top_p(settings.top_p, 1)
-    if settings.min_p > 0.0:
-        yield llama_cpp.llama_sampler_init_min_p(settings.min_p, 1)
-    yield llama_cpp.llama_sampler_init_temp(settings.temperature)
-    yield llama_cpp.llama_sampler_init_dist(settings.seed & 0xFFFFFFFF)
-
-
-def common_prefix(left: Sequence[int], right: Sequence[int]) -> int:
-    """Length of the common beginning of two lists of tokens."""
-    count = 0
-    for a, b in zip(left, right, strict=False):
-        if a != b:
-            break
-        count += 1
-    return count
+    def choose(self, sampler: Sampler, place: int) -> int:
+        """Choose the token that follows the logits at a place of the last batch."""
+        return sampler.choose(self._context, place)

@@ -8,10 +8,19 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
+# Types of the KV cache by name, with ggml's numbers.
+KV_TYPES = {"f32": 0, "f16": 1, "q8_0": 8, "q4_0": 2}
+FLASH_ATTENTION = ("auto", "on", "off")
+
 
 @dataclass(frozen=True)
 class EngineSettings:
-    """How the model is run. `n_ctx` is what one conversation may have, in tokens."""
+    """How the model is run. `n_ctx` is what one conversation may have, in tokens.
+
+    `lookup` tokens at most are guessed from the conversation itself and checked in one batch; 0
+    switches that off. `cache_path` is the folder where the KV cache is kept between runs, None for
+    nowhere; `cache_bytes` is what it may hold.
+    """
 
     n_ctx: int = 2048
     slots: int = 4
@@ -19,6 +28,13 @@ class EngineSettings:
     n_threads: int = 0
     n_gpu_layers: int = 0
     queue_size: int = 8
+    n_prefill_shared: int = 64
+    lookup: int = 0
+    use_mmap: bool = True
+    flash_attn: str = "auto"
+    kv_type: str = "f16"
+    cache_path: Path | None = None
+    cache_bytes: int = 256 << 20
 
     def threads(self) -> int:
         """Threads to compute with: `n_threads`, or the physical cores when it is 0."""

@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 from itertools import zip_longest
 
 from clara_brain.errors import SkillRefused
-from clara_brain.llama_runtime import SamplerSettings
 from clara_brain.orders import Offer, is_plain_order, offers, spellings
+from clara_brain.sampler import SamplerSettings
 from clara_brain.skills import Example, Parameter, Skill, Value
 
 NONE = "none"

@@ -14,11 +14,12 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Protocol
 
-from clara_brain.engine import Completion, Engine, Request, Stop, Ticket
+from clara_brain.decoding import Completion, Stop
+from clara_brain.engine import Engine, Request, Ticket
 from clara_brain.errors import BrainError, ShuttingDown
 from clara_brain.grounding import MemoryPolicy, Recollection, asks_memory, cue, ground
-from clara_brain.llama_runtime import SamplerSettings
 from clara_brain.prompt import ChatPrompt, Exchange, RawPrompt
+from clara_brain.sampler import SamplerSettings
 from clara_brain.sessions import Sessions
 from clara_brain.skill_decision import (
     GREEDY,

@@ -16,7 +16,8 @@ from rclpy.node import Node
 from rclpy.qos import QoSProfile
 
 from clara_brain import conversions, parameters
-from clara_brain.engine import Engine, Stop
+from clara_brain.decoding import Stop
+from clara_brain.engine import Engine
 from clara_brain.errors import BrainError, QueueFull
 from clara_brain.grounding import Recollection
 from clara_brain.memory_client import MemoryClient
@@ -74,9 +75,10 @@ class TurnDesk:
             request = conversions.turn_request(
                 goal, settings, system_prompt(parameters.sliders(self._node))
             )
-            if len(self._turns) > self._engine.settings.queue_size:
+            if len(self._turns) >= self._engine.capacity:
                 raise QueueFull(
-                    f"{len(self._turns) - 1} turns are waiting, which is the most; try again later"
+                    f"{len(self._turns)} turns are under way or waiting, which is the most;"
+                    " try again later"
                 )
         except BrainError as error:
             self.last_error = str(error)

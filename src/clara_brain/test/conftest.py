@@ -7,6 +7,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import gguf
+import numpy as np
 import pytest
 from clara_brain.engine import Engine
 from clara_brain.model_info import default_model
@@ -23,3 +25,29 @@ def engine(model: Path) -> Iterator[Engine]:
     engine = Engine(model, EngineSettings(n_ctx=1024, slots=3, n_threads=1, queue_size=2))
     yield engine
     engine.close()
+
+
+@pytest.fixture(scope="session")
+def adapter(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A LoRA adapter of the real model with random weights: strong enough to change the words."""
+    path = tmp_path_factory.mktemp("adapters") / "warmth.gguf"
+    write_adapter(path, seed=1)
+    return path
+
+
+def write_adapter(path: Path, seed: int, width: int = 576, architecture: str = "llama") -> None:
+    """Write a LoRA adapter of rank 4 for the query projections of a model of this width."""
+    random = np.random.default_rng(seed)
+    writer = gguf.GGUFWriter(path, architecture)
+    writer.add_type("adapter")
+    writer.add_string("adapter.type", "lora")
+    writer.add_float32("adapter.lora.alpha", 4.0)
+    for layer in range(30):
+        name = f"blk.{layer}.attn_q.weight"
+        for part, shape in (("a", (4, width)), ("b", (width, 4))):
+            weights = random.normal(0.0, 0.12, shape).astype(np.float32)
+            writer.add_tensor(f"{name}.lora_{part}", weights)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()

@@ -4,12 +4,15 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from clara_brain.engine import Completion, Engine, Request, Stop
+from clara_brain.decoding import Completion, Stop
+from clara_brain.engine import Engine, Request, Ticket
 from clara_brain.errors import (
     ContextOverflow,
     InvalidRequest,
@@ -17,8 +20,8 @@ from clara_brain.errors import (
     QueueFull,
     ShuttingDown,
 )
-from clara_brain.llama_runtime import SamplerSettings
 from clara_brain.prompt import ChatPrompt, Exchange
+from clara_brain.sampler import SamplerSettings, grammar_of_schema
 from clara_brain.settings import EngineSettings
 from clara_brain.text_stream import TextStream
 
@@ -90,27 +93,37 @@ def test_a_cancel_ends_a_running_turn_and_keeps_its_text(engine):
     assert caught.completion.completion_tokens < 800
 
 
+def fill(engine: Engine) -> list[tuple[Ticket, Caught]]:
+    """Take up every slot with a long turn that has begun."""
+    turns = []
+    for _ in range(engine.settings.slots):
+        caught = Caught()
+        turns.append((engine.submit(LONG, caught.token, caught.finish), caught))
+    assert all(caught.first.wait(30) for _, caught in turns)
+    return turns
+
+
 def test_a_cancel_ends_a_waiting_turn_at_once(engine):
-    running, waiting = Caught(), Caught()
-    ticket = engine.submit(LONG, running.token, running.finish)
+    running, waiting = fill(engine), Caught()
     other = engine.submit(LONG, waiting.token, waiting.finish)
     other.cancel()
     assert waiting.done.is_set() and waiting.completion.stop is Stop.CANCELED
-    assert not running.done.is_set()
-    ticket.cancel()
-    assert running.done.wait(2)
+    for ticket, caught in running:
+        assert not caught.done.is_set()
+        ticket.cancel()
+        assert caught.done.wait(2)
 
 
 def test_a_full_queue_refuses_at_once(engine):
-    caught = [Caught() for _ in range(3)]
-    tickets = [engine.submit(LONG, caught[0].token, caught[0].finish)]
-    assert caught[0].first.wait(30)
-    tickets += [engine.submit(LONG, each.token, each.finish) for each in caught[1:]]
+    turns = fill(engine)
+    for _ in range(engine.settings.queue_size):
+        caught = Caught()
+        turns.append((engine.submit(LONG, caught.token, caught.finish), caught))
     with pytest.raises(QueueFull, match="2 requests are waiting"):
         engine.submit(LONG, print, print)
-    for ticket in tickets:
+    for ticket, _ in turns:
         ticket.cancel()
-    assert all(each.done.wait(3) for each in caught)
+    assert all(caught.done.wait(3) for _, caught in turns)
 
 
 def test_a_deadline_ends_a_turn_even_inside_of_the_prefill(engine):
@@ -136,8 +149,45 @@ def test_the_same_seed_gives_the_same_text_and_another_seed_another(engine):
 
 
 def test_a_grammar_rules_the_text(engine):
-    rules = SamplerSettings(0.0, 1.0, 0, 0.0, 1.0, 0, 'root ::= "blue" | "green"')
+    rules = replace(GREEDY, grammar='root ::= "blue" | "green"')
     assert ask(engine, "A colour?", sampling=rules).text in ("blue", "green")
+
+
+def test_a_json_schema_rules_the_text(engine):
+    schema = {
+        "type": "object",
+        "properties": {"colour": {"enum": ["blue", "green"]}, "count": {"type": "integer"}},
+        "required": ["colour", "count"],
+    }
+    rules = replace(GREEDY, grammar=grammar_of_schema(json.dumps(schema)))
+    answer = json.loads(ask(engine, "How many blue cups?", sampling=rules, n=64).text)
+    assert answer["colour"] in ("blue", "green") and isinstance(answer["count"], int)
+
+
+@pytest.mark.parametrize("schema", ["{", '{"type": "nonsense"}', '{"$ref": "#/nowhere"}'])
+def test_a_bad_json_schema_is_an_invalid_request(schema):
+    with pytest.raises(InvalidRequest, match="json_schema"):
+        grammar_of_schema(schema)
+
+
+def test_a_bias_rules_a_token_out_and_another_in(engine):
+    plain = ask(engine, n=4).text
+    first = engine.tokenize(plain)[0]
+    banned = replace(GREEDY, logit_bias=((first, float("-inf")),))
+    assert ask(engine, sampling=banned, n=4).text != plain
+    wanted = engine.tokenize(" moon")[0]
+    forced = replace(GREEDY, logit_bias=((wanted, 1000.0),))
+    assert ask(engine, sampling=forced, n=3).text == " moon moon moon"
+    foreign = replace(GREEDY, logit_bias=((10**7, 1.0),))
+    assert "logit_bias" in str(ask(engine, sampling=foreign).error)
+
+
+def test_a_frequency_penalty_breaks_a_repetition(engine):
+    wanted = engine.tokenize(" moon")[0]
+    forced = replace(GREEDY, logit_bias=((wanted, 18.0),), frequency_penalty=2.0)
+    free = replace(forced, frequency_penalty=0.0)
+    texts = [ask(engine, sampling=each, n=12).text for each in (forced, free)]
+    assert texts[0].count(" moon") < texts[1].count(" moon")
 
 
 @pytest.mark.parametrize("grammar", ["root ::= (", "nonsense", "root ::= missing"])

@@ -16,8 +16,8 @@ from clara_brain.grounding import (
     fact_sentence,
     ground,
 )
-from clara_brain.llama_runtime import SamplerSettings
 from clara_brain.prompt import ChatPrompt
+from clara_brain.sampler import SamplerSettings
 
 SLIPPED = Fact("e1", "PICK_UP", "cup", Outcome.FAILED, 120, detail="the cup slipped")
 PLACED = Fact("e2", "PLACE", "book", Outcome.SUCCEEDED, 7200, detail="the book is on the shelf")

@@ -127,7 +127,7 @@ class World:
 
 
 def start_brain(**parameters: object) -> subprocess.Popen:
-    settings = {"n_threads": 1, "autostart": True, "queue_size": 2, **parameters}
+    settings = {"n_threads": 1, "autostart": True, "slots": 2, "queue_size": 2, **parameters}
     words = [
         word
         for key, value in settings.items()
@@ -200,7 +200,7 @@ def test_services_answer_while_it_generates_and_a_full_queue_refuses(world):
 
     client = world.node.create_client(GetPersonality, "personality/get")
     world.until(client.service_is_ready)
-    goals = [world.send_endless() for _ in range(3)]
+    goals = [world.send_endless() for _ in range(4)]
     refused = world.ask("And me?")
     assert refused.status == 6 and refused.result.error_code == refused.result.QUEUE_FULL
     times = []

@@ -1,0 +1,127 @@
+# Copyright 2026 The Clara Authors
+# SPDX-License-Identifier: Apache-2.0
+"""How the next token is chosen: a chain of llama.cpp's samplers, made anew for each completion.
+
+The order is llama.cpp's own: bias and grammar rule out, penalties discourage, top-k, top-p and
+min-p cut the tail, the temperature flattens what is left.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import llama_cpp
+from llama_cpp.llama_grammar import json_schema_to_gbnf
+
+from clara_brain.errors import InvalidRequest
+
+_PENALTY_WINDOW = 64
+
+
+@dataclass(frozen=True)
+class SamplerSettings:
+    """How tokens are chosen; the fields are those of Sampling.msg, all of them set.
+
+    `logit_bias` are pairs of a token and what is added to its logit; -inf rules it out.
+    """
+
+    temperature: float
+    top_p: float
+    top_k: int
+    min_p: float
+    repeat_penalty: float
+    seed: int
+    grammar: str = ""
+    presence_penalty: float = 0.0
+    frequency_penalty: float = 0.0
+    logit_bias: tuple[tuple[int, float], ...] = ()
+
+
+class Sampler:
+    """Chooses the next token from the logits of the last decode.
+
+    Raises InvalidRequest when the grammar is not valid GBNF or the bias names no token.
+    """
+
+    def __init__(self, vocab: object, settings: SamplerSettings) -> None:
+        self._chain = llama_cpp.llama_sampler_chain_init(
+            llama_cpp.llama_sampler_chain_default_params()
+        )
+        try:
+            for link in _links(vocab, settings):
+                llama_cpp.llama_sampler_chain_add(self._chain, link)
+        except InvalidRequest:
+            self.close()
+            raise
+
+    def choose(self, context: object, output: int) -> int:
+        """Choose a token from the logits at place `output` of the last batch."""
+        return int(llama_cpp.llama_sampler_sample(self._chain, context, output))
+
+    def close(self) -> None:
+        """Free the chain."""
+        if self._chain:
+            llama_cpp.llama_sampler_free(self._chain)
+        self._chain = None
+
+
+def grammar_of_schema(schema: str) -> str:
+    """Return the GBNF grammar of a JSON schema. Raises InvalidRequest."""
+    try:
+        json.loads(schema)
+    except json.JSONDecodeError as error:
+        raise InvalidRequest(
+            f"sampling.json_schema is not valid JSON: line {error.lineno}, column {error.colno}:"
+            f" {error.msg}"
+        ) from error
+    try:
+        return str(json_schema_to_gbnf(schema))
+    except Exception as error:
+        # The converter of llama-cpp-python asserts and indexes its way through a schema.
+        raise InvalidRequest(
+            f"sampling.json_schema has a part that no grammar can be made of: {error!r}"
+        ) from error
+
+
+def _links(vocab: object, settings: SamplerSettings) -> Iterator[object]:
+    size = llama_cpp.llama_vocab_n_tokens(vocab)
+    if settings.logit_bias:
+        yield _bias(size, settings.logit_bias)
+    if settings.grammar:
+        grammar = llama_cpp.llama_sampler_init_grammar(vocab, settings.grammar.encode(), b"root")
+        if not grammar:
+            raise InvalidRequest("sampling.grammar is not valid GBNF, or has no rule named root")
+        yield grammar
+    penalties = settings.repeat_penalty, settings.frequency_penalty, settings.presence_penalty
+    if penalties != (1.0, 0.0, 0.0):
+        yield llama_cpp.llama_sampler_init_penalties(size, _PENALTY_WINDOW, *penalties)
+    if settings.temperature == 0.0:
+        yield llama_cpp.llama_sampler_init_greedy()
+        return
+    if settings.top_k > 0:
+        yield llama_cpp.llama_sampler_init_top_k(settings.top_k)
+    if settings.top_p < 1.0:
+        yield llama_cpp.llama_sampler_init_top_p(settings.top_p, 1)
+    if settings.min_p > 0.0:
+        yield llama_cpp.llama_sampler_init_min_p(settings.min_p, 1)
+    yield llama_cpp.llama_sampler_init_temp(settings.temperature)
+    yield llama_cpp.llama_sampler_init_dist(settings.seed & 0xFFFFFFFF)
+
+
+def _bias(size: int, pairs: tuple[tuple[int, float], ...]) -> object:
+    biases = (llama_cpp.llama_logit_bias * len(pairs))()
+    for place, (token, bias) in enumerate(pairs):
+        if not 0 <= token < size:
+            raise InvalidRequest(
+                f"sampling.logit_bias names token {token}; the model has 0 to {size - 1}"
+            )
+        if math.isnan(bias):
+            raise InvalidRequest(f"sampling.logit_bias of token {token} is not a number")
+        biases[place].token, biases[place].bias = token, bias
+    return llama_cpp.llama_sampler_init_logit_bias(
+        size, len(pairs), ctypes.cast(biases, ctypes.POINTER(llama_cpp.llama_logit_bias))
+    )

@@ -1,0 +1,113 @@
+# Copyright 2026 The Clara Authors
+# SPDX-License-Identifier: Apache-2.0
+"""LoRA adapters on the real model: loaded, scaled and unloaded while it runs."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import pytest
+from clara_brain.decoding import Completion
+from clara_brain.engine import Engine, Request
+from clara_brain.errors import AdapterError
+from clara_brain.lora import canonical
+from clara_brain.prompt import ChatPrompt
+from clara_brain.sampler import SamplerSettings
+from clara_brain.settings import EngineSettings
+from conftest import write_adapter
+
+GREEDY = SamplerSettings(0.0, 1.0, 0, 0.0, 1.0, 0)
+
+
+def ask(engine: Engine, scale: float, text: str = "What is tea?") -> Completion:
+    return engine.complete(request(scale, text))
+
+
+def request(scale: float, text: str, tokens: int = 16) -> Request:
+    prompt = ChatPrompt("You are Clara.", text)
+    return Request(prompt, GREEDY, tokens, adapters=canonical({"warmth": scale}))
+
+
+@pytest.fixture(scope="module")
+def adapted(model: Path, adapter: Path):
+    engine = Engine(model, EngineSettings(n_ctx=512, slots=3, n_threads=1))
+    engine.load_adapter("warmth", adapter).result(10)
+    yield engine
+    engine.close()
+
+
+def test_an_adapter_changes_the_words_and_none_does_not(adapted, model):
+    bare = Engine(model, EngineSettings(n_ctx=512, slots=1, n_threads=1))
+    try:
+        plain = ask(bare, 0.0).text
+    finally:
+        bare.close()
+    assert ask(adapted, 0.0).text == plain
+    assert ask(adapted, 1.0).text != plain
+
+
+def test_no_turn_goes_on_from_what_was_evaluated_under_another_scale(adapted):
+    texts = [ask(adapted, scale).text for scale in (0.0, 1.0, 0.5)]
+    again = [ask(adapted, scale) for scale in (0.0, 1.0, 0.5)]
+    assert [each.text for each in again] == texts
+    # Each scale has a sequence of its own, and finds it again.
+    assert all(each.cached_tokens == each.prompt_tokens - 1 for each in again)
+    fresh = ask(adapted, 0.75)
+    assert fresh.cached_tokens == 0
+
+
+def test_turns_under_different_scales_at_once_do_not_mix(adapted):
+    texts = [ask(adapted, scale, "Who was Newton?").text for scale in (0.0, 1.0)]
+    done = [threading.Event(), threading.Event()]
+    got: list[Completion] = [Completion(), Completion()]
+
+    def finish(place: int, completion: Completion) -> None:
+        got[place] = completion
+        done[place].set()
+
+    for place, scale in enumerate((0.0, 1.0)):
+        adapted.submit(
+            request(scale, "Who was Newton?"),
+            lambda delta: None,
+            lambda completion, place=place: finish(place, completion),
+        )
+    assert all(each.wait(30) for each in done)
+    assert [each.text for each in got] == texts
+
+
+def test_an_adapter_in_force_is_not_unloaded_under_a_reply(adapted, tmp_path):
+    write_adapter(tmp_path / "other.gguf", seed=2)
+    adapted.load_adapter("other", tmp_path / "other.gguf").result(10)
+    assert [each.name for each in adapted.adapters().result(10)] == ["other", "warmth"]
+    started, ended = threading.Event(), threading.Event()
+    long = Request(ChatPrompt("", "Tell a long story."), GREEDY, 400, adapters=(("other", 0.5),))
+    ticket = adapted.submit(long, lambda _: started.set(), lambda _: ended.set())
+    assert started.wait(30)
+    with pytest.raises(AdapterError, match="under way"):
+        adapted.unload_adapter("other").result(10)
+    ticket.cancel()
+    assert ended.wait(10)
+    adapted.unload_adapter("other").result(10)
+    error = adapted.complete(long).error
+    assert isinstance(error, AdapterError) and "other" in str(error)
+
+
+def test_a_wrong_adapter_is_a_sentence(adapted, model, tmp_path):
+    def refusal(name: str, path: Path) -> str:
+        with pytest.raises(AdapterError) as caught:
+            adapted.load_adapter(name, path).result(10)
+        return str(caught.value)
+
+    assert "No such file" in refusal("x", tmp_path / "missing.gguf")
+    assert "not an adapter" in refusal("x", model)
+    assert "already" in refusal("warmth", tmp_path / "any.gguf")
+    write_adapter(tmp_path / "wide.gguf", seed=1, width=640)
+    assert "made for another model" in refusal("x", tmp_path / "wide.gguf")
+    write_adapter(tmp_path / "other.gguf", seed=1, architecture="qwen2")
+    assert "made for another model" in refusal("x", tmp_path / "other.gguf")
+    whole = (tmp_path / "wide.gguf").read_bytes()
+    (tmp_path / "cut.gguf").write_bytes(whole[: len(whole) // 2])
+    assert "cut.gguf" in refusal("x", tmp_path / "cut.gguf")
+    with pytest.raises(AdapterError, match="no adapter named 'x'"):
+        adapted.unload_adapter("x").result(10)
