@@ -9,6 +9,7 @@ where an episode has them.
 
 import bisect
 from collections.abc import Iterable, Sequence
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -38,14 +39,16 @@ class Column:
         self._data: NDArray[Any] = np.zeros(64, dtype=dtype)
         self.size = 0
 
-    def append(self, value: int) -> None:
-        """Add a value at the end."""
-        if self.size == len(self._data):
-            grown = np.zeros(max(64, 2 * self.size), dtype=self._data.dtype)
-            grown[: self.size] = self._data
+    def extend(self, values: Sequence[int]) -> None:
+        """Add values at the end."""
+        begin, self.size = self.size, self.size + len(values)
+        if self.size > len(self._data):
+            grown = np.zeros(max(self.size, 2 * begin), dtype=self._data.dtype)
+            grown[:begin] = self._data[:begin]
             self._data = grown
-        self.size += 1
-        self.set(self.size - 1, value)
+        if self._data.dtype == np.uint16 and max(values, default=0) > _UINT16_MAX:
+            self._data = self._data.astype(np.uint32)
+        self._data[begin : self.size] = values
 
     def load(self, values: Sequence[int] | Ids) -> None:
         """Replace all values."""
@@ -64,7 +67,7 @@ class Column:
 
     @property
     def values(self) -> NDArray[Any]:
-        """Return the values, shape (size,); a view that the next `append` may leave behind."""
+        """Return the values, shape (size,); a view that the next `extend` may leave behind."""
         return self._data[: self.size]
 
 
@@ -80,10 +83,10 @@ class Indexed:
         """Return the ids, shape (n,)."""
         return self._ids.values
 
-    def append(self, identity: int) -> None:
-        """Add an id at the end."""
-        self._ids.append(identity)
-        self._postings.added(identity)
+    def extend(self, ids: Sequence[int]) -> None:
+        """Add ids at the end."""
+        self._ids.extend(ids)
+        self._postings.added(ids)
 
     def load(self, ids: Sequence[int] | Ids) -> None:
         """Replace all ids."""
@@ -158,28 +161,31 @@ class Columns:
         self._seq.load(seq)
         self._outcome.load(outcome)
         self._end.load(end_ns)
-        self._robot.load([self.robots.add_text("robot", name) for name in robot])
+        self._robot.load(self.robots.add_texts("robot", robot))
         for (role, column), texts in zip(
             self._dense.items(), (subject, action, thing, result), strict=True
         ):
-            add_text = self.items[role].add_text
-            column.load([add_text(role, text) if text else 0 for text in texts])
+            column.load(self.items[role].add_texts(role, texts))
         parsed = {written: fillers_from_text(written) for written in {*context, *effects}}
         for position, (before, after) in enumerate(zip(context, effects, strict=True)):
             if before or after:
                 for filler in (*parsed[before], *parsed[after]):
                     self._put_sparse(position, filler)
 
-    def append(self, seq: int, episode: Episode) -> None:
-        """Add an episode that has been committed as row `seq`."""
+    def extend(self, seqs: Sequence[int], episodes: Sequence[Episode]) -> None:
+        """Add episodes that have been committed as rows `seqs`."""
         for role, indexed in self._dense.items():
-            indexed.append(self._identity(role, episode))
-        self._robot.append(self.robots.add_text("robot", episode.robot))
-        self._outcome.append(episode.outcome)
-        self._end.append(episode.end_ns)
-        self._seq.append(seq)
-        for filler in (*episode.context, *episode.effects):
-            self._put_sparse(len(self) - 1, filler)
+            texts = map(attrgetter(role), episodes)
+            indexed.extend(self.items[role].add_texts(role, texts))
+        self._robot.extend(self.robots.add_texts("robot", [each.robot for each in episodes]))
+        self._outcome.extend([each.outcome for each in episodes])
+        self._end.extend([each.end_ns for each in episodes])
+        begin = len(self)
+        self._seq.extend(seqs)
+        for position, episode in enumerate(episodes, start=begin):
+            if episode.context or episode.effects:
+                for filler in (*episode.context, *episode.effects):
+                    self._put_sparse(position, filler)
 
     def update(self, seq: int, episode: Episode) -> None:
         """Change the episode of row `seq`; roles that it had keep their entries."""
@@ -206,8 +212,8 @@ class Columns:
             identity = items.add_text(role, filler.filler)
         else:
             identity = items.add(filler)
-        rows.append(position)
-        ids.append(identity)
+        rows.extend((position,))
+        ids.extend((identity,))
 
     def has(self, role: str) -> bool:
         """Whether any episode may have this role."""

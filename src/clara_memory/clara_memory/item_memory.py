@@ -8,7 +8,7 @@
   within one frame.
 """
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
@@ -108,6 +108,11 @@ class ItemMemory:
         if identity is None:
             identity = self._by_text[text] = self.add(RoleFiller(role, text))
         return identity
+
+    def add_texts(self, role: str, texts: Iterable[str]) -> list[int]:
+        """Return the ids of texts, made known if they were not; 0 for an empty one."""
+        known = self._by_text.get
+        return [(known(text) or self.add_text(role, text)) if text else 0 for text in texts]
 
     def add(self, filler: RoleFiller) -> int:
         """Return the id of a filler, made known if it was not."""

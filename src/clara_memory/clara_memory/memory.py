@@ -7,6 +7,7 @@ commit. All methods may be called from any thread.
 """
 
 import os
+import random
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -109,6 +110,7 @@ class EpisodicMemory:
         file = None if path is None else Path(path).expanduser().absolute()
         self._store = Store(file, read_only=read_only)
         self._columns = Columns(meaning)
+        self._chance = random.Random(os.urandom(32))
         self._uses = Uses(self.bounds.use_half_life_s)
         self._forgotten = 0
         self._index = threading.Lock()
@@ -194,9 +196,13 @@ class EpisodicMemory:
     def complete(self, episode: Episode, source: str, now_ns: int) -> Episode:
         """Return an episode as it would be stored, with its id; raises InvalidRequest."""
         check_episode(episode)
-        episode = completed(episode, robot=self.robot, now_ns=now_ns)
-        identity = episode.episode_id or os.urandom(8).hex()
-        return replace(episode, episode_id=identity, source=source)
+        return completed(
+            episode,
+            robot=self.robot,
+            now_ns=now_ns,
+            episode_id=f"{self._chance.getrandbits(64):016x}",
+            source=source,
+        )
 
     def add(self, episodes: Iterable[Episode]) -> list[Episode]:
         """Commit complete episodes at once; returns those whose episode_id was new.
@@ -204,13 +210,17 @@ class EpisodicMemory:
         Raises:
             StorageFailed: the disk refused; nothing was stored.
         """
-        changes = self._write(
-            lambda database: [
+        complete = list(episodes)
+
+        def insert(database: Connection) -> list[Change]:
+            seqs = self._store.insert_all(database, complete)
+            return [
                 Change(seq, episode, True)
-                for episode in episodes
-                if (seq := self._store.insert(database, episode)) is not None
+                for seq, episode in zip(seqs, complete, strict=True)
+                if seq is not None
             ]
-        )
+
+        changes = self._write(insert)
         return [change.episode for change in changes]
 
     def record(
@@ -278,10 +288,9 @@ class EpisodicMemory:
                 held = len(self._columns) + len(added)
                 gone = make_room(database, self.bounds, held, added, time.time_ns())
             with self._index:
+                self._columns.extend(added, [each.episode for each in changes if each.added])
                 for change in changes:
-                    if change.added:
-                        self._columns.append(change.seq, change.episode)
-                    else:
+                    if not change.added:
                         self._columns.update(change.seq, change.episode)
                 if gone:
                     self._columns.remove(gone)

@@ -6,6 +6,7 @@ Entries are sorted by id once in a while; those that came or changed since are l
 one, so appending stays cheap. 4 bytes an entry.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -31,25 +32,26 @@ class Postings:
         self._starts = np.zeros(1, dtype=np.int64)
         self._changed.clear()
 
-    def added(self, value: int) -> None:
-        """Note that an entry with this id was appended."""
-        self._count(value, 1)
+    def added(self, values: Sequence[int]) -> None:
+        """Note that entries with these ids were appended."""
+        self._make_room(max(values, default=0))
+        np.add.at(self.counts, np.asarray(values, dtype=np.int64), 1)
 
     def changed(self, position: int, before: int, after: int) -> None:
         """Note that an entry has another id now."""
         if before == after:
             return
-        self._count(before, -1)
-        self._count(after, 1)
+        self._make_room(after)
+        self.counts[before] -= 1
+        self.counts[after] += 1
         if position < len(self._sorted):
             self._changed.add(position)
 
-    def _count(self, value: int, by: int) -> None:
+    def _make_room(self, value: int) -> None:
         if value >= len(self.counts):
             grown = np.zeros(max(2 * len(self.counts), value + 1), dtype=np.int64)
             grown[: len(self.counts)] = self.counts
             self.counts = grown
-        self.counts[value] += by
 
     def entries(self, ids: NDArray[np.int64], values: NDArray[Any]) -> NDArray[np.int64]:
         """Return the positions in `values`, shape (n,), of these ids; ascending, each once."""

@@ -28,6 +28,10 @@ from clara_memory.migrations import CHECKED, MIGRATIONS, checksum
 APPLICATION_ID = 0x434C4152  # "CLAR", so that another program's database is not taken for ours
 HEADER = b"SQLite format 3\x00"
 _COLUMNS = ", ".join(CHECKED)
+_INSERT = (
+    f"INSERT INTO episodes ({_COLUMNS}, checksum) "
+    f"VALUES ({', '.join('?' * (1 + len(CHECKED)))}) ON CONFLICT DO NOTHING"
+)
 _BATCH = 500
 
 
@@ -142,13 +146,23 @@ class Store:
 
     def insert(self, database: sqlite3.Connection, episode: Episode) -> int | None:
         """Add a row; returns its number, or None where the episode_id is already there."""
-        marks = ", ".join("?" * (1 + len(CHECKED)))
-        row = _to_row(episode)
-        cursor = database.execute(
-            f"INSERT INTO episodes ({_COLUMNS}, checksum) VALUES ({marks}) ON CONFLICT DO NOTHING",
-            (*row, checksum(row)),
+        return self.insert_all(database, [episode])[0]
+
+    def insert_all(
+        self, database: sqlite3.Connection, episodes: Sequence[Episode]
+    ) -> list[int | None]:
+        """Add rows; returns for each its number, or None where the episode_id is already there."""
+        before, last = database.total_changes, _last_seq(database)
+        rows = [_to_row(episode) for episode in episodes]
+        database.executemany(_INSERT, [(*row, checksum(row)) for row in rows])
+        if database.total_changes - before == len(rows):
+            # AUTOINCREMENT counts on, and there is one writer: the numbers have no gaps.
+            end = _last_seq(database) + 1
+            return list(range(end - len(rows), end))
+        added: dict[str, int] = dict(
+            database.execute("SELECT episode_id, seq FROM episodes WHERE seq > ?", (last,))
         )
-        return cursor.lastrowid if cursor.rowcount == 1 else None
+        return [added.pop(episode.episode_id, None) for episode in episodes]
 
     def update(
         self, database: sqlite3.Connection, seq: int, before: Episode, after: Episode, now_ns: int
@@ -340,6 +354,11 @@ def _set_aside(path: Path) -> Path:
         if part.exists():
             os.replace(part, f"{aside}{suffix}")
     return aside
+
+
+def _last_seq(database: sqlite3.Connection) -> int:
+    """Return the greatest row number there is, 0 where there is none."""
+    return int(database.execute("SELECT coalesce(max(seq), 0) FROM episodes").fetchone()[0])
 
 
 def _to_row(episode: Episode) -> tuple[Any, ...]:

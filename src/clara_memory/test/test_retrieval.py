@@ -250,7 +250,7 @@ def test_the_index_finds_what_reading_every_row_finds():
         for _ in range(20_000)
     ]
     for seq, episode in enumerate(episodes):
-        columns.append(seq, episode)
+        columns.extend([seq], [episode])
         if seq % 5000 == 4999:  # sorted now, changed and added to afterwards
             columns.rows_of("object", np.array([1]))
             for changed in chance.sample(range(seq), 200):
@@ -279,9 +279,9 @@ def test_removing_rows_leaves_what_a_fresh_memory_would_have():
     whole, fresh = Columns(), Columns()
     gone = set(chance.sample(range(500), 350))
     for seq, episode in enumerate(episodes):
-        whole.append(seq, episode)
+        whole.extend([seq], [episode])
         if seq not in gone:
-            fresh.append(seq, episode)
+            fresh.extend([seq], [episode])
     whole.remove(gone)
     assert whole.seq.tolist() == fresh.seq.tolist()
     for role in fresh.items:
