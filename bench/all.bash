@@ -14,5 +14,8 @@ python bench/memory_scale.py
 python bench/hdc_encode.py
 python bench/gist_capacity.py
 python bench/chance_resemblance.py
+python bench/durability.py
+python bench/memory_peers.py
+python bench/memory_curves.py
 python bench/idle_nodes.py
 python bench/launch_time.py

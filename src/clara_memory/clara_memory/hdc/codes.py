@@ -80,8 +80,9 @@ class Space:
         return -(-self.dimensions // 64)
 
     @cached_property
-    def _last(self) -> int:
-        return (1 << (self.dimensions % 64 or 64)) - 1
+    def _last(self) -> np.uint64:
+        # numpy 1 refuses to combine a uint64 with an int.
+        return np.uint64((1 << (self.dimensions % 64 or 64)) - 1)
 
     def check(self, codes: Codes) -> Codes:
         """Return the codes; raises ValueError where they are none of this space."""
@@ -187,7 +188,7 @@ class Space:
         np.bitwise_xor(voter, self._voter, out=voter)
         np.bitwise_and(voter, equal, out=voter)
         np.bitwise_or(voter, more, out=voter)
-        voter[..., -1] &= np.uint64(self._last)
+        voter[..., -1] &= self._last
         return voter
 
     @staticmethod
