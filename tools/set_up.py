@@ -326,6 +326,7 @@ def steps(ros: Ros, lint: bool) -> list[Step]:
         todo.append(Step("mend", "headers named by the ROS 2 wheels", key, mend_wheels))
     todo.append(pip_step("build", "colcon and pytest"))
     todo.append(pip_step("runtime", "llama.cpp (compiled here: 5 minutes on 2 cores), libraries"))
+    todo.append(pip_step("console", "the web console's server (6 MB)"))
     if ros.prefix is None:
         todo.append(pip_step("meaning", "synonyms for the memory (wordllama)"))
     todo.append(pip_step("model", "the model SmolLM2-135M-Instruct (98 MB)", "--no-deps"))

@@ -15,15 +15,26 @@ from rclpy.time import Time
 from clara_brain import errors
 from clara_brain.decoding import Stop
 from clara_brain.grounding import Fact, MemoryPolicy, Outcome, Recollection
+from clara_brain.kv_cache import AdapterScales
 from clara_brain.model_info import ModelInfo
 from clara_brain.persona import TRAITS, Spec
-from clara_brain.sampler import SamplerSettings
+from clara_brain.sampler import SamplerSettings, grammar_of_schema
 from clara_brain.sessions import Session
 from clara_brain.settings import BrainSettings, SamplingSettings
 from clara_brain.skill_decision import Decision
 from clara_brain.turn import Decided, SkillPolicy, TurnRequest, TurnResult
 from clara_interfaces.action import Chat
-from clara_interfaces.msg import ActionEvent, RoleFiller, SkillDecision, Timing, Trait, Usage
+from clara_interfaces.msg import (
+    ActionEvent,
+    Adapter,
+    Exchange,
+    RoleFiller,
+    Sampling,
+    SkillDecision,
+    Timing,
+    Trait,
+    Usage,
+)
 from clara_interfaces.msg import Session as SessionMsg
 from clara_interfaces.srv import GetModelInfo, QueryMemory
 
@@ -31,6 +42,8 @@ LONGEST_TEXT = 16_384
 LONGEST_NAME = 128
 _MOST_STOPS, _LONGEST_STOP = 8, 64
 _LONGEST_GRAMMAR = 65_536
+_MOST_BIASES = 1024
+_STRONGEST_PENALTY = 2.0
 
 _MEMORY = {
     Chat.Goal.NEVER: MemoryPolicy.NEVER,
@@ -47,6 +60,8 @@ _CODES = {
     errors.QueueFull: Chat.Result.QUEUE_FULL,
     errors.ContextOverflow: Chat.Result.CONTEXT_OVERFLOW,
     errors.BackendError: Chat.Result.BACKEND_FAILED,
+    errors.SchemaMismatch: Chat.Result.SCHEMA_MISMATCH,
+    errors.AdapterError: Chat.Result.ADAPTER_FAILED,
     errors.ShuttingDown: Chat.Result.SHUTTING_DOWN,
 }
 
@@ -56,7 +71,9 @@ def error_code(error: errors.BrainError) -> int:
     return int(_CODES.get(type(error), Chat.Result.UNKNOWN))
 
 
-def turn_request(goal: Chat.Goal, settings: BrainSettings, system: str) -> TurnRequest:
+def turn_request(
+    goal: Chat.Goal, settings: BrainSettings, system: str, adapters: AdapterScales = ()
+) -> TurnRequest:
     """Check a goal and fill in what it leaves to the parameters. Raises InvalidRequest."""
     if not goal.text.strip():
         raise errors.InvalidRequest("text is empty")
@@ -80,6 +97,8 @@ def turn_request(goal: Chat.Goal, settings: BrainSettings, system: str) -> TurnR
         stop=_stops(goal),
         deadline=time.monotonic() + seconds if seconds else None,
         quote_memory=settings.quote_memory,
+        json_schema=goal.sampling.json_schema,
+        adapters=adapters,
     )
 
 
@@ -93,6 +112,7 @@ def chat_result(result: TurnResult) -> Chat.Result:
         memory_abstained=result.memory_abstained,
         decisions=[_skill_decision(decided) for decided in result.decided],
         dropped_turns=completion.dropped_turns,
+        adapters=[Adapter(name=name, scale=scale) for name, scale in result.adapters],
         usage=Usage(
             prompt_tokens=completion.prompt_tokens,
             cached_tokens=completion.cached_tokens,
@@ -193,6 +213,11 @@ def session_message(session: Session) -> SessionMsg:
     )
 
 
+def exchange_messages(session: Session) -> list[Exchange]:
+    """Return what was said in a conversation, oldest first."""
+    return [Exchange(user=each.user, assistant=each.assistant) for each in session.history]
+
+
 def fill_model_info(response: GetModelInfo.Response, info: ModelInfo) -> None:
     """Fill the answer of model/info."""
     response.path = str(info.path)
@@ -242,7 +267,11 @@ def _sampling(goal: Chat.Goal, defaults: SamplingSettings) -> SamplerSettings:
         raise errors.InvalidRequest(
             "sampling.repeat_penalty must be more than 0; 1 switches it off"
         )
-    _longest("sampling.grammar", sampling.grammar, _LONGEST_GRAMMAR)
+    for name in ("presence_penalty", "frequency_penalty"):
+        if not abs(getattr(sampling, name)) <= _STRONGEST_PENALTY:
+            raise errors.InvalidRequest(
+                f"sampling.{name} must be from -2 to 2, not {getattr(sampling, name)}"
+            )
     seed = sampling.seed if sampling.seed >= 0 else defaults.seed
     return SamplerSettings(
         temperature=number("temperature", 2.0),
@@ -251,8 +280,34 @@ def _sampling(goal: Chat.Goal, defaults: SamplingSettings) -> SamplerSettings:
         min_p=number("min_p", 1.0),
         repeat_penalty=number("repeat_penalty", 2.0),
         seed=seed if seed >= 0 else random.getrandbits(32),
-        grammar=sampling.grammar,
+        grammar=_grammar(sampling),
+        presence_penalty=float(sampling.presence_penalty),
+        frequency_penalty=float(sampling.frequency_penalty),
+        logit_bias=_biases(sampling),
     )
+
+
+def _grammar(sampling: Sampling) -> str:
+    _longest("sampling.grammar", sampling.grammar, _LONGEST_GRAMMAR)
+    _longest("sampling.json_schema", sampling.json_schema, _LONGEST_GRAMMAR)
+    if not sampling.json_schema:
+        return str(sampling.grammar)
+    if sampling.grammar:
+        raise errors.InvalidRequest("sampling has both a grammar and a json_schema; give one")
+    return grammar_of_schema(sampling.json_schema)
+
+
+def _biases(sampling: Sampling) -> tuple[tuple[int, float], ...]:
+    tokens, values = sampling.bias_tokens, sampling.bias_values
+    if len(tokens) != len(values):
+        raise errors.InvalidRequest(
+            f"sampling has {len(tokens)} bias_tokens but {len(values)} bias_values"
+        )
+    if len(tokens) > _MOST_BIASES:
+        raise errors.InvalidRequest(
+            f"sampling.bias_tokens has {len(tokens)} entries; at most {_MOST_BIASES} are allowed"
+        )
+    return tuple(zip(map(int, tokens), map(float, values), strict=True))
 
 
 def _stops(goal: Chat.Goal) -> tuple[str, ...]:

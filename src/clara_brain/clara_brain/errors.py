@@ -22,6 +22,10 @@ class InvalidRequest(BrainError):
     """A field of a request is empty, too long, out of range or not well-formed."""
 
 
+class SchemaMismatch(BrainError):
+    """A reply is not what the JSON schema of its request asks for."""
+
+
 class QueueFull(BrainError):
     """Too many turns are waiting."""
 
@@ -48,6 +52,10 @@ class SkillFileError(BrainError):
 
 class SkillRefused(BrainError):
     """What the model decided did not pass the allow-list, the types or the ranges."""
+
+
+class StateError(BrainError):
+    """The folder for conversations and the KV cache cannot be used."""
 
 
 class SessionNotFound(BrainError):

@@ -100,7 +100,10 @@ class LlamaRuntime:
                 f" ({llama_cpp.__version__}), or the memory is too small"
             )
         self._abort_flag = ctypes.create_string_buffer(2)
-        self._context = self._new_context(self._context_params())
+        params = self._context_params()
+        params.abort_callback = _ask_abort
+        params.abort_callback_data = ctypes.cast(self._abort_flag, ctypes.c_void_p)
+        self._context = llama_cpp.llama_init_from_model(self._model, params)
         if not self._context:
             self.close()
             raise ModelError(
@@ -129,11 +132,6 @@ class LlamaRuntime:
         params.flash_attn_type = _FLASH[settings.flash_attn]
         params.type_k = params.type_v = KV_TYPES[settings.kv_type]
         return params
-
-    def _new_context(self, params: llama_cpp.llama_context_params) -> object:
-        params.abort_callback = _ask_abort
-        params.abort_callback_data = ctypes.cast(self._abort_flag, ctypes.c_void_p)
-        return llama_cpp.llama_init_from_model(self._model, params)
 
     def close(self) -> None:
         """Free everything. The runtime cannot be used afterwards."""
@@ -267,7 +265,8 @@ class LlamaRuntime:
     def embed(self, text: str) -> list[float]:
         """Return the mean of the last hidden states of a text, of length 1 (n_embd floats).
 
-        Uses a small context of its own, made at the first call. Raises InvalidRequest, Aborted.
+        Uses a small context of its own, made at the first call. Raises InvalidRequest and
+        BackendError.
         """
         if not self._embedder:
             params = llama_cpp.llama_context_default_params()
@@ -276,7 +275,8 @@ class LlamaRuntime:
             params.embeddings = True
             params.n_outputs_max_per_seq = 0
             params.pooling_type = llama_cpp.LLAMA_POOLING_TYPE_MEAN
-            self._embedder = self._new_context(params)
+            # No text is so long that it would have to be aborted.
+            self._embedder = llama_cpp.llama_init_from_model(self._model, params)
             if not self._embedder:
                 raise BackendError("llama.cpp could not make a context for embeddings")
         tokens = self.tokenize(text, add_special=True)
@@ -291,7 +291,7 @@ class LlamaRuntime:
         llama_cpp.llama_memory_clear(llama_cpp.llama_get_memory(self._embedder), True)
         code = llama_cpp.llama_decode(self._embedder, self._batch)
         if code:
-            raise Aborted if code == _ABORTED else BackendError(f"llama_decode: code {code}")
+            raise BackendError(f"llama_decode failed with code {code} for an embedding")
         size = llama_cpp.llama_model_n_embd(self._model)
         vector = llama_cpp.llama_get_embeddings_seq(self._embedder, 0)[:size]
         length = math.sqrt(sum(value * value for value in vector)) or 1.0

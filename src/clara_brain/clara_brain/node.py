@@ -13,6 +13,7 @@ import socket
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import rclpy
@@ -22,20 +23,26 @@ from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackRet
 from rclpy.signals import SignalHandlerOptions
 
 from clara_brain import model_info, parameters
+from clara_brain.adapters import Adapters, beside
 from clara_brain.chat_server import ChatServer
 from clara_brain.diagnostics import Diagnostics
 from clara_brain.engine import Engine
-from clara_brain.errors import BrainError, ModelError, SpecError
+from clara_brain.errors import AdapterError, BrainError, ModelError, SpecError, StateError
 from clara_brain.model_info import ModelInfo
-from clara_brain.persona import Spec, load_spec
+from clara_brain.model_services import ModelServices
+from clara_brain.persona import Spec, load_presets, load_spec, system_prompt
 from clara_brain.promise import RosPromise
 from clara_brain.services import Services
+from clara_brain.session_store import SessionStore
 from clara_brain.sessions import Sessions
+from clara_brain.settings import BrainSettings
 from clara_brain.skills import Skill, load_skills
 from clara_brain.speech import Speech
+from clara_brain.state_folder import StateFolder
 from clara_brain.turn_desk import TurnDesk
 
 _LAST_ANSWERS_S = 1.0
+_NO_MODEL = "no model is loaded; configure the node"
 
 
 class BrainNode(LifecycleNode):  # type: ignore[misc]
@@ -49,14 +56,18 @@ class BrainNode(LifecycleNode):  # type: ignore[misc]
         self.spec = self._spec_for_sliders()
         parameters.declare_sliders(self, self.spec.values)
         self.add_on_set_parameters_callback(parameters.check)
+        self.presets: dict[str, dict[str, float]] = {}
         self.sessions: Sessions | None = None
-        self._no_model = "no model is loaded; configure the node"
-        self._engine: Engine | None = None
+        self.no_model = _NO_MODEL
+        self.engine: Engine | None = None
+        self.adapters: Adapters | None = None
+        self._state_folder: StateFolder | None = None
         self._skills: tuple[Skill, ...] = ()
         self._desk = TurnDesk(self, group)
         self._chat = ChatServer(self, self._desk, group)
         self._speech = Speech(self, self._desk, group)
         Services(self, self, group)
+        ModelServices(self, self, group)
         self._health = Diagnostics(self, self._desk, group)
         if self.get_parameter("autostart").value:
             # A guard condition runs once something spins, under any executor and any clock.
@@ -71,32 +82,35 @@ class BrainNode(LifecycleNode):  # type: ignore[misc]
         settings = parameters.read(self)
         try:
             self._configure_spec(settings.spec)
+            self.presets = load_presets(_path(settings.presets, "presets.json"))
             path = (
                 Path(settings.model).expanduser() if settings.model else model_info.default_model()
             )
             self._skills = (
                 load_skills(Path(settings.skills).expanduser()) if settings.skills else ()
             )
-            self._engine = Engine(path, settings.engine)
+            self._open_state(settings.state_path)
+            self._load(path, settings)
         except BrainError as error:
-            self._no_model = str(error)
+            self._unload()
+            self.no_model = str(error)
             return self._failure(str(error))
-        self.sessions = Sessions(self._now, settings.max_sessions, settings.max_turns)
-        self._health.engine = self._engine
         # The hash takes a moment for a large model: begin now, off the executor's thread.
         threading.Thread(target=self._hash, args=(path,), name="hash", daemon=True).start()
-        header = self._engine.header
+        assert self.engine is not None
+        header = self.engine.header
         self.get_logger().info(
             f"loaded {path} ({header.architecture} {header.quantization},"
             f" {header.parameters:,} weights,"
-            f" {self._engine.n_ctx} tokens of context)"
+            f" {self.engine.n_ctx} tokens of context)"
         )
         return self._reached("inactive")
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Take turns."""
-        assert self._engine is not None and self.sessions is not None
-        self._desk.open(self._engine, self.sessions, self._skills)
+        assert self.engine is not None and self.sessions is not None
+        assert self.adapters is not None
+        self._desk.open(self.engine, self.sessions, self._skills, self.adapters)
         self._speech.listen()
         super().on_activate(state)
         self.get_logger().info("active: takes turns on 'chat' and 'say'")
@@ -109,7 +123,7 @@ class BrainNode(LifecycleNode):  # type: ignore[misc]
         return self._reached("inactive")
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Free the model and forget the conversations."""
+        """Free the model; conversations stay on disk, where they are kept."""
         self._unload()
         return self._reached("unconfigured")
 
@@ -127,9 +141,9 @@ class BrainNode(LifecycleNode):  # type: ignore[misc]
 
     async def model_info(self) -> ModelInfo:
         """Lineage of the loaded model. Raises ModelError when none is loaded."""
-        engine = self._engine
+        engine = self.engine
         if engine is None:
-            raise ModelError(self._no_model)
+            raise ModelError(self.no_model)
         promise = RosPromise(self)
         threading.Thread(target=self._hash, args=(engine.path, promise), daemon=True).start()
         answer = await promise
@@ -168,10 +182,38 @@ class BrainNode(LifecycleNode):  # type: ignore[misc]
             # stands in.
             return load_spec(parameters.shipped("clara_spec.json"))
 
+    def system_prompt(self) -> str:
+        """Return what the prompt says of the personality as it stands."""
+        silent = self.adapters.silent(parameters.personality_by(self)) if self.adapters else ()
+        return system_prompt(parameters.sliders(self), silent)
+
+    def _open_state(self, path: str) -> None:
+        """Take the folder of this node; without it conversations and cache are not kept."""
+        if not path:
+            return
+        own = self.get_fully_qualified_name().strip("/").replace("/", ".")
+        try:
+            self._state_folder = StateFolder(Path(path).expanduser() / own)
+        except StateError as error:
+            self.get_logger().warning(f"conversations and KV cache are not kept: {error}")
+
+    def _load(self, path: Path, settings: BrainSettings) -> None:
+        folder = self._state_folder
+        cache = folder.cache if folder and settings.engine.cache_bytes else None
+        self.engine = Engine(path, replace(settings.engine, cache_path=cache))
+        self.adapters = Adapters(self.engine)
+        given = settings.adapters_path
+        adapters = Path(given).expanduser() if given else beside(path)
+        if adapters and not adapters.is_dir():
+            raise AdapterError(f"adapters_path: there is no folder {adapters}")
+        if adapters and (names := self.adapters.load_folder(adapters)):
+            self.get_logger().info(f"adapters of {adapters}: {', '.join(names)}")
+        store = SessionStore(folder.sessions) if folder else None
+        self.sessions = Sessions(self._now, settings.max_sessions, settings.max_turns, store)
+        self._health.engine = self.engine
+
     def _configure_spec(self, path: str) -> None:
-        spec = load_spec(
-            Path(path).expanduser() if path else parameters.shipped("clara_spec.json")
-        )
+        spec = load_spec(_path(path, "clara_spec.json"))
         if path != self.spec_path:
             parameters.set_sliders(self, spec.values)
         self.spec, self.spec_path = spec, path
@@ -181,12 +223,17 @@ class BrainNode(LifecycleNode):  # type: ignore[misc]
         self._desk.close()
 
     def _unload(self) -> None:
-        engine, self._engine = self._engine, None
-        self._health.engine = None
+        engine, self.engine = self.engine, None
+        self._health.engine = self.adapters = None
+        if self.sessions:
+            self.sessions.close()
         self.sessions = None
-        self._no_model = "no model is loaded; configure the node"
+        self.no_model = _NO_MODEL
         if engine:
             engine.close()
+        if self._state_folder:
+            self._state_folder.close()
+        self._state_folder = None
 
     def _hash(self, path: Path, promise: RosPromise | None = None) -> None:
         answer: object
@@ -208,6 +255,10 @@ class BrainNode(LifecycleNode):  # type: ignore[misc]
         self.get_logger().error(f"cannot configure: {reason}")
         self._health.fault = reason
         return TransitionCallbackReturn.FAILURE
+
+
+def _path(given: str, shipped: str) -> Path:
+    return Path(given).expanduser() if given else parameters.shipped(shipped)
 
 
 def main(args: list[str] | None = None) -> int:

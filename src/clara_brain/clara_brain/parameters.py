@@ -23,9 +23,16 @@ from rcl_interfaces.msg import (
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
+from clara_brain.adapters import PersonalityBy
 from clara_brain.grounding import MemoryPolicy
 from clara_brain.persona import DOMAINS, SLIDERS, TRAITS
-from clara_brain.settings import BrainSettings, EngineSettings, SamplingSettings
+from clara_brain.settings import (
+    FLASH_ATTENTION,
+    KV_TYPES,
+    BrainSettings,
+    EngineSettings,
+    SamplingSettings,
+)
 from clara_brain.turn import SkillPolicy
 
 _NEXT_CONFIGURE = "Acts when the node is configured again."
@@ -39,6 +46,29 @@ _TABLE: dict[str, tuple[str, float | None, float | None]] = {
     ),
     "spec": (f"Personality file; empty: the one shipped. {_NEXT_CONFIGURE}", None, None),
     "skills": (f"YAML file of skills; empty: no skills. {_NEXT_CONFIGURE}", None, None),
+    "presets": (f"JSON file of presets; empty: those shipped. {_NEXT_CONFIGURE}", None, None),
+    "adapters_path": (
+        "Folder of GGUF adapters to load; empty: the folder adapters beside the model."
+        f" {_NEXT_CONFIGURE}",
+        None,
+        None,
+    ),
+    "state_path": (
+        "Folder for conversations and the KV cache, one below it for each node; empty: they are"
+        f" not kept. {_NEXT_CONFIGURE}",
+        None,
+        None,
+    ),
+    "personality_by": (
+        "What expresses a slider that has an adapter: adapters, prompt or both",
+        None,
+        None,
+    ),
+    "preempt": (
+        "Whether a new turn of a conversation cancels the one under way; false: it waits",
+        None,
+        None,
+    ),
     "max_tokens": ("Tokens of a reply at most, where a turn does not say", 1, 1_000_000),
     "memory_policy": ("Whether a turn asks memory: never, auto or always", None, None),
     "skill_policy": ("Whether a turn may use a skill: never, always or dry_run", None, None),
@@ -65,10 +95,37 @@ _TABLE: dict[str, tuple[str, float | None, float | None]] = {
         128,
         1_048_576,
     ),
-    "slots": (f"Conversations whose KV cache is kept. {_NEXT_CONFIGURE}", 1, 64),
+    "slots": (
+        f"Conversations decoded at once, each with a KV cache of its own. {_NEXT_CONFIGURE}",
+        1,
+        64,
+    ),
     "n_batch": (f"Tokens of a prompt that are evaluated at once. {_NEXT_CONFIGURE}", 16, 8192),
     "n_threads": (f"Threads to compute with; 0: the physical cores. {_NEXT_CONFIGURE}", 0, 1024),
     "n_gpu_layers": (f"Layers on the GPU; -1: all. {_NEXT_CONFIGURE}", -1, 10_000),
+    "n_prefill_shared": (
+        f"Tokens of a prompt evaluated at once while others generate. {_NEXT_CONFIGURE}",
+        1,
+        8192,
+    ),
+    "lookup": (
+        "Tokens guessed from the conversation and checked in one batch; 0 switches it off."
+        f" {_NEXT_CONFIGURE}",
+        0,
+        16,
+    ),
+    "use_mmap": (f"Map the model's file instead of reading it. {_NEXT_CONFIGURE}", None, None),
+    "flash_attn": (f"Flash attention: auto, on or off. {_NEXT_CONFIGURE}", None, None),
+    "kv_type": (
+        f"Type of the KV cache: {', '.join(KV_TYPES)}. {_NEXT_CONFIGURE}",
+        None,
+        None,
+    ),
+    "cache_bytes": (
+        f"Bytes of KV cache that are kept on disk at most. {_NEXT_CONFIGURE}",
+        0,
+        1 << 40,
+    ),
     "queue_size": (f"Turns that may wait; further ones are refused. {_NEXT_CONFIGURE}", 1, 1000),
     "temperature": ("Randomness of the reply; 0 is greedy", 0.0, 2.0),
     "top_p": ("Share of probability that is sampled from", 0.0, 1.0),
@@ -80,6 +137,9 @@ _TABLE: dict[str, tuple[str, float | None, float | None]] = {
 _POLICIES = {
     "memory_policy": tuple(policy.value for policy in MemoryPolicy),
     "skill_policy": tuple(policy.value for policy in SkillPolicy),
+    "personality_by": tuple(by.value for by in PersonalityBy),
+    "flash_attn": FLASH_ATTENTION,
+    "kv_type": tuple(KV_TYPES),
 }
 
 
@@ -123,6 +183,11 @@ def set_sliders(node: Node, values: Mapping[str, float]) -> SetParametersResult:
     return node.set_parameters_atomically(
         [Parameter(slider_parameter(name), value=float(value)) for name, value in values.items()]
     )
+
+
+def personality_by(node: Node) -> PersonalityBy:
+    """Return what expresses the sliders that have an adapter."""
+    return PersonalityBy(node.get_parameter("personality_by").value)
 
 
 def read(node: Node) -> BrainSettings:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,24 +51,33 @@ def load_spec(path: str | Path) -> Spec:
     Raises SpecError with a sentence that names the file and the fault.
     """
     path = Path(path)
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise SpecError(f"personality file {path} cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise SpecError(
-            f"personality file {path} is not UTF-8 text (byte {error.start})"
-        ) from error
-    except json.JSONDecodeError as error:
-        raise SpecError(
-            f"personality file {path} is not valid JSON: line {error.lineno},"
-            f" column {error.colno}:"
-            f" {error.msg}"
-        ) from error
+    document = _read(path, "personality file")
     try:
         return _spec(document)
     except SpecError as error:
         raise SpecError(f"personality file {path}: {error}") from None
+
+
+def load_presets(path: str | Path) -> dict[str, dict[str, float]]:
+    """Read a file of presets: an object of names, each with some sliders and their values.
+
+    Raises SpecError with a sentence that names the file and the fault.
+    """
+    path = Path(path)
+    document = _read(path, "file of presets")
+    if not isinstance(document, dict):
+        raise SpecError(f"file of presets {path} must hold an object, not {_kind(document)}")
+    presets = {}
+    for name, values in document.items():
+        try:
+            if not isinstance(values, dict) or not name:
+                raise SpecError("it must have a name and be an object of sliders")
+            presets[name] = {
+                slider: check_value(slider, value) for slider, value in values.items()
+            }
+        except SpecError as error:
+            raise SpecError(f"file of presets {path}: preset {name!r}: {error}") from None
+    return presets
 
 
 def check_value(name: str, value: object) -> float:
@@ -82,11 +91,16 @@ def check_value(name: str, value: object) -> float:
     return float(value)
 
 
-def system_prompt(values: Mapping[str, float]) -> str:
-    """Say the sliders in words. `values` has every slider, 0 to 1."""
-    manners = [phrase for name in TRAITS if (phrase := _manner(name, values[name]))]
-    known = [_SUBJECTS[name] for name in DOMAINS if values[name] >= _KNOWS]
-    unknown = [_SUBJECTS[name] for name in DOMAINS if values[name] <= _KNOWS_LITTLE]
+def system_prompt(values: Mapping[str, float], silent: Collection[str] = ()) -> str:
+    """Say the sliders in words, but for those that something else expresses.
+
+    `values` has every slider, 0 to 1.
+    """
+    traits = [name for name in TRAITS if name not in silent]
+    domains = [name for name in DOMAINS if name not in silent]
+    manners = [phrase for name in traits if (phrase := _manner(name, values[name]))]
+    known = [_SUBJECTS[name] for name in domains if values[name] >= _KNOWS]
+    unknown = [_SUBJECTS[name] for name in domains if values[name] <= _KNOWS_LITTLE]
     sentences = ["You are Clara, the voice and mind of a robot."]
     if manners:
         sentences.append(f"You are {_list(manners)}.")
@@ -96,6 +110,20 @@ def system_prompt(values: Mapping[str, float]) -> str:
         sentences.append(f"You know little about {_list(unknown)}.")
     sentences.append("Answer briefly, in one to three sentences.")
     return " ".join(sentences)
+
+
+def _read(path: Path, kind: str) -> object:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SpecError(f"{kind} {path} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise SpecError(f"{kind} {path} is not UTF-8 text (byte {error.start})") from error
+    except json.JSONDecodeError as error:
+        raise SpecError(
+            f"{kind} {path} is not valid JSON: line {error.lineno}, column {error.colno}:"
+            f" {error.msg}"
+        ) from error
 
 
 def _manner(name: str, value: float) -> str:

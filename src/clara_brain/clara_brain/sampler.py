@@ -14,10 +14,11 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import jsonschema
 import llama_cpp
 from llama_cpp.llama_grammar import json_schema_to_gbnf
 
-from clara_brain.errors import InvalidRequest
+from clara_brain.errors import InvalidRequest, SchemaMismatch
 
 _PENALTY_WINDOW = 64
 
@@ -72,11 +73,15 @@ class Sampler:
 def grammar_of_schema(schema: str) -> str:
     """Return the GBNF grammar of a JSON schema. Raises InvalidRequest."""
     try:
-        json.loads(schema)
+        jsonschema.validators.validator_for(json.loads(schema)).check_schema(json.loads(schema))
     except json.JSONDecodeError as error:
         raise InvalidRequest(
             f"sampling.json_schema is not valid JSON: line {error.lineno}, column {error.colno}:"
             f" {error.msg}"
+        ) from error
+    except jsonschema.SchemaError as error:
+        raise InvalidRequest(
+            f"sampling.json_schema is no JSON schema: {error.json_path}: {error.message}"
         ) from error
     try:
         return str(json_schema_to_gbnf(schema))
@@ -84,6 +89,25 @@ def grammar_of_schema(schema: str) -> str:
         # The converter of llama-cpp-python asserts and indexes its way through a schema.
         raise InvalidRequest(
             f"sampling.json_schema has a part that no grammar can be made of: {error!r}"
+        ) from error
+
+
+def check_schema(text: str, schema: str) -> None:
+    """Raise SchemaMismatch unless a reply is JSON of a (valid) schema.
+
+    The grammar lets nothing else through, but it cannot express every schema, and a reply may
+    have been cut off.
+    """
+    try:
+        jsonschema.validate(json.loads(text), json.loads(schema))
+    except json.JSONDecodeError as error:
+        raise SchemaMismatch(
+            f"the reply is no whole JSON document (it ends after {len(text)} characters:"
+            f" {error.msg}); give it more max_tokens"
+        ) from error
+    except jsonschema.ValidationError as error:
+        raise SchemaMismatch(
+            f"the reply does not follow the schema: {error.json_path}: {error.message}"
         ) from error
 
 

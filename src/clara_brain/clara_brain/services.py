@@ -1,27 +1,29 @@
 # Copyright 2026 The Clara Authors
 # SPDX-License-Identifier: Apache-2.0
-"""The node's services: sliders, lineage of the model, conversations."""
+"""The node's services on the personality and on conversations."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Protocol
 
 from rclpy.callback_groups import CallbackGroup
 from rclpy.node import Node
 
 from clara_brain import conversions, parameters, persona
-from clara_brain.errors import ModelError, SessionNotFound, SpecError
-from clara_brain.model_info import ModelInfo
+from clara_brain.errors import SessionNotFound, SpecError
+from clara_brain.fade import LONGEST_S, Fade
 from clara_brain.sessions import Sessions
 from clara_interfaces.msg import Trait
 from clara_interfaces.srv import (
-    GetModelInfo,
     GetPersonality,
+    GetSession,
     ListSessions,
     ResetSession,
     SetPersonality,
 )
 
+_SPEC = "spec"  # the personality file's own values
 _INACTIVE = "the brain is not active; configure and activate its node"
 
 
@@ -30,23 +32,25 @@ class State(Protocol):
 
     spec: persona.Spec
     spec_path: str
+    presets: dict[str, dict[str, float]]
     sessions: Sessions | None
 
-    async def model_info(self) -> ModelInfo:
-        """Lineage of the loaded model. Raises ModelError."""
+    def system_prompt(self) -> str:
+        """Return what the prompt says of the personality as it stands."""
 
 
 class Services:
-    """Serves personality/set, personality/get, model/info, session/list and session/reset."""
+    """Serves personality/set, personality/get, session/list, session/get and session/reset."""
 
     def __init__(self, node: Node, state: State, group: CallbackGroup) -> None:
         self._node = node
         self._state = state
+        self._fade = Fade(node, group, lambda values: parameters.set_sliders(node, values))
         for kind, name, callback in (
             (SetPersonality, "personality/set", self._set_personality),
             (GetPersonality, "personality/get", self._get_personality),
-            (GetModelInfo, "model/info", self._model_info),
             (ListSessions, "session/list", self._list_sessions),
+            (GetSession, "session/get", self._get_session),
             (ResetSession, "session/reset", self._reset_session),
         ):
             node.create_service(kind, name, callback, callback_group=group)
@@ -55,10 +59,16 @@ class Services:
         self, request: SetPersonality.Request, response: SetPersonality.Response
     ) -> SetPersonality.Response:
         try:
-            values = _slider_values(request)
-            outcome = parameters.set_sliders(self._node, values)
-            if not outcome.successful:
-                raise SpecError(outcome.reason)
+            values = {**self._preset(request.preset), **_slider_values(request)}
+            if not 0.0 <= request.fade <= LONGEST_S:
+                raise SpecError(f"fade must be from 0 to {LONGEST_S:g} seconds")
+            self._fade.end()
+            if request.fade:
+                self._fade.begin(parameters.sliders(self._node), values, request.fade)
+            else:
+                outcome = parameters.set_sliders(self._node, values)
+                if not outcome.successful:
+                    raise SpecError(outcome.reason)
         except SpecError as error:
             response.error_code = SetPersonality.Response.INVALID_REQUEST
             response.error_msg = str(error)
@@ -69,18 +79,9 @@ class Services:
         self, request: GetPersonality.Request, response: GetPersonality.Response
     ) -> GetPersonality.Response:
         response.traits = self._traits()
-        response.system_prompt = persona.system_prompt(parameters.sliders(self._node))
+        response.system_prompt = self._state.system_prompt()
+        response.presets = [_SPEC, *self._state.presets]
         response.spec_path = self._state.spec_path
-        return response
-
-    async def _model_info(
-        self, request: GetModelInfo.Request, response: GetModelInfo.Response
-    ) -> GetModelInfo.Response:
-        try:
-            conversions.fill_model_info(response, await self._state.model_info())
-        except ModelError as error:
-            response.error_code = GetModelInfo.Response.NO_MODEL
-            response.error_msg = str(error)
         return response
 
     def _list_sessions(
@@ -91,6 +92,21 @@ class Services:
             return response
         sessions = self._state.sessions.latest_first()
         response.sessions = [conversions.session_message(session) for session in sessions]
+        return response
+
+    def _get_session(
+        self, request: GetSession.Request, response: GetSession.Response
+    ) -> GetSession.Response:
+        if self._state.sessions is None:
+            response.error_code, response.error_msg = GetSession.Response.NOT_ACTIVE, _INACTIVE
+            return response
+        try:
+            session = self._state.sessions.get(request.session_id)
+            response.session = conversions.session_message(session)
+            response.exchanges = conversions.exchange_messages(session)
+        except SessionNotFound as error:
+            response.error_code = GetSession.Response.SESSION_NOT_FOUND
+            response.error_msg = str(error)
         return response
 
     def _reset_session(
@@ -105,6 +121,12 @@ class Services:
             response.error_code = ResetSession.Response.SESSION_NOT_FOUND
             response.error_msg = str(error)
         return response
+
+    def _preset(self, name: str) -> Mapping[str, float]:
+        presets = {_SPEC: self._state.spec.values, **self._state.presets}
+        if name and name not in presets:
+            raise SpecError(f"there is no preset {name!r}; there are {', '.join(presets)}")
+        return presets[name] if name else {}
 
     def _traits(self) -> list[Trait]:
         return conversions.traits(self._state.spec, parameters.sliders(self._node))

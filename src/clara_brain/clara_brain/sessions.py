@@ -1,6 +1,6 @@
 # Copyright 2026 The Clara Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Conversations and what was said in them, kept in the memory of the process.
+"""Conversations and what was said in them, kept in RAM and, where there is a store, on disk.
 
 Both their number and their length have a limit: the conversation not used for longest goes first,
 and so does the oldest turn. Not thread-safe: one thread owns a Sessions.
@@ -10,9 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from clara_brain.errors import SessionNotFound
 from clara_brain.prompt import Exchange
+
+if TYPE_CHECKING:
+    from clara_brain.session_store import SessionStore
 
 
 @dataclass
@@ -38,11 +42,21 @@ class Session:
 class Sessions:
     """All conversations. `clock` gives the time in seconds."""
 
-    def __init__(self, clock: Callable[[], float], max_sessions: int, max_turns: int) -> None:
+    def __init__(
+        self,
+        clock: Callable[[], float],
+        max_sessions: int,
+        max_turns: int,
+        store: SessionStore | None = None,
+    ) -> None:
         self._clock = clock
         self._max_sessions = max_sessions
         self._max_turns = max_turns
-        self._sessions: dict[str, Session] = {}
+        self._store = store
+        self._sessions: dict[str, Session] = (
+            {session.name: session for session in store.load()} if store else {}
+        )
+        self._keep_to_the_cap()
 
     def history(self, name: str) -> tuple[Exchange, ...]:
         """Return what was said in a conversation, oldest first; nothing for a new one."""
@@ -62,20 +76,37 @@ class Sessions:
             min(dropped, len(session.history) - 1), len(session.history) - self._max_turns
         )
         del session.history[:surplus], session.sizes[:surplus]
-        while len(self._sessions) > self._max_sessions:
-            del self._sessions[next(iter(self._sessions))]
+        if self._store:
+            self._store.add(session)
+        self._keep_to_the_cap()
+
+    def get(self, name: str) -> Session:
+        """Return a conversation. Raises SessionNotFound."""
+        session = self._sessions.get(name)
+        if session is None:
+            raise SessionNotFound(f"there is no conversation named {name!r}")
+        return session
 
     def reset(self, name: str) -> int:
         """Forget a conversation; return how many turns it had. Raises SessionNotFound."""
-        session = self._sessions.pop(name, None)
-        if session is None:
-            raise SessionNotFound(f"there is no conversation named {name!r}")
+        session = self.get(name)
+        self._drop(name)
         return session.turns
 
-    def clear(self) -> None:
-        """Forget all conversations."""
-        self._sessions.clear()
+    def close(self) -> None:
+        """Close the store; what was said stays in it."""
+        if self._store:
+            self._store.close()
 
     def latest_first(self) -> list[Session]:
         """All conversations, latest first."""
         return list(reversed(self._sessions.values()))
+
+    def _keep_to_the_cap(self) -> None:
+        while len(self._sessions) > self._max_sessions:
+            self._drop(next(iter(self._sessions)))
+
+    def _drop(self, name: str) -> None:
+        del self._sessions[name]
+        if self._store:
+            self._store.drop(name)

@@ -63,6 +63,11 @@ class BrainSettings:
     model: str = ""
     spec: str = ""
     skills: str = ""
+    presets: str = ""
+    adapters_path: str = ""
+    state_path: str = "~/.clara/brain"
+    personality_by: str = "adapters"
+    preempt: bool = False
     max_tokens: int = 256
     memory_policy: str = "auto"
     skill_policy: str = "always"

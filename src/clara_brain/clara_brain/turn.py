@@ -16,10 +16,11 @@ from typing import Protocol
 
 from clara_brain.decoding import Completion, Stop
 from clara_brain.engine import Engine, Request, Ticket
-from clara_brain.errors import BrainError, ShuttingDown
+from clara_brain.errors import BrainError, SchemaMismatch, ShuttingDown
 from clara_brain.grounding import MemoryPolicy, Recollection, asks_memory, cue, ground
+from clara_brain.kv_cache import AdapterScales
 from clara_brain.prompt import ChatPrompt, Exchange, RawPrompt
-from clara_brain.sampler import SamplerSettings
+from clara_brain.sampler import SamplerSettings, check_schema
 from clara_brain.sessions import Sessions
 from clara_brain.skill_decision import (
     GREEDY,
@@ -68,7 +69,8 @@ class Host(Protocol):
 class TurnRequest:
     """What is asked.
 
-    `deadline` is a time of time.monotonic(), or None; an empty session is forgotten.
+    `deadline` is a time of time.monotonic(), or None; an empty session is forgotten. The sampling
+    has the grammar of `json_schema` already; the reply is checked against the schema as well.
     """
 
     text: str
@@ -81,6 +83,8 @@ class TurnRequest:
     stop: tuple[str, ...] = ()
     deadline: float | None = None
     quote_memory: bool = True
+    json_schema: str = ""
+    adapters: AdapterScales = ()
 
 
 @dataclass(frozen=True)
@@ -99,6 +103,7 @@ class TurnResult:
     completion: Completion
     memory_ids: list[str] = field(default_factory=list)
     memory_abstained: bool = False
+    adapters: AdapterScales = ()
     decided: list[Decided] = field(default_factory=list)
 
 
@@ -123,6 +128,12 @@ class Turn:
         self._accepted = time.monotonic()
         self._ticket: Ticket | None = None
         self._ending = Stop.NONE
+        self._gate: Promise | None = None
+
+    @property
+    def session(self) -> str:
+        """The conversation that this turn belongs to; empty for none."""
+        return self._request.session
 
     def cancel(self, how: Stop = Stop.CANCELED) -> None:
         """End the turn as soon as possible.
@@ -130,13 +141,25 @@ class Turn:
         Its result has what was generated. Stop.ERROR means a shutdown.
         """
         self._ending = self._ending or how
+        self.pass_gate()
         if self._ticket:
             self._ticket.cancel(how)
+
+    def wait_at_gate(self) -> None:
+        """Have `run` wait until `pass_gate`: another turn of the conversation goes first."""
+        self._gate = self._host.promise()
+
+    def pass_gate(self) -> None:
+        """Let `run` go on."""
+        if self._gate:
+            self._gate.resolve(None)
 
     async def run(self) -> TurnResult:
         """Take the turn. Errors are in the result's completion."""
         result = TurnResult(Completion())
         try:
+            if self._gate:
+                await self._gate
             await self._run(result)
         except BrainError as error:
             result.completion.stop, result.completion.error = Stop.ERROR, error
@@ -173,12 +196,19 @@ class Turn:
                     request.max_tokens,
                     request.stop,
                     request.deadline,
+                    request.adapters,
                 ),
                 self._on_token,
             )
+            result.adapters = request.adapters
             if completion.time_to_first_token:
                 completion.time_to_first_token += before
         result.completion = completion
+        if request.json_schema and completion.stop in _COMPLETED:
+            try:
+                check_schema(completion.text, request.json_schema)
+            except SchemaMismatch as error:
+                completion.error = error
         if request.session and completion.error is None and completion.stop in _COMPLETED:
             exchange = Exchange(request.text, completion.text)
             tokens = self._engine.count_tokens(request.text) + completion.completion_tokens

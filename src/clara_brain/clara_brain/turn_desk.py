@@ -16,6 +16,7 @@ from rclpy.node import Node
 from rclpy.qos import QoSProfile
 
 from clara_brain import conversions, parameters
+from clara_brain.adapters import Adapters, PersonalityBy
 from clara_brain.decoding import Stop
 from clara_brain.engine import Engine
 from clara_brain.errors import BrainError, QueueFull
@@ -43,15 +44,19 @@ class TurnDesk:
         self._engine: Engine | None = None
         self._sessions: Sessions | None = None
         self._skills: tuple[Skill, ...] = ()
+        self._adapters: Adapters | None = None
         self._requests = node.create_publisher(
             ActionEvent, "action_request", QoSProfile(depth=_DEPTH)
         )
         self.total = 0
         self.last_error = ""
 
-    def open(self, engine: Engine, sessions: Sessions, skills: tuple[Skill, ...]) -> None:
+    def open(
+        self, engine: Engine, sessions: Sessions, skills: tuple[Skill, ...], adapters: Adapters
+    ) -> None:
         """Take turns from now on."""
         self._engine, self._sessions, self._skills = engine, sessions, skills
+        self._adapters = adapters
 
     def close(self) -> None:
         """Refuse new turns and end those under way; they are answered with SHUTTING_DOWN."""
@@ -66,14 +71,18 @@ class TurnDesk:
 
     def begin(self, goal: Chat.Goal, on_token: Callable[[str], None]) -> Turn | Chat.Result:
         """Admit a turn, or say at once why not."""
-        if self._engine is None or self._sessions is None:
+        if self._engine is None or self._sessions is None or self._adapters is None:
             return conversions.failed(
                 Chat.Result.NOT_ACTIVE, "the brain is not active; configure and activate its node"
             )
         settings = parameters.read(self._node)
+        sliders, by = parameters.sliders(self._node), PersonalityBy(settings.personality_by)
         try:
             request = conversions.turn_request(
-                goal, settings, system_prompt(parameters.sliders(self._node))
+                goal,
+                settings,
+                system_prompt(sliders, self._adapters.silent(by)),
+                self._adapters.in_force(sliders, by),
             )
             if len(self._turns) >= self._engine.capacity:
                 raise QueueFull(
@@ -84,6 +93,13 @@ class TurnDesk:
             self.last_error = str(error)
             return conversions.failed(conversions.error_code(error), str(error))
         turn = Turn(self._engine, self._sessions, self._skills, self, request, on_token)
+        before = [each for each in self._turns if each.session and each.session == turn.session]
+        if before:
+            # What is said next must see what was replied before.
+            turn.wait_at_gate()
+        if settings.preempt:
+            for each in before:
+                each.cancel()
         self._turns.append(turn)
         return turn
 
@@ -93,6 +109,9 @@ class TurnDesk:
             result = conversions.chat_result(await turn.run())
         finally:
             self._turns.remove(turn)
+            following = [each for each in self._turns if each.session == turn.session]
+            if following and turn.session:
+                following[0].pass_gate()
         self.total += 1
         if result.error_code not in (Chat.Result.NONE, Chat.Result.CANCELED):
             self.last_error = result.error_msg

@@ -1,6 +1,6 @@
 # Copyright 2026 The Clara Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Start Clara: the brain, the memory and, for the demo, a simulated robot.
+"""Start Clara: the brain, the memory and, if asked for, the web console and a simulated robot.
 
 An argument left empty is not passed on: the node's own default, or that of `params_file`, holds.
 """
@@ -60,6 +60,12 @@ ARGUMENTS = [
         default_value="false",
         choices=["true", "false"],
         description="start the simulated robot of clara_demo, with its skills",
+    ),
+    DeclareLaunchArgument(
+        "console",
+        default_value="false",
+        choices=["true", "false"],
+        description="serve the operator's web page on http://127.0.0.1:8470/",
     ),
     DeclareLaunchArgument(
         "log_level",
@@ -146,6 +152,8 @@ def nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     ]
     if demo:
         started.append(node("clara_demo", "robot_node", "robot"))
+    if value("console") == "true":
+        started.append(node("clara_console", "console", "console"))
     return started
 
 

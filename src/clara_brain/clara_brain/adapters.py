@@ -1,0 +1,124 @@
+# Copyright 2026 The Clara Authors
+# SPDX-License-Identifier: Apache-2.0
+"""How strong each adapter of the loaded model is: set by hand, or following a slider.
+
+An adapter named after a slider of the personality has that slider's value as its scale, unless the
+node expresses the personality by its prompt alone.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+from clara_brain.engine import Engine
+from clara_brain.errors import InvalidRequest
+from clara_brain.kv_cache import AdapterScales
+from clara_brain.lora import LoadedAdapter, canonical
+from clara_brain.persona import SLIDERS
+
+STRONGEST = 4.0
+LONGEST_NAME = 64
+_LOADING_S = 120.0
+
+
+class PersonalityBy(Enum):
+    """What expresses a slider that has an adapter; one that has none is always in the prompt."""
+
+    ADAPTERS = "adapters"
+    PROMPT = "prompt"
+    BOTH = "both"
+
+
+@dataclass(frozen=True)
+class ScaledAdapter:
+    """An adapter and how strong it is now."""
+
+    adapter: LoadedAdapter
+    scale: float
+    follows_slider: bool
+
+
+class Adapters:
+    """The adapters of one engine. All methods belong to the executor's thread."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._loaded: dict[str, LoadedAdapter] = {}
+        self._scales: dict[str, float] = {}
+
+    def load_folder(self, folder: Path) -> list[str]:
+        """Load every GGUF of a folder under its stem; return the names. Raises AdapterError."""
+        for path in sorted(folder.glob("*.gguf")):
+            adapter = self._engine.load_adapter(path.stem, path).result(_LOADING_S)
+            # Where the prompt speaks for a slider, its adapter is silent until scaled by hand.
+            self.added(adapter, 0.0 if path.stem in SLIDERS else 1.0)
+        return sorted(self._loaded)
+
+    def added(self, adapter: LoadedAdapter, scale: float) -> None:
+        """Note that the engine has loaded an adapter."""
+        self._loaded[adapter.name] = adapter
+        self._scales[adapter.name] = scale
+
+    def removed(self, name: str) -> None:
+        """Note that the engine has unloaded an adapter."""
+        self._loaded.pop(name, None)
+        self._scales.pop(name, None)
+
+    def scale(self, wanted: Mapping[str, float], by: PersonalityBy) -> None:
+        """Set scales, all of them or none. Raises InvalidRequest."""
+        for name, value in wanted.items():
+            if name not in self._loaded:
+                raise InvalidRequest(f"there is no adapter named {name!r}")
+            if name in SLIDERS and by is not PersonalityBy.PROMPT:
+                raise InvalidRequest(
+                    f"adapter {name!r} follows the slider of that name: set the slider"
+                )
+            check_scale(name, value)
+        self._scales.update(wanted)
+
+    def listing(
+        self, sliders: Mapping[str, float], by: PersonalityBy
+    ) -> tuple[ScaledAdapter, ...]:
+        """All adapters by name, as strong as they are with these sliders."""
+        listed = []
+        for name in sorted(self._loaded):
+            follows = name in SLIDERS and by is not PersonalityBy.PROMPT
+            scale = sliders[name] if follows else self._scales[name]
+            listed.append(ScaledAdapter(self._loaded[name], scale, follows))
+        return tuple(listed)
+
+    def in_force(self, sliders: Mapping[str, float], by: PersonalityBy) -> AdapterScales:
+        """Scales of the next turn."""
+        return canonical({each.adapter.name: each.scale for each in self.listing(sliders, by)})
+
+    def silent(self, by: PersonalityBy) -> frozenset[str]:
+        """Sliders that the prompt need not speak for."""
+        if by is not PersonalityBy.ADAPTERS:
+            return frozenset()
+        return frozenset(self._loaded) & frozenset(SLIDERS)
+
+
+def check_name(name: str) -> None:
+    """Raise InvalidRequest unless an adapter may be called so."""
+    if not 0 < len(name) <= LONGEST_NAME or not name.isprintable():
+        raise InvalidRequest(
+            f"name must have 1 to {LONGEST_NAME} printable characters, not {name[:80]!r}"
+        )
+
+
+def check_scale(name: str, value: float) -> None:
+    """Raise InvalidRequest unless a scale is in range."""
+    if not math.isfinite(value) or abs(value) > STRONGEST:
+        raise InvalidRequest(
+            f"the scale of {name!r} must be from -{STRONGEST:g} to {STRONGEST:g}, not {value}"
+        )
+
+
+def beside(model: Path) -> Path | None:
+    """Find the folder `adapters` beside a model; None where there is none."""
+    folder = model.parent / "adapters"
+    return folder if folder.is_dir() else None

@@ -1,0 +1,124 @@
+# Copyright 2026 The Clara Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Conversations on disk: one SQLite file, written after every turn.
+
+A file that is damaged is set aside whole, with a warning: conversations are dear, but not worth a
+brain that does not start.
+"""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from clara_brain.prompt import Exchange
+from clara_brain.sessions import Session
+
+_log = logging.getLogger(__name__)
+_VERSION = 1
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS sessions (
+    name TEXT PRIMARY KEY, created REAL NOT NULL, last_used REAL NOT NULL, turns INTEGER NOT NULL
+);
+CREATE TABLE IF NOT EXISTS exchanges (
+    id INTEGER PRIMARY KEY,
+    session TEXT NOT NULL REFERENCES sessions(name) ON DELETE CASCADE,
+    user TEXT NOT NULL, assistant TEXT NOT NULL, tokens INTEGER NOT NULL
+);
+CREATE INDEX IF NOT EXISTS of_session ON exchanges(session);
+"""
+
+
+class SessionStore:
+    """The file behind a Sessions. Failures to write are logged once and cost only persistence."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._failed = False
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        try:
+            self._database = self._open()
+        except sqlite3.DatabaseError as error:
+            aside = path.with_name(f"{path.name}.corrupt-{time.strftime('%Y%m%d-%H%M%S')}")
+            path.replace(aside)
+            _log.warning("%s cannot be read (%s); it was set aside as %s", path, error, aside)
+            self._database = self._open()
+
+    def load(self) -> Iterator[Session]:
+        """Yield the conversations, the one used last at the end."""
+        for name, created, last_used, turns in self._database.execute(
+            "SELECT name, created, last_used, turns FROM sessions ORDER BY last_used"
+        ).fetchall():
+            rows = self._database.execute(
+                "SELECT user, assistant, tokens FROM exchanges WHERE session = ? ORDER BY id",
+                (name,),
+            ).fetchall()
+            history = [Exchange(user, assistant) for user, assistant, _ in rows]
+            sizes = [tokens for _, _, tokens in rows]
+            yield Session(name, created, last_used, turns, history, sizes)
+
+    def add(self, session: Session) -> None:
+        """Write the last turn of a conversation, and drop what it no longer has."""
+        last = session.history[-1]
+        self._write(
+            (
+                "INSERT INTO sessions VALUES (?, ?, ?, ?) ON CONFLICT(name) DO UPDATE SET "
+                "last_used = excluded.last_used, turns = excluded.turns",
+                (session.name, session.created, session.last_used, session.turns),
+            ),
+            (
+                "INSERT INTO exchanges (session, user, assistant, tokens) VALUES (?, ?, ?, ?)",
+                (session.name, last.user, last.assistant, session.sizes[-1]),
+            ),
+            (
+                "DELETE FROM exchanges WHERE session = ? AND id NOT IN "
+                "(SELECT id FROM exchanges WHERE session = ? ORDER BY id DESC LIMIT ?)",
+                (session.name, session.name, len(session.history)),
+            ),
+        )
+
+    def drop(self, name: str) -> None:
+        """Forget a conversation."""
+        self._write(("DELETE FROM sessions WHERE name = ?", (name,)))
+
+    def close(self) -> None:
+        """Close the file."""
+        self._database.close()
+
+    def _open(self) -> sqlite3.Connection:
+        database = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
+        self.path.chmod(0o600)
+        try:
+            version = database.execute("PRAGMA user_version").fetchone()[0]
+            if version > _VERSION:
+                raise sqlite3.DatabaseError(
+                    f"it has format {version}, this Clara knows {_VERSION}"
+                )
+            database.execute("PRAGMA journal_mode=WAL")
+            database.execute("PRAGMA foreign_keys=ON")
+            database.execute("PRAGMA secure_delete=ON")
+            database.executescript(_SCHEMA)
+            database.execute(f"PRAGMA user_version={_VERSION}")
+            if database.execute("PRAGMA quick_check").fetchone()[0] != "ok":
+                raise sqlite3.DatabaseError("its pages are damaged")
+        except sqlite3.DatabaseError:
+            database.close()
+            raise
+        return database
+
+    def _write(self, *statements: tuple[str, tuple[object, ...]]) -> None:
+        try:
+            self._database.execute("BEGIN")
+            for statement, values in statements:
+                self._database.execute(statement, values)
+            self._database.execute("COMMIT")
+            self._failed = False
+        except sqlite3.Error as error:
+            if self._database.in_transaction:
+                self._database.execute("ROLLBACK")
+            if not self._failed:
+                _log.error("conversations are not being written to %s: %s", self.path, error)
+            self._failed = True
