@@ -35,6 +35,7 @@ PYTHON = VENV / "bin" / "python"
 STAMPS = VENV / "clara"
 LOG = ROOT / "log" / "set_up.log"
 CONSTRAINTS = ROOT / "constraints.txt"
+TRAINING_PYTHON = (3, 11)  # transformers wants it
 TESTED_DISTROS = ("jazzy", "kilted", "lyrical")
 BUILT = re.compile(r"__pycache__|build|.*\.egg-info|\..*")
 PIP_INSTALL: list[str | Path] = [
@@ -310,7 +311,7 @@ class Step:
         return stamp.is_file() and stamp.read_text() == self.key
 
 
-def steps(ros: Ros, lint: bool) -> list[Step]:
+def steps(ros: Ros, lint: bool, training: bool) -> list[Step]:
     """Return the steps in order."""
     constraints = CONSTRAINTS.read_text()
 
@@ -333,6 +334,10 @@ def steps(ros: Ros, lint: bool) -> list[Step]:
     if ros.prefix is None:
         key = hash_of(ros.mode, ROOT / "tools" / "ros2_on_pip")
         todo.append(Step("ros2", "the ros2 command", key, install_ros2_on_pip))
+    if training:
+        todo.append(
+            pip_step("training", "PyTorch and what training needs (0.5 GB, more for CUDA)")
+        )
     if lint:
         todo.append(pip_step("lint", "linters"))
         if ros.prefix is None:
@@ -351,8 +356,14 @@ def venv_fits(ros: Ros) -> bool:
     return bool(recorded == ros.mode and Path(prefix) == VENV and str(VENV) in shebang)
 
 
-def set_up(ros: Ros, lint: bool) -> None:
+def set_up(ros: Ros, lint: bool, training: bool) -> None:
     """Do every step that is not done yet."""
+    if training and sys.version_info < TRAINING_PYTHON:
+        found = sys.version.split()[0]
+        raise SetupError(
+            f"training needs Python 3.11 or newer, this is {found}: name another one "
+            "(make train PYTHON=python3.12)"
+        )
     missing = missing_packages()
     if missing:
         packages = " ".join(missing)
@@ -367,7 +378,7 @@ def set_up(ros: Ros, lint: bool) -> None:
             for folder in (VENV, ROOT / "build", ROOT / "install"):
                 shutil.rmtree(folder, ignore_errors=True)
         fresh = not VENV.exists()
-        todo = steps(ros, lint)
+        todo = steps(ros, lint, training)
         if not fresh and all(step.done for step in todo):
             return
         on = f"ROS 2 {ros.distro} at {ros.prefix}" if ros.prefix else "ROS 2 Jazzy from PyPI"
@@ -389,6 +400,9 @@ def main() -> int:
     """Run set-up and return the exit code."""
     parser = argparse.ArgumentParser(description="Prepare this machine to build and run Clara.")
     parser.add_argument("--lint", action="store_true", help="install the linters as well")
+    parser.add_argument(
+        "--training", action="store_true", help="install PyTorch and what training needs as well"
+    )
     options = parser.parse_args()
     if sys.version_info < (3, 10):  # noqa: UP036 - this is what tells people so
         found = sys.version.split()[0]
@@ -402,7 +416,7 @@ def main() -> int:
                 print("set-up: another set-up runs in this checkout; waiting for it.")
                 fcntl.flock(held, fcntl.LOCK_EX)
             ros = sourced_ros(dict(os.environ)) or recorded_ros() or Ros("jazzy", None)
-            set_up(ros, options.lint)
+            set_up(ros, options.lint, options.training)
     except SetupError as error:
         print(f"\nset-up: {error}", file=sys.stderr)
         return 1
