@@ -170,7 +170,13 @@ class Engine:
 
         The future raises AdapterError.
         """
-        return self._call(lambda: self._runtime.adapters.load(name, Path(path)))
+
+        def load() -> LoadedAdapter:
+            adapter = self._runtime.adapters.load(name, Path(path))
+            self._runtime.cache.adapter_loaded(name, adapter.fingerprint)
+            return adapter
+
+        return self._call(load)
 
     def unload_adapter(self, name: str) -> Future[None]:
         """Free an adapter. The future raises AdapterError, also while a reply is under it."""

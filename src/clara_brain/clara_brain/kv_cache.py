@@ -29,7 +29,7 @@ AdapterScales = tuple[tuple[str, float], ...]
 _COPY_GAIN = 16
 # A shorter sequence is evaluated sooner than it is read from a file.
 _LEAST_SAVED = 64
-_FORMAT = 1
+_FORMAT = 2
 _INDEX = "index.json"
 
 
@@ -52,6 +52,7 @@ class KvCache:
         self._memory = llama_cpp.llama_get_memory(context)
         self._n_ctx = n_ctx
         self._slots = [Slot(index) for index in range(slots)]
+        self._adapter_files: dict[str, str] = {}
 
     @property
     def free(self) -> int:
@@ -100,8 +101,15 @@ class KvCache:
         del slot.tokens[length:]
         return length
 
+    def adapter_loaded(self, name: str, fingerprint: str) -> None:
+        """Give up what an earlier run evaluated under another file of this adapter's name."""
+        if self._adapter_files.get(name, fingerprint) != fingerprint:
+            self.forget(name)
+        self._adapter_files[name] = fingerprint
+
     def forget(self, adapter: str) -> None:
         """Give up what was evaluated under an adapter that is no longer there."""
+        self._adapter_files.pop(adapter, None)
         for slot in self._slots:
             if any(name == adapter for name, _ in slot.adapters):
                 self.cut(slot, 0)
@@ -134,7 +142,14 @@ class KvCache:
             entries.append({"file": path.name, "bytes": written, "adapters": slot.adapters})
         whole = index.with_suffix(".new")
         whole.write_text(
-            json.dumps({"format": _FORMAT, "identity": identity, "sequences": entries})
+            json.dumps(
+                {
+                    "format": _FORMAT,
+                    "identity": identity,
+                    "adapter_files": self._adapter_files,
+                    "sequences": entries,
+                }
+            )
         )
         whole.chmod(0o600)
         whole.replace(index)
@@ -152,6 +167,7 @@ class KvCache:
                 _log.info("%s is of another model or version and is not used", index)
                 return 0
             loaded = 0
+            self._adapter_files = dict(document["adapter_files"])
             # The one used last was written first; the clock must say so too.
             for slot, entry in zip(self._slots, document["sequences"], strict=False):
                 adapters = tuple((str(name), float(scale)) for name, scale in entry["adapters"])

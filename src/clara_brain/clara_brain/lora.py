@@ -15,18 +15,22 @@ from pathlib import Path
 
 import llama_cpp
 
-from clara_brain import gguf
+from clara_brain import gguf, model_info
 from clara_brain.errors import AdapterError, ModelError
 from clara_brain.kv_cache import AdapterScales
 
 
 @dataclass(frozen=True)
 class LoadedAdapter:
-    """An adapter's name, its file, and the model that the file says it was made for."""
+    """An adapter's name, its file, and the model that the file says it was made for.
+
+    The fingerprint tells the file from others that had this name before.
+    """
 
     name: str
     path: Path
     base: str
+    fingerprint: str
 
 
 class LoraAdapters:
@@ -52,6 +56,7 @@ class LoraAdapters:
             raise AdapterError(f"there is an adapter named {name!r} already; unload it first")
         try:
             header = gguf.read_header(path)
+            fingerprint = model_info.fingerprint(path)
         except ModelError as error:
             raise AdapterError(f"adapter {name!r}: {error}") from error
         kind = header.metadata.get("general.type")
@@ -66,7 +71,7 @@ class LoraAdapters:
                 " (other tensors or shapes)"
             )
         adapter = LoadedAdapter(
-            name, path, str(header.metadata.get("general.base_model.0.name", ""))
+            name, path, str(header.metadata.get("general.base_model.0.name", "")), fingerprint
         )
         self._handles[name], self._loaded[name] = handle, adapter
         return adapter

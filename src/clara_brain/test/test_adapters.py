@@ -32,7 +32,7 @@ def request(scale: float, text: str, tokens: int = 16) -> Request:
 @pytest.fixture(scope="module")
 def adapted(model: Path, adapter: Path):
     engine = Engine(model, EngineSettings(n_ctx=512, slots=3, n_threads=1))
-    engine.load_adapter("warmth", adapter).result(10)
+    engine.load_adapter("warmth", adapter).result(30)
     yield engine
     engine.close()
 
@@ -78,17 +78,17 @@ def test_turns_under_different_scales_at_once_do_not_mix(adapted):
 
 def test_an_adapter_in_force_is_not_unloaded_under_a_reply(adapted, tmp_path):
     write_adapter(tmp_path / "other.gguf", seed=2)
-    adapted.load_adapter("other", tmp_path / "other.gguf").result(10)
-    assert [each.name for each in adapted.adapters().result(10)] == ["other", "warmth"]
+    adapted.load_adapter("other", tmp_path / "other.gguf").result(30)
+    assert [each.name for each in adapted.adapters().result(30)] == ["other", "warmth"]
     started, ended = threading.Event(), threading.Event()
     long = Request(ChatPrompt("", "Tell a long story."), GREEDY, 400, adapters=(("other", 0.5),))
     ticket = adapted.submit(long, lambda _: started.set(), lambda _: ended.set())
     assert started.wait(30)
     with pytest.raises(AdapterError, match="under way"):
-        adapted.unload_adapter("other").result(10)
+        adapted.unload_adapter("other").result(30)
     ticket.cancel()
     assert ended.wait(10)
-    adapted.unload_adapter("other").result(10)
+    adapted.unload_adapter("other").result(30)
     error = adapted.complete(long).error
     assert isinstance(error, AdapterError) and "other" in str(error)
 
@@ -96,7 +96,7 @@ def test_an_adapter_in_force_is_not_unloaded_under_a_reply(adapted, tmp_path):
 def test_a_wrong_adapter_is_a_sentence(adapted, model, tmp_path):
     def refusal(name: str, path: Path) -> str:
         with pytest.raises(AdapterError) as caught:
-            adapted.load_adapter(name, path).result(10)
+            adapted.load_adapter(name, path).result(30)
         return str(caught.value)
 
     assert "No such file" in refusal("x", tmp_path / "missing.gguf")
@@ -110,4 +110,33 @@ def test_a_wrong_adapter_is_a_sentence(adapted, model, tmp_path):
     (tmp_path / "cut.gguf").write_bytes(whole[: len(whole) // 2])
     assert "cut.gguf" in refusal("x", tmp_path / "cut.gguf")
     with pytest.raises(AdapterError, match="no adapter named 'x'"):
-        adapted.unload_adapter("x").result(10)
+        adapted.unload_adapter("x").result(30)
+
+
+def test_a_saved_cache_is_given_up_when_an_adapter_of_that_name_is_another(model, tmp_path):
+    settings = EngineSettings(n_ctx=512, slots=1, n_threads=1, cache_path=tmp_path / "kv")
+    file = tmp_path / "warmth.gguf"
+    text = "What is tea made of, and how do people in different countries like to drink it best?"
+
+    def talk(seed: int) -> Completion:
+        write_adapter(file, seed)
+        engine = Engine(model, settings)
+        try:
+            engine.load_adapter("warmth", file).result(30)
+            return engine.complete(request(1.0, text * 3, 4))
+        finally:
+            engine.close()
+
+    assert talk(1).cached_tokens == 0
+    assert talk(2).cached_tokens == 0
+
+
+def test_a_saved_cache_serves_the_same_adapter_again(model, adapter, tmp_path):
+    settings = EngineSettings(n_ctx=512, slots=1, n_threads=1, cache_path=tmp_path / "kv")
+    cached = []
+    for _ in range(2):
+        engine = Engine(model, settings)
+        engine.load_adapter("warmth", adapter).result(30)
+        cached.append(engine.complete(request(1.0, "What is tea? " * 30, 4)).cached_tokens)
+        engine.close()
+    assert cached[0] == 0 < cached[1]

@@ -19,7 +19,7 @@ EVIL = (
 class World:
     """A brain in a process of its own, a memory, and a client, all on one domain."""
 
-    def __init__(self, **parameters: object) -> None:
+    def __init__(self, namespace: str = "/clara", **parameters: object) -> None:
         import rclpy
         from rclpy.action import ActionClient
         from rclpy.executors import SingleThreadedExecutor
@@ -29,10 +29,12 @@ class World:
         from clara_interfaces.msg import ActionEvent, Utterance
         from clara_interfaces.srv import QueryMemory
 
-        self.brain = start_brain(**parameters)
-        rclpy.init()
-        self.node = rclpy.create_node("client", namespace="clara")
-        self.executor = SingleThreadedExecutor()
+        self.brain = start_brain(namespace, **parameters)
+        # A context of its own: a test may have two worlds.
+        self._context = rclpy.Context()
+        rclpy.init(context=self._context)
+        self.node = rclpy.create_node("client", namespace=namespace, context=self._context)
+        self.executor = SingleThreadedExecutor(context=self._context)
         self.executor.add_node(self.node)
         self.chat = ActionClient(
             self.node, Chat, "chat", feedback_sub_qos_profile=QoSProfile(depth=200)
@@ -68,8 +70,8 @@ class World:
         self.until(future.done, limit)
         return future.result()
 
-    def call(self, kind, name: str, **fields):
-        client = self.node.create_client(kind, name)
+    def call(self, kind, service: str, /, **fields):
+        client = self.node.create_client(kind, service)
         self.until(client.service_is_ready)
         try:
             return self.wait(client.call_async(kind.Request(**fields)))
@@ -113,12 +115,12 @@ class World:
 
         self.executor.shutdown()
         self.node.destroy_node()
-        rclpy.try_shutdown()
+        rclpy.try_shutdown(context=self._context)
         self.brain.send_signal(signal.SIGTERM)
         assert self.brain.wait(5) == 0
 
 
-def start_brain(**parameters: object) -> subprocess.Popen:
+def start_brain(namespace: str = "/clara", **parameters: object) -> subprocess.Popen:
     settings = {"n_threads": 1, "autostart": True, "slots": 2, "queue_size": 2}
     settings |= {"state_path": "''", **parameters}
     words = [
@@ -127,7 +129,15 @@ def start_brain(**parameters: object) -> subprocess.Popen:
         for word in ("-p", f"{key}:={str(value).lower() if isinstance(value, bool) else value}")
     ]
     return subprocess.Popen(
-        [sys.executable, "-m", "clara_brain.node", "--ros-args", "-r", "__ns:=/clara", *words],
+        [
+            sys.executable,
+            "-m",
+            "clara_brain.node",
+            "--ros-args",
+            "-r",
+            f"__ns:={namespace}",
+            *words,
+        ],
         stderr=subprocess.PIPE,
         text=True,
     )
