@@ -4,7 +4,7 @@ PYTHON ?= python3
 ARGS ?=
 WITH_CLARA := source setup.bash
 
-.PHONY: help setup build launch demo test lint bench clean
+.PHONY: help setup build launch demo test lint bench train clean
 .DEFAULT_GOAL := help
 
 help: ## say what there is
@@ -22,7 +22,12 @@ launch: build ## start Clara; ARGS="demo:=true log_level:=debug" are launch argu
 demo: build ## watch Clara talk with a simulated robot for a minute
 	@$(WITH_CLARA) && exec ros2 run clara_demo demo --launch $(ARGS)
 
+train: build ## make a Clara of your own: all stages of training; ARGS="--spec my_spec.json --base smollm2"
+	@$(PYTHON) tools/set_up.py --training
+	@$(WITH_CLARA) && exec clara-train run $(ARGS)
+
 test: build ## test every package, then the tools
+	@$(PYTHON) tools/set_up.py --training
 	@$(WITH_CLARA) && tools/test.bash $(ARGS)
 
 lint: build ## check style, types, headers and package files

@@ -1,0 +1,73 @@
+# Copyright 2026 The Clara Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Everything that clara_training raises on purpose.
+
+Each message is one sentence for people: what was wrong, where, and what to do.
+"""
+
+
+class TrainingError(Exception):
+    """Base of all errors of this package."""
+
+
+class SpecError(TrainingError):
+    """The personality file is missing, damaged, or has a value that is not valid."""
+
+
+class DataError(TrainingError):
+    """A file of training data is missing, damaged, empty, or has an entry that is not valid."""
+
+
+class BaseModelError(TrainingError):
+    """The base model is missing, damaged, or lacks something that the stage needs."""
+
+
+class AdapterError(TrainingError):
+    """A LoRA adapter is missing, damaged, or was made for another base model."""
+
+
+class LoraError(TrainingError):
+    """An adapter could not be trained."""
+
+
+class MergeError(TrainingError):
+    """The models or adapters cannot be merged as asked."""
+
+
+class ExportError(TrainingError):
+    """The model cannot be written as GGUF."""
+
+
+class ValidationError(TrainingError):
+    """What is to be judged, or what it is judged by, is missing or of no use."""
+
+
+class GateFailed(TrainingError):
+    """The product was made, but is not as good as it must be."""
+
+
+class ManifestError(TrainingError):
+    """A manifest is damaged, or does not belong to its product."""
+
+
+class StorageError(TrainingError):
+    """A file or folder cannot be written; what was there before is untouched."""
+
+
+class ApiError(TrainingError):
+    """Anthropic's API refused a request, failed, or gave an answer of no use."""
+
+
+class BudgetError(ApiError):
+    """The work would cost, or has cost, more than the cap allows."""
+
+
+class MissingPackage(TrainingError):
+    """A Python package that the stage needs is not installed."""
+
+    def __init__(self, package: str, purpose: str) -> None:
+        super().__init__(
+            f"{purpose} needs the Python package {package}, which is not installed: run "
+            f"python3 tools/set_up.py --training, or pip install -c constraints.txt {package}"
+        )
+        self.package = package

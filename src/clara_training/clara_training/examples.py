@@ -1,0 +1,255 @@
+# Copyright 2026 The Clara Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Training examples: their files, their checks, and the split into what is learned and held out.
+
+- A trait's file is `<trait>_training.json`: a list of {"prompt", "neutral", "low", "high",
+  "dimension"}. `neutral` is the plain reply to `prompt`; `low` and `high` say the same with little
+  and with much of the trait. `prompt` may be left out.
+- A domain's file is `<domain>_knowledge.json`: a list of {"question", "answer", "difficulty",
+  "domain"}.
+- Which side of the split an example is on depends on nothing but its text.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import unicodedata
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from clara_training.errors import DataError
+
+TRAIT_SUFFIX = "_training.json"
+KNOWLEDGE_SUFFIX = "_knowledge.json"
+DIFFICULTIES = ("easy", "medium", "hard")
+HELD_OUT_SHARE = 0.15
+LONGEST_TEXT = 8000  # characters in one field
+REPHRASE = "Say this in your own words: {neutral}"
+Reply = Literal["high", "low", "neutral"]
+
+
+@dataclass(frozen=True)
+class TraitExample:
+    """Something said to the robot, the plain reply, and the same with little and much trait."""
+
+    dimension: str
+    prompt: str
+    neutral: str
+    low: str
+    high: str
+
+    @property
+    def key(self) -> str:
+        """The text that decides on which side of the split the example is."""
+        return self.prompt or self.neutral
+
+    @property
+    def user_text(self) -> str:
+        """What the person says."""
+        return self.prompt or REPHRASE.format(neutral=self.neutral)
+
+    def as_json(self) -> dict[str, str]:
+        """Return the entry of the file."""
+        entry = {"prompt": self.prompt} if self.prompt else {}
+        return {
+            **entry,
+            "neutral": self.neutral,
+            "low": self.low,
+            "high": self.high,
+            "dimension": self.dimension,
+        }
+
+
+@dataclass(frozen=True)
+class KnowledgeExample:
+    """A question of a domain and its answer."""
+
+    domain: str
+    question: str
+    answer: str
+    difficulty: str
+
+    @property
+    def key(self) -> str:
+        """The text that decides on which side of the split the example is."""
+        return self.question
+
+    @property
+    def dimension(self) -> str:
+        """The domain, under the name that a trait's examples have for theirs."""
+        return self.domain
+
+    def as_json(self) -> dict[str, str]:
+        """Return the entry of the file."""
+        return {
+            "question": self.question,
+            "answer": self.answer,
+            "difficulty": self.difficulty,
+            "domain": self.domain,
+        }
+
+
+Example = TraitExample | KnowledgeExample
+AnyExample = TypeVar("AnyExample", TraitExample, KnowledgeExample)
+
+
+def file_name(dimension: str, trait: bool) -> str:
+    """Return the name of a dimension's file."""
+    return f"{dimension}{TRAIT_SUFFIX if trait else KNOWLEDGE_SUFFIX}"
+
+
+def load_trait(path: str | Path) -> list[TraitExample]:
+    """Read a trait's file.
+
+    Raises DataError with the file, the number of the entry (from 1) and the field.
+    """
+    return _load(Path(path), TRAIT_SUFFIX, trait_example)
+
+
+def load_knowledge(path: str | Path) -> list[KnowledgeExample]:
+    """Read a domain's file.
+
+    Raises DataError with the file, the number of the entry (from 1) and the field.
+    """
+    return _load(Path(path), KNOWLEDGE_SUFFIX, knowledge_example)
+
+
+def trait_example(entry: object, dimension: str | None = None) -> TraitExample:
+    """Check one entry of a trait's file; `dimension` is the tag it must have.
+
+    Raises DataError with a part of a sentence that names the field.
+    """
+    fields = _fields(entry, ("neutral", "low", "high", "dimension"), ("prompt",))
+    _tag(fields, "dimension", dimension)
+    for one, other in (("low", "high"), ("neutral", "low"), ("neutral", "high")):
+        if normalised(fields[one]) == normalised(fields[other]):
+            raise DataError(f"{one} and {other} say the same")
+    return TraitExample(
+        dimension=fields["dimension"],
+        prompt=fields.get("prompt", ""),
+        neutral=fields["neutral"],
+        low=fields["low"],
+        high=fields["high"],
+    )
+
+
+def knowledge_example(entry: object, domain: str | None = None) -> KnowledgeExample:
+    """Check one entry of a domain's file; `domain` is the tag it must have.
+
+    Raises DataError with a part of a sentence that names the field.
+    """
+    fields = _fields(entry, ("question", "answer", "difficulty", "domain"), ())
+    _tag(fields, "domain", domain)
+    if fields["difficulty"] not in DIFFICULTIES:
+        raise DataError(
+            f"difficulty is {fields['difficulty']!r}; it must be {', '.join(DIFFICULTIES)}"
+        )
+    return KnowledgeExample(
+        domain=fields["domain"],
+        question=fields["question"],
+        answer=fields["answer"],
+        difficulty=fields["difficulty"],
+    )
+
+
+def read_entries(path: Path) -> list[Any]:
+    """Read a file of examples, entries unchecked. Raises DataError."""
+    try:
+        document = json.loads(path.read_text(encoding="utf-8-sig"))
+    except FileNotFoundError:
+        raise DataError(f"{path} is not there; clara-train data missing makes it") from None
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"{path} is not UTF-8 text (byte {error.start}); save it as UTF-8"
+        ) from None
+    except json.JSONDecodeError as error:
+        raise DataError(
+            f"{path} is not valid JSON: line {error.lineno}, column {error.colno}: {error.msg}"
+        ) from None
+    except RecursionError:
+        raise DataError(f"{path} is nested too deeply to be a file of examples") from None
+    if not isinstance(document, list):
+        raise DataError(f"{path} must hold a list of examples")
+    if not document:
+        raise DataError(f"{path} is empty ([]); clara-train data missing fills it")
+    return document
+
+
+def tag_of(path: Path, suffix: str) -> str | None:
+    """Return the dimension that a file's name stands for, if it does."""
+    return path.name.removesuffix(suffix) if path.name.endswith(suffix) else None
+
+
+def normalised(text: str) -> str:
+    """Return a text in small letters, with words and digits only, one space between them."""
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    return " ".join("".join(c if c.isalnum() else " " for c in folded).split())
+
+
+def held_out(text_key: str, share: float = HELD_OUT_SHARE) -> bool:
+    """Tell whether an example with this key is held out. The same for ever, on every machine.
+
+    The first 8 bytes of the sha256 of the normalised text, as a fraction of 2^64, below `share`.
+    """
+    digest = hashlib.sha256(normalised(text_key).encode("utf-8")).digest()
+    return int.from_bytes(digest[:8], "big") < share * 2**64
+
+
+def split(examples: Iterable[AnyExample]) -> tuple[list[AnyExample], list[AnyExample]]:
+    """Return what is learned from and what is held out, each in the order given."""
+    train: list[AnyExample] = []
+    held: list[AnyExample] = []
+    for example in examples:
+        (held if held_out(example.key) else train).append(example)
+    return train, held
+
+
+def conversation(example: Example, reply: Reply = "high") -> tuple[str, str]:
+    """Return what the person says and what the robot replies; `reply` is for traits."""
+    if isinstance(example, KnowledgeExample):
+        return example.question, example.answer
+    return example.user_text, str(getattr(example, reply))
+
+
+def _load(path: Path, suffix: str, check: Callable[..., AnyExample]) -> list[AnyExample]:
+    tag = tag_of(path, suffix)
+    examples = []
+    for number, entry in enumerate(read_entries(path), 1):
+        try:
+            examples.append(check(entry, tag))
+        except DataError as error:
+            raise DataError(f"{path}, entry {number}: {error}") from None
+    tags = sorted({example.dimension for example in examples})
+    if len(tags) > 1:
+        raise DataError(f"{path} has examples of {', '.join(tags)}; it must have one dimension")
+    return examples
+
+
+def _fields(entry: object, required: Sequence[str], optional: Sequence[str]) -> dict[str, str]:
+    if not isinstance(entry, dict):
+        raise DataError("it must be an object")
+    for name in required:
+        if name not in entry:
+            raise DataError(f"{name} is missing")
+    for name, value in entry.items():
+        if name not in required and name not in optional:
+            raise DataError(f"{name} is no field of it; there are {', '.join(required)}")
+        if not isinstance(value, str):
+            raise DataError(f"{name} must be a text")
+        if not value.strip():
+            raise DataError(f"{name} is empty")
+        if len(value) > LONGEST_TEXT:
+            raise DataError(f"{name} has {len(value)} characters; {LONGEST_TEXT} at most")
+        if "\ufffd" in value or any(0xD800 <= ord(c) <= 0xDFFF for c in value):
+            raise DataError(f"{name} has characters that are broken (not UTF-8 where it was made)")
+    return {name: value.strip() for name, value in entry.items()}
+
+
+def _tag(fields: dict[str, str], name: str, wanted: str | None) -> None:
+    if wanted is not None and fields[name] != wanted:
+        raise DataError(f"{name} is {fields[name]!r}, but the file is for {wanted!r}")

@@ -1,0 +1,173 @@
+# Copyright 2026 The Clara Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Manifests: what a product was made from, how, by which code, and how good it is.
+
+A folder's manifest is `manifest.json` in it, a file's is `<file>.manifest.json` beside it. It is
+written last, so that a product with a fitting manifest is a finished one: `is_done` is how every
+stage knows what need not be made again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from datetime import datetime, timezone
+from functools import lru_cache
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from clara_training import __version__
+from clara_training.atomic import atomic_json
+from clara_training.errors import ManifestError
+
+FORMAT = 1
+_CHUNK = 1 << 20
+_RECORDED_PACKAGES = (
+    *("torch", "transformers", "peft", "tokenizers", "safetensors", "numpy"),
+    *("mergekit", "gguf", "llama-cpp-python", "anthropic"),
+)
+
+
+def manifest_path(product: str | Path) -> Path:
+    """Return where the manifest of a folder or file is."""
+    product = Path(product)
+    if product.is_dir():
+        return product / "manifest.json"
+    return product.with_name(f"{product.name}.manifest.json")
+
+
+def write_manifest(
+    product: str | Path,
+    stage: str,
+    inputs: Mapping[str, str],
+    settings: Mapping[str, Any],
+    metrics: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Write the manifest of a finished product and return it.
+
+    `inputs` maps names to sha256 (see `sha256_of`); `settings` is all that was chosen and would
+    change the product; `metrics` is what was measured. The last two must be JSON.
+    Raises StorageError, and ManifestError when the product is not there.
+    """
+    product = Path(product)
+    if not product.exists():
+        raise ManifestError(f"{product} is not there to write a manifest for")
+    manifest = {
+        "format": FORMAT,
+        "stage": stage,
+        "product": product.name,
+        "sha256": sha256_of(product),
+        "bytes": _sizes(product),
+        "inputs": dict(inputs),
+        "settings": _as_json(settings),
+        "metrics": _as_json(metrics),
+        "code": {"version": __version__, "sha256": code_sha256(), "packages": _packages()},
+        "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+    }
+    atomic_json(manifest_path(product), manifest)
+    return manifest
+
+
+def read_manifest(product: str | Path) -> dict[str, Any]:
+    """Read the manifest of a folder or file.
+
+    Raises ManifestError when there is none, or it cannot be understood.
+    """
+    path = manifest_path(product)
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ManifestError(f"{product} has no manifest ({path} is not there)") from None
+    except OSError as error:
+        raise ManifestError(f"manifest {path} cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise ManifestError(f"manifest {path} is damaged: {error}") from None
+    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+        raise ManifestError(f"manifest {path} is not one that this version of Clara understands")
+    return manifest
+
+
+def is_done(
+    product: str | Path, stage: str, inputs: Mapping[str, str], settings: Mapping[str, Any]
+) -> bool:
+    """Tell whether a product is there, whole, and made by `stage` from just these inputs."""
+    try:
+        manifest = read_manifest(product)
+    except ManifestError:
+        return False
+    return bool(
+        manifest.get("stage") == stage
+        and manifest.get("inputs") == dict(inputs)
+        and manifest.get("settings") == _as_json(settings)
+        and manifest.get("bytes") == _sizes(Path(product))
+    )
+
+
+def sha256_of(path: str | Path) -> str:
+    """Return the sha256 of a file, or of a folder's names and contents (manifests left out).
+
+    Raises ManifestError when it cannot be read.
+    """
+    path = Path(path)
+    digest = hashlib.sha256()
+    try:
+        if not path.is_dir():
+            _add_file(digest, path)
+            return digest.hexdigest()
+        for name, file in _files(path):
+            digest.update(f"{name}\0{file.stat().st_size}\0".encode())
+            _add_file(digest, file)
+    except OSError as error:
+        raise ManifestError(
+            f"{error.filename or path} cannot be read: {error.strerror}"
+        ) from error
+    return digest.hexdigest()
+
+
+@lru_cache(maxsize=1)
+def code_sha256() -> str:
+    """Return the sha256 of this package's own sources."""
+    digest = hashlib.sha256()
+    folder = Path(__file__).parent
+    for path in sorted(folder.glob("*.py")):
+        digest.update(f"{path.name}\0".encode() + path.read_bytes())
+    return digest.hexdigest()
+
+
+def _files(folder: Path) -> list[tuple[str, Path]]:
+    found = [
+        (path.relative_to(folder).as_posix(), path)
+        for path in folder.rglob("*")
+        if path.is_file() and not path.name.endswith("manifest.json")
+    ]
+    return sorted(found)
+
+
+def _sizes(product: Path) -> dict[str, int]:
+    if product.is_dir():
+        return {name: path.stat().st_size for name, path in _files(product)}
+    return {product.name: product.stat().st_size} if product.exists() else {}
+
+
+def _add_file(digest: hashlib._Hash, path: Path) -> None:
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+
+
+def _as_json(value: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the value as it comes back from the file: tuples are lists, keys are texts."""
+    plain: dict[str, Any] = json.loads(json.dumps(dict(value), allow_nan=False))
+    return plain
+
+
+def _packages() -> dict[str, str]:
+    versions = {}
+    for name in _RECORDED_PACKAGES:
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return versions
