@@ -4,7 +4,7 @@
 
 Every goal is accepted, so that a client gets the error code in the result. Feedback is published
 from the engine's thread and costs the executor nothing; tokens that come faster than 100 a second
-travel together.
+travel together. A turn whose client has gone away is cancelled, so that nobody waits behind it.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ import time
 from rclpy.action import ActionServer, CancelResponse
 from rclpy.action.server import ServerGoalHandle
 from rclpy.callback_groups import CallbackGroup
+from rclpy.clock import Clock
+from rclpy.clock_type import ClockType
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
 
@@ -23,6 +25,7 @@ from clara_interfaces.action import Chat
 
 FEEDBACK_DEPTH = 200
 RESULT_TIMEOUT_S = 60
+_LOOK_S = 0.5
 _SHORTEST_GAP_S = 0.01
 
 
@@ -54,12 +57,36 @@ class Feedback:
         self._last = time.monotonic()
 
 
+class Client:
+    """Who sent a goal, as far as the ROS graph tells."""
+
+    def __init__(self, node: Node, name: str) -> None:
+        self._node = node
+        self._name = name
+        self._feedback = node.resolve_topic_name("chat") + "/_action/feedback"
+        self._seen = False
+
+    def is_gone(self) -> bool:
+        """Tell whether the client was there before and is not any more."""
+        there = self._is_there()
+        self._seen = self._seen or there
+        return self._seen and not there
+
+    def _is_there(self) -> bool:
+        if not self._name:
+            return bool(self._node.count_subscribers(self._feedback))
+        nodes = self._node.get_node_names_and_namespaces()
+        return any(f"{space.rstrip('/')}/{name}" == self._name for name, space in nodes)
+
+
 class ChatServer:
     """Serves the action `chat`."""
 
     def __init__(self, node: Node, desk: TurnDesk, group: CallbackGroup) -> None:
+        self._node = node
         self._desk = desk
         self._turns: dict[bytes, Turn] = {}
+        self._clients: dict[bytes, Client] = {}
         self._server = ActionServer(
             node,
             Chat,
@@ -70,6 +97,9 @@ class ChatServer:
             feedback_pub_qos_profile=QoSProfile(depth=FEEDBACK_DEPTH),
             result_timeout=RESULT_TIMEOUT_S,
         )
+        # Clients leave in real time, also while a simulation stands still.
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        node.create_timer(_LOOK_S, self._look_for_clients, callback_group=group, clock=steady)
 
     def destroy(self) -> None:
         """Take the action server down."""
@@ -81,6 +111,11 @@ class ChatServer:
             turn.cancel()
         return CancelResponse.ACCEPT
 
+    def _look_for_clients(self) -> None:
+        for goal, client in self._clients.items():
+            if client.is_gone():
+                self._turns[goal].cancel()
+
     async def _execute(self, goal: ServerGoalHandle) -> Chat.Result:
         feedback = Feedback(goal)
         turn = self._desk.begin(goal.request, feedback.push)
@@ -89,12 +124,13 @@ class ChatServer:
             return turn
         name = bytes(goal.goal_id.uuid)
         self._turns[name] = turn
+        self._clients[name] = Client(self._node, goal.request.client)
         if goal.is_cancel_requested:
             turn.cancel()
         try:
             result = await self._desk.finish(turn)
         finally:
-            del self._turns[name]
+            del self._turns[name], self._clients[name]
         feedback.flush()
         if result.error_code == Chat.Result.NONE:
             goal.succeed()

@@ -8,6 +8,7 @@ turn runs, Ctrl-C is a flag that cancels it: an exception inside the executor wo
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 import time
@@ -37,7 +38,7 @@ _GONE_LIMIT_S = 3.0
 class RosClient:
     """Talks to the nodes of one namespace; use it in a with statement."""
 
-    def __init__(self, namespace: str, timeout_s: float, name: str = "clara_cli") -> None:
+    def __init__(self, namespace: str, timeout_s: float, name: str = "") -> None:
         """Join ROS. Raises ClientError for a namespace that is not well-formed.
 
         `timeout_s` bounds the wait for a node to appear and to take or answer a request.
@@ -46,6 +47,8 @@ class RosClient:
         self._context = rclpy.Context()
         rclpy.init(context=self._context, args=[], signal_handler_options=SignalHandlerOptions.NO)
         try:
+            # A name of its own, by which the brain sees that this client has gone away.
+            name = name or f"clara_cli_{os.getpid()}"
             self.node = rclpy.create_node(name, namespace=namespace, context=self._context)
         except InvalidNamespaceException as error:
             rclpy.try_shutdown(context=self._context)
@@ -118,6 +121,7 @@ class RosClient:
             self._chat = ActionClient(
                 self.node, Chat, "chat", feedback_sub_qos_profile=QoSProfile(depth=_FEEDBACK_DEPTH)
             )
+        goal.client = self.node.get_fully_qualified_name()
         streamed = _Stream(on_delta)
         with _interruptions() as interrupted:
             handle = self._send(goal, streamed, interrupted)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from domain_coordinator import domain_id
-from world import World, start_brain
+from world import ChatClient, World, start_brain
 
 DATA = Path(__file__).parent / "data"
 
@@ -92,6 +92,28 @@ def test_services_answer_while_it_generates_and_a_full_queue_refuses(world):
         world.wait(goal.cancel_goal_async())
     for goal in goals:
         assert world.wait(goal.get_result_async(), 5).status == 5
+
+
+def test_a_client_that_goes_away_frees_its_slots(world):
+    with ChatClient(name="other") as other:
+        for _ in range(4):
+            other.send_endless(client=other.node.get_fully_qualified_name())
+        full = world.ask("And me?").result
+        assert full.error_code == full.QUEUE_FULL
+    world.until(lambda: world.ask("And me?").result.error_code == 0, 15)
+
+
+def test_a_client_without_a_name_is_gone_when_nobody_hears_its_feedback(world):
+    from clara_brain.chat_server import Client
+
+    with ChatClient("/elsewhere") as other:
+        world.until(lambda: world.node.count_subscribers("/elsewhere/chat/_action/feedback"))
+        listener = Client(other.node, "")
+        assert not listener.is_gone()
+        other.chat.destroy()
+        other.until(listener.is_gone)
+        never_seen = Client(other.node, "")
+        assert not never_seen.is_gone()
 
 
 def test_a_deadline_ends_a_turn(world):

@@ -1,6 +1,6 @@
 # Copyright 2026 The Clara Authors
 # SPDX-License-Identifier: Apache-2.0
-"""A brain in a process of its own, with a memory and a client beside it over real DDS."""
+"""A brain in a process of its own, with a memory and clients beside it over real DDS."""
 
 from __future__ import annotations
 
@@ -16,49 +16,31 @@ EVIL = (
 )
 
 
-class World:
-    """A brain in a process of its own, a memory, and a client, all on one domain."""
+class ChatClient:
+    """A node that chats and calls services, in a context of its own."""
 
-    def __init__(self, namespace: str = "/clara", **parameters: object) -> None:
+    def __init__(self, namespace: str = "/clara", name: str = "client") -> None:
         import rclpy
         from rclpy.action import ActionClient
         from rclpy.executors import SingleThreadedExecutor
         from rclpy.qos import QoSProfile
 
         from clara_interfaces.action import Chat
-        from clara_interfaces.msg import ActionEvent, Utterance
-        from clara_interfaces.srv import QueryMemory
 
-        self.brain = start_brain(namespace, **parameters)
-        # A context of its own: a test may have two worlds.
         self._context = rclpy.Context()
         rclpy.init(context=self._context)
-        self.node = rclpy.create_node("client", namespace=namespace, context=self._context)
+        self.node = rclpy.create_node(name, namespace=namespace, context=self._context)
         self.executor = SingleThreadedExecutor(context=self._context)
         self.executor.add_node(self.node)
         self.chat = ActionClient(
             self.node, Chat, "chat", feedback_sub_qos_profile=QoSProfile(depth=200)
         )
-        self.requests: list[ActionEvent] = []
-        self.replies: list[Utterance] = []
-        self.node.create_subscription(ActionEvent, "action_request", self.requests.append, 10)
-        self.node.create_subscription(Utterance, "reply", self.replies.append, 10)
-        self.say = self.node.create_publisher(Utterance, "say", 10)
-        self.node.create_service(QueryMemory, "memory/query", self.remember)
-        self.slow_memory = False
 
-    def remember(self, request, response):
-        from clara_interfaces.msg import Episode, EpisodeMatch
+    def __enter__(self):
+        return self
 
-        if "cup" not in request.text:
-            response.abstained = True
-            return response
-        episode = Episode(
-            episode_id="e-17", action="PICK_UP", object="cup", outcome=Episode.FAILED, detail=EVIL
-        )
-        episode.end = self.node.get_clock().now().to_msg()
-        response.episodes = [EpisodeMatch(score=1.0, episode=episode)]
-        return response
+    def __exit__(self, *error):
+        self.close()
 
     def until(self, condition: Callable[[], object], limit: float = 20.0) -> None:
         end = time.monotonic() + limit
@@ -78,6 +60,62 @@ class World:
         finally:
             self.node.destroy_client(client)
 
+    def send(self, text: str, feedback: list | None = None, **fields):
+        from clara_interfaces.action import Chat
+
+        self.until(self.chat.server_is_ready)
+        goal = Chat.Goal(text=text, **fields)
+        catch = None if feedback is None else lambda message: feedback.append(message.feedback)
+        return self.wait(self.chat.send_goal_async(goal, feedback_callback=catch))
+
+    def send_endless(self, feedback: list | None = None, **fields):
+        """Start a turn that goes on until it is ended: its grammar allows no end."""
+        from clara_interfaces.msg import Sampling
+
+        endless = Sampling(grammar="root ::= [a-z ] root")
+        return self.send("Tell a story.", feedback, max_tokens=1500, sampling=endless, **fields)
+
+    def ask(self, text: str, feedback: list | None = None, **fields):
+        fields.setdefault("max_tokens", 12)
+        return self.wait(self.send(text, feedback, **fields).get_result_async(), 30)
+
+    def close(self) -> None:
+        import rclpy
+
+        self.executor.shutdown()
+        self.node.destroy_node()
+        rclpy.try_shutdown(context=self._context)
+
+
+class World(ChatClient):
+    """A client, a memory that knows one episode, and the brain in a process of its own."""
+
+    def __init__(self, namespace: str = "/clara", **parameters: object) -> None:
+        from clara_interfaces.msg import ActionEvent, Utterance
+        from clara_interfaces.srv import QueryMemory
+
+        self.brain = start_brain(namespace, **parameters)
+        super().__init__(namespace)
+        self.requests: list[ActionEvent] = []
+        self.replies: list[Utterance] = []
+        self.node.create_subscription(ActionEvent, "action_request", self.requests.append, 10)
+        self.node.create_subscription(Utterance, "reply", self.replies.append, 10)
+        self.say = self.node.create_publisher(Utterance, "say", 10)
+        self.node.create_service(QueryMemory, "memory/query", self.remember)
+
+    def remember(self, request, response):
+        from clara_interfaces.msg import Episode, EpisodeMatch
+
+        if "cup" not in request.text:
+            response.abstained = True
+            return response
+        episode = Episode(
+            episode_id="e-17", action="PICK_UP", object="cup", outcome=Episode.FAILED, detail=EVIL
+        )
+        episode.end = self.node.get_clock().now().to_msg()
+        response.episodes = [EpisodeMatch(score=1.0, episode=episode)]
+        return response
+
     def transition(self, number: int) -> bool:
         from lifecycle_msgs.msg import Transition
         from lifecycle_msgs.srv import ChangeState
@@ -91,31 +129,8 @@ class World:
 
         return self.call(GetState, "brain/get_state").current_state.label
 
-    def send(self, text: str, feedback: list | None = None, **fields):
-        from clara_interfaces.action import Chat
-
-        self.until(self.chat.server_is_ready)
-        goal = Chat.Goal(text=text, **fields)
-        catch = None if feedback is None else lambda message: feedback.append(message.feedback)
-        return self.wait(self.chat.send_goal_async(goal, feedback_callback=catch))
-
-    def send_endless(self, feedback: list | None = None):
-        """Start a turn that goes on until it is ended: its grammar allows no end."""
-        from clara_interfaces.msg import Sampling
-
-        endless = Sampling(grammar="root ::= [a-z ] root")
-        return self.send("Tell me a story.", feedback, max_tokens=1500, sampling=endless)
-
-    def ask(self, text: str, feedback: list | None = None, **fields):
-        fields.setdefault("max_tokens", 12)
-        return self.wait(self.send(text, feedback, **fields).get_result_async(), 30)
-
     def close(self) -> None:
-        import rclpy
-
-        self.executor.shutdown()
-        self.node.destroy_node()
-        rclpy.try_shutdown(context=self._context)
+        super().close()
         self.brain.send_signal(signal.SIGTERM)
         assert self.brain.wait(5) == 0
 
