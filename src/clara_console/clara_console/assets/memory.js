@@ -1,0 +1,123 @@
+// Copyright 2026 The Clara Authors
+// SPDX-License-Identifier: Apache-2.0
+// What the robot did: the latest episodes as they are recorded, and a search in all of them.
+
+import { element, get, post, show } from "./api.js";
+
+const OUTCOMES = ["UNKNOWN", "SUCCEEDED", "FAILED", "CANCELED", "TIMED_OUT"];
+const READ_AS = ["nothing known is like it", "as it is", "inflected", "spelt alike", "of like meaning", "near in value", "near in space"];
+const MOST_SHOWN = 60;
+const latest = document.getElementById("episodes");
+const found = document.getElementById("found");
+const foundList = document.getElementById("found-list");
+
+function roleText(role) {
+  const value = role.values.length ? role.values.map((one) => Number(one?.toPrecision(5))).join(", ") : "";
+  return `${role.role} ${[value, role.filler].filter(Boolean).join(" ")}`;
+}
+
+function row(episode) {
+  const outcome = OUTCOMES[episode.outcome] ?? "UNKNOWN";
+  const item = element("li");
+  item.dataset.outcome = outcome;
+  item.dataset.id = episode.episode_id;
+  item.title = `${episode.episode_id} from ${episode.source}`;
+  const dot = element("span", "dot");
+  dot.setAttribute("aria-hidden", "true");
+  const what = [episode.subject, episode.action, episode.object].filter(Boolean).join(" ");
+  const end = new Date(episode.end * 1000);
+  const isToday = end.toDateString() === new Date().toDateString();
+  const when = element("time", "when", isToday ? end.toLocaleTimeString() : end.toLocaleString());
+  when.dateTime = end.toISOString();
+  const more = [
+    episode.result || outcome,
+    episode.detail,
+    ...episode.context.map(roleText),
+    ...episode.effects.map((role) => `then ${roleText(role)}`),
+  ].filter(Boolean);
+  item.append(dot, element("span", "what", what), when, element("span", "more", more.join(" · ")));
+  return item;
+}
+
+export function addEpisode(episode) {
+  if (document.getElementById("episodes").querySelector(`[data-id="${CSS.escape(episode.episode_id)}"]`)) return;
+  const item = row(episode);
+  item.classList.add("new");
+  latest.prepend(item);
+  while (latest.childElementCount > MOST_SHOWN) latest.lastElementChild.remove();
+  refreshCount();
+}
+
+export async function refreshMemory() {
+  try {
+    const { episodes } = await post("/api/memory/query", { text: "" });
+    latest.replaceChildren(...episodes.map((match) => row(match.episode)));
+    show("memory-fault", "");
+  } catch (error) {
+    show("memory-fault", error.message);
+  }
+  refreshCount();
+}
+
+let counting = null;
+
+function refreshCount() {
+  clearTimeout(counting);
+  counting = setTimeout(async () => {
+    const place = document.getElementById("memory-count");
+    try {
+      const { episodes, failed, pending } = await get("/api/memory");
+      const parts = [`${episodes} ${episodes === 1 ? "episode" : "episodes"}`, `${failed} failed`];
+      if (pending) parts.push(`${pending} under way`);
+      place.textContent = parts.join(" · ");
+    } catch {
+      place.textContent = "";
+    }
+  }, 200);
+}
+
+function readings(answer) {
+  return answer.readings.map(({ cue, nearest, by, accepted }) => {
+    const asked = roleText(cue);
+    if (!accepted) return nearest ? `${asked}: unknown; nearest is ${nearest}` : `${asked}: unknown`;
+    return by > 1 ? `${asked} read as ${nearest} (${READ_AS[by]})` : asked;
+  });
+}
+
+async function search(text) {
+  found.hidden = false;
+  foundList.replaceChildren();
+  const title = document.getElementById("found-title");
+  const note = document.getElementById("found-note");
+  title.textContent = "Searching";
+  note.textContent = "";
+  try {
+    const answer = await post("/api/memory/query", { text });
+    title.textContent = answer.abstained
+      ? "Memory does not know"
+      : `${answer.matches} ${answer.matches === 1 ? "episode fits" : "episodes fit"}`;
+    note.textContent = readings(answer).join("; ");
+    foundList.replaceChildren(...answer.episodes.map((match) => row(match.episode)));
+  } catch (error) {
+    title.textContent = "The search failed";
+    note.textContent = error.message;
+  }
+}
+
+// Marks the episodes that a reply rests on, and shows the first.
+export function showCited(ids) {
+  const rows = [...document.querySelectorAll(".episodes li")];
+  for (const item of rows) item.classList.toggle("cited", ids.includes(item.dataset.id));
+  rows.find((item) => ids.includes(item.dataset.id))?.scrollIntoView({ block: "center", behavior: "smooth" });
+}
+
+export function startMemory() {
+  document.getElementById("search").addEventListener("submit", (event) => {
+    event.preventDefault();
+    const text = document.getElementById("query").value.trim();
+    if (text) search(text);
+  });
+  document.getElementById("close-found").addEventListener("click", () => {
+    found.hidden = true;
+  });
+}
