@@ -7,6 +7,8 @@ from __future__ import annotations
 import os
 import signal
 import statistics
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -14,7 +16,7 @@ from pathlib import Path
 
 import pytest
 from domain_coordinator import domain_id
-from world import ChatClient, World, start_brain
+from world import World, start_brain
 
 DATA = Path(__file__).parent / "data"
 
@@ -94,26 +96,43 @@ def test_services_answer_while_it_generates_and_a_full_queue_refuses(world):
         assert world.wait(goal.get_result_async(), 5).status == 5
 
 
+CLIENT = """
+from world import ChatClient
+with ChatClient(name="other") as other:
+    for _ in range(4):
+        other.send_endless(client=other.node.get_fully_qualified_name())
+    print("sent", flush=True)
+    input()
+"""
+
+
 def test_a_client_that_goes_away_frees_its_slots(world):
-    with ChatClient(name="other") as other:
-        for _ in range(4):
-            other.send_endless(client=other.node.get_fully_qualified_name())
-        full = world.ask("And me?").result
-        assert full.error_code == full.QUEUE_FULL
+    command = [sys.executable, "-c", CLIENT]
+    pipe = subprocess.PIPE
+    other = subprocess.Popen(command, cwd=DATA.parent, stdin=pipe, stdout=pipe, text=True)
+    assert other.stdout.readline() == "sent\n"
+    full = world.ask("And me?").result
+    assert full.error_code == full.QUEUE_FULL
+    other.communicate("\n", 10)
     world.until(lambda: world.ask("And me?").result.error_code == 0, 15)
 
 
 def test_a_client_without_a_name_is_gone_when_nobody_hears_its_feedback(world):
+    import rclpy
     from clara_brain.chat_server import Client
 
-    with ChatClient("/elsewhere") as other:
-        world.until(lambda: world.node.count_subscribers("/elsewhere/chat/_action/feedback"))
-        listener = Client(other.node, "")
-        assert not listener.is_gone()
-        other.chat.destroy()
-        other.until(listener.is_gone)
-        never_seen = Client(other.node, "")
-        assert not never_seen.is_gone()
+    from clara_interfaces.msg import Timing
+
+    topic = "/elsewhere/chat/_action/feedback"
+    node = rclpy.create_node("brain", namespace="/elsewhere", context=world.node.context)
+    heard = world.node.create_subscription(Timing, topic, lambda _: None, 10)
+    client = Client(node, "")
+    world.until(lambda: node.count_subscribers(topic))
+    assert not client.is_gone()
+    world.node.destroy_subscription(heard)
+    world.until(client.is_gone)
+    assert not Client(node, "").is_gone()
+    node.destroy_node()
 
 
 def test_a_deadline_ends_a_turn(world):

@@ -83,7 +83,6 @@ class ChatClient:
         import rclpy
 
         self.executor.shutdown()
-        self.chat.destroy()
         self.node.destroy_node()
         rclpy.try_shutdown(context=self._context)
 
