@@ -12,6 +12,7 @@ setup(
     name=PACKAGE,
     version="0.1.0",
     packages=find_packages(exclude=["test"]),
+    package_data={PACKAGE: ["skills.schema.json"]},
     data_files=[
         ("share/ament_index/resource_index/packages", [f"resource/{PACKAGE}"]),
         (f"share/{PACKAGE}", ["package.xml"]),
@@ -19,7 +20,7 @@ setup(
         (f"share/{PACKAGE}/launch", glob("launch/*.launch.py")),
         ("bin", glob("scripts/clara")),
     ],
-    install_requires=["setuptools", "llama-cpp-python", "jinja2", "PyYAML"],
+    install_requires=["setuptools", "llama-cpp-python", "jinja2", "jsonschema", "PyYAML"],
     zip_safe=True,
     maintainer="The Clara Authors",
     maintainer_email="clara@example.org",

@@ -36,7 +36,8 @@ from clara_brain.services import Services
 from clara_brain.session_store import SessionStore
 from clara_brain.sessions import Sessions
 from clara_brain.settings import BrainSettings
-from clara_brain.skills import Skill, load_skills
+from clara_brain.skill_file import load_skills
+from clara_brain.skills import Skill
 from clara_brain.speech import Speech
 from clara_brain.state_folder import StateFolder
 from clara_brain.turn_desk import TurnDesk

@@ -13,12 +13,20 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from clara_brain import spoken_numbers
 from clara_brain.skills import Parameter, Skill
 
 _NEGATION = re.compile(
     r"\b(not|never|no|nobody|without|stop|instead|avoid|cannot)\b|n['\u2019]t\b|\bdont\b", re.I
 )
-_DIGITS = re.compile(r"^[-\u2212]?[\d.]+")
+# An order for later, or for a case that may never come, is none for now.
+_NOT_NOW = re.compile(
+    r"\b(if|unless|until|till|when|whenever|while|once|as soon as|after|before|later|tomorrow"
+    r"|tonight|next (time|week|month|year|morning)|every (day|time|morning|evening|night|hour)"
+    r"|in case|suppose|supposing|imagine|pretend|in (a|an|\w+) (seconds?|minutes?|hours?|days?)"
+    r"|at \d{1,2}([:.]\d\d)? ?(am|pm|o['\u2019]clock)|at \d{1,2}:\d\d)\b",
+    re.I,
+)
 _QUESTION = re.compile(
     r"^\W*((hey|hi|hello|ok|okay|clara|robot|so|and|but|well|tell me|say)\W+)*"
     r"(what|why|when|where|who|whose|which|how|is|are|am|was|were|did|do|does|has|have|had|should"
@@ -28,51 +36,6 @@ _QUESTION = re.compile(
 # Brackets, assignments, colons (but not of a time of day) and line breaks belong to markup and
 # programs.
 _MARKUP = re.compile(r"[()\[\]{}<>=|`\n\r]|:(?!\d)")
-
-_NUMBER = re.compile(
-    r"(?<![\w.,])[-\u2212]?\d+(?:\.\d+)?(?![\d.]*\d)\s*([A-Za-z°%]+(?:/[A-Za-z]+)?)?"
-)
-_NUMBER_WORDS = {
-    word: str(number)
-    for number, word in enumerate(
-        [
-            "zero",
-            "one",
-            "two",
-            "three",
-            "four",
-            "five",
-            "six",
-            "seven",
-            "eight",
-            "nine",
-            "ten",
-            "eleven",
-            "twelve",
-        ]
-    )
-}
-_UNITS = {
-    "m": "m meter meters metre metres",
-    "cm": "cm centimeter centimeters centimetre centimetres",
-    "mm": "mm millimeter millimeters millimetre millimetres",
-    "km": "km kilometer kilometers kilometre kilometres",
-    "in": "inch inches",
-    "ft": "foot feet ft",
-    "mi": "mile miles",
-    "s": "s sec second seconds",
-    "min": "min minute minutes",
-    "h": "h hour hours",
-    "deg": "deg degree degrees °",
-    "rad": "rad radian radians",
-    "kg": "kg kilogram kilograms kilo kilos",
-    "g": "g gram grams",
-    "%": "% percent",
-    "m/s": "m/s mps",
-    "km/h": "km/h kmh kph",
-    "mph": "mph",
-}
-_UNIT_OF = {word: unit for unit, words in _UNITS.items() for word in words.split()}
 
 # What may stand before the verb of an order: an address, politeness, "could you", "I want you to".
 _OPENING = (
@@ -144,11 +107,12 @@ class Offer:
 
 
 def is_plain_order(text: str) -> bool:
-    """Whether the sentence may be an order: not negated, not a question about facts, not markup.
+    """Whether the sentence may be an order for now.
 
-    "Could you ...?" may be one.
+    It is none when negated, conditional, for later, a question about facts, or markup. "Could you
+    ...?" may be one.
     """
-    return not (_NEGATION.search(text) or _QUESTION.search(text) or _MARKUP.search(text))
+    return not any(pattern.search(text) for pattern in (_NEGATION, _NOT_NOW, _QUESTION, _MARKUP))
 
 
 def offers(skills: Iterable[Skill], text: str) -> list[Offer]:
@@ -179,7 +143,7 @@ def spellings(parameter: Parameter, text: str) -> tuple[str, ...]:
         return ("true", "false")
     if parameter.type == "text":
         return (text,)
-    return tuple(dict.fromkeys(_numbers(text, parameter.unit)))
+    return spoken_numbers.spellings(text, parameter.unit)
 
 
 def trigger_words(skill: Skill) -> tuple[str, ...]:
@@ -202,17 +166,3 @@ def _orders(verb: str, text: str) -> bool:
     """Whether the sentence opens as an order with this verb, plain or with -ing."""
     stem = verb[:-1] if verb.endswith("e") else f"{verb}{verb[-1]}?"
     return re.match(rf"{_OPENING}(?:{verb}|{stem}ing)(?!\w)", text, re.IGNORECASE) is not None
-
-
-def _numbers(text: str, unit: str) -> Iterable[str]:
-    """Numbers in the sentence, less those with the unit of something else."""
-    for match in _NUMBER.finditer(text):
-        said = _UNIT_OF.get((match[1] or "").lower())
-        if said is None or not unit or said == unit:
-            yield _DIGITS.findall(match[0])[0].replace("\u2212", "-")
-    words = re.findall(r"[a-z/]+", text.lower())
-    for at, word in enumerate(words):
-        if word in _NUMBER_WORDS:
-            said = _UNIT_OF.get(words[at + 1]) if at + 1 < len(words) else None
-            if said is None or not unit or said == unit:
-                yield _NUMBER_WORDS[word]

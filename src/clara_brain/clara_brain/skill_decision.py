@@ -10,6 +10,7 @@ neither.
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ from clara_brain.errors import SkillRefused
 from clara_brain.orders import Offer, is_plain_order, offers, spellings
 from clara_brain.sampler import SamplerSettings
 from clara_brain.skills import Example, Parameter, Skill, Value
+from clara_brain.spoken_numbers import distinct
 
 NONE = "none"
 MAX_TOKENS = 160
@@ -43,6 +45,7 @@ _NO_ORDERS = (
 _CALL = re.compile(r"([a-z][a-z0-9_]*)\((.*)\)", re.DOTALL)
 _ARGUMENT = re.compile(r'([a-z][a-z0-9_]*)=("(?:[^"\\]|\\.)*"|[^,()"=]+)(?:, |$)')
 _NUMBER = re.compile(r"-?[0-9]{1,9}(?:\.[0-9]{1,9})?")
+_NOT_FINITE = ("nan", "inf", "-nan", "-inf")
 
 
 @dataclass(frozen=True)
@@ -135,7 +138,7 @@ def _validated(skills: Sequence[Skill], match: re.Match[str], said: str) -> Deci
             raise SkillRefused(f"{skill.name} has no parameter {name!r}")
         if name in values:
             raise SkillRefused(f"{name} is given twice")
-        values[name] = _value(parameter, text, said)
+        values[name] = _value(skill, parameter, text, said)
     for parameter in skill.parameters:
         if parameter.name in values:
             continue
@@ -157,7 +160,7 @@ def _arguments(text: str) -> list[tuple[str, str]]:
     return found
 
 
-def _value(parameter: Parameter, text: str, said: str) -> Value:
+def _value(skill: Skill, parameter: Parameter, text: str, said: str) -> Value:
     try:
         value = parameter.check(_read(parameter, text))
     except ValueError as error:
@@ -167,16 +170,30 @@ def _value(parameter: Parameter, text: str, said: str) -> Value:
         if parameter.type == "text":
             fits = str(value) in said
         elif parameter.type == "choice":
-            if len(named) > 1:
-                raise SkillRefused(
-                    f"{' and '.join(named)} were both said; say one {parameter.name}"
-                )
+            _one(parameter, named, 1)
             fits = value in named
         else:
-            fits = any(float(each) == value for each in named)
+            rivals = [
+                each
+                for each in skill.parameters
+                if each.said and each.type in ("number", "integer") and each.unit == parameter.unit
+            ]
+            named = tuple(distinct(named))
+            _one(parameter, named, len(rivals))
+            fits = any(_number(each) == value for each in named)
         if not fits:
             raise SkillRefused(f"{parameter.name} {text} was not said")
     return value
+
+
+def _one(parameter: Parameter, named: tuple[str, ...], most: int) -> None:
+    if len(named) > most:
+        raise SkillRefused(f"{' and '.join(named)} were both said; say one {parameter.name}")
+
+
+def _number(written: str) -> float:
+    """Read a number that was said; NaN, which equals nothing, where it is none."""
+    return float(written) if _NUMBER.fullmatch(written) else math.nan
 
 
 def _read(parameter: Parameter, text: str) -> object:
@@ -189,8 +206,10 @@ def _read(parameter: Parameter, text: str) -> object:
             return json.loads(text)
         except json.JSONDecodeError:
             raise ValueError(f"{parameter.name} is not a quoted text") from None
+    if text in _NOT_FINITE:
+        return float(text)
     if not _NUMBER.fullmatch(text):
-        raise ValueError(f"{parameter.name} is not a number: {text[:32]!r}")
+        raise ValueError(f"{parameter.name} is not a number that can be read: {text[:32]!r}")
     return float(text)
 
 

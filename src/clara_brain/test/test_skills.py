@@ -21,7 +21,7 @@ from clara_brain.skill_decision import (
     possible,
     whole_grammar,
 )
-from clara_brain.skills import load_skills
+from clara_brain.skill_file import load_skills
 
 DATA = Path(__file__).parent / "data"
 SKILLS = load_skills(DATA / "skills.yaml")
@@ -77,7 +77,7 @@ def test_the_grammar_of_the_whole_file_is_one_that_llama_cpp_takes(engine):
         ("pick_up(object=cup, force=9)", "grab the cup", "no parameter 'force'"),
         ("pick_up(object=cup, object=cup)", "grab the cup", "given twice"),
         ("drive(distance=80)", "drive 80 meters", "from 0.1 to 5"),
-        ("drive(distance=nan)", "drive 2 meters", "not a number"),
+        ("drive(distance=nan)", "drive 2 meters", "finite number"),
         ("drive(distance=1e3)", "drive 2 meters", "not a number"),
         ("drive(distance=3)", "drive 2 meters", "was not said"),
         ("drive(distance=2, speed=0.4)", "drive 2 meters", "was not said"),
@@ -100,8 +100,8 @@ def test_defaults_and_numbers_are_filled_in():
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("skills: [", "not valid YAML: line"),
-        ("skill: []", "unknown key 'skill'"),
+        ("skills: [", "line 1: not valid YAML"),
+        ("skill: []", "unknown key 'skill'; did you mean 'skills'?"),
         ("skills: [{name: Pick, description: x}]", "must look like"),
         ("skills: [{name: a, description: x}, {name: a, description: y}]", "given twice"),
         ("skills: [{name: none, description: x}]", "reserved"),
@@ -111,7 +111,7 @@ def test_defaults_and_numbers_are_filled_in():
         ),
         (
             "skills: [{name: a, description: x, parameters: {b: {type: number, minimum: 1}}}]",
-            "maximum must be a finite number",
+            "line 1: skill a.parameters.b lacks 'maximum'",
         ),
         (
             "skills: [{name: a, description: x, parameters:"
