@@ -26,6 +26,7 @@ from clara_interfaces.action import Chat
 FEEDBACK_DEPTH = 200
 RESULT_TIMEOUT_S = 60
 _LOOK_S = 0.5
+_APPEARS_S = 5.0
 _SHORTEST_GAP_S = 0.01
 
 
@@ -64,13 +65,16 @@ class Client:
         self._node = node
         self._name = name
         self._feedback = node.resolve_topic_name("chat") + "/_action/feedback"
-        self._seen = False
+        self._seen = self._is_there()
+        self._since = time.monotonic()
 
     def is_gone(self) -> bool:
-        """Tell whether the client was there before and is not any more."""
-        there = self._is_there()
-        self._seen = self._seen or there
-        return self._seen and not there
+        """Tell whether the client was there and is not any more, or never appears."""
+        if self._is_there():
+            self._seen = True
+            return False
+        # Names are discovered a moment after the goal; without one nobody may be listening at all.
+        return self._seen or bool(self._name and time.monotonic() - self._since > _APPEARS_S)
 
     def _is_there(self) -> bool:
         if not self._name:
