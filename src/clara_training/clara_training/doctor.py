@@ -38,7 +38,6 @@ PACKAGES = (
     ("llama-cpp-python", "quantising and validating what was exported", False),
     ("anthropic", "making data with Claude", False),
     ("rapidfuzz", "finding near-duplicates in data", False),
-    ("py3langid", "checking the language of data", False),
     ("matplotlib", "plots in the report", False),
     ("wandb", "metrics in W&B", False),
     ("bitsandbytes", "4-bit base models", False),

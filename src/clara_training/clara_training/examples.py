@@ -93,7 +93,7 @@ class KnowledgeExample:
 
 
 Example = TraitExample | KnowledgeExample
-AnyExample = TypeVar("AnyExample", TraitExample, KnowledgeExample)
+AnyExample = TypeVar("AnyExample", bound=TraitExample | KnowledgeExample)
 
 
 def file_name(dimension: str, trait: bool) -> str:
