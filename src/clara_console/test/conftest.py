@@ -9,6 +9,7 @@ import subprocess
 import sys
 
 import pytest
+from browser import Browser, found_browser
 from serving import Web, wait_until
 
 
@@ -74,6 +75,11 @@ class Starter:
         self.running.append(NodeProcess(module, self.folder / name, **options))
         return self.running[-1]
 
+    def check(self):
+        """Fail when one of them has died."""
+        for process in self.running:
+            assert process.process.poll() is None, process.said
+
     def console(self, **options):
         """Start a console on a free port; return its process and a client."""
         process = self.node("clara_console.node", port=0, **options)
@@ -87,6 +93,7 @@ class Starter:
     def close(self):
         for process in reversed(self.running):
             process.close()
+        for process in self.running:
             assert "Traceback" not in process.said, process.said
 
 
@@ -100,5 +107,18 @@ def shared(domain, tmp_path_factory):
 @pytest.fixture
 def start(domain, tmp_path):
     made = Starter(tmp_path)
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def chromium(tmp_path_factory):
+    """A headless Chromium; CLARA_NEEDS_BROWSER makes its absence a failure, as in CI."""
+    if found_browser() is None:
+        missing = "no Chromium with its driver: sudo apt install chromium chromium-driver"
+        if os.environ.get("CLARA_NEEDS_BROWSER"):
+            pytest.fail(missing)
+        pytest.skip(missing)
+    made = Browser(tmp_path_factory.mktemp("chromium"))
     yield made
     made.close()

@@ -36,6 +36,14 @@ function remembered() {
 
 let session = remembered() ?? newName();
 
+// The names that this page makes are shown as the time that they have in them.
+function title(name) {
+  const [, date, hour, minute] = /^console-(\d{8})(\d\d)(\d\d)-/.exec(name) ?? [];
+  if (!date) return name;
+  const then = new Date(`${date.slice(0, 4)}-${date.slice(4, 6)}-${date.slice(6)}T${hour}:${minute}Z`);
+  return then.toLocaleString(undefined, { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
+}
+
 function option(name, label) {
   const made = element("option", "", label);
   made.value = name;
@@ -56,8 +64,8 @@ export async function refreshSessions() {
   const others = known.filter((one) => one.session_id !== session);
   const mine = known.find((one) => one.session_id === session);
   sessions.replaceChildren(
-    ...(session === FORGETFUL ? [] : [option(session, `${session} (${counted(mine)})`)]),
-    ...others.map((one) => option(one.session_id, `${one.session_id} (${counted(one)})`)),
+    ...(session === FORGETFUL ? [] : [option(session, `${title(session)} (${counted(mine)})`)]),
+    ...others.map((one) => option(one.session_id, `${title(one.session_id)} (${counted(one)})`)),
     option(FORGETFUL, "nothing: forget each turn"),
   );
   sessions.value = session;
