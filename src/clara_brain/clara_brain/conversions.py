@@ -17,16 +17,19 @@ from clara_brain.decoding import Stop
 from clara_brain.grounding import Fact, MemoryPolicy, Outcome, Recollection
 from clara_brain.kv_cache import AdapterScales
 from clara_brain.model_info import ModelInfo
+from clara_brain.past_attempts import Attempt
 from clara_brain.persona import TRAITS, Spec
 from clara_brain.sampler import SamplerSettings, grammar_of_schema
 from clara_brain.sessions import Session
 from clara_brain.settings import BrainSettings, SamplingSettings
 from clara_brain.skill_decision import Decision
-from clara_brain.turn import Decided, SkillPolicy, TurnRequest, TurnResult
+from clara_brain.skill_use import Decided, SkillPolicy
+from clara_brain.turn import TurnRequest, TurnResult
 from clara_interfaces.action import Chat
 from clara_interfaces.msg import (
     ActionEvent,
     Adapter,
+    Episode,
     Exchange,
     RoleFiller,
     Sampling,
@@ -151,11 +154,8 @@ def action_event(decision: Decision, action_id: str) -> ActionEvent:
 
 
 def _skill_decision(decided: Decided) -> SkillDecision:
-    status = SkillDecision.DRY_RUN if decided.dry_run else SkillDecision.REQUESTED
-    if decided.decision.reason:
-        status = SkillDecision.REFUSED
     return SkillDecision(
-        status=status,
+        status=decided.status.value,
         skill=decided.decision.skill,
         reason=decided.decision.reason,
         request=action_event(decided.decision, decided.action_id),
@@ -172,21 +172,46 @@ def recollection(response: QueryMemory.Response, now: Time) -> Recollection:
     facts = []
     for match in response.episodes:
         episode = match.episode
-        age = (now - Time.from_msg(episode.end, clock_type=now.clock_type)).nanoseconds / 1e9
-        known = [outcome.value for outcome in Outcome]
-        outcome = Outcome(episode.outcome) if episode.outcome in known else Outcome.UNKNOWN
         facts.append(
             Fact(
                 episode_id=episode.episode_id,
                 action=episode.action,
                 object=episode.object,
-                outcome=outcome,
-                age=max(0.0, age),
+                outcome=_outcome(episode.outcome),
+                age=_age(episode, now),
                 subject="" if episode.subject == episode.robot else episode.subject,
                 detail=episode.detail,
             )
         )
     return Recollection(tuple(facts), bool(response.abstained))
+
+
+def attempts(response: QueryMemory.Response, now: Time) -> list[Attempt]:
+    """Take what the robot itself tried before from memory's answer."""
+    episodes = [match.episode for match in response.episodes]
+    return [
+        Attempt(
+            action=episode.action,
+            object=episode.object,
+            outcome=_outcome(episode.outcome),
+            age=_age(episode, now),
+            detail=episode.detail,
+            context={each.role: each.filler for each in episode.context if not each.kind},
+        )
+        for episode in episodes
+        if episode.subject in ("", episode.robot)
+    ]
+
+
+def _outcome(number: int) -> Outcome:
+    known = [outcome.value for outcome in Outcome]
+    return Outcome(number) if number in known else Outcome.UNKNOWN
+
+
+def _age(episode: Episode, now: Time) -> float:
+    """Return how long ago an episode ended, in seconds."""
+    ended = Time.from_msg(episode.end, clock_type=now.clock_type)
+    return float(max(0.0, (now - ended).nanoseconds / 1e9))
 
 
 def traits(spec: Spec, values: dict[str, float]) -> list[Trait]:

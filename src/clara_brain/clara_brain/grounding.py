@@ -132,9 +132,14 @@ def fact_sentence(fact: Fact, neutralise: Callable[[str], str]) -> str:
     if name := _words(clean(fact.object, _SYMBOL_LENGTH)):
         what = f"{what} the {name}"
     sentence = f"{age_words(fact.age)} {who} tried to {what}, {_ENDINGS[fact.outcome]}"
-    if detail := clean(fact.detail, _DETAIL_LENGTH).rstrip(". "):
+    if detail := clean_detail(fact.detail, neutralise):
         sentence += f": {detail}"
     return sentence[0].upper() + sentence[1:] + "."
+
+
+def clean_detail(detail: str, neutralise: Callable[[str], str]) -> str:
+    """Return what is said of how an episode ended, free of all that could act as markup."""
+    return _Cleaner(neutralise)(detail, _DETAIL_LENGTH).rstrip(". ")
 
 
 def _fenced(text: str, sentences: list[str]) -> str:

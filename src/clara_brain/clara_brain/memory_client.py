@@ -11,7 +11,9 @@ from rclpy.node import Node
 
 from clara_brain import conversions
 from clara_brain.grounding import Recollection
+from clara_brain.past_attempts import MOST_ATTEMPTS, Attempt
 from clara_brain.promise import RosPromise
+from clara_interfaces.msg import RoleFiller
 from clara_interfaces.srv import QueryMemory
 
 
@@ -27,10 +29,26 @@ class MemoryClient:
 
     async def recall(self, text: str, episodes: int, limit: float) -> Recollection | None:
         """Ask with free text; None when memory is absent, slower than `limit` s or in error."""
+        response = await self._ask(QueryMemory.Request(text=text, max_episodes=episodes), limit)
+        if response is None:
+            return None
+        return conversions.recollection(response, self._node.get_clock().now())
+
+    async def attempts(self, cue: dict[str, str], limit: float) -> list[Attempt]:
+        """Ask for earlier attempts with these roles and fillers; none when memory is absent."""
+        fillers = [RoleFiller(role=role, filler=filler) for role, filler in cue.items()]
+        request = QueryMemory.Request(cue=fillers, max_episodes=MOST_ATTEMPTS)
+        response = await self._ask(request, limit)
+        if response is None:
+            return []
+        return conversions.attempts(response, self._node.get_clock().now())
+
+    async def _ask(
+        self, request: QueryMemory.Request, limit: float
+    ) -> QueryMemory.Response | None:
         if not self._client.service_is_ready():
             self._without("there is no memory/query service")
             return None
-        request = QueryMemory.Request(text=text, max_episodes=episodes)
         promise = RosPromise(self._node)
         future = self._client.call_async(request)
         future.add_done_callback(promise.resolve)
@@ -52,7 +70,7 @@ class MemoryClient:
         if self._missing:
             self._node.get_logger().info("memory answers again")
             self._missing = False
-        return conversions.recollection(response, self._node.get_clock().now())
+        return response
 
     def _without(self, reason: str) -> None:
         if not self._missing:

@@ -37,6 +37,8 @@ from clara_brain.session_store import SessionStore
 from clara_brain.sessions import Sessions
 from clara_brain.settings import BrainSettings
 from clara_brain.skill_file import load_skills
+from clara_brain.skill_services import SkillServices
+from clara_brain.skill_targets import SkillTargets
 from clara_brain.skills import Skill
 from clara_brain.speech import Speech
 from clara_brain.state_folder import StateFolder
@@ -63,12 +65,15 @@ class BrainNode(LifecycleNode):  # type: ignore[misc]
         self.engine: Engine | None = None
         self.adapters: Adapters | None = None
         self._state_folder: StateFolder | None = None
-        self._skills: tuple[Skill, ...] = ()
-        self._desk = TurnDesk(self, group)
+        self.skills: tuple[Skill, ...] | None = None
+        self.skills_path = ""
+        self.targets = SkillTargets(self, group)
+        self._desk = TurnDesk(self, self.targets, group)
         self._chat = ChatServer(self, self._desk, group)
         self._speech = Speech(self, self._desk, group)
         Services(self, self, group)
         ModelServices(self, self, group)
+        SkillServices(self, self, group)
         self._health = Diagnostics(self, self._desk, group)
         if self.get_parameter("autostart").value:
             # A guard condition runs once something spins, under any executor and any clock.
@@ -87,9 +92,7 @@ class BrainNode(LifecycleNode):  # type: ignore[misc]
             path = (
                 Path(settings.model).expanduser() if settings.model else model_info.default_model()
             )
-            self._skills = (
-                load_skills(Path(settings.skills).expanduser()) if settings.skills else ()
-            )
+            self._open_skills(settings.skills)
             self._open_state(settings.state_path)
             self._load(path, settings)
         except BrainError as error:
@@ -111,7 +114,7 @@ class BrainNode(LifecycleNode):  # type: ignore[misc]
         """Take turns."""
         assert self.engine is not None and self.sessions is not None
         assert self.adapters is not None
-        self._desk.open(self.engine, self.sessions, self._skills, self.adapters)
+        self._desk.open(self.engine, self.sessions, self.skills or (), self.adapters)
         self._speech.listen()
         super().on_activate(state)
         self.get_logger().info("active: takes turns on 'chat' and 'say'")
@@ -160,8 +163,8 @@ class BrainNode(LifecycleNode):  # type: ignore[misc]
 
     @property
     def idle(self) -> bool:
-        """Whether no turn waits for its answer."""
-        return not self._desk.under_way
+        """Whether no turn waits for its answer, and no goal for its end."""
+        return not self._desk.under_way and not self.targets.busy
 
     def destroy_node(self) -> None:
         """Free the model, then take the node down."""
@@ -187,6 +190,12 @@ class BrainNode(LifecycleNode):  # type: ignore[misc]
         """Return what the prompt says of the personality as it stands."""
         silent = self.adapters.silent(parameters.personality_by(self)) if self.adapters else ()
         return system_prompt(parameters.sliders(self), silent)
+
+    def _open_skills(self, given: str) -> None:
+        self.skills_path = str(Path(given).expanduser()) if given else ""
+        skills = load_skills(self.skills_path) if given else ()
+        self.targets.open(skills)
+        self.skills = skills
 
     def _open_state(self, path: str) -> None:
         """Take the folder of this node; without it conversations and cache are not kept."""
@@ -222,8 +231,11 @@ class BrainNode(LifecycleNode):  # type: ignore[misc]
     def _stop_turns(self) -> None:
         self._speech.stop()
         self._desk.close()
+        self.targets.cancel_all("Clara was stopped")
 
     def _unload(self) -> None:
+        self.targets.close()
+        self.skills = None
         engine, self.engine = self.engine, None
         self._health.engine = self.adapters = None
         if self.sessions:

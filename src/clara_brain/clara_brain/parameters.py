@@ -25,6 +25,7 @@ from rclpy.parameter import Parameter
 
 from clara_brain.adapters import PersonalityBy
 from clara_brain.grounding import MemoryPolicy
+from clara_brain.past_attempts import AttemptsPolicy
 from clara_brain.persona import DOMAINS, SLIDERS, TRAITS
 from clara_brain.settings import (
     FLASH_ATTENTION,
@@ -33,7 +34,7 @@ from clara_brain.settings import (
     EngineSettings,
     SamplingSettings,
 )
-from clara_brain.turn import SkillPolicy
+from clara_brain.skill_use import SkillPolicy
 
 _NEXT_CONFIGURE = "Acts when the node is configured again."
 
@@ -72,6 +73,13 @@ _TABLE: dict[str, tuple[str, float | None, float | None]] = {
     "max_tokens": ("Tokens of a reply at most, where a turn does not say", 1, 1_000_000),
     "memory_policy": ("Whether a turn asks memory: never, auto or always", None, None),
     "skill_policy": ("Whether a turn may use a skill: never, always or dry_run", None, None),
+    "attempts_policy": (
+        "Whether Clara asks memory how a thing went before, and says so: never, failed (when it"
+        " failed last time) or always",
+        None,
+        None,
+    ),
+    "confirm_timeout_s": ("Seconds that a question for a yes waits for its answer", 1.0, 3600.0),
     "memory_timeout_s": ("Seconds to wait for memory before a turn goes on without", 0.01, 60.0),
     "memory_episodes": ("Remembered episodes that a prompt may have", 1, 20),
     "quote_memory": (
@@ -137,6 +145,7 @@ _TABLE: dict[str, tuple[str, float | None, float | None]] = {
 _POLICIES = {
     "memory_policy": tuple(policy.value for policy in MemoryPolicy),
     "skill_policy": tuple(policy.value for policy in SkillPolicy),
+    "attempts_policy": tuple(policy.value for policy in AttemptsPolicy),
     "personality_by": tuple(by.value for by in PersonalityBy),
     "flash_attn": FLASH_ATTENTION,
     "kv_type": tuple(KV_TYPES),

@@ -71,6 +71,8 @@ class BrainSettings:
     max_tokens: int = 256
     memory_policy: str = "auto"
     skill_policy: str = "always"
+    attempts_policy: str = "failed"
+    confirm_timeout_s: float = 30.0
     memory_timeout_s: float = 0.5
     memory_episodes: int = 3
     quote_memory: bool = True

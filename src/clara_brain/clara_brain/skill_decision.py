@@ -52,7 +52,8 @@ _NOT_FINITE = ("nan", "inf", "-nan", "-inf")
 class Decision:
     """A skill that the model chose. `reason` says why it was refused; empty when it was not.
 
-    `object` is the filler of ActionEvent.object, `context` the other parameters.
+    `values` are all parameters; `object` is the filler of ActionEvent.object, `context` the other
+    ones. `written` is what the model wrote, `words` how the skills file says it.
     """
 
     skill: str
@@ -60,9 +61,14 @@ class Decision:
     object: str = ""
     context: dict[str, Value] = field(default_factory=dict)
     reason: str = ""
+    written: str = ""
+    words: str = ""
+    values: dict[str, Value] = field(default_factory=dict)
 
     def in_words(self) -> str:
-        """Say it for the reply's prompt, as "pick up the cup"."""
+        """Say it, as "pick up the cup"."""
+        if self.words:
+            return self.words
         words = [self.action.lower().replace("_", " ")]
         if self.object:
             words.append(f"the {self.object.replace('_', ' ')}")
@@ -122,7 +128,7 @@ def decide(skills: Sequence[Skill], written: str, said: str) -> Decision | None:
             raise SkillRefused("it is not of the form skill(parameter=value)")
         return _validated(skills, match, said)
     except SkillRefused as error:
-        return Decision(skill=name, reason=str(error))
+        return Decision(skill=name, reason=str(error), written=written)
 
 
 def _validated(skills: Sequence[Skill], match: re.Match[str], said: str) -> Decision:
@@ -145,8 +151,12 @@ def _validated(skills: Sequence[Skill], match: re.Match[str], said: str) -> Deci
         if parameter.default is None:
             raise SkillRefused(f"{skill.name} needs {parameter.name}")
         values[parameter.name] = parameter.default
-    filler = values.pop("object", "")
-    return Decision(skill.name, skill.action, str(filler), values)
+    words = skill.in_words.format_map({name: _written(value) for name, value in values.items()})
+    context = {name: value for name, value in values.items() if name != "object"}
+    filler = str(values.get("object", ""))
+    return Decision(
+        skill.name, skill.action, filler, context, written=match[0], words=words, values=values
+    )
 
 
 def _arguments(text: str) -> list[tuple[str, str]]:

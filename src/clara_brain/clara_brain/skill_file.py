@@ -10,6 +10,7 @@ skill and the key.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -85,6 +86,7 @@ def _skill(entry: Mapping[str, Any], path: Path_) -> Skill:
         parameters=parameters,
         examples=examples,
         words=tuple(entry.get("words") or ()),
+        in_words=_in_words(entry.get("in_words", ""), parameters, (*path, "in_words"), where),
         target=target,
         confirm=Confirm(entry.get("confirm", "never")),
         at_most=_rate(entry, path, where),
@@ -141,6 +143,15 @@ def _example(
         if parameter.default is None and parameter.name not in checked:
             raise Fault(f"{where}.use lacks {parameter.name}", path)
     return Example(entry["say"], checked)
+
+
+def _in_words(words: str, parameters: tuple[Parameter, ...], path: Path_, where: str) -> str:
+    """Return a sentence whose braces hold names of parameters and nothing else."""
+    names = {parameter.name for parameter in parameters}
+    for braced in re.findall(r"\{[^{}]*\}|[{}]", words):
+        if braced[1:-1] not in names:
+            raise Fault(f"{where}.in_words has {braced!r}, which is no parameter", path)
+    return words
 
 
 def _target(

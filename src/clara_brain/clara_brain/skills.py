@@ -146,7 +146,8 @@ class Rate:
 class Skill:
     """One skill.
 
-    `words` are verbs that ask for it; when empty, those of its name and its examples do. Without
+    `words` are verbs that ask for it; when empty, those of its name and its examples do.
+    `in_words` is how Clara says it, with parameters in braces, as "drive to the {place}". Without
     a `target` it is published on `action_request`. `timeout` is in seconds.
     """
 
@@ -156,6 +157,7 @@ class Skill:
     parameters: tuple[Parameter, ...] = ()
     examples: tuple[Example, ...] = ()
     words: tuple[str, ...] = ()
+    in_words: str = ""
     target: Target | None = None
     confirm: Confirm = Confirm.NEVER
     at_most: Rate | None = None

@@ -11,7 +11,6 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable, Generator
 from dataclasses import dataclass, field, replace
-from enum import Enum
 from typing import Protocol
 
 from clara_brain.decoding import Completion, Stop
@@ -19,27 +18,14 @@ from clara_brain.engine import Engine, Request, Ticket
 from clara_brain.errors import BrainError, SchemaMismatch, ShuttingDown
 from clara_brain.grounding import MemoryPolicy, Recollection, asks_memory, cue, ground
 from clara_brain.kv_cache import AdapterScales
+from clara_brain.orders import Offer
 from clara_brain.prompt import ChatPrompt, Exchange, RawPrompt
 from clara_brain.sampler import SamplerSettings, check_schema
 from clara_brain.sessions import Sessions
-from clara_brain.skill_decision import (
-    GREEDY,
-    MAX_TOKENS,
-    Decision,
-    decide,
-    decision_prompt,
-    grammar,
-    possible,
-)
+from clara_brain.skill_decision import GREEDY, MAX_TOKENS, decision_prompt, grammar
+from clara_brain.skill_gate import SkillGate
+from clara_brain.skill_use import Decided, SkillHost, SkillPolicy, SkillUse
 from clara_brain.skills import Skill
-
-
-class SkillPolicy(Enum):
-    """Whether a turn may use a skill of the robot."""
-
-    NEVER = "never"
-    ALWAYS = "always"
-    DRY_RUN = "dry_run"
 
 
 class Promise(Protocol):
@@ -52,14 +38,11 @@ class Promise(Protocol):
         """Give the value."""
 
 
-class Host(Protocol):
+class Host(SkillHost, Protocol):
     """What a turn needs from the world around it."""
 
     def promise(self) -> Promise:
         """Return a new promise."""
-
-    def request_action(self, decision: Decision) -> str:
-        """Ask the robot to do it; return the action's id."""
 
     def recall(self, text: str) -> Awaitable[Recollection | None]:
         """Ask memory; None when it does not answer in time."""
@@ -87,15 +70,6 @@ class TurnRequest:
     adapters: AdapterScales = ()
 
 
-@dataclass(frozen=True)
-class Decided:
-    """A decision and what came of it. `action_id` is empty unless the action was requested."""
-
-    decision: Decision
-    dry_run: bool = False
-    action_id: str = ""
-
-
 @dataclass
 class TurnResult:
     """What came of it; `completion` has the text, the figures and the error."""
@@ -115,6 +89,7 @@ class Turn:
         engine: Engine,
         sessions: Sessions,
         skills: tuple[Skill, ...],
+        gate: SkillGate,
         host: Host,
         request: TurnRequest,
         on_token: Callable[[str], None],
@@ -122,6 +97,7 @@ class Turn:
         self._engine = engine
         self._sessions = sessions
         self._skills = skills
+        self._use = SkillUse(skills, gate, host, self._choose, lambda: bool(self._ending))
         self._host = host
         self._request = request
         self._on_token = on_token
@@ -169,10 +145,17 @@ class Turn:
         request = self._request
         text, said = request.text, ""
         shown: tuple[Exchange, ...] = ()
+        history = self._sessions.history(request.session) if request.session else ()
         # Only the user's own words, never memory or history, decide about a skill.
-        if decided := await self._decide():
-            result.decided.append(decided)
-            said = _announcement(decided)
+        used = await self._use.run(
+            text,
+            request.skills,
+            request.session,
+            history,
+            can_ask=bool(request.session) and not request.sampling.grammar,
+        )
+        if used.decided:
+            result.decided, said = used.decided, used.said
         elif asks_memory(request.memory, text):
             recollection = await self._host.recall(cue(text))
             if recollection is not None:
@@ -188,7 +171,6 @@ class Turn:
             self._on_token(said)
             completion = Completion(said, Stop.END, time_to_first_token=before)
         else:
-            history = self._sessions.history(request.session) if request.session else ()
             completion = await self._complete(
                 Request(
                     ChatPrompt(request.system, text, history, shown),
@@ -214,14 +196,9 @@ class Turn:
             tokens = self._engine.count_tokens(request.text) + completion.completion_tokens
             self._sessions.add(request.session, exchange, tokens, completion.dropped_turns)
 
-    async def _decide(self) -> Decided | None:
-        """Let the model choose a skill, validate, and request the action."""
+    async def _choose(self, choices: list[Offer]) -> str | None:
+        """Let the model write one of the choices, or none; None when the turn was cut short."""
         request = self._request
-        if request.skills is SkillPolicy.NEVER:
-            return None
-        choices = possible(self._skills, request.text)
-        if not choices:
-            return None
         completion = await self._complete(
             Request(
                 RawPrompt(decision_prompt(self._skills, request.text)),
@@ -233,15 +210,8 @@ class Turn:
         )
         if completion.error:
             raise completion.error
-        if completion.stop is not Stop.END or self._ending:
-            # Cut short by a cancel, a deadline or the length: what stands there is not a decision.
-            return None
-        decision = decide(self._skills, completion.text, request.text)
-        if decision is None:
-            return None
-        if decision.reason or request.skills is SkillPolicy.DRY_RUN:
-            return Decided(decision, dry_run=not decision.reason)
-        return Decided(decision, action_id=self._host.request_action(decision))
+        # Cut short by a cancel, a deadline or the length: what stands there is not a decision.
+        return completion.text if completion.stop is Stop.END and not self._ending else None
 
     async def _complete(self, request: Request, on_token: Callable[[str], None]) -> Completion:
         if self._ending is Stop.ERROR:
@@ -254,13 +224,6 @@ class Turn:
         self._ticket = None
         assert isinstance(completion, Completion)
         return completion
-
-
-def _announcement(decided: Decided) -> str:
-    """Say truthfully what the robot is about to do, or why it is not."""
-    if decided.decision.reason:
-        return f"I cannot do that: {decided.decision.reason}."
-    return f"I {'would' if decided.dry_run else 'will'} {decided.decision.in_words()}."
 
 
 _COMPLETED = (Stop.END, Stop.LENGTH, Stop.STRING)

@@ -8,12 +8,11 @@ wait.
 
 from __future__ import annotations
 
-import uuid
+import json
 from collections.abc import Awaitable, Callable
 
 from rclpy.callback_groups import CallbackGroup
 from rclpy.node import Node
-from rclpy.qos import QoSProfile
 
 from clara_brain import conversions, parameters
 from clara_brain.adapters import Adapters, PersonalityBy
@@ -22,32 +21,34 @@ from clara_brain.engine import Engine
 from clara_brain.errors import BrainError, QueueFull
 from clara_brain.grounding import Recollection
 from clara_brain.memory_client import MemoryClient
+from clara_brain.past_attempts import AttemptsPolicy, cue_of, experience
 from clara_brain.persona import system_prompt
 from clara_brain.promise import RosPromise
 from clara_brain.sessions import Sessions
 from clara_brain.skill_decision import Decision
+from clara_brain.skill_gate import SkillGate
+from clara_brain.skill_targets import SkillTargets
+from clara_brain.skill_use import Decided
 from clara_brain.skills import Skill
 from clara_brain.turn import Turn
 from clara_interfaces.action import Chat
-from clara_interfaces.msg import ActionEvent
 
-_DEPTH = 100
+_LONGEST_LOGGED = 300
 
 
 class TurnDesk:
     """Takes turns while an engine is there. All methods belong to the executor's thread."""
 
-    def __init__(self, node: Node, group: CallbackGroup) -> None:
+    def __init__(self, node: Node, targets: SkillTargets, group: CallbackGroup) -> None:
         self._node = node
+        self._targets = targets
+        self._gate = SkillGate()
         self._memory = MemoryClient(node, group)
         self._turns: list[Turn] = []
         self._engine: Engine | None = None
         self._sessions: Sessions | None = None
         self._skills: tuple[Skill, ...] = ()
         self._adapters: Adapters | None = None
-        self._requests = node.create_publisher(
-            ActionEvent, "action_request", QoSProfile(depth=_DEPTH)
-        )
         self.total = 0
         self.last_error = ""
 
@@ -57,6 +58,7 @@ class TurnDesk:
         """Take turns from now on."""
         self._engine, self._sessions, self._skills = engine, sessions, skills
         self._adapters = adapters
+        self._gate = SkillGate()
 
     def close(self) -> None:
         """Refuse new turns and end those under way; they are answered with SHUTTING_DOWN."""
@@ -92,7 +94,9 @@ class TurnDesk:
         except BrainError as error:
             self.last_error = str(error)
             return conversions.failed(conversions.error_code(error), str(error))
-        turn = Turn(self._engine, self._sessions, self._skills, self, request, on_token)
+        turn = Turn(
+            self._engine, self._sessions, self._skills, self._gate, self, request, on_token
+        )
         before = [each for each in self._turns if each.session and each.session == turn.session]
         if before:
             # What is said next must see what was replied before.
@@ -106,7 +110,10 @@ class TurnDesk:
     async def finish(self, turn: Turn) -> Chat.Result:
         """Run an admitted turn to its end."""
         try:
-            result = conversions.chat_result(await turn.run())
+            taken = await turn.run()
+            for decided in taken.decided:
+                self._log(decided, turn.session)
+            result = conversions.chat_result(taken)
         finally:
             self._turns.remove(turn)
             following = [each for each in self._turns if each.session == turn.session]
@@ -121,15 +128,44 @@ class TurnDesk:
         """Return a promise that wakes the node's executor (part of the turn's Host)."""
         return RosPromise(self._node)
 
-    def request_action(self, decision: Decision) -> str:
-        """Publish an action request; return its id (part of the turn's Host)."""
-        event = conversions.action_event(decision, str(uuid.uuid4()))
-        event.header.stamp = self._node.get_clock().now().to_msg()
-        self._requests.publish(event)
-        self._node.get_logger().info(f"requested: {decision.in_words()} ({event.action_id})")
-        return str(event.action_id)
+    @property
+    def confirm_seconds(self) -> float:
+        """Return how long a question waits for its answer (part of the turn's Host)."""
+        return parameters.read(self._node).confirm_timeout_s
+
+    def request_action(self, skill: Skill, decision: Decision) -> str:
+        """Ask the robot to do it; return the action's id (part of the turn's Host)."""
+        return self._targets.request(skill, decision)
+
+    def stop_actions(self) -> list[tuple[Decision, str]]:
+        """Cancel the goals that Clara started (part of the turn's Host)."""
+        return self._targets.cancel_all("Clara was told to stop", wait=True)
+
+    async def experience(self, decision: Decision) -> str:
+        """Say how this went before (part of the turn's Host)."""
+        settings = parameters.read(self._node)
+        policy = AttemptsPolicy(settings.attempts_policy)
+        if policy is AttemptsPolicy.NEVER or self._engine is None:
+            return ""
+        neutralise = self._engine.neutralise
+        attempts = await self._memory.attempts(cue_of(decision), settings.memory_timeout_s)
+        return experience(attempts, decision, policy, neutralise)
 
     def recall(self, text: str) -> Awaitable[Recollection | None]:
         """Ask memory (part of the turn's Host)."""
         settings = parameters.read(self._node)
         return self._memory.recall(text, settings.memory_episodes, settings.memory_timeout_s)
+
+    def _log(self, decided: Decided, session: str) -> None:
+        """Write one line for every decision, also those that came to nothing."""
+        decision = decided.decision
+        told = {
+            "session": session,
+            "skill": decision.skill,
+            "arguments": decision.values,
+            "outcome": decided.status.name.lower(),
+            "reason": decision.reason,
+            "written": decision.written[:_LONGEST_LOGGED],
+            "action_id": decided.action_id,
+        }
+        self._node.get_logger().info(f"skill decision: {json.dumps(told, ensure_ascii=False)}")

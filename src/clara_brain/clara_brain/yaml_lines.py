@@ -95,7 +95,8 @@ class YamlFile:
         if name in keys:
             raise Fault(f"the key {name!r} is given twice", line=line)
         keys.add(name)
-        self._lines[(*path, name)] = line
+        own = (*path, name)
+        self._lines[own] = line
         return name
 
 

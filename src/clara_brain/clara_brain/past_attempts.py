@@ -1,0 +1,79 @@
+# Copyright 2026 The Clara Authors
+# SPDX-License-Identifier: Apache-2.0
+"""What memory knows of earlier attempts at the same thing, and how Clara says it.
+
+As everything from memory, details are data: they are cleaned as a fact of `grounding` is, and are
+only ever said, never followed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+
+from clara_brain.grounding import Outcome, age_words, clean_detail
+from clara_brain.skill_decision import Decision
+
+MOST_ATTEMPTS = 20
+
+
+class AttemptsPolicy(Enum):
+    """Whether Clara asks memory about earlier attempts before she acts, and says so."""
+
+    NEVER = "never"
+    FAILED = "failed"
+    ALWAYS = "always"
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One remembered attempt of the robot itself. `age` is in seconds."""
+
+    action: str
+    object: str
+    outcome: Outcome
+    age: float
+    detail: str = ""
+    context: Mapping[str, str] = field(default_factory=dict)
+
+
+def cue_of(decision: Decision) -> dict[str, str]:
+    """Return the roles and fillers to ask memory with: all that is text."""
+    cue = {"action": decision.action}
+    if decision.object:
+        cue["object"] = decision.object
+    context = {role: each for role, each in decision.context.items() if isinstance(each, str)}
+    return cue | {role: each for role, each in context.items() if each}
+
+
+def experience(
+    attempts: Sequence[Attempt],
+    decision: Decision,
+    policy: AttemptsPolicy,
+    neutralise: Callable[[str], str],
+) -> str:
+    """Say how this very thing went before; empty when there is nothing to say."""
+    same = sorted(
+        (each for each in attempts if _same(each, decision)), key=lambda attempt: attempt.age
+    )
+    if not same or policy is AttemptsPolicy.NEVER:
+        return ""
+    last = same[0]
+    failed = last.outcome in (Outcome.FAILED, Outcome.TIMED_OUT)
+    said = []
+    if policy is AttemptsPolicy.ALWAYS:
+        worked = sum(each.outcome is Outcome.SUCCEEDED for each in same)
+        times = f"{worked} of {len(same)} times" if len(same) > 1 else "once" * bool(worked)
+        said += [f"That worked {times}, last tried {age_words(last.age)}."] if times else []
+    if failed:
+        ending = "that failed" if last.outcome is Outcome.FAILED else "that took too long"
+        detail = clean_detail(last.detail, neutralise)
+        said.append(f"Last time {ending}{f': {detail}' if detail else ''}.")
+    return " ".join(said)
+
+
+def _same(attempt: Attempt, decision: Decision) -> bool:
+    known = {role: each.casefold() for role, each in attempt.context.items()}
+    known |= {"action": attempt.action.casefold(), "object": attempt.object.casefold()}
+    return all(known.get(role) == said.casefold() for role, said in cue_of(decision).items())

@@ -1,0 +1,100 @@
+# Copyright 2026 The Clara Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Limits on the use of skills: what waits for a yes, and how often each skill was used.
+
+A question is bound to its conversation: only the turn right after it can answer, and only in time.
+Not thread-safe: one thread owns a SkillGate.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from clara_brain.prompt import Exchange
+from clara_brain.skill_decision import Decision
+from clara_brain.skills import Confirm, Skill
+
+_MOST_KEPT = 1000  # conversations with an open question, and yeses that are remembered
+
+
+@dataclass(frozen=True)
+class _Question:
+    decision: Decision
+    said: str
+    ends: float
+
+
+class SkillGate:
+    """Questions that wait for an answer, and uses that count against a rate.
+
+    `clock` gives seconds and never goes back.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._questions: dict[str, _Question] = {}
+        self._said_yes: dict[tuple[str, str], None] = {}
+        self._uses: dict[str, deque[float]] = {}
+
+    def must_ask(self, skill: Skill, session: str, history: Sequence[Exchange]) -> bool:
+        """Whether a skill needs a yes in this conversation first."""
+        if not history:
+            # A new conversation, or one that was reset: an earlier yes was another person's.
+            for key in [key for key in self._said_yes if key[0] == session]:
+                del self._said_yes[key]
+        if skill.confirm is Confirm.FIRST_TIME:
+            return (session, skill.name) not in self._said_yes
+        return skill.confirm is Confirm.ALWAYS
+
+    def ask(self, session: str, decision: Decision, said: str, seconds: float) -> None:
+        """Remember what was asked in a conversation, in answer to `said`."""
+        self._questions.pop(session, None)
+        self._questions[session] = _Question(decision, said, self._clock() + seconds)
+        _trim(self._questions)
+
+    def take(self, session: str, history: Sequence[Exchange]) -> Decision | None:
+        """Return what the last turn of a conversation asked about; it is asked no more.
+
+        None when there is no question, its time is up, or the conversation was reset meanwhile.
+        """
+        question = self._questions.pop(session, None)
+        if question is None or self._clock() > question.ends:
+            return None
+        if not history or history[-1].user != question.said:
+            return None
+        return question.decision
+
+    def agree(self, skill: Skill, session: str) -> None:
+        """Remember that a conversation said yes to a skill."""
+        self._said_yes[session, skill.name] = None
+        _trim(self._said_yes)
+
+    def refusal(self, skill: Skill) -> str:
+        """Return why a skill may not be used now; empty when it may."""
+        if skill.at_most is None:
+            return ""
+        now = self._clock()
+        uses = self._uses.setdefault(skill.name, deque())
+        while uses and uses[0] <= now - skill.at_most.period:
+            uses.popleft()
+        if len(uses) < skill.at_most.uses:
+            return ""
+        wait = uses[0] + skill.at_most.period - now
+        times = f"{len(uses)} time{'s' * (len(uses) != 1)}"
+        return (
+            f"{skill.name} was used {times} in the last {skill.at_most.period:g} s, which is the"
+            f" most; wait {max(1, round(wait))} s"
+        )
+
+    def used(self, skill: Skill) -> None:
+        """Count a use."""
+        if skill.at_most:
+            self._uses.setdefault(skill.name, deque()).append(self._clock())
+
+
+def _trim(kept: dict[str, _Question] | dict[tuple[str, str], None]) -> None:
+    while len(kept) > _MOST_KEPT:
+        del kept[next(iter(kept))]  # type: ignore[arg-type]

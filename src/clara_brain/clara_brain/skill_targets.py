@@ -1,0 +1,256 @@
+# Copyright 2026 The Clara Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Where skills go: the topic `action_request`, or an action, service or topic of the robot's own.
+
+For an action or a service of the robot's own the brain says on `action_event` and `action_result`
+what it started and how that ended, so that memory learns it. All methods belong to the executor's
+thread.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from action_msgs.msg import GoalStatus
+from rclpy.action import ActionClient
+from rclpy.callback_groups import CallbackGroup
+from rclpy.clock import Clock
+from rclpy.clock_type import ClockType
+from rclpy.node import Node
+from rclpy.qos import QoSProfile
+from unique_identifier_msgs.msg import UUID
+
+from clara_brain import conversions
+from clara_brain.errors import SkillRefused
+from clara_brain.skill_decision import Decision
+from clara_brain.skill_messages import MessageTemplate, outcome_of
+from clara_brain.skills import Skill, TargetKind
+from clara_interfaces.msg import ActionEvent, ActionResult
+
+_QOS = QoSProfile(depth=100)
+_NAMES = {
+    ActionResult.SUCCEEDED: "succeeded",
+    ActionResult.FAILED: "failed",
+    ActionResult.CANCELED: "canceled",
+    ActionResult.TIMED_OUT: "timed out",
+}
+
+
+@dataclass
+class _Way:
+    """How a skill with a target of its own is reached: an action or service client, or a topic."""
+
+    skill: Skill
+    template: MessageTemplate
+    client: Any
+
+
+@dataclass
+class _Running:
+    """A goal or a call under way. `goal` is None until the server has taken it."""
+
+    way: _Way
+    decision: Decision
+    action_id: str
+    timer: Any = None
+    goal: Any = None
+    cancel: bool = False
+
+
+class SkillTargets:
+    """Requests what was decided, and reports what came of it."""
+
+    def __init__(self, node: Node, group: CallbackGroup) -> None:
+        self._node = node
+        self._group = group
+        self._steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self._requests = node.create_publisher(ActionEvent, "action_request", _QOS)
+        self._events: Any = None
+        self._results: Any = None
+        self._ways: dict[str, _Way] = {}
+        self._running: dict[str, _Running] = {}
+        self._canceling: set[Any] = set()
+
+    def open(self, skills: tuple[Skill, ...]) -> None:
+        """Connect to the targets. Raises SkillFileError for a type that is not there or unfit."""
+        templates = [(skill, MessageTemplate(skill)) for skill in skills if skill.target]
+        for skill, template in templates:
+            self._ways[skill.name] = _Way(skill, template, self._client(skill, template))
+        if any(skill.target and skill.target.remember for skill in skills):
+            self._events = self._node.create_publisher(ActionEvent, "action_event", _QOS)
+            self._results = self._node.create_publisher(ActionResult, "action_result", _QOS)
+
+    def close(self) -> None:
+        """Let go of the targets."""
+        self.cancel_all("Clara was stopped")
+        for way in self._ways.values():
+            kind = way.skill.target.kind if way.skill.target else None
+            if kind is TargetKind.ACTION:
+                way.client.destroy()
+            elif kind is TargetKind.SERVICE:
+                self._node.destroy_client(way.client)
+            else:
+                self._node.destroy_publisher(way.client)
+        self._ways.clear()
+        for publisher in filter(None, (self._events, self._results)):
+            self._node.destroy_publisher(publisher)
+        self._events = self._results = None
+
+    @property
+    def busy(self) -> bool:
+        """Whether a server has still to answer that it cancels a goal."""
+        return bool(self._canceling)
+
+    def reachable(self, skill: Skill) -> bool:
+        """Whether somebody serves, or listens to, the target of a skill."""
+        way = self._ways.get(skill.name)
+        if way is None:
+            return bool(self._requests.get_subscription_count())
+        if way.template.target.kind is TargetKind.ACTION:
+            return bool(way.client.server_is_ready())
+        if way.template.target.kind is TargetKind.SERVICE:
+            return bool(way.client.service_is_ready())
+        return bool(way.client.get_subscription_count())
+
+    def full_name(self, skill: Skill) -> str:
+        """Return the target's name with its namespace."""
+        if skill.target is None:
+            return str(self._requests.topic_name)
+        return str(self._node.resolve_topic_name(skill.target.name))
+
+    def request(self, skill: Skill, decision: Decision) -> str:
+        """Start what was decided; return the action's id. Raises SkillRefused."""
+        identity = uuid.uuid4()
+        event = conversions.action_event(decision, str(identity))
+        event.header.stamp = self._node.get_clock().now().to_msg()
+        way = self._ways.get(skill.name)
+        if way is None:
+            self._requests.publish(event)
+            return str(event.action_id)
+        target = way.template.target
+        if not self.reachable(skill):
+            what = "listens to the topic" if target.kind is TargetKind.TOPIC else "serves the"
+            kind = {TargetKind.ACTION: " action", TargetKind.SERVICE: " service"}
+            name = self.full_name(skill)
+            raise SkillRefused(f"nobody {what}{kind.get(target.kind, '')} {name} now")
+        message = way.template.build(decision.values)
+        if target.remember:
+            self._events.publish(event)
+        if target.kind is TargetKind.TOPIC:
+            # Nobody answers on a topic; memory keeps it as an episode whose end is not known.
+            way.client.publish(message)
+        else:
+            self._start(_Running(way, decision, str(identity)), message, identity)
+        return str(identity)
+
+    def cancel_all(self, reason: str, wait: bool = False) -> list[tuple[Decision, str]]:
+        """Have every goal under way canceled; return them with their ids.
+
+        Without `wait` each is reported as canceled at once, and calls of services are given up as
+        well; otherwise its server's answer is waited for.
+        """
+        stopped = []
+        for running in list(self._running.values()):
+            if running.way.template.target.kind is TargetKind.ACTION:
+                stopped.append((running.decision, running.action_id))
+                running.cancel = True
+                self._cancel_goal(running)
+            if not wait:
+                self._end(running, ActionResult.CANCELED, reason)
+        return stopped
+
+    def _client(self, skill: Skill, template: MessageTemplate) -> Any:
+        target, node = template.target, self._node
+        if target.kind is TargetKind.ACTION:
+            return ActionClient(node, template.interface, target.name, callback_group=self._group)
+        if target.kind is TargetKind.SERVICE:
+            return node.create_client(template.interface, target.name, callback_group=self._group)
+        return node.create_publisher(template.interface, target.name, _QOS)
+
+    def _start(self, running: _Running, message: Any, identity: uuid.UUID) -> None:
+        self._running[running.action_id] = running
+        limit = running.way.skill.timeout
+        running.timer = self._node.create_timer(
+            limit,
+            lambda: self._out_of_time(running),
+            callback_group=self._group,
+            clock=self._steady,
+        )
+        client = running.way.client
+        if running.way.template.target.kind is TargetKind.SERVICE:
+            future = client.call_async(message)
+            future.add_done_callback(self._guarded(running, self._answered))
+        else:
+            name = UUID(uuid=list(identity.bytes))
+            future = client.send_goal_async(message, goal_uuid=name)
+            future.add_done_callback(self._guarded(running, self._accepted))
+
+    def _guarded(
+        self, running: _Running, work: Callable[[_Running, Any], None]
+    ) -> Callable[[Any], None]:
+        """Call `work` with what a future brings; what it raises is how the action failed."""
+
+        def done(future: Any) -> None:
+            try:
+                answer = future.result()
+            except Exception as error:
+                self._end(running, ActionResult.FAILED, f"it could not be asked: {error}")
+                return
+            work(running, answer)
+
+        return done
+
+    def _accepted(self, running: _Running, goal: Any) -> None:
+        if not goal.accepted:
+            self._end(running, ActionResult.FAILED, "the server did not take the goal")
+            return
+        running.goal = goal
+        if running.cancel:
+            self._cancel_goal(running)
+        goal.get_result_async().add_done_callback(self._guarded(running, self._finished))
+
+    def _finished(self, running: _Running, answer: Any) -> None:
+        good, detail = outcome_of(answer.result)
+        if answer.status == GoalStatus.STATUS_CANCELED:
+            self._end(running, ActionResult.CANCELED, detail or "it was told to stop")
+        elif answer.status == GoalStatus.STATUS_SUCCEEDED and good:
+            self._end(running, ActionResult.SUCCEEDED, detail)
+        else:
+            self._end(running, ActionResult.FAILED, detail)
+
+    def _answered(self, running: _Running, response: Any) -> None:
+        good, detail = outcome_of(response)
+        self._end(running, ActionResult.SUCCEEDED if good else ActionResult.FAILED, detail)
+
+    def _out_of_time(self, running: _Running) -> None:
+        running.cancel = True
+        self._cancel_goal(running)
+        limit = running.way.skill.timeout
+        self._end(running, ActionResult.TIMED_OUT, f"it took more than {limit:g} s")
+
+    def _cancel_goal(self, running: _Running) -> None:
+        if running.goal is None:
+            return
+        future = running.goal.cancel_goal_async()
+        self._canceling.add(future)
+        future.add_done_callback(self._canceling.discard)
+
+    def _end(self, running: _Running, outcome: int, detail: str) -> None:
+        if self._running.pop(running.action_id, None) is None:
+            return  # its time was up before, or Clara was stopped
+        self._node.destroy_timer(running.timer)
+        result = ActionResult(action_id=running.action_id, outcome=outcome, detail=detail)
+        result.header.stamp = self._node.get_clock().now().to_msg()
+        if running.way.template.target.remember and self._results is not None:
+            self._results.publish(result)
+        told = {
+            "skill": running.way.skill.name,
+            "action_id": running.action_id,
+            "outcome": _NAMES[outcome],
+            "detail": detail,
+        }
+        self._node.get_logger().info(f"skill result: {json.dumps(told, ensure_ascii=False)}")

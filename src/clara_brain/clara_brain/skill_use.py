@@ -1,0 +1,185 @@
+# Copyright 2026 The Clara Authors
+# SPDX-License-Identifier: Apache-2.0
+"""What a turn does with the robot's skills: stop, answer a question, or choose and request one.
+
+Only the user's own words decide, never memory, history or what a server said. Each outcome is a
+`Decided`, also a refused one, with the sentence that tells the person.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field, replace
+from enum import Enum
+from typing import Protocol
+
+from clara_brain.confirmation import answer, asks_to_stop
+from clara_brain.errors import SkillRefused
+from clara_brain.orders import Offer
+from clara_brain.prompt import Exchange
+from clara_brain.skill_decision import Decision, decide, possible
+from clara_brain.skill_gate import SkillGate
+from clara_brain.skills import Confirm, Skill
+
+
+class SkillPolicy(Enum):
+    """Whether a turn may use a skill of the robot."""
+
+    NEVER = "never"
+    ALWAYS = "always"
+    DRY_RUN = "dry_run"
+
+
+class Status(Enum):
+    """What came of a decision; the values are those of SkillDecision.msg."""
+
+    REQUESTED = 1
+    DRY_RUN = 2
+    REFUSED = 3
+    ASKED = 4
+    DECLINED = 5
+    STOPPED = 6
+
+
+@dataclass(frozen=True)
+class Decided:
+    """A decision and what came of it.
+
+    `action_id` is empty unless the action was requested or stopped.
+    """
+
+    decision: Decision
+    status: Status
+    action_id: str = ""
+
+
+class SkillHost(Protocol):
+    """What the use of skills needs from the world around it."""
+
+    @property
+    def confirm_seconds(self) -> float:
+        """How long a question waits for its answer."""
+
+    def request_action(self, skill: Skill, decision: Decision) -> str:
+        """Ask the robot to do it; return the action's id. Raises SkillRefused."""
+
+    def stop_actions(self) -> list[tuple[Decision, str]]:
+        """Cancel what Clara started and still runs; return it with its ids."""
+
+    def experience(self, decision: Decision) -> Awaitable[str]:
+        """Say what memory knows of earlier attempts; empty when nothing."""
+
+
+@dataclass
+class Used:
+    """What came of a turn's wish; `said` is empty when there was none."""
+
+    decided: list[Decided] = field(default_factory=list)
+    said: str = ""
+
+
+class SkillUse:
+    """The skills, as one turn of one conversation uses them.
+
+    `choose` lets the model write one of the offers, or None when the turn was cut short.
+    `can_ask`: a question and its answer can be said in this conversation.
+    """
+
+    def __init__(
+        self,
+        skills: Sequence[Skill],
+        gate: SkillGate,
+        host: SkillHost,
+        choose: Callable[[list[Offer]], Awaitable[str | None]],
+        ended: Callable[[], bool],
+    ) -> None:
+        self._skills = skills
+        self._gate = gate
+        self._host = host
+        self._choose = choose
+        self._ended = ended
+
+    async def run(
+        self,
+        text: str,
+        policy: SkillPolicy,
+        session: str,
+        history: Sequence[Exchange],
+        can_ask: bool,
+    ) -> Used:
+        """Use a skill if the text asks for it."""
+        if asks_to_stop(text) and (stopped := self._host.stop_actions()):
+            words = " and ".join(decision.in_words() for decision, _ in stopped)
+            decided = [Decided(each, Status.STOPPED, name) for each, name in stopped]
+            self._gate.take(session, history)
+            return Used(decided, f"I am stopping: {words}.")
+        asked = self._gate.take(session, history)
+        if policy is SkillPolicy.NEVER:
+            return Used()
+        if asked is not None and (agreed := answer(text)) is not None:
+            if not agreed:
+                said = f"All right, I will not {asked.in_words()}."
+                return Used([Decided(asked, Status.DECLINED)], said)
+            return await self._act(asked, policy, session, text, agreed=True, must_ask=False)
+        choices = possible(self._skills, text)
+        written = await self._choose(choices) if choices else None
+        decision = decide(self._skills, written, text) if written is not None else None
+        if decision is None:
+            return Used()
+        if decision.reason:
+            return _refused(decision, decision.reason)
+        must_ask = self._gate.must_ask(self._skill(decision), session, history)
+        if must_ask and policy is SkillPolicy.ALWAYS and not can_ask:
+            reason = (
+                f"{decision.skill} needs a yes first, and a turn without a session_id, or with a"
+                " grammar, cannot ask for it"
+            )
+            return _refused(decision, reason)
+        return await self._act(decision, policy, session, text, agreed=False, must_ask=must_ask)
+
+    async def _act(
+        self,
+        decision: Decision,
+        policy: SkillPolicy,
+        session: str,
+        text: str,
+        *,
+        agreed: bool,
+        must_ask: bool,
+    ) -> Used:
+        skill = self._skill(decision)
+        before = "" if agreed else await self._host.experience(decision)
+        if self._ended():
+            return Used()
+        # From here on nothing is awaited: what is true now is still true when it is requested.
+        if reason := self._gate.refusal(skill):
+            return _refused(decision, reason)
+        words = decision.in_words() + " again" * bool(before)
+        if policy is SkillPolicy.DRY_RUN:
+            return Used([Decided(decision, Status.DRY_RUN)], _joined(before, f"I would {words}."))
+        if must_ask:
+            self._gate.ask(session, decision, text, self._host.confirm_seconds)
+            return Used([Decided(decision, Status.ASKED)], _joined(before, f"Shall I {words}?"))
+        try:
+            action_id = self._host.request_action(skill, decision)
+        except SkillRefused as error:
+            return _refused(decision, str(error))
+        self._gate.used(skill)
+        if agreed and skill.confirm is Confirm.FIRST_TIME:
+            self._gate.agree(skill, session)
+        return Used(
+            [Decided(decision, Status.REQUESTED, action_id)], _joined(before, f"I will {words}.")
+        )
+
+    def _skill(self, decision: Decision) -> Skill:
+        return next(each for each in self._skills if each.name == decision.skill)
+
+
+def _refused(decision: Decision, reason: str) -> Used:
+    return Used(
+        [Decided(replace(decision, reason=reason), Status.REFUSED)], f"I cannot do that: {reason}."
+    )
+
+
+def _joined(*sentences: str) -> str:
+    return " ".join(each for each in sentences if each)
