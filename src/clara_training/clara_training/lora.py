@@ -1,0 +1,332 @@
+# Copyright 2026 The Clara Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Train one LoRA adapter for each trait and domain of a spec (Hu et al., arXiv:2106.09685).
+
+A trait's adapter learns to answer as the examples' `high` replies do, a domain's to answer its
+questions. The base model is loaded once; what is done already is not done again, and what was
+interrupted goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from clara_training import packages
+from clara_training.atomic import atomic_folder
+from clara_training.base import Base, default_device, find_base, load_model, load_tokenizer
+from clara_training.errors import DataError, LoraError
+from clara_training.examples import (
+    Example,
+    TraitExample,
+    conversation,
+    file_name,
+    load_knowledge,
+    load_trait,
+    split,
+)
+from clara_training.manifest import is_done, read_manifest, sha256_of, write_manifest
+from clara_training.spec import Spec
+
+STAGE = "lora"
+WEIGHTS = "adapter_model.safetensors"
+CPU_ROW_TOKENS = 1024
+CUDA_ROW_TOKENS = 8192
+_FEWEST_EXAMPLES = 2
+
+# What happened: the dimension, and a record of figures or of a `note`.
+Report = Callable[[str, dict[str, Any]], None]
+
+
+@dataclass(frozen=True)
+class LoraSettings:
+    """How adapters are trained. What stands under `how` changes speed, not the result."""
+
+    rank: int = 16
+    alpha: int = 32
+    dropout: float = 0.0
+    epochs: int = 3
+    batch_size: int = 4
+    accumulation: int = 4
+    learning_rate: float = 2e-4
+    warmup: float = 0.05
+    weight_decay: float = 0.0
+    contrast: float = 0.0  # weight of ORPO's term, traits only
+    evaluations: int = 2  # on held-out examples, in each epoch
+    patience: int = 2  # evaluations without a new best before training stops; 0: never
+    held_out_examples: int = 64  # at most
+    examples: int | None = None  # at most, of those to learn from
+    max_steps: int | None = None
+    max_length: int = 1024  # tokens of an example
+    system: str = ""
+    four_bit: bool = False
+    seed: int = 0
+    how: LoraExecution = field(default_factory=lambda: LoraExecution())
+
+    def as_manifest(self, base: Base) -> dict[str, Any]:
+        """Return what decides the product, for its manifest."""
+        settings = {name: value for name, value in asdict(self).items() if name != "how"}
+        return {"base_model": base.name, **settings}
+
+
+@dataclass(frozen=True)
+class LoraExecution:
+    """How the computing is done."""
+
+    device: str | None = None  # "cpu", "cuda"; None: cuda where there is one
+    threads: int | None = None  # of the CPU; None: the cores that are not busy
+    packing: bool = True
+    row_tokens: int | None = None  # of a packed micro-batch
+    recompute: bool = False  # gradient checkpointing from the start
+    checkpoint_seconds: float = 30.0
+
+
+@dataclass(frozen=True)
+class Adapter:
+    """A finished adapter."""
+
+    dimension: str
+    folder: Path
+    metrics: dict[str, Any]
+    was_there: bool = False
+
+
+def train_adapters(
+    run: Path,
+    spec: Spec,
+    settings: LoraSettings,
+    *,
+    dimensions: Sequence[str] = (),
+    base: str = "",
+    report: Report | None = None,
+) -> list[Adapter]:
+    """Train the adapters of a run and return them, in the spec's order.
+
+    Args:
+        run: the run's folder, with `data/` filled.
+        spec: what is to be trained.
+        settings: how.
+        dimensions: only these; all where empty.
+        base: another base model than the spec's.
+        report: is told of every step.
+
+    Raises SpecError, DataError, BaseModelError, LoraError, StorageError, MissingPackage. Adapters
+    that were finished before stay.
+    """
+    if os.environ.get("RANK", "0") != "0":  # of torchrun's; one of them speaks
+        report = None
+    report = report or _silence
+    for name in dimensions:
+        spec.require(name)
+    names = [name for name in spec.dimensions if not dimensions or name in dimensions]
+    # All data first: an error in the last file shall not come after hours of training.
+    data = {name: load_examples(run, spec, name) for name in names}
+    found = find_base(base or spec.base_model)
+    base_sha256 = found.sha256()
+    adapters: dict[str, Adapter] = {}
+    missing = []
+    for name in names:
+        folder = run / "adapters" / name
+        inputs = {"data": data[name][1], "base": base_sha256}
+        if is_done(folder, STAGE, inputs, settings.as_manifest(found)):
+            metrics = read_manifest(folder)["metrics"]
+            adapters[name] = Adapter(name, folder, metrics, was_there=True)
+            report(name, {"note": "is there already"})
+        else:
+            missing.append(name)
+    if missing:
+        from clara_training.ranks import join_ranks
+
+        use_threads(settings.how.threads)
+        with join_ranks(settings.how.device or default_device()) as ranks:
+            room = _Room(found, settings, ranks)
+            for name in missing:
+                examples, data_sha256 = data[name]
+                inputs = {"data": data_sha256, "base": base_sha256}
+                adapters[name] = room.train(name, examples, run, inputs, report)
+    return [adapters[name] for name in names]
+
+
+def load_examples(run: Path, spec: Spec, name: str) -> tuple[list[Example], str]:
+    """Return a dimension's examples and the hash of their file. Raises DataError."""
+    path = run / "data" / file_name(name, spec.is_trait(name))
+    examples: list[Example] = [*(load_trait if spec.is_trait(name) else load_knowledge)(path)]
+    wrong = sorted({example.dimension for example in examples} - {name})
+    if wrong:
+        raise DataError(f"{path} is for {name!r}, but has examples of {wrong[0]!r}")
+    return examples, sha256_of(path)
+
+
+def use_threads(threads: int | None) -> None:
+    """Set PyTorch's threads; with None, as many as there are cores that nobody keeps busy.
+
+    Two programs with a thread on each core stall each other for minutes, for a thread that waits
+    does so spinning.
+    """
+    torch = packages.load("torch", "training")
+    if threads is None:
+        cores = len(os.sched_getaffinity(0))
+        threads = max(1, cores - round(os.getloadavg()[0]))
+    torch.set_num_threads(threads)
+
+
+def _silence(dimension: str, record: dict[str, Any]) -> None:
+    pass
+
+
+class _Room:
+    """A loaded base model, and what is trained on it, one after the other."""
+
+    def __init__(self, base: Base, settings: LoraSettings, ranks: Any) -> None:
+        self._base = base
+        self._settings = settings
+        self._ranks = ranks
+        self._tokenizer = load_tokenizer(base)
+        self._model = load_model(base, ranks.device, four_bit=settings.four_bit)
+
+    def train(
+        self,
+        name: str,
+        examples: list[Example],
+        run: Path,
+        inputs: dict[str, str],
+        report: Report,
+    ) -> Adapter:
+        from clara_training.lora_checkpoint import CheckpointFile
+        from clara_training.lora_loop import fit
+        from clara_training.lora_step import MemoryBudget
+        from clara_training.packing import choose_layout
+
+        settings, ranks = self._settings, self._ranks
+        lessons, held = self._lessons(name, examples)
+        adapter, config = self._attach()
+        try:
+            model = adapter.get_base_model()
+            layout = choose_layout(
+                model, ranks.device, settings.max_length, packing=settings.how.packing
+            )
+            rows = CPU_ROW_TOKENS if ranks.device == "cpu" else CUDA_ROW_TOKENS
+            budget = MemoryBudget(
+                settings.how.row_tokens or rows, settings.batch_size, settings.how.recompute
+            )
+            report(name, {"note": f"{len(lessons)} examples to learn, {len(held)} held out"})
+            report(name, {"note": f"{ranks.device}: {layout.value}; {budget}"})
+            checkpoint = CheckpointFile(
+                run / "checkpoints" / f"{name}.pt",
+                repr((sorted(inputs.items()), settings.as_manifest(self._base), ranks.world)),
+                settings.how.checkpoint_seconds,
+            )
+            standing = fit(
+                *(model, lessons, held, layout, budget, self._loop_settings(), ranks, checkpoint),
+                lambda record: report(name, record),
+            )
+            metrics = {
+                "examples": len(lessons),
+                "held_out_examples": len(held),
+                "steps": standing.step,
+                "best_step": standing.best_step,
+                "stopped_early": standing.stopped_early,
+                "loss": standing.last_loss,
+                "held_out_loss_before": standing.first_held_out,
+                "held_out_loss": standing.best_held_out,
+                "tokens": standing.tokens,
+                "seconds": standing.seconds,
+                "layout": layout.name.lower(),
+                "row_tokens": budget.tokens,
+                "recompute": budget.recompute,
+            }
+            folder = run / "adapters" / name
+            if ranks.leads:
+                save_adapter(adapter, config, folder)
+                manifest_settings = settings.as_manifest(self._base)
+                write_manifest(folder, STAGE, inputs, manifest_settings, metrics)
+                checkpoint.remove()
+            ranks.wait()
+            return Adapter(name, folder, metrics)
+        finally:
+            self._model = adapter.unload()
+            self._model.requires_grad_(False)
+
+    def _attach(self) -> tuple[Any, Any]:
+        """Return the base model with a new adapter, drawn from the seed, and its configuration."""
+        peft = packages.load("peft", "training adapters")
+        torch = packages.load("torch", "training adapters")
+        settings = self._settings
+        config = peft.LoraConfig(
+            r=settings.rank,
+            lora_alpha=settings.alpha,
+            lora_dropout=settings.dropout,
+            target_modules="all-linear",
+            task_type="CAUSAL_LM",
+        )
+        torch.manual_seed(settings.seed)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # of transformers, at peft
+            adapter = peft.get_peft_model(self._model, config)
+        config.base_model_name_or_path = self._base.name  # peft has put the folder there
+        return adapter, config
+
+    def _lessons(self, name: str, examples: list[Example]) -> tuple[list[Any], list[Any]]:
+        """Return what is learned, and what is held out, encoded."""
+        from clara_training.chat_encoding import encode_all
+        from clara_training.lora_step import Lesson
+
+        settings = self._settings
+        learned, held = split(examples)
+        if len(learned) < _FEWEST_EXAMPLES:
+            raise DataError(
+                f"{name} has {len(learned)} examples to learn from; there must be at least "
+                f"{_FEWEST_EXAMPLES}, and some hundred to be of use"
+            )
+        if settings.examples and settings.examples < len(learned):
+            learned = random.Random(settings.seed).sample(learned, settings.examples)
+        held = held[: settings.held_out_examples]
+
+        def encoded(chosen: Sequence[Example], reply: Any = "high") -> list[Any]:
+            turns = [conversation(example, reply) for example in chosen]
+            length = settings.max_length
+            return encode_all(self._tokenizer, turns, length, system=settings.system)
+
+        wanted = encoded(learned)
+        if settings.contrast and all(isinstance(example, TraitExample) for example in learned):
+            pairs = zip(wanted, encoded(learned, "low"), strict=True)
+            return [Lesson(high, low) for high, low in pairs], encoded(held)
+        return [Lesson(one) for one in wanted], encoded(held)
+
+    def _loop_settings(self) -> Any:
+        from clara_training.lora_loop import LoopSettings
+
+        settings = self._settings
+        return LoopSettings(
+            epochs=settings.epochs,
+            step_examples=settings.batch_size * settings.accumulation,
+            max_steps=settings.max_steps,
+            learning_rate=settings.learning_rate,
+            warmup=settings.warmup,
+            weight_decay=settings.weight_decay,
+            contrast=settings.contrast,
+            evaluations=settings.evaluations,
+            patience=settings.patience,
+            seed=settings.seed,
+        )
+
+
+def save_adapter(adapter: Any, config: Any, folder: Path) -> None:
+    """Write an adapter as peft reads it, in float32. Raises StorageError, LoraError."""
+    peft = packages.load("peft", "saving an adapter")
+    safetensors = packages.load("safetensors.torch", "saving an adapter")
+    state = peft.get_peft_model_state_dict(adapter, save_embedding_layers=False)
+    tensors = {name: tensor.float().cpu().contiguous() for name, tensor in state.items()}
+    if not tensors:
+        raise LoraError("the base model has no linear layers that an adapter could be put on")
+    config.inference_mode = True
+    config.target_modules = sorted(config.target_modules)
+    with atomic_folder(folder) as partial:
+        # Through memory, for safetensors' own writer has an error of its own for a full disk.
+        (partial / WEIGHTS).write_bytes(safetensors.save(tensors, {"format": "pt"}))
+        config.save_pretrained(partial)

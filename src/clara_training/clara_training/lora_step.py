@@ -1,0 +1,187 @@
+# Copyright 2026 The Clara Authors
+# SPDX-License-Identifier: Apache-2.0
+"""The gradient of one optimiser step, whatever the memory allows to be computed at once.
+
+- The loss is the mean over all reply tokens of the step: how the step is cut into micro-batches
+  changes nothing but rounding. Out of memory is therefore answered by smaller ones, then by
+  recomputing activations (gradient checkpointing), and only then by giving up.
+- With contrast, each example brings its opposite (the reply with little of the trait) along, and
+  the odds-ratio term of ORPO (Hong, Lee & Thorne, arXiv:2403.07691) pushes the two apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+
+from clara_training.chat_encoding import Encoded
+from clara_training.errors import LoraError
+from clara_training.packing import Layout, TokenLosses, rows, token_losses
+
+_CPU_OUT_OF_MEMORY = "can't allocate memory"
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What is to be said, and with contrast, what is not."""
+
+    wanted: Encoded
+    unwanted: Encoded | None = None
+
+    def __len__(self) -> int:
+        return len(self.wanted) + (len(self.unwanted) if self.unwanted else 0)
+
+    @property
+    def reply_tokens(self) -> int:
+        """How many tokens are learned."""
+        return self.wanted.reply_tokens
+
+
+@dataclass
+class MemoryBudget:
+    """How much goes into one micro-batch; it shrinks when memory runs out."""
+
+    tokens: int  # of a packed row
+    examples: int  # of a padded micro-batch
+    recompute: bool = False
+
+    def shrink(self, batches: Sequence[Sequence[Lesson]], layout: Layout) -> bool:
+        """Halve the micro-batches; False when there is nothing left to halve."""
+        largest = max(map(len, batches))
+        if largest == 1:
+            if self.recompute:
+                return False
+            self.recompute = True
+        elif layout is Layout.PADDED:
+            self.examples = largest // 2
+        else:
+            widest = max(sum(map(len, batch)) for batch in batches)
+            longest = max(len(lesson) for batch in batches for lesson in batch)
+            # A row that holds more than one lesson may be cut to just what the longest needs.
+            self.tokens = max(widest // 2, longest) if widest > longest else longest - 1
+        return True
+
+    def __str__(self) -> str:
+        recompute = ", activations recomputed" if self.recompute else ""
+        return f"micro-batches of {self.tokens} tokens or {self.examples} examples{recompute}"
+
+
+@dataclass(frozen=True)
+class Objective:
+    """What a step minimises, with the sums of the whole step, on all ranks."""
+
+    tokens: int  # reply tokens of the step
+    lessons: int
+    contrast: float = 0.0
+
+    def loss(self, losses: TokenLosses, batch: Sequence[Lesson]) -> tuple[Any, float]:
+        """Return this micro-batch's part of the loss, and its sum of NLL of wanted replies.
+
+        NLL / tokens + contrast · mean of -log sigmoid(log odds(wanted) - log odds(unwanted)), with
+        odds = p / (1 - p), and p is the geometric mean of the tokens' probabilities.
+        """
+        pairs = all(lesson.unwanted for lesson in batch)
+        sums = losses.sums(len(batch) * (2 if pairs else 1))
+        nll = sums[: len(batch)].sum()
+        loss = nll / self.tokens
+        if self.contrast and pairs:
+            counts = [lesson.wanted.reply_tokens for lesson in batch]
+            counts += [lesson.unwanted.reply_tokens for lesson in batch if lesson.unwanted]
+            log_odds = _log_odds(sums / torch.tensor(counts, device=sums.device))
+            ratio = log_odds[: len(batch)] - log_odds[len(batch) :]
+            loss = loss + self.contrast * F.softplus(-ratio).sum() / self.lessons
+        return loss, float(nll.detach())
+
+
+def accumulate(
+    model: Any,
+    lessons: Sequence[Lesson],
+    layout: Layout,
+    device: str,
+    budget: MemoryBudget,
+    objective: Objective,
+) -> float:
+    """Add the gradients of a step's share to the parameters and return its sum of NLL.
+
+    Raises LoraError when one example alone does not fit into memory.
+    """
+    while True:
+        batches = micro_batches(lessons, layout, budget)
+        try:
+            if budget.recompute:
+                recompute_activations(model)
+            return sum(_backward(model, batch, layout, device, objective) for batch in batches)
+        except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
+            if not out_of_memory(error):
+                raise
+        # Outside the handler: the exception's frames would keep the tensors alive.
+        model.zero_grad(set_to_none=True)
+        if device.startswith("cuda"):
+            torch.cuda.empty_cache()
+        if not budget.shrink(batches, layout):
+            longest = max(map(len, lessons))
+            raise LoraError(
+                f"an example of {longest} tokens alone does not fit into the memory of {device}; "
+                "take a smaller base model, --four-bit, or a smaller --max-length"
+            )
+
+
+def micro_batches(
+    lessons: Sequence[Lesson], layout: Layout, budget: MemoryBudget
+) -> list[list[Lesson]]:
+    """Cut a step's lessons into what is computed at once."""
+    if layout is not Layout.PADDED:
+        return rows(lessons, budget.tokens)
+    by_length = sorted(lessons, key=len)
+    return [
+        by_length[start : start + budget.examples]
+        for start in range(0, len(by_length), budget.examples)
+    ]
+
+
+def summed_loss(
+    model: Any, examples: Sequence[Encoded], layout: Layout, device: str, budget: MemoryBudget
+) -> tuple[float, int]:
+    """Return the sum of NLL over the replies, and the number of their tokens."""
+    lessons = [Lesson(example) for example in examples]
+    total = 0.0
+    with torch.inference_mode():
+        for batch in micro_batches(lessons, layout, budget):
+            wanted = [lesson.wanted for lesson in batch]
+            total += float(token_losses(model, wanted, layout, device).nll.sum())
+    return total, sum(example.reply_tokens for example in examples)
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Tell whether an error is the memory's, of a GPU or of this machine."""
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or (
+        _CPU_OUT_OF_MEMORY in str(error)
+    )
+
+
+def recompute_activations(model: Any) -> None:
+    """Turn gradient checkpointing on: a third more time, a fraction of the memory."""
+    if hasattr(model, "activation_checkpointing_enable"):  # what newer transformers call it
+        model.activation_checkpointing_enable({"use_reentrant": False})
+    else:
+        model.gradient_checkpointing_enable({"use_reentrant": False})
+
+
+def _backward(
+    model: Any, batch: Sequence[Lesson], layout: Layout, device: str, objective: Objective
+) -> float:
+    examples = [lesson.wanted for lesson in batch]
+    examples += [lesson.unwanted for lesson in batch if lesson.unwanted]
+    losses = token_losses(model, examples, layout, device)
+    loss, nll = objective.loss(losses, batch)
+    loss.backward()
+    return nll
+
+
+def _log_odds(mean_nll: torch.Tensor) -> torch.Tensor:
+    log_p = -mean_nll.clamp_min(1e-6)  # p = 1 has no odds
+    return log_p - torch.log(-torch.expm1(log_p))

@@ -1,0 +1,248 @@
+# Copyright 2026 The Clara Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Several examples in one forward pass, none of which sees another.
+
+- `flatten` puts examples end to end in one row, without a single token of padding: positions
+  begin anew with each, and attention stays within it. On a CPU each example gets an attention call
+  of its own; on CUDA a block mask goes to PyTorch's own attention.
+- Padding is the plain way, for models whose attention cannot be told about documents.
+- `choose_layout` finds out which of the two a model can do by trying both.
+
+Logits are computed where a token of a reply is predicted and nowhere else.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence, Sized
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, TypeVar
+
+import torch
+import torch.nn.functional as F
+
+from clara_training.chat_encoding import Encoded
+
+DOCUMENT_ATTENTION = "clara_documents"
+# How far the two layouts may be apart in a token's loss: rounding, not another attention.
+_TOLERANCE_FLOAT32 = 2e-3
+_TOLERANCE_BFLOAT16 = 0.25
+_PROBE_LENGTHS = (7, 12, 5)
+
+AnySized = TypeVar("AnySized", bound=Sized)
+
+
+class Layout(Enum):
+    """How a micro-batch is laid out."""
+
+    DOCUMENTS = "packed, an attention call for each example"
+    BLOCKS = "packed, a block mask"
+    PADDED = "padded"
+
+
+@dataclass(frozen=True)
+class TokenLosses:
+    """Negative log-likelihood of every reply token, and the example (0, 1, ...) that it is of."""
+
+    nll: torch.Tensor  # [tokens], float32
+    example: torch.Tensor  # [tokens], int64
+
+    def sums(self, examples: int) -> torch.Tensor:
+        """Return the sum over each example's tokens: [examples]."""
+        return self.nll.new_zeros(examples).index_add(0, self.example, self.nll)
+
+
+@dataclass(frozen=True)
+class Flat:
+    """Examples end to end; all tensors are on the model's device."""
+
+    ids: torch.Tensor  # [1, tokens]
+    positions: torch.Tensor  # [1, tokens]
+    bounds: torch.Tensor  # [examples + 1], where each begins, and the end
+    predicts: torch.Tensor  # [reply tokens], the places whose logits are wanted
+    targets: torch.Tensor  # [reply tokens]
+    example: torch.Tensor  # [reply tokens]
+
+    def block_mask(self) -> torch.Tensor:
+        """Return [1, 1, tokens, tokens], true where a token may see another."""
+        tokens = self.ids.shape[1]
+        place = torch.arange(tokens, device=self.ids.device)
+        document = torch.bucketize(place, self.bounds[1:], right=True)
+        return (document[:, None] == document) & (place[:, None] >= place)[None, None]
+
+
+def flatten(examples: Sequence[Encoded], device: str) -> Flat:
+    """Put examples end to end."""
+    ids: list[int] = []
+    positions: list[int] = []
+    bounds = [0]
+    predicts: list[int] = []
+    of: list[int] = []
+    for number, example in enumerate(examples):
+        start = len(ids)
+        ids += example.ids
+        positions += range(len(example))
+        bounds.append(len(ids))
+        predicts += range(start + example.prompt - 1, len(ids) - 1)
+        of += [number] * example.reply_tokens
+    return Flat(
+        torch.tensor([ids], device=device),
+        torch.tensor([positions], device=device),
+        torch.tensor(bounds, device=device),
+        torch.tensor(predicts, device=device),
+        torch.tensor([ids[place + 1] for place in predicts], device=device),
+        torch.tensor(of, device=device),
+    )
+
+
+def token_losses(
+    model: Any, examples: Sequence[Encoded], layout: Layout, device: str
+) -> TokenLosses:
+    """Run a causal model over a micro-batch and return the loss of each reply token."""
+    with torch.autocast("cuda", torch.bfloat16, enabled=device.startswith("cuda")):
+        if layout is Layout.PADDED:
+            return _padded_losses(model, examples, device)
+        return _packed_losses(model, examples, layout, device)
+
+
+def _packed_losses(
+    model: Any, examples: Sequence[Encoded], layout: Layout, device: str
+) -> TokenLosses:
+    flat = flatten(examples, device)
+    if layout is Layout.DOCUMENTS:
+        extra: dict[str, Any] = {"cu_seq_lens_q": flat.bounds}
+    else:
+        extra = {"attention_mask": flat.block_mask()}
+    logits = model(
+        input_ids=flat.ids, position_ids=flat.positions, logits_to_keep=flat.predicts, **extra
+    ).logits[0]
+    if logits.shape[0] != flat.targets.shape[0]:  # a model that gives them all
+        logits = logits[flat.predicts]
+    nll = F.cross_entropy(logits.float(), flat.targets, reduction="none")
+    return TokenLosses(nll, flat.example)
+
+
+def _padded_losses(model: Any, examples: Sequence[Encoded], device: str) -> TokenLosses:
+    width = max(map(len, examples))
+    ids = torch.zeros(len(examples), width, dtype=torch.long)
+    mask = torch.zeros(len(examples), width, dtype=torch.long)
+    learned = torch.zeros(len(examples), width, dtype=torch.bool)
+    for row, example in enumerate(examples):
+        ids[row, : len(example)] = torch.tensor(example.ids)
+        mask[row, : len(example)] = 1
+        learned[row, example.prompt : len(example)] = True
+    ids, mask, learned = ids.to(device), mask.to(device), learned.to(device)
+    # Position t predicts token t + 1; nothing before the shortest prompt's end is learned from.
+    first = min(example.prompt for example in examples) - 1
+    columns = torch.arange(first, width - 1, device=device)
+    logits = model(input_ids=ids, attention_mask=mask, logits_to_keep=columns).logits
+    if logits.shape[1] != len(columns):
+        logits = logits[:, columns]
+    row, column = learned[:, first + 1 :].nonzero(as_tuple=True)
+    nll = F.cross_entropy(
+        logits[row, column].float(), ids[:, first + 1 :][row, column], reduction="none"
+    )
+    return TokenLosses(nll, row)
+
+
+def choose_layout(model: Any, device: str, max_length: int, *, packing: bool = True) -> Layout:
+    """Return the best layout that a model computes rightly, and set its attention for it.
+
+    Three short documents of any tokens are run packed and padded; where the losses differ by more
+    than rounding (the architecture ignores positions, masks or document bounds), the answer is
+    padding. So it is where the model's sliding window is shorter than an example may be.
+    """
+    model.set_attn_implementation("sdpa")
+    config = model.config.get_text_config()
+    window = getattr(config, "sliding_window", None)
+    if not packing or (window and window < max_length):
+        return Layout.PADDED
+    generator = torch.Generator().manual_seed(0)
+    probe = [
+        Encoded(tuple(torch.randint(config.vocab_size, (n,), generator=generator).tolist()), 2)
+        for n in _PROBE_LENGTHS
+    ]
+    was_training = model.training
+    model.eval()
+    try:
+        with torch.inference_mode():
+            wanted = token_losses(model, probe, Layout.PADDED, device).nll
+            layout = Layout.DOCUMENTS if device == "cpu" else Layout.BLOCKS
+            if layout is Layout.DOCUMENTS:
+                _register_document_attention()
+                model.set_attn_implementation(DOCUMENT_ATTENTION)
+            if _agrees(model, probe, layout, device, wanted):
+                return layout
+    finally:
+        model.train(was_training)
+    model.set_attn_implementation("sdpa")
+    return Layout.PADDED
+
+
+def _agrees(
+    model: Any, probe: list[Encoded], layout: Layout, device: str, wanted: torch.Tensor
+) -> bool:
+    try:
+        got = token_losses(model, probe, layout, device).nll
+    except (TypeError, ValueError, RuntimeError):  # it does not take what packing must give it
+        return False
+    tolerance = _TOLERANCE_FLOAT32 if device == "cpu" else _TOLERANCE_BFLOAT16
+    return bool((got - wanted).abs().max() <= tolerance)
+
+
+def rows(examples: Sequence[AnySized], limit: int) -> list[list[AnySized]]:
+    """Distribute examples over as few rows of at most `limit` tokens as first-fit finds.
+
+    First-fit decreasing (Johnson, 1973) needs at most 11/9 of the fewest rows, plus one. An
+    example longer than `limit` has a row of its own.
+    """
+    packed: list[list[AnySized]] = []
+    room: list[int] = []
+    for example in sorted(examples, key=len, reverse=True):
+        for number, left in enumerate(room):
+            if len(example) <= left:
+                packed[number].append(example)
+                room[number] -= len(example)
+                break
+        else:
+            packed.append([example])
+            room.append(limit - len(example))
+    return packed
+
+
+def _register_document_attention() -> None:
+    from transformers import AttentionInterface
+
+    AttentionInterface.register(DOCUMENT_ATTENTION, _document_attention)
+
+
+def _document_attention(
+    module: Any,
+    query: torch.Tensor,  # [1, heads, tokens, width]
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attention_mask: torch.Tensor | None,
+    scaling: float | None = None,
+    dropout: float = 0.0,
+    cu_seq_lens_q: torch.Tensor | None = None,
+    **_: Any,
+) -> tuple[torch.Tensor, None]:
+    """Causal attention within each document. A dense block mask would compute all pairs."""
+    if cu_seq_lens_q is None:
+        raise ValueError("this model does not pass the documents' bounds to its attention")
+    bounds = cu_seq_lens_q.tolist()
+    attend: Callable[..., torch.Tensor] = F.scaled_dot_product_attention
+    parts = [
+        attend(
+            query[:, :, start:end],
+            key[:, :, start:end],
+            value[:, :, start:end],
+            dropout_p=dropout,
+            is_causal=True,
+            scale=scaling,
+            enable_gqa=query.shape[1] != key.shape[1],
+        )
+        for start, end in itertools.pairwise(bounds)
+    ]
+    return torch.cat(parts, dim=2).transpose(1, 2), None

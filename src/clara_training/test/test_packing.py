@@ -1,0 +1,181 @@
+# Copyright 2026 The Clara Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Conversations as token ids, and several of them in one forward pass."""
+
+import pytest
+import tiny
+import torch
+from clara_training.chat_encoding import Encoded, encode, encode_all
+from clara_training.errors import BaseModelError, DataError
+from clara_training.lora_step import Lesson, MemoryBudget, Objective, accumulate
+from clara_training.packing import (
+    Layout,
+    choose_layout,
+    rows,
+    token_losses,
+)
+from transformers import GPT2Config, GPT2LMHeadModel
+
+TURNS = [
+    ("Where is the red cup?", "It's on the kitchen table!"),
+    ("Hello.", "Good morning! Shall we begin?"),
+    ("Please hand me the lantern, the kettle and the long green rope.", "Here."),
+    ("Is it open?", "Yes, the café is open from 8 to 17, and it's warm."),
+]
+
+
+@pytest.fixture(params=[False, True], ids=["byte-level", "byte-fallback"])
+def tokenizer(request):
+    return tiny.tokenizer(byte_fallback=request.param)
+
+
+def test_the_reply_begins_just_where_the_engine_would_start_to_generate(tokenizer):
+    for user, reply in TURNS:
+        encoded = encode(tokenizer, user, reply)
+        turns = [{"role": "user", "content": user}]
+        prompt = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
+        ids = tokenizer(prompt, add_special_tokens=False)["input_ids"]
+        assert list(encoded.ids[: encoded.prompt]) == ids
+        learned = tokenizer.decode(encoded.ids[encoded.prompt :])
+        assert learned.strip() == f"{reply}<|im_end|>"
+
+
+def test_the_reply_ends_with_the_end_of_turn_and_learns_nothing_after_it(tokenizer):
+    encoded = encode(tokenizer, *TURNS[0])
+    assert encoded.ids[-1] == tokenizer.convert_tokens_to_ids("<|im_end|>")
+    assert encoded.ids[encoded.prompt :].count(encoded.ids[-1]) == 1
+
+
+def test_a_template_that_ends_no_turn_gets_the_end_of_text():
+    tokenizer = tiny.tokenizer()
+    tokenizer.chat_template = (
+        "{% for m in messages %}{{ m['role'] + ': ' + m['content'] + '\n' }}{% endfor %}"
+        "{% if add_generation_prompt %}{{ 'assistant: ' }}{% endif %}"
+    )
+    assert encode(tokenizer, *TURNS[0]).ids[-1] == tokenizer.eos_token_id
+
+
+def test_a_system_message_is_part_of_the_prompt():
+    tokenizer = tiny.tokenizer()
+    with_system = encode(tokenizer, *TURNS[0], system="You are Clara.")
+    assert "You are Clara." in tokenizer.decode(with_system.ids[: with_system.prompt])
+    assert with_system.reply_tokens == encode(tokenizer, *TURNS[0]).reply_tokens
+
+
+def test_a_template_whose_prompt_is_no_beginning_of_the_whole_is_refused():
+    tokenizer = tiny.tokenizer()
+    tokenizer.chat_template = (
+        "{{ messages | length }}{% for m in messages %}{{ m['content'] }}{% endfor %}"
+    )
+    with pytest.raises(BaseModelError, match="does not begin with"):
+        encode(tokenizer, *TURNS[0])
+
+
+def test_an_example_that_is_too_long_is_named_and_not_cut():
+    with pytest.raises(DataError, match=r"'Where is the red cup\?' has \d+ tokens, the limit is 9"):
+        encode_all(tiny.tokenizer(), TURNS, 9)
+
+
+def test_rows_hold_every_example_once_and_none_is_too_full():
+    generator = torch.Generator().manual_seed(3)
+    lengths = torch.randint(3, 60, (200,), generator=generator).tolist()
+    examples = [Encoded((number,) * length, 1) for number, length in enumerate(lengths)]
+    packed = rows(examples, 64)
+    assert sorted(e.ids[0] for row in packed for e in row) == list(range(200))
+    assert all(sum(map(len, row)) <= 64 for row in packed)
+    assert len(packed) <= -(-sum(lengths) // 64) * 11 / 9 + 1
+    assert [len(row) for row in rows([Encoded((1,) * 99, 1)], 64)] == [1]
+
+
+def encoded():
+    return encode_all(tiny.tokenizer(), TURNS, 256)
+
+
+@pytest.mark.parametrize("make", [tiny.llama, tiny.gpt2], ids=["llama", "gpt2"])
+@pytest.mark.parametrize("layout", list(Layout), ids=lambda layout: layout.name.lower())
+def test_every_layout_gives_each_token_the_loss_that_it_has_alone(make, layout):
+    model = make()
+    if layout is Layout.DOCUMENTS:
+        assert choose_layout(model, "cpu", 256) is Layout.DOCUMENTS
+    with torch.inference_mode():
+        together = token_losses(model, encoded(), layout, "cpu")
+        model.set_attn_implementation("eager")
+        for number, example in enumerate(encoded()):
+            ids = torch.tensor([example.ids])
+            logits = model(input_ids=ids).logits[0].log_softmax(-1)
+            alone = -logits[:-1].gather(1, ids[0, 1:, None])[example.prompt - 1 :, 0]
+            got = together.nll[together.example == number]
+            torch.testing.assert_close(got, alone, rtol=2e-5, atol=2e-5)
+
+
+def gradients(layout, budget, *, contrast=0.0):
+    model = tiny.llama()
+    if layout is Layout.DOCUMENTS:
+        assert choose_layout(model, "cpu", 256) is layout
+    replies = encoded()
+    lessons = [
+        Lesson(one, other if contrast else None)
+        for one, other in zip(replies, replies[1:] + replies[:1], strict=True)
+    ]
+    tokens = sum(lesson.reply_tokens for lesson in lessons)
+    model.train()
+    nll = accumulate(
+        *(model, lessons, layout, "cpu", budget), Objective(tokens, len(lessons), contrast)
+    )
+    return nll, torch.cat([p.grad.reshape(-1) for p in model.parameters() if p.grad is not None])
+
+
+@pytest.mark.parametrize("contrast", [0.0, 0.5])
+def test_the_gradient_of_a_step_is_the_same_however_it_is_cut(contrast):
+    wanted_nll, wanted = gradients(Layout.PADDED, MemoryBudget(0, 4), contrast=contrast)
+    for layout, budget in (
+        (Layout.PADDED, MemoryBudget(0, 1)),
+        (Layout.BLOCKS, MemoryBudget(1024, 0)),
+        (Layout.DOCUMENTS, MemoryBudget(1024, 0)),
+        (Layout.DOCUMENTS, MemoryBudget(1, 0)),
+        (Layout.DOCUMENTS, MemoryBudget(1024, 0, recompute=True)),
+    ):
+        nll, got = gradients(layout, budget, contrast=contrast)
+        assert nll == pytest.approx(wanted_nll, rel=1e-5)
+        torch.testing.assert_close(got, wanted, rtol=1e-4, atol=1e-6)
+
+
+def test_contrast_is_the_odds_ratio_of_the_paper():
+    model = tiny.llama()
+    pair = encoded()[:2]
+    with torch.inference_mode():
+        losses = token_losses(model, pair, Layout.PADDED, "cpu")
+        loss, nll = Objective(pair[0].reply_tokens, 1, 0.7).loss(losses, [Lesson(*pair)])
+    p = [losses.nll[losses.example == n].double().mean().neg().exp() for n in (0, 1)]
+    odds = [one / (1 - one) for one in p]
+    term = -torch.log(torch.sigmoid(torch.log(odds[0] / odds[1])))
+    assert float(loss) == pytest.approx(nll / pair[0].reply_tokens + 0.7 * float(term), rel=1e-4)
+
+
+def test_a_model_that_cannot_be_told_about_documents_is_padded():
+    class Deaf(GPT2LMHeadModel):
+        """Takes positions and bounds, and lets examples see each other all the same."""
+
+        def forward(self, input_ids, attention_mask=None, cu_seq_lens_q=None, **kwargs):
+            kwargs.pop("position_ids", None)
+            return super().forward(input_ids, attention_mask=attention_mask, **kwargs)
+
+    torch.manual_seed(0)
+    config = GPT2Config(vocab_size=64, n_embd=32, n_layer=1, n_head=2, initializer_range=0.3)
+    assert choose_layout(Deaf(config), "cpu", 128) is Layout.PADDED
+
+
+def test_a_window_shorter_than_the_examples_is_padded():
+    from transformers import MistralConfig, MistralForCausalLM
+
+    config = MistralConfig(
+        vocab_size=64,
+        hidden_size=32,
+        intermediate_size=32,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        num_key_value_heads=1,
+        sliding_window=32,
+    )
+    assert choose_layout(MistralForCausalLM(config), "cpu", 32) is Layout.DOCUMENTS
+    assert choose_layout(MistralForCausalLM(config), "cpu", 33) is Layout.PADDED
