@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-from clara_brain.engine import Engine
+from clara_brain.backend import Backend
 from clara_brain.errors import InvalidRequest
 from clara_brain.kv_cache import AdapterScales
 from clara_brain.lora import LoadedAdapter, canonical
@@ -45,7 +45,7 @@ class ScaledAdapter:
 class Adapters:
     """The adapters of one engine. All methods belong to the executor's thread."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Backend) -> None:
         self._engine = engine
         self._loaded: dict[str, LoadedAdapter] = {}
         self._scales: dict[str, float] = {}
@@ -56,6 +56,12 @@ class Adapters:
             adapter = self._engine.load_adapter(path.stem, path).result(_LOADING_S)
             # Where the prompt speaks for a slider, its adapter is silent until scaled by hand.
             self.added(adapter, 0.0 if path.stem in SLIDERS else 1.0)
+        return sorted(self._loaded)
+
+    def load_served(self) -> list[str]:
+        """Take those that the backend has loaded already; return the names."""
+        for adapter in self._engine.adapters().result(_LOADING_S):
+            self.added(adapter, 0.0 if adapter.name in SLIDERS else 1.0)
         return sorted(self._loaded)
 
     def added(self, adapter: LoadedAdapter, scale: float) -> None:

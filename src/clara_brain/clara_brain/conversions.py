@@ -245,17 +245,17 @@ def exchange_messages(session: Session) -> list[Exchange]:
 
 def fill_model_info(response: GetModelInfo.Response, info: ModelInfo) -> None:
     """Fill the answer of model/info."""
-    response.path = str(info.path)
+    response.path = info.path
     response.sha256 = info.sha256
     response.bytes = info.bytes
     response.name = info.name
-    response.architecture = info.header.architecture
-    response.quantization = info.header.quantization
-    response.parameters = info.header.parameters
+    response.architecture = info.architecture
+    response.quantization = info.quantization
+    response.parameters = info.parameters
     response.context_length = info.context_length
-    response.trained_context_length = info.header.trained_context_length
-    response.backend = "llama.cpp"
-    response.metadata = [KeyValue(key=key, value=value) for key, value in info.metadata()]
+    response.trained_context_length = info.trained_context_length
+    response.backend = info.backend
+    response.metadata = [KeyValue(key=key, value=value) for key, value in info.metadata]
 
 
 def _longest(name: str, value: str, limit: int) -> None:
@@ -309,6 +309,7 @@ def _sampling(goal: Chat.Goal, defaults: SamplingSettings) -> SamplerSettings:
         presence_penalty=float(sampling.presence_penalty),
         frequency_penalty=float(sampling.frequency_penalty),
         logit_bias=_biases(sampling),
+        json_schema=str(sampling.json_schema),
     )
 
 

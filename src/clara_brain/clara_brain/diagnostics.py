@@ -10,7 +10,7 @@ from rclpy.clock import Clock
 from rclpy.clock_type import ClockType
 from rclpy.node import Node
 
-from clara_brain.engine import Engine
+from clara_brain.backend import Backend
 from clara_brain.turn_desk import TurnDesk
 
 PERIOD_S = 1.0
@@ -24,7 +24,7 @@ class Diagnostics:
         self._desk = desk
         self.state = "unconfigured"
         self.fault = ""
-        self.engine: Engine | None = None
+        self.engine: Backend | None = None
         self._publisher = node.create_publisher(DiagnosticArray, "/diagnostics", 10)
         # Health is reported in real time, also while a simulation stands still.
         steady = Clock(clock_type=ClockType.STEADY_TIME)

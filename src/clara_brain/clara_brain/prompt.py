@@ -9,13 +9,14 @@ every control token of the model's vocabulary, so it can never open or close a t
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from clara_brain.chat_template import ChatTemplate, Message
 from clara_brain.errors import ContextOverflow
 from clara_brain.llama_runtime import LlamaRuntime
 
-_LEAST_REPLY = 16
+LEAST_REPLY = 16
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,28 @@ class RawPrompt:
     text: str
 
 
+def turns_to_drop(count: Callable[[int], int], turns: int, n_ctx: int, max_tokens: int) -> int:
+    """Return how many of the oldest turns must go for prompt and reply to fit into the context.
+
+    `count` tells the tokens of the prompt with so many turns dropped. With all of them dropped it
+    may still not fit.
+    """
+    reserve = min(max_tokens, n_ctx // 4)
+    if count(0) + reserve <= n_ctx:
+        return 0
+    # Some room is won beyond the need, so that the next turns still find the same beginning in the
+    # cache.
+    room = n_ctx - reserve - n_ctx // 8
+    low, high = 1, turns
+    while low < high:
+        middle = (low + high) // 2
+        if count(middle) <= room:
+            high = middle
+        else:
+            low = middle + 1
+    return min(low, turns)
+
+
 class PromptBuilder:
     """Turns prompts into tokens for one model."""
 
@@ -74,27 +97,19 @@ class PromptBuilder:
             tokens = self._runtime.tokenize(self.neutralise(prompt.text), add_special=True)
             self._check(len(tokens), max_tokens)
             return tokens, 0
-        reserve = min(max_tokens, n_ctx // 4)
-        tokens = self._chat(prompt, 0)
-        if len(tokens) + reserve <= n_ctx:
-            return tokens, 0
-        # Some room is won beyond the need, so that the next turns still find the same beginning in
-        # the cache.
-        room = n_ctx - reserve - n_ctx // 8
-        low, high = 1, len(prompt.history)
-        while low < high:
-            middle = (low + high) // 2
-            if len(self._chat(prompt, middle)) <= room:
-                high = middle
-            else:
-                low = middle + 1
-        dropped = min(low, len(prompt.history))
-        tokens = self._chat(prompt, dropped)
+        counted: dict[int, list[int]] = {}
+
+        def count(dropped: int) -> int:
+            counted[dropped] = self._chat(prompt, dropped)
+            return len(counted[dropped])
+
+        dropped = turns_to_drop(count, len(prompt.history), n_ctx, max_tokens)
+        tokens = counted.get(dropped) or self._chat(prompt, dropped)
         self._check(len(tokens), max_tokens)
         return tokens, dropped
 
     def _check(self, count: int, max_tokens: int) -> None:
-        least = min(max_tokens, _LEAST_REPLY)
+        least = min(max_tokens, LEAST_REPLY)
         if count + least > self._runtime.n_ctx:
             raise ContextOverflow(
                 f"persona and text have {count} tokens, but the context has {self._runtime.n_ctx},"

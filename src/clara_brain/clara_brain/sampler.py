@@ -27,7 +27,8 @@ _PENALTY_WINDOW = 64
 class SamplerSettings:
     """How tokens are chosen; the fields are those of Sampling.msg, all of them set.
 
-    `logit_bias` are pairs of a token and what is added to its logit; -inf rules it out.
+    `logit_bias` are pairs of a token and what is added to its logit; -inf rules it out. Where the
+    grammar is that of a JSON schema, `json_schema` is it.
     """
 
     temperature: float
@@ -40,6 +41,7 @@ class SamplerSettings:
     presence_penalty: float = 0.0
     frequency_penalty: float = 0.0
     logit_bias: tuple[tuple[int, float], ...] = ()
+    json_schema: str = ""
 
 
 class Sampler:

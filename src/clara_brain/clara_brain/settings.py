@@ -11,6 +11,7 @@ from pathlib import Path
 # Types of the KV cache by name, with ggml's numbers.
 KV_TYPES = {"f32": 0, "f16": 1, "q8_0": 8, "q4_0": 2}
 FLASH_ATTENTION = ("auto", "on", "off")
+BACKENDS = ("llama_cpp", "openai")
 
 
 @dataclass(frozen=True)
@@ -57,9 +58,24 @@ class SamplingSettings:
 
 
 @dataclass(frozen=True)
+class ServerSettings:
+    """The server of the backend `openai`, and how long it may be silent, in seconds.
+
+    Its API key is in the file `server_key_file` or in the environment, never a setting itself. An
+    empty `server_model` means the only one that the server has.
+    """
+
+    server_url: str = "http://127.0.0.1:8080"
+    server_model: str = ""
+    server_key_file: str = ""
+    server_timeout_s: float = 60.0
+
+
+@dataclass(frozen=True)
 class BrainSettings:
     """Everything else. Times in seconds; empty paths mean what ships with the packages."""
 
+    backend: str = "llama_cpp"
     model: str = ""
     spec: str = ""
     skills: str = ""
@@ -80,6 +96,7 @@ class BrainSettings:
     max_turns: int = 64
     autostart: bool = False
     engine: EngineSettings = field(default_factory=EngineSettings)
+    server: ServerSettings = field(default_factory=ServerSettings)
     sampling: SamplingSettings = field(default_factory=SamplingSettings)
 
 

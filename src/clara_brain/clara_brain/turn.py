@@ -13,8 +13,8 @@ from collections.abc import Awaitable, Callable, Generator
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
+from clara_brain.backend import Backend, Request, Ticket
 from clara_brain.decoding import Completion, Stop
-from clara_brain.engine import Engine, Request, Ticket
 from clara_brain.errors import BrainError, SchemaMismatch, ShuttingDown
 from clara_brain.grounding import MemoryPolicy, Recollection, asks_memory, cue, ground
 from clara_brain.kv_cache import AdapterScales
@@ -86,7 +86,7 @@ class Turn:
 
     def __init__(
         self,
-        engine: Engine,
+        engine: Backend,
         sessions: Sessions,
         skills: tuple[Skill, ...],
         gate: SkillGate,

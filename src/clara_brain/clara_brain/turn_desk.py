@@ -16,8 +16,8 @@ from rclpy.node import Node
 
 from clara_brain import conversions, parameters
 from clara_brain.adapters import Adapters, PersonalityBy
+from clara_brain.backend import Backend
 from clara_brain.decoding import Stop
-from clara_brain.engine import Engine
 from clara_brain.errors import BrainError, QueueFull
 from clara_brain.grounding import Recollection
 from clara_brain.memory_client import MemoryClient
@@ -45,7 +45,7 @@ class TurnDesk:
         self._gate = SkillGate()
         self._memory = MemoryClient(node, group)
         self._turns: list[Turn] = []
-        self._engine: Engine | None = None
+        self._engine: Backend | None = None
         self._sessions: Sessions | None = None
         self._skills: tuple[Skill, ...] = ()
         self._adapters: Adapters | None = None
@@ -53,7 +53,7 @@ class TurnDesk:
         self.last_error = ""
 
     def open(
-        self, engine: Engine, sessions: Sessions, skills: tuple[Skill, ...], adapters: Adapters
+        self, engine: Backend, sessions: Sessions, skills: tuple[Skill, ...], adapters: Adapters
     ) -> None:
         """Take turns from now on."""
         self._engine, self._sessions, self._skills = engine, sessions, skills

@@ -172,10 +172,10 @@ def test_a_bad_json_schema_is_an_invalid_request(schema):
 
 def test_a_bias_rules_a_token_out_and_another_in(engine):
     plain = ask(engine, n=4).text
-    first = engine.tokenize(plain)[0]
+    first = engine.tokenize(plain).result()[0]
     banned = replace(GREEDY, logit_bias=((first, float("-inf")),))
     assert ask(engine, sampling=banned, n=4).text != plain
-    wanted = engine.tokenize(" moon")[0]
+    wanted = engine.tokenize(" moon").result()[0]
     forced = replace(GREEDY, logit_bias=((wanted, 1000.0),))
     assert ask(engine, sampling=forced, n=3).text == " moon moon moon"
     foreign = replace(GREEDY, logit_bias=((10**7, 1.0),))
@@ -183,7 +183,7 @@ def test_a_bias_rules_a_token_out_and_another_in(engine):
 
 
 def test_a_frequency_penalty_breaks_a_repetition(engine):
-    wanted = engine.tokenize(" moon")[0]
+    wanted = engine.tokenize(" moon").result()[0]
     forced = replace(GREEDY, logit_bias=((wanted, 18.0),), frequency_penalty=2.0)
     free = replace(forced, frequency_penalty=0.0)
     texts = [ask(engine, sampling=each, n=12).text for each in (forced, free)]

@@ -1,0 +1,132 @@
+# Copyright 2026 The Clara Authors
+# SPDX-License-Identifier: Apache-2.0
+"""What the rest of the brain asks of a model, wherever that runs.
+
+There are two backends: `engine` has the model in this process, `openai_backend` reaches one on a
+server. A request is accepted or refused at once and answered exactly once, from another thread.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from clara_brain.decoding import Completion, Stop
+from clara_brain.kv_cache import AdapterScales
+from clara_brain.lora import LoadedAdapter
+from clara_brain.model_info import ModelInfo
+from clara_brain.prompt import ChatPrompt, RawPrompt
+from clara_brain.sampler import SamplerSettings
+
+
+@dataclass(frozen=True)
+class Request:
+    """One completion. `deadline` is a time of time.monotonic(), or None.
+
+    `adapters` are in force for this completion alone, whatever is set meanwhile.
+    """
+
+    prompt: ChatPrompt | RawPrompt
+    sampling: SamplerSettings
+    max_tokens: int
+    stop: tuple[str, ...] = ()
+    deadline: float | None = None
+    adapters: AdapterScales = ()
+
+
+OnToken = Callable[[str], None]
+OnDone = Callable[[Completion], None]
+
+
+class Ticket:
+    """A request on its way; `cancel` ends it at the next token at the latest."""
+
+    def __init__(
+        self,
+        request: Request,
+        on_token: OnToken,
+        on_done: OnDone,
+        end: Callable[[Ticket, Stop], None],
+    ) -> None:
+        self.request = request
+        self.on_token = on_token
+        self.on_done = on_done
+        self.accepted = time.monotonic()
+        self.ending: Stop = Stop.NONE
+        self.timer: threading.Timer | None = None
+        self._end = end
+
+    def cancel(self, how: Stop = Stop.CANCELED) -> None:
+        """End the request.
+
+        Nothing happens when it has ended already. Stop.ERROR means a shutdown.
+        """
+        self._end(self, how)
+
+
+@dataclass
+class Figures:
+    """Figures for health reports. `restored_sequences` were found on disk at the start."""
+
+    queued: int = 0
+    running: int = 0
+    completions: int = 0
+    last_tokens_per_second: float = 0.0
+    restored_sequences: int = 0
+    last_error: str = ""
+
+
+class Backend(Protocol):
+    """A model that answers requests. `n_ctx` is what one conversation may have, in tokens.
+
+    `capacity` requests at most are under way or waiting. Futures are resolved on a thread of the
+    backend.
+    """
+
+    n_ctx: int
+    capacity: int
+
+    @property
+    def description(self) -> str:
+        """Say in a line which model it is and where."""
+
+    def submit(self, request: Request, on_token: OnToken, on_done: OnDone) -> Ticket:
+        """Queue a request. Raises QueueFull and ShuttingDown at once."""
+
+    def neutralise(self, text: str) -> str:
+        """Replace every control token of the model in a text by a space. From any thread."""
+
+    def tokenize(self, text: str) -> Future[list[int]]:
+        """Tokens of a text, in which control tokens are no such."""
+
+    def count_tokens(self, text: str) -> int:
+        """Tokens of a text, as near as can be told at once. From any thread."""
+
+    def embed(self, text: str) -> Future[list[float]]:
+        """Embed a text as a vector of length 1."""
+
+    def load_adapter(self, name: str, path: str | Path) -> Future[LoadedAdapter]:
+        """Load a LoRA adapter. The future raises AdapterError."""
+
+    def unload_adapter(self, name: str) -> Future[None]:
+        """Free an adapter. The future raises AdapterError."""
+
+    def adapters(self) -> Future[tuple[LoadedAdapter, ...]]:
+        """List the adapters, by name."""
+
+    def refuse_grammar(self) -> str:
+        """Say why a grammar cannot be held to; empty when it can."""
+
+    def figures(self) -> Figures:
+        """Health figures as they stand."""
+
+    def model_info(self) -> ModelInfo:
+        """Lineage of the model; may take seconds. Raises ModelError."""
+
+    def close(self) -> None:
+        """Refuse new work, end what runs and waits, free everything. May be called twice."""
