@@ -77,6 +77,11 @@ class Process:
             self.lines.append(line.rstrip("\n"))
 
     @property
+    def pid(self) -> int:
+        """The process id of the command."""
+        return self._process.pid
+
+    @property
     def output(self) -> str:
         """Everything printed so far."""
         return "\n".join(self.lines)
