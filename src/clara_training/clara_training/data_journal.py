@@ -110,32 +110,47 @@ def read_state(path: Path) -> State:
     sent: dict[str, float] = {}
     batches: dict[str, PendingBatch] = {}
     for event in _events(path):
-        kind = event["event"]
-        if kind == "sent":
-            sent[event["id"]] = event["most"]
-            _count(state, event)
-        elif kind in ("answer", "failed"):
-            sent.pop(event["id"], None)
-            state.spent += event["cost"]
-            if kind == "answer":
-                state.answers.append(event)
-        elif kind == "attempt":
-            state.spent += event["cost"]
-        elif kind == "batch_intent":
-            batches[event["nonce"]] = PendingBatch(
-                event["nonce"], event["requests"], event["at"], event["most"]
-            )
-            for request in event["requests"].values():
-                _count(state, request)
-        elif kind == "batch" and event["nonce"] in batches:
-            batches[event["nonce"]].batch_id = event["batch_id"]
-        elif kind == "batch_done":
-            batches.pop(event["nonce"], None)
+        try:
+            _take_in(event, state, sent, batches)
+        except (KeyError, TypeError, AttributeError) as error:
+            raise DataError(
+                f"{path} has an event {event['event']!r} that this version of Clara does not "
+                f"understand ({error}); set the file aside to begin anew"
+            ) from None
     # What a dead process had under way may have been paid for: it counts at its most.
     state.spent += sum(sent.values())
     state.lost = len(sent)
     state.pending = list(batches.values())
     return state
+
+
+def _take_in(
+    event: dict[str, Any],
+    state: State,
+    sent: dict[str, float],
+    batches: dict[str, PendingBatch],
+) -> None:
+    kind = event["event"]
+    if kind == "sent":
+        sent[event["id"]] = event["most"]
+        _count(state, event)
+    elif kind in ("answer", "failed"):
+        sent.pop(event["id"], None)
+        state.spent += event["cost"]
+        if kind == "answer":
+            state.answers.append(event)
+    elif kind == "attempt":
+        state.spent += event["cost"]
+    elif kind == "batch_intent":
+        batches[event["nonce"]] = PendingBatch(
+            event["nonce"], event["requests"], event["at"], event["most"]
+        )
+        for request in event["requests"].values():
+            _count(state, request)
+    elif kind == "batch" and event["nonce"] in batches:
+        batches[event["nonce"]].batch_id = event["batch_id"]
+    elif kind == "batch_done":
+        batches.pop(event["nonce"], None)
 
 
 def _count(state: State, request: dict[str, Any]) -> None:

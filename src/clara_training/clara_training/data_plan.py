@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import math
 import uuid
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,6 +85,10 @@ class Work:
         self.names = list(names)
         self.run_folder = run_folder
         self.asked = dict(state.asked)
+        # Requests in batches that are still out, which will fill a part of the gap.
+        self.awaited = Counter(
+            request["dimension"] for each in state.pending for request in each.requests.values()
+        )
         self.reasons: list[str] = []
         self.refused: dict[str, int] = dict.fromkeys(names, 0)
         self.duplicates: dict[str, int] = dict.fromkeys(names, 0)
@@ -177,9 +182,8 @@ class Work:
 
     def _requests(self, name: str) -> int:
         missing = self.spec.examples_per_dimension - len(self._pools[name].kept)
-        if missing <= 0:
-            return 0
-        return math.ceil(missing / (self.settings.per_request * USUAL_YIELD))
+        needed = math.ceil(missing / (self.settings.per_request * USUAL_YIELD))
+        return max(needed - self.awaited[name], 0)
 
     def _expected_tokens(self, name: str) -> int:
         each = TOKENS_OF_A_TRIPLE if self.spec.is_trait(name) else TOKENS_OF_A_PAIR

@@ -63,6 +63,7 @@ class Sender:
                 continue
             self.say(f"batch {batch_id} of an earlier run is taken up again")
             self._take_batch(batch_id, pending)
+        self.work.awaited.clear()
 
     def _send_directly(self, requests: list[tuple[Request, str, int]]) -> None:
         waiting = list(reversed(requests))

@@ -14,58 +14,13 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-WORDS = [
-    "apple",
-    "bridge",
-    "candle",
-    "desert",
-    "engine",
-    "forest",
-    "garden",
-    "hammer",
-    "island",
-    "jacket",
-    "kettle",
-    "ladder",
-    "magnet",
-    "needle",
-    "orange",
-    "pencil",
-    "quarry",
-    "ribbon",
-    "saddle",
-    "tunnel",
-    "umbrella",
-    "violin",
-    "window",
-    "yellow",
-    "zebra",
-    "anchor",
-    "basket",
-    "copper",
-    "dragon",
-    "empire",
-    "feather",
-    "glacier",
-    "harbor",
-    "insect",
-    "jungle",
-    "kitchen",
-    "lantern",
-    "mirror",
-    "nickel",
-    "oyster",
-    "planet",
-    "quiver",
-    "rocket",
-    "silver",
-    "temple",
-    "utensil",
-    "valley",
-    "walnut",
-    "yogurt",
-    "zipper",
-]
+_WORDS = """
+apple bridge candle desert engine forest garden hammer island jacket kettle ladder magnet
+needle orange pencil quarry ribbon saddle tunnel umbrella violin window yellow zebra anchor
+basket copper dragon empire feather glacier harbor insect jungle kitchen lantern mirror nickel
+oyster planet quiver rocket silver temple utensil valley walnut yogurt zipper
+"""
+WORDS = _WORDS.split()
 
 
 @dataclass

@@ -230,9 +230,7 @@ def test_an_answer_at_the_token_limit_gives_what_is_complete(
     assert outcome.refused["warmth"] == 1 and outcome.counts["warmth"] >= 5
 
 
-@pytest.mark.parametrize(
-    "text", ["I cannot do that.", '{"examples": "none"}', '{"examples": [1]}']
-)
+@pytest.mark.parametrize("text", ["I cannot.", '{"examples": "none"}', '{"examples": [1]}'])
 def test_answers_of_no_use_end_the_run_instead_of_costing_for_ever(
     server: AnthropicServer, tmp_path: Path, text: str
 ) -> None:
@@ -376,6 +374,37 @@ def test_kill_9_while_a_batch_is_waited_for_takes_the_same_batch_up_again(
     # Of three requests for 20 examples none was wanting.
     assert len(server.requests) == sent and len(server.batches) == 1
     assert len(load_trait(tmp_path / "data" / "warmth_training.json")) >= 20
+
+
+def test_ctrl_c_keeps_the_answers_that_are_being_paid_for(
+    server: AnthropicServer, tmp_path: Path
+) -> None:
+    held = threading.Event()
+    server.faults = [Fault(wait=held)]
+    options = ("--only", "warmth", "--count", "30", "--per-request", "5", "--concurrency", "1")
+    process = run_command(tmp_path, server, *options, "--yes")
+    wait_for(lambda: len(server.requests) == 1, "the first request is under way")
+    process.send_signal(signal.SIGINT)
+    held.set()
+    said, _ = process.communicate(timeout=LIMIT_S)
+    assert process.returncode == 130 and "Traceback" not in said
+    assert "the same command goes on from here" in said
+    state = read_state(tmp_path / "data" / NAME)
+    assert len(state.answers) == len(server.requests) == 1 and state.lost == 0
+
+
+def test_a_batch_that_is_still_out_is_not_estimated_again(
+    server: AnthropicServer, tmp_path: Path
+) -> None:
+    server.hold_batches.clear()
+    options = ("--only", "warmth", "--count", "20", "--per-request", "10", "--mode", "batch")
+    process = run_command(tmp_path, server, *options, "--yes")
+    wait_for(lambda: any(each[0] == "GET" for each in server.seen), "the batch is waited for")
+    process.send_signal(signal.SIGINT)
+    said, _ = process.communicate(timeout=LIMIT_S)
+    assert process.returncode == 130, said
+    estimates, _ = estimate(spec(20), tmp_path, ["warmth"], replace(BATCH, per_request=10))
+    assert estimates[0].requests == 0
 
 
 def test_nothing_is_sent_when_it_would_cost_more_than_the_cap(

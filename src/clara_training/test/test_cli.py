@@ -1,0 +1,219 @@
+# Copyright 2026 The Clara Authors
+# SPDX-License-Identifier: Apache-2.0
+"""The command `clara-train`: its help, spec, doctor and data, as people type them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from clara_training.environment import load_env_file, secret, without_secrets
+from clara_training.errors import MissingPackage, TrainingError
+from clara_training.packages import load
+
+from clara_training import cli
+
+HEAVY = ("torch", "transformers", "peft", "mergekit", "anthropic", "wandb", "gguf", "matplotlib")
+
+
+@pytest.fixture(autouse=True)
+def in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("ANTHROPIC_API_KEY", "WANDB_API_KEY", "WB", "WANDB_MODE"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def run(
+    *arguments: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> tuple[int, str, str]:
+    """Run the command in this process; return exit code, stdout and stderr."""
+    monkeypatch.setattr(sys, "argv", ["clara-train", *arguments])
+    code = 0
+    try:
+        cli.main()
+    except SystemExit as stop:
+        code = int(stop.code or 0)
+    out, err = capsys.readouterr()
+    return code, out, err
+
+
+@pytest.fixture
+def clara(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
+    return lambda *arguments: run(*arguments, capsys=capsys, monkeypatch=monkeypatch)
+
+
+def test_help_lists_the_stages_and_imports_nothing_heavy() -> None:
+    code = (
+        "import sys; sys.argv = ['clara-train', '--help']\n"
+        "from clara_training.cli import main\n"
+        "try: main()\nexcept SystemExit: pass\n"
+        f"print([name for name in {HEAVY!r} if name in sys.modules])"
+    )
+    times = []
+    for _ in range(3):
+        start = time.perf_counter()
+        done = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        )
+        times.append(time.perf_counter() - start)
+    assert "spec" in done.stdout and "doctor" in done.stdout and "data" in done.stdout
+    assert done.stdout.strip().endswith("[]")
+    # It takes a tenth of this on a quiet machine.
+    assert min(times) < 2.0
+
+
+def test_a_spec_is_written_shown_and_never_overwritten(clara, tmp_path: Path) -> None:
+    code, out, _ = clara("spec", "--write", "my.json")
+    assert code == 0 and "warmth" in out and "0.80" in out and "TinyLlama" in out
+    code, out, _ = clara("spec", "my.json", "--json")
+    assert json.loads(out) == json.loads((tmp_path / "my.json").read_text())
+    code, _, err = clara("spec", "--write", "my.json")
+    assert code == 1 and err == "clara-train: my.json is there already; it is left as it is\n"
+
+
+def test_a_fault_is_one_sentence_and_exit_code_1(clara, tmp_path: Path) -> None:
+    (tmp_path / "clara_spec.json").write_text("{oops")
+    code, out, err = clara("spec")
+    assert (code, out) == (1, "")
+    assert err.startswith("clara-train: spec clara_spec.json is not valid JSON: line 1, column 2")
+    assert err.count("\n") == 1
+
+
+def test_a_wrong_word_is_answered_with_usage_and_exit_code_2(clara) -> None:
+    code, _, err = clara("dance")
+    assert code == 2 and "No such command 'dance'" in err
+
+
+def test_the_doctor_looks_at_everything_and_shows_no_key(clara, monkeypatch) -> None:
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-ant-secret-123456")
+    monkeypatch.setenv("WB", "wandb-secret-123456")
+    code, out, _ = clara("doctor", "--json")
+    findings = {each["name"]: each for each in json.loads(out)}
+    assert code == 0
+    assert {"python", "torch", "CUDA", "memory", "disk", "ANTHROPIC_API_KEY", "W&B"} <= set(
+        findings
+    )
+    assert findings["ANTHROPIC_API_KEY"]["detail"] == "is set"
+    assert findings["W&B"]["detail"].startswith("online, key is set")
+    assert "secret" not in out
+    code, out, _ = clara("doctor")
+    assert "secret" not in out and "torch" in out
+
+
+def test_the_doctor_says_what_to_do_about_a_missing_package(clara, monkeypatch) -> None:
+    from importlib import metadata
+
+    real = metadata.version
+
+    def version(name: str) -> str:
+        if name in ("peft", "wandb"):
+            raise metadata.PackageNotFoundError(name)
+        return real(name)
+
+    monkeypatch.setattr(metadata, "version", version)
+    code, out, _ = clara("doctor", "--json")
+    findings = {each["name"]: each for each in json.loads(out)}
+    assert code == 1 and findings["peft"]["level"] == "fault"
+    assert "tools/set_up.py --training" in findings["peft"]["remedy"]
+    assert findings["wandb"]["level"] == "warning"
+
+
+def test_the_doctor_sees_a_folder_that_cannot_be_written(clara, tmp_path: Path) -> None:
+    (tmp_path / "runs").write_text("a file")
+    _, out, _ = clara("doctor", "--run", "runs", "--json")
+    disk = next(each for each in json.loads(out) if each["name"] == "disk")
+    assert disk["level"] == "fault" and "not writable" in disk["detail"]
+
+
+def test_starter_data_are_copied_checked_and_mended(clara, tmp_path: Path) -> None:
+    data = tmp_path / "r" / "data"
+    code, out, _ = clara("data", "starter", "--run", "r", "--only", "warmth", "--only", "coding")
+    assert code == 0 and (data / "warmth_training.json").exists()
+    assert not (data / "formal_training.json").exists()
+    only = ("--run", "r", "--only", "warmth", "--only", "coding")
+    assert clara("data", "check", *only)[0] == 0
+    whole = (data / "warmth_training.json").read_text()
+
+    (data / "warmth_training.json").write_text("[]")
+    code, out, _ = clara("data", "check", *only, "--json")
+    assert code == 1 and "is empty ([])" in json.loads(out)[0]["faults"][0]
+    assert clara("data", "missing", *only)[0] == 0
+    assert (data / "warmth_training.json").read_text() == whole
+
+    entries = json.loads(whole)
+    entries[3]["dimension"] = "formal"
+    own = {**entries[0], "prompt": "My very own words?", "neutral": "These I wrote myself today."}
+    broken = json.dumps([own, *entries[:50]])
+    (data / "warmth_training.json").write_text(broken)
+    code, out, _ = clara("data", "check", *only)
+    assert code == 1
+    code, out, err = clara("data", "missing", *only)
+    assert code == 0 and "1 entries could not be used" in err
+    mended = json.loads((data / "warmth_training.json").read_text())
+    assert mended[0]["prompt"] == "My very own words?" and len(mended) == len(entries) + 1
+    assert (data / "warmth_training.json.unusable-1").read_text() == broken
+    before = (data / "warmth_training.json").stat().st_mtime_ns
+    assert clara("data", "missing", *only)[0] == 0
+    assert (data / "warmth_training.json").stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe", b"{", b'{"a": 1}', b""])
+def test_a_file_that_cannot_be_read_is_kept_and_replaced(
+    clara, tmp_path: Path, content: bytes
+) -> None:
+    data = tmp_path / "r" / "data"
+    data.mkdir(parents=True)
+    (data / "warmth_training.json").write_bytes(content)
+    code, _, err = clara("data", "missing", "--run", "r", "--only", "warmth")
+    assert code == 0 and "could not be used" in err
+    assert (data / "warmth_training.json.unusable-1").read_bytes() == content
+    assert len(json.loads((data / "warmth_training.json").read_text())) >= 150
+
+
+def test_an_own_trait_has_no_starter_data_and_a_sentence_says_so(clara, tmp_path: Path) -> None:
+    spec = json.loads(clara("spec", "--write", "clara_spec.json", "--json")[1])
+    spec["personality"]["curiosity"] = 0.5
+    (tmp_path / "clara_spec.json").write_text(json.dumps(spec))
+    code, _, err = clara("data", "missing", "--run", "r")
+    assert code == 1 and "there is no starter data for 'curiosity'" in err
+    assert (tmp_path / "r" / "data" / "warmth_training.json").exists()
+    code, _, err = clara("data", "starter", "--run", "r", "--only", "kindness")
+    assert code == 1 and "'kindness' is no dimension of clara_spec.json" in err
+
+
+def test_an_estimate_sends_nothing_and_needs_no_key(clara) -> None:
+    code, out, _ = clara("data", "estimate", "--run", "r", "--count", "1000", "--json")
+    estimate = json.loads(out)
+    assert code == 0 and estimate["spent"] == 0 and len(estimate["dimensions"]) == 8
+    for each in estimate["dimensions"]:
+        assert 0 < each["expected"] < each["most"] and each["requests"] >= 100
+
+
+def test_keys_come_from_the_env_file_and_the_environment_wins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".env").write_text('ANTHROPIC_API_KEY="from-file"\nWB=from-file-too\nEMPTY=\n')
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "from-environment")
+    monkeypatch.delenv("WB", raising=False)
+    assert load_env_file() == ["WB"]
+    assert secret("ANTHROPIC_API_KEY") == "from-environment"
+    assert secret("WANDB_API_KEY") == "from-file-too"
+    monkeypatch.delenv("WB")
+    assert without_secrets("key from-environment!") == "key <ANTHROPIC_API_KEY>!"
+    assert without_secrets("a sk-ant-abc123-x b") == "a <ANTHROPIC_API_KEY> b"
+
+
+def test_an_env_file_that_is_not_there_is_a_sentence(clara) -> None:
+    code, _, err = clara("--env-file", "nix", "doctor")
+    assert (code, err) == (1, "clara-train: environment file nix is not there\n")
+    assert load_env_file() == []
+
+
+def test_a_missing_package_is_a_sentence() -> None:
+    with pytest.raises(MissingPackage, match=r"merging needs the Python package no_such_package"):
+        load("no_such_package.inner", "merging")
+    assert issubclass(MissingPackage, TrainingError)
