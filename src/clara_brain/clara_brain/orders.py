@@ -99,11 +99,13 @@ _BEFORE_THE_VERB = frozenset(
 class Offer:
     """A skill that the sentence may ask for, and the spellings that it allows for each parameter.
 
-    A parameter that is not in `values` is free; one with no spelling takes its default.
+    A parameter that is not in `values` is free; one with no spelling takes its default. Those in
+    `named` were plainly said, so their default would be wrong.
     """
 
     skill: Skill
     values: dict[str, tuple[str, ...]]
+    named: frozenset[str] = frozenset()
 
 
 def is_plain_order(text: str) -> bool:
@@ -129,8 +131,24 @@ def offers(skills: Iterable[Skill], text: str) -> list[Offer]:
         if all(
             values.get(each.name, ("",)) or each.default is not None for each in skill.parameters
         ):
-            found.append(Offer(skill, values))
+            found.append(Offer(skill, values, _named(skill, values, text)))
     return found
+
+
+def _named(skill: Skill, values: dict[str, tuple[str, ...]], text: str) -> frozenset[str]:
+    """Return the parameters that the sentence names beyond doubt."""
+    said = [each for each in skill.parameters if values.get(each.name)]
+    numeric = [each for each in skill.parameters if each.type in ("number", "integer")]
+    return frozenset(
+        each.name
+        for each in said
+        if each.type == "choice"
+        or (
+            each in numeric
+            and sum(other.unit == each.unit for other in numeric) == 1
+            and (len(numeric) == 1 or spoken_numbers.with_unit(text, each.unit))
+        )
+    )
 
 
 def spellings(parameter: Parameter, text: str) -> tuple[str, ...]:

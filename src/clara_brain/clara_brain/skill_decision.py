@@ -135,7 +135,8 @@ def _validated(skills: Sequence[Skill], match: re.Match[str], said: str) -> Deci
     skill = next((each for each in skills if each.name == match[1]), None)
     if skill is None:
         raise SkillRefused(f"there is no skill named {match[1]!r}")
-    if not any(offer.skill is skill for offer in possible(skills, said)):
+    offer = next((each for each in possible(skills, said) if each.skill is skill), None)
+    if offer is None:
         raise SkillRefused(f"nothing that was said asks for {skill.name}")
     values: dict[str, Value] = {}
     for name, text in _arguments(match[2]):
@@ -150,6 +151,8 @@ def _validated(skills: Sequence[Skill], match: re.Match[str], said: str) -> Deci
             continue
         if parameter.default is None:
             raise SkillRefused(f"{skill.name} needs {parameter.name}")
+        if parameter.name in offer.named:
+            raise SkillRefused(f"{parameter.name} was said, but was left out")
         values[parameter.name] = parameter.default
     words = skill.in_words.format_map({name: _written(value) for name, value in values.items()})
     context = {name: value for name, value in values.items() if name != "object"}
@@ -225,8 +228,10 @@ def _read(parameter: Parameter, text: str) -> object:
 
 def _call_rule(offer: Offer) -> str:
     parts = [_quoted(offer.skill.name + "(")]
-    required = [each for each in offer.skill.parameters if each.default is None]
-    optional = [each for each in offer.skill.parameters if each.default is not None]
+    required = [
+        each for each in offer.skill.parameters if each.default is None or each.name in offer.named
+    ]
+    optional = [each for each in offer.skill.parameters if each not in required]
     comma = ""
     for parameter in required:
         parts.append(_quoted(f"{comma}{parameter.name}=") + " " + _value_rule(parameter, offer))

@@ -114,6 +114,11 @@ def spellings(text: str, unit: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(each.written for each in said))
 
 
+def with_unit(text: str, unit: str) -> bool:
+    """Whether a number with this very unit was said."""
+    return bool(unit) and any(each.unit == unit for each in numbers(text))
+
+
 def _read(tokens: list[_Token], at: int) -> tuple[str, int] | None:
     """Read the number that begins at a token; return it and the token behind it."""
     start = at
