@@ -194,12 +194,14 @@ def test_a_fault_that_does_not_pass_is_one_sentence(
 
 
 def test_of_a_cut_stream_what_is_complete_is_kept(server: AnthropicServer, tmp_path: Path) -> None:
-    server.faults = [Fault(cut_after=700)]
+    server.faults = [Fault(cut_after=1100)]
     outcome = generate(spec(10), tmp_path, ["warmth"], replace(DIRECT, concurrency=1), claude())
     first = read_state(tmp_path / "data" / NAME).answers[0]
     assert first["stop_reason"] == "cut" and first["usage"]["estimated"] is True
     assert first["usage"]["output_tokens"] >= 200
     assert outcome.counts["warmth"] >= 10
+    kept = load_trait(tmp_path / "data" / "warmth_training.json")
+    assert sum(f'"{each.prompt}"' in first["text"] for each in kept) >= 2
 
 
 def test_a_stream_that_is_cut_before_any_text_is_counted_and_tried_again(
@@ -224,10 +226,13 @@ def test_a_stream_of_nonsense_is_tried_again(
 def test_an_answer_at_the_token_limit_gives_what_is_complete(
     server: AnthropicServer, tmp_path: Path
 ) -> None:
-    whole = json.dumps({"examples": [server.example({"prompt": 0}) for _ in range(5)]})
+    made = [server.example({"prompt": 0}) for _ in range(5)]
+    whole = json.dumps({"examples": made})
     server.faults = [Fault(text=whole[:-30], stop_reason="max_tokens")]
     outcome = generate(spec(5), tmp_path, ["warmth"], replace(DIRECT, concurrency=1), claude())
     assert outcome.refused["warmth"] == 1 and outcome.counts["warmth"] >= 5
+    kept = [each.prompt for each in load_trait(tmp_path / "data" / "warmth_training.json")]
+    assert kept[:4] == [each["prompt"] for each in made[:4]] and made[4]["prompt"] not in kept
 
 
 @pytest.mark.parametrize("text", ["I cannot.", '{"examples": "none"}', '{"examples": [1]}'])
@@ -363,6 +368,7 @@ def test_kill_9_while_a_batch_is_waited_for_takes_the_same_batch_up_again(
     options = ("--only", "warmth", "--count", "20", "--per-request", "10", "--mode", "batch")
     first = run_command(tmp_path, server, *options, "--yes")
     wait_for(lambda: any(each[0] == "GET" for each in server.seen), "the batch is waited for")
+    assert '"batch_id": "msgbatch_0000"' in (tmp_path / "data" / NAME).read_text()
     os.kill(first.pid, signal.SIGKILL)
     first.communicate()
     server.hold_batches.set()
