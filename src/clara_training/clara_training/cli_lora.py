@@ -45,7 +45,7 @@ def command(
 ) -> None:
     """Train one LoRA adapter for each trait and domain; goes on where it stopped.
 
-    Several GPUs: torchrun --nproc-per-node N $(which clara-train) lora ...
+    Several GPUs: torchrun --nproc-per-node N -- $(which clara-train) lora ...
     """
     from clara_training.lora import LoraExecution, LoraSettings, train_adapters
     from clara_training.monitor import ClaraMonitor

@@ -89,11 +89,20 @@ def fit(
     per_epoch = math.ceil(len(lessons) / settings.step_examples)
     every = max(1, per_epoch // settings.evaluations)
 
+    room = str(budget)
+
+    def note_memory() -> None:
+        nonlocal room
+        if str(budget) != room:
+            room = str(budget)
+            report({"note": f"out of memory; smaller from here on: {room}"})
+
     def evaluate() -> None:
         if not held_out:
             return
         model.eval()
         part = summed_loss(model, ranks.share(held_out), layout, ranks.device, budget)
+        note_memory()
         nll, tokens = ranks.sum_numbers(*part)
         model.train()
         _judge(standing, nll / tokens, parameters, settings)
@@ -116,6 +125,7 @@ def fit(
             group["lr"] = rate
         share = ranks.share(batch)
         nll = accumulate(model, share, layout, ranks.device, budget, objective) if share else 0.0
+        note_memory()
         ranks.sum_gradients(list(parameters.values()))
         norm = torch.nn.utils.clip_grad_norm_(parameters.values(), settings.max_gradient_norm)
         standing.last_loss = ranks.sum_numbers(nll)[0] / objective.tokens

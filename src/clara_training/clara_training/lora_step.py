@@ -11,7 +11,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -109,12 +109,28 @@ def accumulate(
 
     Raises LoraError when one example alone does not fit into memory.
     """
+
+    def backward(batch: Sequence[Lesson]) -> float:
+        if budget.recompute:
+            recompute_activations(model)
+        return _backward(model, batch, layout, device, objective)
+
+    return _within_memory(model, lessons, layout, device, budget, backward)
+
+
+def _within_memory(
+    model: Any,
+    lessons: Sequence[Lesson],
+    layout: Layout,
+    device: str,
+    budget: MemoryBudget,
+    work: Callable[[Sequence[Lesson]], float],
+) -> float:
+    """Do `work` for each micro-batch and return the sum; begin again, smaller, out of memory."""
     while True:
         batches = micro_batches(lessons, layout, budget)
         try:
-            if budget.recompute:
-                recompute_activations(model)
-            return sum(_backward(model, batch, layout, device, objective) for batch in batches)
+            return sum(map(work, batches))
         except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
             if not out_of_memory(error):
                 raise
@@ -146,13 +162,20 @@ def micro_batches(
 def summed_loss(
     model: Any, examples: Sequence[Encoded], layout: Layout, device: str, budget: MemoryBudget
 ) -> tuple[float, int]:
-    """Return the sum of NLL over the replies, and the number of their tokens."""
+    """Return the sum of NLL over the replies, and the number of their tokens.
+
+    Raises LoraError when one example alone does not fit into memory.
+    """
+
+    def forward(batch: Sequence[Lesson]) -> float:
+        wanted = [lesson.wanted for lesson in batch]
+        return float(token_losses(model, wanted, layout, device).nll.sum())
+
+    if not examples:  # of several processes, some may have none
+        return 0.0, 0
     lessons = [Lesson(example) for example in examples]
-    total = 0.0
     with torch.inference_mode():
-        for batch in micro_batches(lessons, layout, budget):
-            wanted = [lesson.wanted for lesson in batch]
-            total += float(token_losses(model, wanted, layout, device).nll.sum())
+        total = _within_memory(model, lessons, layout, device, budget, forward)
     return total, sum(example.reply_tokens for example in examples)
 
 

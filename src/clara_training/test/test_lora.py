@@ -1,0 +1,281 @@
+# Copyright 2026 The Clara Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Adapters trained on a tiny base: what comes out, and what goes wrong on the way."""
+
+import importlib.util
+import json
+import shutil
+
+import peft
+import pytest
+import tiny
+import torch
+from clara_training.base import load_tokenizer
+from clara_training.chat_encoding import encode_all
+from clara_training.errors import (
+    BaseModelError,
+    DataError,
+    LoraError,
+    MissingPackage,
+    SpecError,
+)
+from clara_training.examples import conversation, split
+from clara_training.lora import load_examples, train_adapters
+from clara_training.lora_loop import LoopSettings, step_lessons
+from clara_training.manifest import read_manifest
+from clara_training.packing import Layout, token_losses
+from lora_world import settings, world
+from safetensors.torch import load_file
+from transformers import AutoModelForCausalLM
+
+from clara_training import base as bases
+from clara_training import lora_step
+
+
+@pytest.fixture
+def place(tmp_path):
+    return world(tmp_path)
+
+
+def train(place, *dimensions, report=None, **changes):
+    run, spec = place
+    return train_adapters(
+        run, spec, settings(**changes), dimensions=dimensions or ("warmth",), report=report
+    )
+
+
+def weights(adapter):
+    return load_file(adapter.folder / "adapter_model.safetensors")
+
+
+def losses_of(records):
+    return {record["step"]: record["loss"] for _, record in records if "loss" in record}
+
+
+def held_out_loss(place, adapter):
+    """Load the adapter as anybody would, and judge it by padding alone."""
+    run, spec = place
+    base = bases.find_base(spec.base_model)
+    model = AutoModelForCausalLM.from_pretrained(base.folder)
+    if adapter:
+        model = peft.PeftModel.from_pretrained(model, adapter.folder)
+    _, held = split(load_examples(run, spec, "warmth")[0])
+    assert held
+    encoded = encode_all(load_tokenizer(base), [conversation(e) for e in held], 512)
+    with torch.inference_mode():
+        return float(token_losses(model.eval(), encoded, Layout.PADDED, "cpu").nll.mean())
+
+
+def test_an_adapter_learns_what_was_held_out_and_peft_loads_it(place):
+    records = []
+    (adapter,) = train(place, report=lambda name, record: records.append((name, record)))
+    assert adapter.metrics["held_out_loss_before"] == pytest.approx(
+        held_out_loss(place, None), rel=1e-4
+    )
+    assert adapter.metrics["held_out_loss"] == pytest.approx(
+        held_out_loss(place, adapter), rel=1e-4
+    )
+    assert adapter.metrics["held_out_loss"] < 0.5 * adapter.metrics["held_out_loss_before"]
+    assert {name for name, _ in records} == {"warmth"}
+    assert list(losses_of(records)) == list(range(1, adapter.metrics["steps"] + 1))
+    assert all(tensor.dtype is torch.float32 for tensor in weights(adapter).values())
+
+
+def test_the_manifest_says_what_an_adapter_was_made_from(place):
+    run, spec = place
+    (adapter,) = train(place, max_steps=2)
+    manifest = read_manifest(adapter.folder)
+    assert manifest["stage"] == "lora"
+    assert set(manifest["inputs"]) == {"data", "base"}
+    assert manifest["settings"]["base_model"] == spec.base_model
+    assert manifest["settings"]["rank"] == 4
+    assert manifest["metrics"]["steps"] == 2
+    assert "threads" not in json.dumps(manifest["settings"])
+    config = json.loads((adapter.folder / "adapter_config.json").read_text())
+    assert config["base_model_name_or_path"] == spec.base_model
+    assert not list((run / "checkpoints").glob("*"))
+
+
+def test_adapters_that_are_there_are_not_trained_again(place):
+    run, _ = place
+    first = train(place, "warmth", "medical", max_steps=2)
+    assert [adapter.was_there for adapter in first] == [False, False]
+    assert [adapter.was_there for adapter in train(place, "warmth", "medical", max_steps=2)] == [
+        True,
+        True,
+    ]
+    data = run / "data" / "warmth_training.json"
+    data.write_text(data.read_text().replace("Good morning!", "Hello!"))
+    again = train(place, "warmth", "medical", max_steps=2)
+    assert [adapter.was_there for adapter in again] == [False, True]
+    assert [adapter.was_there for adapter in train(place, "warmth", max_steps=3)] == [False]
+
+
+def test_one_adapter_leaves_no_trace_in_the_next(place):
+    _, together = train(place, "warmth", "medical", max_steps=3)
+    wanted = weights(together)
+    shutil.rmtree(together.folder)
+    (alone,) = train(place, "medical", max_steps=3)
+    for name, tensor in weights(alone).items():
+        assert torch.equal(tensor, wanted[name]), name
+
+
+@pytest.mark.parametrize("packing", [True, False])
+def test_out_of_memory_makes_micro_batches_smaller_and_changes_nothing_else(
+    place, monkeypatch, packing
+):
+    wanted, got = [], []
+    changes = {"max_steps": 4, "how": {"packing": packing}, "batch_size": 4}
+    (adapter,) = train(place, report=lambda _, r: wanted.append((_, r)), **changes)
+    reference = weights(adapter)
+    shutil.rmtree(adapter.folder)
+    real = lora_step.token_losses
+    sizes = []
+
+    def scarce(model, examples, layout, device):
+        tokens = sum(map(len, examples))
+        if tokens > 120:
+            raise torch.OutOfMemoryError(f"no room for {tokens} tokens")
+        sizes.append(tokens)
+        return real(model, examples, layout, device)
+
+    monkeypatch.setattr(lora_step, "token_losses", scarce)
+    (adapter,) = train(place, report=lambda _, r: got.append((_, r)), **changes)
+    assert losses_of(got) == pytest.approx(losses_of(wanted), rel=1e-4)
+    for name, tensor in weights(adapter).items():
+        torch.testing.assert_close(tensor, reference[name], rtol=1e-2, atol=2e-4)
+    assert max(sizes) <= 120
+    assert any("out of memory; smaller" in record.get("note", "") for _, record in got)
+
+
+def test_an_example_that_does_not_fit_alone_is_a_sentence(place, monkeypatch):
+    recomputed = []
+
+    def none(model, *_):
+        recomputed.append(getattr(model, "is_activation_checkpointing", False))
+        if model.training:
+            raise torch.OutOfMemoryError("no room")
+        return lora_step.TokenLosses(torch.ones(3), torch.zeros(3, dtype=torch.long))
+
+    monkeypatch.setattr(lora_step, "token_losses", none)
+    with pytest.raises(LoraError, match=r"an example of \d+ tokens alone does not fit .* of cpu"):
+        train(place)
+    assert recomputed[-1]  # it had tried that too
+
+
+def test_training_stops_when_held_out_examples_get_worse_and_keeps_the_best(place):
+    records = []
+    (adapter,) = train(
+        place,
+        epochs=30,
+        learning_rate=0.05,
+        examples=4,
+        report=lambda _, record: records.append(record),
+    )
+    curve = {r["step"]: r["held_out_loss"] for r in records if "held_out_loss" in r}
+    assert adapter.metrics["stopped_early"]
+    assert adapter.metrics["steps"] < 30
+    assert adapter.metrics["best_step"] == min(curve, key=curve.get)
+    assert adapter.metrics["held_out_loss"] == min(curve.values())
+    assert held_out_loss(place, adapter) == pytest.approx(min(curve.values()), rel=1e-3)
+
+
+def test_contrast_takes_the_low_reply_further_away(place):
+    run, spec = place
+
+    def low_loss(adapter):
+        base = bases.find_base(spec.base_model)
+        model = peft.PeftModel.from_pretrained(
+            AutoModelForCausalLM.from_pretrained(base.folder), adapter.folder
+        )
+        turns = [conversation(e, "low") for e in load_examples(run, spec, "warmth")[0][:8]]
+        encoded = encode_all(load_tokenizer(base), turns, 512)
+        with torch.inference_mode():
+            return float(token_losses(model.eval(), encoded, Layout.PADDED, "cpu").nll.mean())
+
+    plain = low_loss(train(place, max_steps=8)[0])
+    assert low_loss(train(place, max_steps=8, contrast=1.0)[0]) > plain + 0.1
+
+
+def test_every_example_is_seen_once_in_an_epoch_and_in_another_order_in_the_next():
+    loop = LoopSettings(step_examples=4, seed=5)
+    epochs = [
+        [n for step in range(e, e + 3) for n in step_lessons(range(11), step, loop)]
+        for e in (0, 3)
+    ]
+    assert sorted(epochs[0]) == sorted(epochs[1]) == list(range(11))
+    assert epochs[0] != epochs[1]
+
+
+def test_the_rate_warms_up_and_falls_to_zero():
+    loop = LoopSettings(learning_rate=1.0, warmup=0.1)
+    rates = [loop.rate(step, 40) for step in range(40)]
+    assert rates[:5] == [0.25, 0.5, 0.75, 1.0, 1.0]
+    assert rates[4:] == sorted(rates[4:], reverse=True)
+    assert 0 < rates[-1] < 0.01
+
+
+def test_a_loss_that_comes_apart_is_a_sentence(place):
+    with pytest.raises(LoraError, match="take a lower --learning-rate"):
+        train(place, learning_rate=1e30, dropout=0.0, patience=0)
+    assert not (place[0] / "adapters" / "warmth").exists()
+
+
+def test_four_bits_without_bitsandbytes_is_a_sentence(place):
+    if importlib.util.find_spec("bitsandbytes"):
+        (adapter,) = train(place, max_steps=2, four_bit=True)
+        assert adapter.metrics["steps"] == 2
+        return
+    with pytest.raises(MissingPackage, match=r"a base model in 4 bits needs .* bitsandbytes"):
+        train(place, four_bit=True)
+
+
+def test_bad_data_is_found_before_anything_is_trained(place):
+    run, _ = place
+    path = run / "data" / "medical_knowledge.json"
+    good = path.read_text()
+    for content, sentence in (
+        ("[]", "is empty"),
+        ("[{", "not valid JSON"),
+        (good.replace('"domain": "medical"', '"domain": "coding"'), "domain is 'coding'"),
+        (good.replace('"answer"', '"reply"', 1), "entry 1: answer is missing"),
+    ):
+        path.write_text(content)
+        with pytest.raises(DataError, match=sentence):
+            train(place, "warmth", "medical", max_steps=1)
+    assert not (run / "adapters").exists()
+    path.unlink()
+    with pytest.raises(DataError, match=r"medical_knowledge\.json is not there"):
+        train(place, "medical")
+    with pytest.raises(SpecError, match="'courage' is no dimension"):
+        train(place, "courage")
+
+
+def test_too_few_examples_are_a_sentence(place):
+    run, _ = place
+    path = run / "data" / "warmth_training.json"
+    path.write_text(json.dumps(json.loads(path.read_text())[:1]))
+    with pytest.raises(DataError, match=r"warmth has [01] examples to learn from"):
+        train(place)
+
+
+def test_a_base_without_chat_template_is_a_sentence(tmp_path):
+    tokens = tiny.tokenizer()
+    tokens.chat_template = None
+    with pytest.raises(BaseModelError, match="has no chat template"):
+        train(world(tmp_path, tokens=tokens))
+
+
+def test_a_damaged_base_is_a_sentence(place):
+    run, spec = place
+    base = bases.find_base(spec.base_model).folder
+    (base / "model.safetensors").write_bytes((base / "model.safetensors").read_bytes()[:1000])
+    with pytest.raises(BaseModelError, match=r"base .* cannot be loaded from .*base: "):
+        train(place)
+    (base / "config.json").write_text("{")
+    with pytest.raises(BaseModelError, match=r"config\.json cannot be read"):
+        train(place)
+    (base / "config.json").unlink()
+    with pytest.raises(BaseModelError, match=r"config\.json cannot be read"):
+        train(place)
+    assert not (run / "adapters").exists()
