@@ -20,7 +20,8 @@ from clara_brain.served_model import Kind, ServedModel
 _FIRST_GUESS = 1 / 3
 # Of a shorter prompt the chat template is too large a part to tell the length of others by it.
 _TELLING_CHARACTERS = 200
-_HIGHEST = 2.0
+# Some servers count only what they had not in their cache.
+_LOWEST, _HIGHEST = 0.2, 2.0
 # What a rate is multiplied by when a prompt turned out too long.
 RAISE = 1.5
 
@@ -34,7 +35,7 @@ class TokenRate:
     def learn(self, characters: int, tokens: int) -> None:
         """Take in what a server counted; 0 tokens tell nothing."""
         if tokens and characters >= _TELLING_CHARACTERS:
-            self.value = min(tokens / characters, _HIGHEST)
+            self.value = min(max(tokens / characters, _LOWEST), _HIGHEST)
 
     def count(self, text: str) -> int:
         """Return about how many tokens a text has."""
