@@ -15,7 +15,7 @@ setup(
         (f"share/{PACKAGE}", ["package.xml"]),
         ("bin", ["scripts/clara-train"]),
     ],
-    package_data={PACKAGE: ["py.typed", "starter/*.json"]},
+    package_data={PACKAGE: ["py.typed", "starter/*.json", "general_text.txt"]},
     install_requires=["setuptools", "click", "rich", "tqdm", "rapidfuzz"],
     zip_safe=False,
     maintainer="The Clara Authors",

@@ -150,6 +150,31 @@ class GgufScores:
             self._put(place, token, place, (0,), wanted=True)
         return self._decode(len(tokens))
 
+    def generate(self, prompt: Sequence[int], count: int) -> list[int]:
+        """Go on from a prompt with the likeliest tokens, `count` at most, up to the turn's end."""
+        self._clear()
+        for place, token in enumerate(prompt):
+            self._put(place, token, place, (0,), wanted=place == len(prompt) - 1)
+        at = len(prompt)
+        found: list[int] = []
+        logits = self._decode(len(prompt))
+        while len(found) < count:
+            token = int(logits[-1].argmax())
+            if self._cpp.llama_vocab_is_eog(self._vocab, token):
+                break
+            found.append(token)
+            if at == self.n_ctx or len(found) == count:
+                break
+            logits = self.step(token, at)
+            at += 1
+        return found
+
+    def step(self, token: int, position: int) -> NDArray[np.float32]:
+        """Read one more token after what was read last; its logits, (1, vocabulary)."""
+        self._outputs = 0
+        self._put(0, token, position, (0,), wanted=True)
+        return self._decode(1)
+
     def log_probabilities(
         self, prompt: Sequence[int], replies: Sequence[Sequence[int]]
     ) -> list[float]:

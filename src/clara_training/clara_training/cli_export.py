@@ -1,0 +1,64 @@
+# Copyright 2026 The Clara Authors
+# SPDX-License-Identifier: Apache-2.0
+"""`clara-train export`: the merged model and the adapters of a run, as GGUF."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from clara_training.cli_data import find_spec, of_a_run
+
+
+@click.command()
+@of_a_run
+@click.option("--base", default="", help="Base model, when it was another than the spec's.")
+@click.option(
+    "--quantization",
+    type=click.Choice(["auto", "F16", "Q8_0", "Q4_K_M"]),
+    default="auto",
+    show_default=True,
+    help="Of clara.gguf and base.gguf; auto: Q4_K_M, or Q8_0 for rows that Q4_K does not fit.",
+)
+@click.option("--no-imatrix", is_flag=True, help="Quantise without an importance matrix.")
+@click.option("--collapsed", is_flag=True, help="Also all adapters in one, collapsed.gguf.")
+@click.option("--threads", type=click.IntRange(1), help="Default: idle cores.")
+@click.option(
+    "--model",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Only write this transformers folder as GGUF, f16, to --output.",
+)
+@click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="With --model.")
+def command(
+    spec_path: Path | None,
+    run_folder: Path,
+    only: tuple[str, ...],
+    base: str,
+    quantization: str,
+    no_imatrix: bool,
+    collapsed: bool,
+    threads: int | None,
+    model: Path | None,
+    output: Path | None,
+) -> None:
+    """Write the merged model and the adapters as GGUF, with a Modelfile and a manifest."""
+    if (model is None) != (output is None):
+        raise click.UsageError("--model and --output go together")
+    if model is not None and output is not None:
+        from clara_training.export_gguf import write_model
+
+        parameters = write_model(model, output)
+        click.echo(f"{output}: {parameters:,} parameters, {output.stat().st_size / 1e6:.1f} MB")
+        return
+    from clara_training.export import ExportSettings, export_run
+
+    products = export_run(
+        run_folder,
+        find_spec(spec_path),
+        ExportSettings(quantization, not no_imatrix, collapsed, threads or 0),
+        base=base,
+        dimensions=only,
+        tell=click.echo,
+    )
+    click.echo(f"serve it: ros2 launch clara_brain clara.launch.py model:={products['model']}")
