@@ -16,18 +16,31 @@ from typing import Any
 
 import click
 from rich.console import Console
+from rich.live import Live
+from rich.markdown import Markdown
 
 from clara_brain import cli_text
+from clara_brain.cli_options import parse_setting
 from clara_brain.errors import ClientError
 from clara_brain.ros_client import RosClient, error_name
 from clara_interfaces.action import Chat
 from clara_interfaces.msg import Sampling
-from clara_interfaces.srv import GetPersonality, ResetSession
+from clara_interfaces.srv import (
+    GetPersonality,
+    GetSession,
+    ListSkills,
+    ResetSession,
+    SetPersonality,
+)
 
-HELP = """/reset    forget what was said in this conversation
-/persona  show the sliders of the personality
-/quit     leave, as Ctrl-D does
-/help     show this"""
+COMMANDS = {
+    "/reset": "forget what was said in this conversation",
+    "/history": "show what was said in this conversation",
+    "/persona": "show the sliders of the personality, or move some: /persona warmth=0.2",
+    "/skills": "list what Clara may do with the robot",
+    "/quit": "leave, as Ctrl-D does",
+    "/help": "show this",
+}
 
 _POLICIES = {
     None: Chat.Goal.DEFAULT,
@@ -58,20 +71,17 @@ def goal(
     )
 
 
-def take_turn(client: RosClient, asked: Any, verbose: bool) -> Any:
-    """Take a turn, print the reply as it comes and the footer after it; returns the result."""
-    last = ""
+def take_turn(client: RosClient, asked: Any, verbose: bool, markdown: bool | None = None) -> Any:
+    """Take a turn, print the reply as it comes and the footer after it; returns the result.
 
-    def show(delta: str) -> None:
-        nonlocal last
-        last = delta
-        click.echo(cli_text.printable(delta), nl=False)
-
+    Its Markdown is rendered when `markdown` says so or, when that is None, on a terminal.
+    """
+    rendered = sys.stdout.isatty() if markdown is None else markdown
+    shown = _Rendered() if rendered else _Plain()
     try:
-        result = client.chat(asked, show)
+        result = client.chat(asked, shown.add)
     finally:
-        if last and not last.endswith("\n"):
-            click.echo()
+        shown.end()
     if verbose or sys.stderr.isatty():
         click.secho(cli_text.footer(result), dim=True, err=True)
     return result
@@ -82,15 +92,52 @@ def fault(result: Any) -> str:
     return error_name(Chat.Result, result.error_code) if result.error_code else ""
 
 
+class _Plain:
+    """Prints a reply as it is."""
+
+    def __init__(self) -> None:
+        self._last = ""
+
+    def add(self, delta: str) -> None:
+        self._last = delta
+        click.echo(cli_text.printable(delta), nl=False)
+
+    def end(self) -> None:
+        if self._last and not self._last.endswith("\n"):
+            click.echo()
+
+
+class _Rendered:
+    """Renders a reply's Markdown anew with each piece; links are shown, never made clickable."""
+
+    def __init__(self) -> None:
+        self._text = ""
+        self._live = Live(auto_refresh=False, vertical_overflow="visible")
+        self._live.start()
+
+    def add(self, delta: str) -> None:
+        self._text += cli_text.printable(delta)
+        self._live.update(Markdown(self._text, hyperlinks=False), refresh=True)
+
+    def end(self) -> None:
+        self._live.stop()
+
+
 class Conversation:
     """One session with the brain, line by line."""
 
     def __init__(
-        self, client: RosClient, session: str, verbose: bool, options: dict[str, Any]
+        self,
+        client: RosClient,
+        session: str,
+        verbose: bool,
+        markdown: bool | None,
+        options: dict[str, Any],
     ) -> None:
         self._client = client
         self._session = session
         self._verbose = verbose
+        self._markdown = markdown
         self._options = options
 
     def run(self) -> bool:
@@ -113,23 +160,43 @@ class Conversation:
         return failed
 
     def _answer(self, said: str) -> bool:
-        commands: dict[str, Callable[[], None]] = {
-            "/reset": self._reset,
-            "/persona": self._persona,
-            "/help": lambda: click.echo(HELP),
-        }
         if said.startswith("/"):
-            if said not in commands:
-                raise ClientError(f"there is no command {said}: /help lists them")
-            commands[said]()
+            self._command(*said.split())
             return True
-        result = take_turn(self._client, goal(said, self._session, **self._options), self._verbose)
+        asked = goal(said, self._session, **self._options)
+        result = take_turn(self._client, asked, self._verbose, self._markdown)
         name = fault(result)
         if name == "CANCELED":
             click.echo("clara: canceled", err=True)
         elif name:
             raise ClientError(f"{name}: {result.error_msg}")
         return True
+
+    def _command(self, name: str, *words: str) -> None:
+        commands: dict[str, Callable[[], None]] = {
+            "/reset": self._reset,
+            "/history": self._history,
+            "/persona": lambda: self._persona(*words),
+            "/skills": self._skills,
+            "/help": self._help,
+        }
+        if name not in commands:
+            raise ClientError(f"there is no command {name}: /help lists them")
+        commands[name]()
+
+    @staticmethod
+    def _help() -> None:
+        for name, meaning in COMMANDS.items():
+            click.echo(f"{name:<9} {meaning}")
+
+    def _history(self) -> None:
+        request = GetSession.Request(session_id=self._session)
+        answer = self._client.call(GetSession, "session/get", request)
+        Console().print(cli_text.exchanges(answer.exchanges))
+
+    def _skills(self) -> None:
+        answer = self._client.call(ListSkills, "skill/list")
+        Console().print(cli_text.skills(answer.skills))
 
     def _reset(self) -> None:
         try:
@@ -142,8 +209,13 @@ class Conversation:
             turns = 0
         click.echo(f"{turns} turns forgotten")
 
-    def _persona(self) -> None:
-        traits = self._client.call(GetPersonality, "personality/get").traits
+    def _persona(self, *settings: str) -> None:
+        wanted = dict(map(parse_setting, settings))
+        if wanted:
+            request = SetPersonality.Request(names=list(wanted), values=list(wanted.values()))
+            traits = self._client.call(SetPersonality, "personality/set", request).traits
+        else:
+            traits = self._client.call(GetPersonality, "personality/get").traits
         Console().print(cli_text.sliders(traits))
 
     def _lines(self) -> Iterator[str]:
@@ -151,9 +223,14 @@ class Conversation:
             yield from sys.stdin
             return
         from prompt_toolkit import PromptSession
+        from prompt_toolkit.completion import WordCompleter
         from prompt_toolkit.history import FileHistory
 
-        prompt: PromptSession[str] = PromptSession(history=FileHistory(str(_history_file())))
+        prompt: PromptSession[str] = PromptSession(
+            history=FileHistory(str(_history_file())),
+            completer=WordCompleter(list(COMMANDS), meta_dict=dict(COMMANDS), sentence=True),
+            complete_while_typing=False,
+        )
         click.echo("Talk to Clara. /help lists the commands, Ctrl-D leaves.")
         while True:
             try:

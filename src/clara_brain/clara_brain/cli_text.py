@@ -13,10 +13,11 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
+from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from clara_interfaces.msg import SkillDecision, Trait
+from clara_interfaces.msg import Skill, SkillDecision, SkillParameter, Trait
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _NOT_SHOWN = ("error_code", "error_msg")
@@ -24,6 +25,9 @@ _DECISIONS = {
     SkillDecision.REQUESTED: "requested",
     SkillDecision.DRY_RUN: "would request",
     SkillDecision.REFUSED: "refused",
+    SkillDecision.ASKED: "asked before",
+    SkillDecision.DECLINED: "declined",
+    SkillDecision.STOPPED: "stopped",
 }
 
 
@@ -83,6 +87,17 @@ def sliders(traits: Iterable[Trait]) -> Table:
     return table
 
 
+def _parameter(each: SkillParameter) -> str:
+    if each.type == SkillParameter.CHOICE:
+        takes = " or ".join(each.choices)
+    elif each.type in (SkillParameter.NUMBER, SkillParameter.INTEGER):
+        takes = f"{each.minimum:g} to {each.maximum:g} {each.unit}".strip()
+    else:
+        takes = "text" if each.type == SkillParameter.TEXT else "true or false"
+    default = "" if each.required else f" ({each.default_value})"
+    return printable(f"{each.name}: {takes}{default}")
+
+
 def model(info: Any, metadata: bool) -> Table:
     """Return a table of what model is loaded; with `metadata` the GGUF's own as well."""
     table = Table(show_header=False)
@@ -94,6 +109,45 @@ def model(info: Any, metadata: bool) -> Table:
         table.add_row("adapter", Text(f"{adapter.name} at {adapter.scale:g}  {adapter.path}"))
     for pair in info.metadata if metadata else ():
         table.add_row(Text(pair.key), Text(printable(pair.value)[:200]))
+    return table
+
+
+def adapters(loaded: Iterable[Any]) -> Table:
+    """Return a table of the adapters."""
+    table = Table("adapter", "scale", "", "file")
+    for each in loaded:
+        follows = "follows its slider" if each.follows_slider else ""
+        table.add_row(
+            Text(printable(each.name)), f"{each.scale:.2f}", follows, Text(printable(each.path))
+        )
+    return table
+
+
+def exchanges(said: Iterable[Any]) -> Group:
+    """Return a conversation, turn by turn."""
+    lines = []
+    for each in said:
+        lines += [Text(f"> {printable(each.user)}", style="bold"), Text(printable(each.assistant))]
+    return Group(*lines)
+
+
+def skills(known: Iterable[Any]) -> Table:
+    """Return a table of what Clara may do with the robot."""
+    confirms = {Skill.NEVER: "", Skill.FIRST_TIME: "asks the first time", Skill.ALWAYS: "asks"}
+    table = Table("skill", "parameters", "goes to", "limits")
+    for each in known:
+        limits = [confirms[each.confirm]]
+        if each.at_most:
+            limits.append(f"{each.at_most} in {each.period:g} s")
+        goes_to = each.target or "action_request"
+        if each.target and not each.reachable:
+            goes_to += " (nobody there)"
+        table.add_row(
+            Text(f"{printable(each.name)}\n{printable(each.description)}"),
+            Text("\n".join(map(_parameter, each.parameters))),
+            Text(printable(goes_to)),
+            Text("\n".join(filter(None, limits))),
+        )
     return table
 
 
