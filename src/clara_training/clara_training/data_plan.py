@@ -163,6 +163,7 @@ class Work:
     def write(self) -> None:
         """Write the file of each dimension that has examples."""
         settings = {
+            "source": "claude",
             "model": self.settings.model,
             "per_request": self.settings.per_request,
             "similar": self.settings.similar,

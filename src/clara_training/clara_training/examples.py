@@ -43,12 +43,12 @@ class TraitExample:
 
     @property
     def key(self) -> str:
-        """The text that decides on which side of the split the example is."""
+        """Return the text that decides on which side of the split the example is."""
         return self.prompt or self.neutral
 
     @property
     def user_text(self) -> str:
-        """What the person says."""
+        """Return what the person says."""
         return self.prompt or REPHRASE.format(neutral=self.neutral)
 
     def as_json(self) -> dict[str, str]:
@@ -74,12 +74,12 @@ class KnowledgeExample:
 
     @property
     def key(self) -> str:
-        """The text that decides on which side of the split the example is."""
+        """Return the text that decides on which side of the split the example is."""
         return self.question
 
     @property
     def dimension(self) -> str:
-        """The domain, under the name that a trait's examples have for theirs."""
+        """Return the domain, under the name that a trait's examples have for theirs."""
         return self.domain
 
     def as_json(self) -> dict[str, str]:

@@ -54,12 +54,12 @@ class Spec:
 
     @property
     def dimensions(self) -> tuple[str, ...]:
-        """All names: traits, then domains."""
+        """Return all names: traits, then domains."""
         return (*self.personality, *self.expertise)
 
     @property
     def weights(self) -> dict[str, float]:
-        """The strength of every dimension."""
+        """Return the strength of every dimension."""
         return {**self.personality, **self.expertise}
 
     def is_trait(self, name: str) -> bool:

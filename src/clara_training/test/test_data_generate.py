@@ -352,6 +352,7 @@ def test_kill_9_in_the_middle_pays_for_no_answer_twice(
     second = run_command(tmp_path, server, *options)
     said, _ = second.communicate(timeout=LIMIT_S)
     assert second.returncode == 0, said
+    assert (tmp_path / "metrics" / "data_generation.jsonl").exists()
     assert "1 requests were under way when an earlier process died" in said
     assert not set(asked(server)[3:]) & set(paid)
     state = read_state(tmp_path / "data" / NAME)
