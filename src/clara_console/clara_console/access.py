@@ -104,12 +104,12 @@ class Access:
         if origin is not None and origin not in (f"http://{host}", f"https://{host}"):
             return _refusal(request, 403, f"a page of {origin} may not ask this console")
         site = request.headers.get("sec-fetch-site", "none")
-        if request.url.path.startswith("/api/") and site not in ("same-origin", "none"):
+        if request.scope["path"].startswith("/api/") and site not in ("same-origin", "none"):
             return _refusal(request, 403, "another page may not ask this console")
         return None
 
     async def _without_token(self, request: Request) -> Response | None:
-        path = request.url.path
+        path = request.scope["path"]
         if not self._token or path.startswith(OPEN_TO_ALL):
             return None
         if path == SIGN_IN and request.method == "POST":
@@ -142,7 +142,7 @@ class Access:
             max_age=_COOKIE_AGE_S,
             httponly=True,
             samesite="strict",
-            secure=request.url.scheme == "https",
+            secure=request.scope["scheme"] == "https",
         )
         return response
 
@@ -166,7 +166,7 @@ def _same(given: str, expected: str) -> bool:
 
 
 def _refusal(request: Request, status: int, sentence: str) -> Response:
-    if request.url.path.startswith("/api/"):
+    if request.scope["path"].startswith("/api/"):
         headers: Mapping[str, str] | None = (
             {"WWW-Authenticate": "Bearer"} if status == 401 else None
         )

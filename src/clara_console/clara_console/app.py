@@ -148,7 +148,7 @@ class Application:
             raise NotUp(f"{MOST_TURNS} turns are under way from this console; try again later")
         if not await self._link.in_ros(lambda: self._link.is_up("chat")):
             raise NotUp(self._link.silence("chat"))
-        turn = Turn(self._link, Chat.Goal(text=text, session_id=session))
+        turn = Turn(self._link, Chat.Goal(text=text, session_id=session, client=self._link.name))
         return StreamingResponse(self._lines(turn), media_type="application/x-ndjson")
 
     async def _lines(self, turn: Turn) -> AsyncIterator[str]:

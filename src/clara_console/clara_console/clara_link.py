@@ -55,6 +55,7 @@ class ClaraLink:
         """Make the clients; `timeout_s` is how long a node may take to answer."""
         self._node = node
         self.timeout_s = timeout_s
+        self.name = node.get_fully_qualified_name()
         self._clients = {name: node.create_client(kind, name) for name, kind in SERVICES.items()}
         self.chat = ActionClient(
             node, Chat, "chat", feedback_sub_qos_profile=QoSProfile(depth=FEEDBACK_DEPTH)

@@ -111,7 +111,7 @@ def start(domain, tmp_path):
     made.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def chromium(tmp_path_factory):
     """A headless Chromium; CLARA_NEEDS_BROWSER makes its absence a failure, as in CI."""
     if found_browser() is None:

@@ -8,6 +8,7 @@ import time
 import rclpy
 from action_msgs.msg import GoalStatus
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from rcl_interfaces.msg import ParameterEvent
 from rclpy.action import ActionServer, CancelResponse, GoalResponse
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.executors import MultiThreadedExecutor
@@ -31,70 +32,90 @@ from clara_interfaces.srv import (
 REPLY = "Hé, **hello** there 👋!"
 
 
+class Side:
+    """A node in the namespace clara with an executor of its own; its end is that of a process."""
+
+    def __init__(self, name):
+        self.context = rclpy.Context()
+        rclpy.init(context=self.context, args=[])
+        self.node = rclpy.create_node(name, namespace="clara", context=self.context)
+        self.group = ReentrantCallbackGroup()
+        self.executor = MultiThreadedExecutor(4, context=self.context)
+        self.executor.add_node(self.node)
+        self.thread = threading.Thread(target=self.executor.spin, daemon=True)
+
+    def serve(self, *services):
+        for kind, name, answer in services:
+            self.node.create_service(kind, name, answer, callback_group=self.group)
+
+    def close(self):
+        self.executor.shutdown(5.0)
+        self.thread.join(5.0)
+        self.node.destroy_node()
+        self.context.try_shutdown()
+
+
 class FakeClara:
     """Serves everything that the console asks for; `requests` has what it asked, by name."""
 
     def __init__(self):
-        self.context = rclpy.Context()
-        rclpy.init(context=self.context, args=[])
-        self.node = rclpy.create_node("fake", namespace="clara", context=self.context)
-        self.group = ReentrantCallbackGroup()
         self.requests = []
         self.goals = []
         self.canceled = threading.Event()
         self.reply = speak
         self.accepts = True
-        self.brain = []
+        self.warmth = 0.5
+        self.memory = Side("memory")
+        self.node = self.memory.node
         self.episodes = self.node.create_publisher(Episode, "memory/episodes", 100)
         self.diagnostics = self.node.create_publisher(DiagnosticArray, "/diagnostics", 10)
-        self.warmth = 0.5
-        self.executor = MultiThreadedExecutor(4, context=self.context)
-        self.executor.add_node(self.node)
-        self.thread = threading.Thread(target=self.executor.spin, daemon=True)
-        self.start_memory()
+        self.parameters = self.node.create_publisher(ParameterEvent, "/parameter_events", 10)
+        self.memory.serve(
+            self._noted(GetMemoryStats, "memory/stats", self._stats),
+            self._noted(QueryMemory, "memory/query", self._query),
+        )
+        self.memory.thread.start()
         self.start_brain()
-        self.thread.start()
-
-    def start_memory(self):
-        self._serve(GetMemoryStats, "memory/stats", self._stats)
-        self._serve(QueryMemory, "memory/query", self._query)
 
     def start_brain(self):
-        serve = self._serve
-        self.brain = [
-            serve(GetPersonality, "personality/get", self._get_personality),
-            serve(SetPersonality, "personality/set", self._set_personality),
-            serve(GetModelInfo, "model/info", self._model),
-            serve(ListAdapters, "adapter/list", self._adapters),
-            serve(ScaleAdapters, "adapter/scale", self._scale),
-            serve(ListSessions, "session/list", self._sessions),
-            serve(GetSession, "session/get", self._session),
-            serve(ResetSession, "session/reset", self._reset),
-            ActionServer(
-                self.node,
-                Chat,
-                "chat",
-                lambda goal: self.reply(self, goal),
-                goal_callback=self._on_goal,
-                cancel_callback=self._on_cancel,
-                callback_group=self.group,
-                feedback_pub_qos_profile=QoSProfile(depth=100),
-            ),
-        ]
+        noted = self._noted
+        self.brain = Side("brain")
+        self.brain.serve(
+            noted(GetPersonality, "personality/get", self._get_personality),
+            noted(SetPersonality, "personality/set", self._set_personality),
+            noted(GetModelInfo, "model/info", self._model),
+            noted(ListAdapters, "adapter/list", self._adapters),
+            noted(ScaleAdapters, "adapter/scale", self._scale),
+            noted(ListSessions, "session/list", self._sessions),
+            noted(GetSession, "session/get", self._session),
+            noted(ResetSession, "session/reset", self._reset),
+        )
+        self.action = ActionServer(
+            self.brain.node,
+            Chat,
+            "chat",
+            lambda goal: self.reply(self, goal),
+            goal_callback=self._on_goal,
+            cancel_callback=self._on_cancel,
+            callback_group=self.brain.group,
+            feedback_pub_qos_profile=QoSProfile(depth=100),
+        )
+        self.brain.thread.start()
 
     def stop_brain(self):
-        """End its services and its action, as a node that dies does."""
-        for service in self.brain[:-1]:
-            self.node.destroy_service(service)
-        self.brain[-1].destroy()
-        self.brain = []
+        """End the brain; a turn under way never gets its result."""
+        self.brain.executor.shutdown(0.1)
+        self.canceled.set()
+        self.brain.thread.join(5.0)
+        self.action.destroy()
+        self.brain.close()
 
-    def _serve(self, kind, name, answer):
+    def _noted(self, kind, name, answer):
         def note(request, response):
             self.requests.append((name, request))
             return answer(request, response) or response
 
-        return self.node.create_service(kind, name, note, callback_group=self.group)
+        return kind, name, note
 
     def last(self, name):
         return next(request for asked, request in reversed(self.requests) if asked == name)
@@ -105,11 +126,8 @@ class FakeClara:
         self.diagnostics.publish(DiagnosticArray(status=[status]))
 
     def close(self):
-        self.canceled.set()
-        self.executor.shutdown(5.0)
-        self.thread.join(5.0)
-        self.node.destroy_node()
-        self.context.try_shutdown()
+        self.stop_brain()
+        self.memory.close()
 
     def _stats(self, request, response):
         response.episodes, response.failed = 12, 3

@@ -11,7 +11,7 @@ from markdown_it import MarkdownIt
 from serving import LIMIT_S, wait_until
 
 from clara_interfaces.action import Chat
-from clara_interfaces.msg import Episode
+from clara_interfaces.msg import Episode, SkillDecision
 
 TOKEN = "a-token-of-the-tests"
 LAST = "#talk .clara:last-child"
@@ -36,7 +36,7 @@ SAMPLES = [
     "---\n\n* * *\n\n___",
     "\\*not slanted\\* and \\[no link\\](x) and \\\\",
     "<script>alert(1)</script> <b onclick='x'>b</b> &amp; <!-- c -->",
-    "## Steps\n1. **Grip** the cup\n   ```\n   grip(0.5)\n   ```\n2. Lift *slowly*\n\n> Mind the floor!",
+    "## Steps\n1. **Grip** it\n   ```\n   grip(0.5)\n   ```\n2. Lift *slowly*\n\n> Mind the step!",
     "",
     "   \n\n",
 ]
@@ -61,10 +61,9 @@ def page(chromium, address, clara):
     clara.reply = speak
     chromium.resize(1440, 900)
     chromium.open(address)
-    chromium.run("sessionStorage.clear()")
-    chromium.open(address)
     chromium.wait("document.getElementById('slider-warmth')", "the sliders")
     yield chromium
+    chromium.run("sessionStorage.clear()")
     assert chromium.faults() == []
 
 
@@ -170,6 +169,22 @@ def test_stop_ends_a_reply_and_what_was_said_until_then_stays(page, clara):
     assert "stopped" in page.text(f"{LAST} .facts")
     assert page.text(f"{LAST} .words").startswith("word word") and not page.text(f"{LAST} .fault")
     assert page.run("return document.getElementById('send').hidden") is False
+
+
+def test_what_she_asks_before_she_acts_is_answered_with_a_button(page, clara):
+    def ask(clara, handle):
+        handle.succeed()
+        asked = SkillDecision(status=SkillDecision.ASKED, skill="wave")
+        return Chat.Result(text="Shall I wave?", decisions=[asked])
+
+    clara.reply = ask
+    page.type("#text", "wave!" + ENTER)
+    page.wait_for_text(f"{LAST} .facts", "asks wave")
+    clara.reply = saying("I will wave.")
+    page.click(f"{LAST} .answer")
+    page.wait_for_text(LAST, "I will wave.")
+    assert clara.goals[-1].text == "Yes"
+    assert page.run("return document.querySelectorAll('.answer').length") == 0
 
 
 def test_a_brain_that_is_away_is_said_and_the_page_goes_on_when_it_is_back(page, clara):
@@ -299,7 +314,8 @@ def test_texts_can_be_read_in_light_and_dark_and_the_button_overrides_the_system
         "  }"
         "  return 'rgb(255, 255, 255)';"
         "};"
-        "return [...document.querySelectorAll('h1, h2, h3, button, label, output, dt, dd, p, .pill, summary')]"
+        "const all = 'h1, h2, h3, button, label, output, dt, dd, p, .pill, summary';"
+        "return [...document.querySelectorAll(all)]"
         "  .filter((e) => e.offsetParent && e.innerText && !e.matches('.hidden'))"
         "  .map((e) => {"
         "    const [a, b] = [luminance(getComputedStyle(e).color), luminance(ground(e))];"

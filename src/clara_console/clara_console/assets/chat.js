@@ -7,7 +7,9 @@ import { markdown } from "./markdown.js";
 
 const FORGETFUL = ""; // the session id of turns that are forgotten at once
 const STOPS = ["nothing generated", "", "cut at the longest length", "", "stopped", "out of time", "failed"];
-const DECISIONS = ["", "requested", "would request", "refused"];
+const DECISIONS = ["", "requested", "would request", "refused", "asks", "declined", "stopped"];
+const REFUSED = 3;
+const ASKED = 4;
 const talk = document.getElementById("talk");
 const text = document.getElementById("text");
 const sessions = document.getElementById("session");
@@ -109,12 +111,21 @@ function chip(label, title, bad = false) {
   return made;
 }
 
+// Answers "Shall I ...?"; only the next turn decides, so the buttons go when there is one.
+function answerButton(answer) {
+  const button = element("button", "answer", answer);
+  button.type = "button";
+  button.addEventListener("click", () => turn ?? takeTurn(answer));
+  return button;
+}
+
 function addFacts(item, result) {
   const facts = element("div", "facts");
   for (const decision of result.decisions) {
     const { action, object } = decision.request;
     const what = [action || decision.skill, object].filter(Boolean).join(" ");
-    facts.append(chip(`${DECISIONS[decision.status]} ${what}`, decision.reason, decision.status === 3));
+    facts.append(chip(`${DECISIONS[decision.status]} ${what}`, decision.reason, decision.status === REFUSED));
+    if (decision.status === ASKED) for (const answer of ["Yes", "No"]) facts.append(answerButton(answer));
   }
   if (result.memory_ids.length) {
     const button = element("button", "quiet chip", `rests on ${result.memory_ids.length} in memory`);
@@ -168,6 +179,7 @@ function growing(place) {
 }
 
 async function takeTurn(words) {
+  for (const button of talk.querySelectorAll(".answer")) button.remove();
   say("me").querySelector(".words").textContent = words;
   const item = say("clara");
   const place = item.querySelector(".words");
