@@ -130,6 +130,8 @@ class ClaraMonitor:
 
         if key := secret(WANDB_KEY):
             os.environ[WANDB_KEY] = key  # W&B does not know the other name
+        # It would advertise another product for every LLM library that is imported.
+        os.environ.setdefault("WANDB_DISABLE_WEAVE", "true")
         self.run_folder.mkdir(parents=True, exist_ok=True)
         run = wandb.init(
             project=self.project_name,

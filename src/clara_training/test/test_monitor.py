@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -83,9 +84,12 @@ def test_wandb_offline_writes_a_run_that_can_be_synced(
         monitor.track_validation(margins={"warmth": 1.5})
     assert said == []
     (run,) = (tmp_path / "wandb").glob("offline-run-*/*.wandb")
-    data = run.read_bytes()
-    for name in (b"training/loss", b"validation/margins/warmth", b"clara-test"):
-        assert name in data
+    names = (b"training/loss", b"validation/margins/warmth", b"clara-test")
+    # W&B writes in a process of its own, which may lag behind finish().
+    end = time.monotonic() + 30
+    while not all(name in run.read_bytes() for name in names):
+        assert time.monotonic() < end, f"not in W&B's file: {names}"
+        time.sleep(0.05)
 
 
 def test_a_wandb_that_is_missing_is_said_once_and_the_run_goes_on(
