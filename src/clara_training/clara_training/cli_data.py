@@ -131,16 +131,13 @@ def check(
 ) -> None:
     """Check the run's data, or FILES; exit 1 when something cannot be learned from."""
     from clara_training import data_check
-    from clara_training.data_files import data_path
+    from clara_training.data_files import data_folder
 
     if files:
         reports = [data_check.check_path(path) for path in files]
     else:
         spec = find_spec(spec_path)
-        reports = [
-            data_check.check_file(data_path(run_folder, spec, name), name, spec.is_trait(name))
-            for name in _chosen(spec, only)
-        ]
+        reports = data_check.check_run(spec, data_folder(run_folder), _chosen(spec, only))
     if as_json:
         click.echo(json.dumps([each.as_json() for each in reports], ensure_ascii=False))
     else:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import statistics
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,7 @@ HELD_OUT_FROM, HELD_OUT_TO = 0.08, 0.22
 # Length may not give the trait away: mean length of high to that of low.
 LENGTHS_FROM, LENGTHS_TO = 0.6, 1.7
 LEAST_OF_A_DIFFICULTY = 0.15
+LEAST_OF_THE_MOST = 0.5  # examples of a dimension, to those of the one with the most
 # Of the words of an English text a third are among its commonest; of one in another language
 # hardly any.
 _COMMON = """
@@ -81,12 +83,22 @@ class Report:
         }
 
 
-def check_run(spec: Spec, folder: Path) -> list[Report]:
-    """Check the file of every dimension in a run's data folder."""
-    return [
+def check_run(spec: Spec, folder: Path, names: Sequence[str]) -> list[Report]:
+    """Check the files of these dimensions in a run's data folder, and how they are balanced."""
+    reports = [
         check_file(folder / file_name(name, spec.is_trait(name)), name, spec.is_trait(name))
-        for name in spec.dimensions
+        for name in names
     ]
+    for trait in (True, False):
+        alike = [each for each in reports if each.trait is trait]
+        most = max((len(each.examples) for each in alike), default=0)
+        for each in alike:
+            if each.examples and len(each.examples) < LEAST_OF_THE_MOST * most:
+                each.warnings.append(
+                    f"{len(each.examples)} examples, where another dimension has {most}: "
+                    "they will not be learned alike"
+                )
+    return reports
 
 
 def check_path(path: Path) -> Report:

@@ -54,7 +54,7 @@ class Journal:
         self._lock = threading.Lock()
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            self._file = self.path.open("a+b")
+            self._file = self.path.open("a+b", buffering=0)
         except OSError as error:
             raise StorageError(f"{self.path} cannot be opened: {error.strerror}") from error
         try:
@@ -81,8 +81,9 @@ class Journal:
         line = json.dumps({"event": event, **fields}, ensure_ascii=False) + "\n"
         with self._lock:
             try:
-                self._file.write(line.encode("utf-8", "replace"))
-                self._file.flush()
+                left = memoryview(line.encode("utf-8", "replace"))
+                while left:
+                    left = left[self._file.write(left) or 0 :]
                 os.fsync(self._file.fileno())
             except OSError as error:
                 raise StorageError(
@@ -101,7 +102,6 @@ class Journal:
             self._file.seek(end - 1)
             if self._file.read(1) != b"\n":
                 self._file.write(b"\n")
-                self._file.flush()
 
 
 def read_state(path: Path) -> State:

@@ -161,6 +161,18 @@ def test_starter_data_are_copied_checked_and_mended(clara, tmp_path: Path) -> No
     assert (data / "warmth_training.json").stat().st_mtime_ns == before
 
 
+def test_a_dimension_with_far_fewer_examples_than_another_is_a_warning(
+    clara, tmp_path: Path
+) -> None:
+    only = ("--run", "r", "--only", "warmth", "--only", "formal")
+    clara("data", "starter", *only)
+    file = tmp_path / "r" / "data" / "formal_training.json"
+    file.write_text(json.dumps(json.loads(file.read_text())[:60]))
+    code, out, _ = clara("data", "check", *only, "--json")
+    assert code == 0 and "where another dimension has" in json.loads(out)[1]["warnings"][-1]
+    assert clara("data", "check", *only, "--strict")[0] == 1
+
+
 @pytest.mark.parametrize("content", [b"\xff\xfe", b"{", b'{"a": 1}', b""])
 def test_a_file_that_cannot_be_read_is_kept_and_replaced(
     clara, tmp_path: Path, content: bytes

@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -324,7 +325,15 @@ def test_a_journal_with_a_line_cut_off_is_gone_on_with(tmp_path: Path) -> None:
     assert state.lost == 2 and state.spent == 0.75 and state.asked == {"warmth": 2}
 
 
-def run_command(folder: Path, server: AnthropicServer, *arguments: str) -> subprocess.Popen[str]:
+def run_command(
+    folder: Path, server: AnthropicServer, *arguments: str, most_bytes: int | None = None
+) -> subprocess.Popen[str]:
+    """Start the command; with `most_bytes`, no file of its can grow beyond them."""
+
+    def limit() -> None:
+        if most_bytes is not None:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes, most_bytes))
+
     program = "from clara_training.cli import main; main()"
     return subprocess.Popen(
         [sys.executable, "-c", program, "data", "generate", "--run", str(folder), *arguments],
@@ -333,6 +342,7 @@ def run_command(folder: Path, server: AnthropicServer, *arguments: str) -> subpr
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        preexec_fn=limit,
     )
 
 
@@ -381,6 +391,21 @@ def test_kill_9_while_a_batch_is_waited_for_takes_the_same_batch_up_again(
     # Of three requests for 20 examples none was wanting.
     assert len(server.requests) == sent and len(server.batches) == 1
     assert len(load_trait(tmp_path / "data" / "warmth_training.json")) >= 20
+
+
+def test_a_disk_that_takes_no_more_stops_the_spending_and_the_next_run_goes_on(
+    server: AnthropicServer, tmp_path: Path
+) -> None:
+    options = ("--only", "warmth", "--count", "30", "--per-request", "5", "--concurrency", "1")
+    full = run_command(tmp_path, server, *options, "--yes", most_bytes=4000)
+    said, _ = full.communicate(timeout=LIMIT_S)
+    assert full.returncode == 1 and "Traceback" not in said
+    assert "cannot be written" in said.splitlines()[-1]
+    assert 1 <= len(server.requests) <= 3
+    again = run_command(tmp_path, server, *options, "--yes")
+    said, _ = again.communicate(timeout=LIMIT_S)
+    assert again.returncode == 0, said
+    assert len(load_trait(tmp_path / "data" / "warmth_training.json")) >= 30
 
 
 def test_ctrl_c_keeps_the_answers_that_are_being_paid_for(
