@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import time
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
@@ -148,9 +149,27 @@ def test_show_args_describes_every_argument(start: Callable[..., Process]) -> No
         "params_file",
         "autostart",
         "demo",
+        "console",
         "log_level",
     ):
         assert f"'{name}':" in shown.output
+
+
+def test_the_console_argument_serves_the_page_and_it_ends_with_the_rest(
+    start: Callable[..., Process], peer: Peer, tmp_path: Path
+) -> None:
+    params = tmp_path / "params.yaml"
+    params.write_text("/**/console:\n  ros__parameters:\n    port: 0\n")
+    launch = start(*LAUNCH, "console:=true", f"params_file:={params}", "autostart:=false")
+    address = launch.wait_for("console on http://127.0.0.1:").rsplit(" ", 1)[1]
+    with urllib.request.urlopen(address, timeout=10.0) as page:
+        assert "<title>Clara</title>" in page.read().decode()
+    for name in ("memory", "brain"):
+        peer.call(GetState, f"{name}/get_state", limit=60.0)
+    launch.interrupt()
+    assert launch.wait(15.0) == 0, launch.output
+    assert launch.output.count("process has finished cleanly") == 3, launch.output
+    assert "Traceback" not in launch.output
 
 
 @pytest.mark.parametrize(
