@@ -21,6 +21,7 @@ from clara_training.examples import (
     DIFFICULTIES,
     Example,
     knowledge_example,
+    split,
     trait_example,
 )
 from clara_training.packages import load
@@ -110,18 +111,22 @@ def cell(spec: Spec, dimension: str, number: int) -> Cell:
 
 
 def instructions(spec: Spec, dimension: str, shown: Sequence[Example]) -> str:
-    """Return the part of the prompt that is the same in every request for a dimension."""
+    """Return the part of the prompt that is the same in every request for a dimension.
+
+    Of `shown` a few are given as examples, from all over the list; never one that is held out,
+    lest what is learned from be made after what it is judged by.
+    """
     write = _trait_instructions if spec.is_trait(dimension) else _knowledge_instructions
+    text = write(dimension, spec.description(dimension))
+    learned, _ = split(shown)
+    if not learned:
+        return text
+    step = max(len(learned) // SHOWN_EXAMPLES, 1)
     examples = "\n".join(
         "- " + "; ".join(f"{name}: {value}" for name, value in _shown(each).items())
-        for each in shown[:SHOWN_EXAMPLES]
+        for each in learned[::step][:SHOWN_EXAMPLES]
     )
-    text = write(dimension, spec.description(dimension))
-    return (
-        f"{text}\n\nExamples of the quality that is wanted; do not repeat them:\n{examples}"
-        if (examples)
-        else text
-    )
+    return f"{text}\n\nExamples of the quality that is wanted; do not repeat them:\n{examples}"
 
 
 def request_text(spec: Spec, at: Cell, dimension: str, count: int) -> str:

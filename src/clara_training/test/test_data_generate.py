@@ -24,10 +24,12 @@ from clara_training.data_claude import Claude
 from clara_training.data_generate import estimate, generate
 from clara_training.data_journal import NAME, Journal, read_state
 from clara_training.data_plan import Settings
+from clara_training.data_prompts import SHOWN_EXAMPLES, instructions
 from clara_training.errors import ApiError, BudgetError, DataError
-from clara_training.examples import load_knowledge, load_trait
+from clara_training.examples import load_knowledge, load_trait, split
 from clara_training.manifest import read_manifest
 from clara_training.spec import Spec, default_spec
+from clara_training.starter import starter_examples
 
 LIMIT_S = 30.0
 DIRECT = Settings(mode="direct", per_request=5, concurrency=2, poll_s=0.05)
@@ -87,6 +89,15 @@ def test_every_request_is_structured_cached_and_of_another_cell(
         assert len(body["system"][0]["text"]) > 4096, "too short to be cached"
         assert body["output_config"]["format"]["type"] == "json_schema"
         assert body["thinking"] == {"type": "disabled"}
+
+
+def test_nothing_that_is_held_out_is_shown_to_claude_as_an_example() -> None:
+    for name in ("warmth", "quantum"):
+        starter = starter_examples(name, spec().is_trait(name))
+        text = instructions(spec(), name, starter)
+        learned, held = split(starter)
+        assert not any(each.key in text for each in held)
+        assert sum(each.key in text for each in learned) == SHOWN_EXAMPLES
 
 
 def test_the_cost_is_counted_from_the_usage_that_the_api_reports(
