@@ -79,6 +79,8 @@ class OpenAIServer:
             ),
             limits=httpx2.Limits(max_connections=None, max_keepalive_connections=4),
             trust_env=False,
+            # The system's certificates, or those of SSL_CERT_FILE.
+            verify=ssl.create_default_context(),
         )
 
     async def get(self, path: str) -> Any:
@@ -161,9 +163,7 @@ class OpenAIServer:
                 " needs longer for a prompt"
             )
         if isinstance(error, (self._httpx.ConnectError, self._httpx.ConnectTimeout)):
-            return BackendError(
-                f"{self} cannot be reached: {_reason(error)}; start it, or set server_url"
-            )
+            return BackendError(f"{self} cannot be reached: {_unreachable(error)}")
         return BackendError(f"{self} broke off before it answered: {_reason(error)}")
 
     async def _refusal(self, response: httpx2.Response, path: str) -> BrainError:
@@ -287,16 +287,27 @@ def _causes(error: BaseException) -> Iterator[OSError]:
         todo += [each.__cause__, each.__context__, *getattr(each, "exceptions", ())]
 
 
-def _reason(error: httpx2.TransportError) -> str:
-    if type(error).__name__ == "ConnectTimeout":
-        return "it does not answer"
+def _unreachable(error: httpx2.TransportError) -> str:
+    """Say why no connection came about, and what to do."""
     for cause in _causes(error):
         if isinstance(cause, ssl.SSLCertVerificationError):
-            return f"its certificate is not valid: {cause.verify_message}"
+            return (
+                f"its certificate is not valid ({cause.verify_message}); add one of your own to"
+                " the system's, or name its file in SSL_CERT_FILE"
+            )
+        if isinstance(cause, ssl.SSLError):
+            return f"it does not speak TLS ({cause.reason}); server_url may have to be http://"
         if isinstance(cause, socket.gaierror):
-            return "there is no host of this name"
-        if cause.errno and cause.strerror:
-            return os.strerror(cause.errno) if cause.errno > 0 else cause.strerror
+            return "there is no host of this name; check server_url"
+    return f"{_reason(error)}; start it, or set server_url"
+
+
+def _reason(error: httpx2.TransportError) -> str:
+    for cause in _causes(error):
+        if cause.errno and cause.errno > 0:
+            return os.strerror(cause.errno)
+    if type(error).__name__ == "ConnectTimeout":
+        return "it does not answer"
     return _clean(str(error)) or "the connection was closed"
 
 

@@ -226,6 +226,11 @@ def test_a_server_that_cannot_be_used_is_told_in_a_sentence(reach, settings, wor
     assert words in str(error.value) and "secret" not in str(error.value)
 
 
+def test_a_server_without_tls_is_told_from_one_that_is_down(reach):
+    with Server(GOOD) as server, pytest.raises(ModelError, match="may have to be http://"):
+        reach(server.url.replace("http", "https"))
+
+
 def test_which_model_is_meant_must_be_clear(reach):
     for models, words in (
         ([], "serves no model"),
