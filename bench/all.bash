@@ -7,6 +7,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 python bench/chat_overhead.py
+python bench/skills.py
 python bench/memory_query.py
 python bench/memory_under_load.py
 python bench/memory_accuracy.py

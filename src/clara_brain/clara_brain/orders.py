@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from clara_brain import spoken_numbers
+from clara_brain.known_words import another_verb, explained
 from clara_brain.skills import Parameter, Skill
 
 _NEGATION = re.compile(
@@ -45,6 +46,12 @@ _OPENING = (
     r"|(?:i|we)(?: would|['\u2019]d)? (?:need|want|like) you to"
     r"|you (?:can|should|must|have to|may)|time to|go and|go)\W+)?"
     r"(?:(?:please|kindly|now|just|quickly)\W+)*"
+)
+
+# What may stand behind an order: politeness, and the mark at the end.
+_CLOSING = re.compile(
+    r"(?:\W+(?:please|thanks|thank you|would you|will you|could you|can you|clara|robot))*\W*$",
+    re.I,
 )
 
 # Words of an example before its verb.
@@ -122,7 +129,9 @@ def offers(skills: Iterable[Skill], text: str) -> list[Offer]:
     found = []
     for skill in skills:
         words = trigger_words(skill)
-        if words and not any(_orders(word, text) for word in words):
+        if words and not any(_orders(skill, word, text) for word in words):
+            continue
+        if not explained(skill, text):
             continue
         values: dict[str, tuple[str, ...]] = {}
         for parameter in skill.parameters:
@@ -149,6 +158,20 @@ def _named(skill: Skill, values: dict[str, tuple[str, ...]], text: str) -> froze
             and (len(numeric) == 1 or spoken_numbers.with_unit(text, each.unit))
         )
     )
+
+
+def imperative(skills: Iterable[Skill], text: str) -> str:
+    """Return the bare order of a plain order: "could you please be going home?" is "go home".
+
+    Politeness has done its work by then, and a small model decides better without it.
+    """
+    bare = _CLOSING.sub("", re.sub(_OPENING, "", " ".join(text.split()), flags=re.IGNORECASE))
+    for skill in skills:
+        for verb in trigger_words(skill):
+            form = re.compile(rf"(?:{verb}|{_doing(verb)})(?!\w)", re.IGNORECASE)
+            if form.match(bare):
+                return form.sub(verb, bare, count=1)
+    return bare or text
 
 
 def spellings(parameter: Parameter, text: str) -> tuple[str, ...]:
@@ -180,7 +203,12 @@ def _said(word: str, text: str) -> bool:
     return re.search(rf"(?<!\w){pattern}(?!\w)", text, re.IGNORECASE) is not None
 
 
-def _orders(verb: str, text: str) -> bool:
+def _orders(skill: Skill, verb: str, text: str) -> bool:
     """Whether the sentence opens as an order with this verb, plain or with -ing."""
-    stem = verb[:-1] if verb.endswith("e") else f"{verb}{verb[-1]}?"
-    return re.match(rf"{_OPENING}(?:{verb}|{stem}ing)(?!\w)", text, re.IGNORECASE) is not None
+    order = re.match(rf"{_OPENING}(?:{verb}|{_doing(verb)})(?!\w)", text, re.IGNORECASE)
+    return order is not None and not another_verb(skill, verb, text[order.end() :])
+
+
+def _doing(verb: str) -> str:
+    """Return a pattern for the -ing form of a verb."""
+    return f"{verb[:-1] if verb.endswith('e') else f'{verb}{verb[-1]}?'}ing"

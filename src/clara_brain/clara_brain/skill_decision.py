@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from itertools import zip_longest
 
 from clara_brain.errors import SkillRefused
-from clara_brain.orders import Offer, is_plain_order, offers, spellings
+from clara_brain.orders import Offer, imperative, is_plain_order, offers, spellings
 from clara_brain.sampler import SamplerSettings
 from clara_brain.skills import Example, Parameter, Skill, Value
 from clara_brain.spoken_numbers import distinct
@@ -92,7 +92,7 @@ def decision_prompt(skills: Sequence[Skill], text: str) -> str:
     for at, (skill, example) in enumerate(shown):
         lines.append(_shot(example.say, call(skill, example)))
         lines.append(_shot(_NO_ORDERS[at % len(_NO_ORDERS)].format(_thing(skill, at)), NONE))
-    lines.append(f"Person: {' '.join(text.split())}\nAction: ")
+    lines.append(f"Person: {imperative(skills, text)}\nAction: ")
     return "".join(lines)
 
 

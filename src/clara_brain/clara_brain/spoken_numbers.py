@@ -119,6 +119,17 @@ def with_unit(text: str, unit: str) -> bool:
     return bool(unit) and any(each.unit == unit for each in numbers(text))
 
 
+def is_number_word(word: str) -> bool:
+    """Whether a word in lower case says a number, a part of one, or a unit."""
+    return bool(
+        _kind(word)
+        or word in _UNIT_OF
+        or word in _NOT_FINITE
+        or word in _MINUS
+        or word in ("half", "point", "per", "e")
+    )
+
+
 def _read(tokens: list[_Token], at: int) -> tuple[str, int] | None:
     """Read the number that begins at a token; return it and the token behind it."""
     start = at

@@ -11,6 +11,7 @@ import pytest
 import yaml
 from clara_brain.engine import Request
 from clara_brain.errors import SkillFileError
+from clara_brain.orders import imperative
 from clara_brain.prompt import RawPrompt
 from clara_brain.skill_decision import (
     GREEDY,
@@ -141,6 +142,35 @@ def test_numbers_are_read_whole_or_not_at_all(text, read):
 def test_what_was_plainly_said_cannot_be_left_out_by_the_model(engine):
     said = "drive 2 meters at 0.4 m/s"
     assert decided(engine, said) == ("drive", {"distance": 2.0, "speed": 0.4})
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "wave equations are hard",
+        "grab a seat and tell me about the ball",
+        "get the ball rolling",
+        "take the bottle bank for example",
+        "lift off with the ball",
+        "drive up the price by 3 percent",
+    ],
+)
+def test_a_word_that_a_skill_does_not_explain_makes_it_no_order(said):
+    assert possible(SKILLS, said) == []
+
+
+@pytest.mark.parametrize(
+    ("said", "bare"),
+    [
+        ("Could you please take the cup?", "take the cup"),
+        ("would you mind picking up the cup, please?", "pick up the cup"),
+        ("Clara, I need you to take the cup now", "take the cup now"),
+        ("take the cup", "take the cup"),
+    ],
+)
+def test_the_model_sees_the_bare_order(said, bare):
+    assert imperative(SKILLS, said) == bare
+    assert possible(SKILLS, said)
 
 
 def test_defaults_and_numbers_are_filled_in():
