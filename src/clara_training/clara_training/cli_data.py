@@ -46,7 +46,7 @@ def of_a_run(body: Callable[..., None]) -> Callable[..., None]:
             "--spec",
             "spec_path",
             type=click.Path(path_type=Path),
-            help="Personality file; default: clara_spec.json here, or else the standard one.",
+            help="Personality file; default: clara_spec.json here, that of the run, the standard one.",
         ),
     ):
         body = option(body)
@@ -229,11 +229,17 @@ def missing(
 
 
 def find_spec(path: Path | None, count: int | None = None) -> Spec:
-    """Return the spec of an option, of this folder, or the standard one. Raises SpecError."""
+    """Return the spec of --spec, of this folder, of the run, or the standard one.
+
+    Raises SpecError.
+    """
     from clara_training.spec import default_spec
 
-    here = Path("clara_spec.json")
-    spec = load_spec(path or here) if path or here.exists() else default_spec()
+    context = click.get_current_context(silent=True)
+    run_folder = context.params.get("run_folder") if context else None
+    places = [Path("clara_spec.json"), *([run_folder / "spec.json"] if run_folder else [])]
+    found = path or next((each for each in places if each.exists()), None)
+    spec = load_spec(found) if found else default_spec()
     return replace(spec, examples_per_dimension=count) if count else spec
 
 

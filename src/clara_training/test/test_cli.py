@@ -197,6 +197,21 @@ def test_an_own_trait_has_no_starter_data_and_a_sentence_says_so(clara, tmp_path
     assert code == 1 and "'kindness' is no dimension of clara_spec.json" in err
 
 
+def test_the_spec_is_that_of_this_folder_or_else_of_the_run(clara, tmp_path: Path) -> None:
+    whole = json.loads(clara("spec", "--write", "my.json", "--json")[1])
+
+    def counts() -> int:
+        said = json.loads(clara("data", "estimate", "--run", "r", "--json")[1])
+        return int(said["dimensions"][0]["wanted"])
+
+    assert counts() == 2000
+    for path, count in (("r/spec.json", 300), ("clara_spec.json", 400)):
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        whole["config"]["examples_per_dimension"] = count
+        (tmp_path / path).write_text(json.dumps(whole))
+        assert counts() == count
+
+
 def test_an_estimate_sends_nothing_and_needs_no_key(clara) -> None:
     code, out, _ = clara("data", "estimate", "--run", "r", "--count", "1000", "--json")
     estimate = json.loads(out)
