@@ -8,7 +8,6 @@ changed: what comes later is a new function at the end of MIGRATIONS.
 
 import sqlite3
 import zlib
-from collections.abc import Sequence
 from typing import Any
 
 CHECKED = (
@@ -17,9 +16,13 @@ CHECKED = (
 )
 
 
-def checksum(values: Sequence[Any]) -> int:
+_CHECKED_TEXT = "\x1f".join(["%s"] * len(CHECKED))
+
+
+def checksum(values: tuple[Any, ...]) -> int:
     """Return the CRC-32 of a row's CHECKED columns, in their order."""
-    return zlib.crc32("\x1f".join(map(str, values)).encode("utf-8", "surrogatepass"))
+    # Formatting takes half the time of joining, and every row comes through here.
+    return zlib.crc32((_CHECKED_TEXT % values).encode("utf-8", "surrogatepass"))
 
 
 def m001_episodes(database: sqlite3.Connection) -> None:

@@ -123,7 +123,7 @@ class Waiting:
     stamped: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Change:
     """An episode that was stored as row `seq`, or changed there."""
 

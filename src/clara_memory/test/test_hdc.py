@@ -97,6 +97,16 @@ def test_a_bundle_is_like_its_members_and_ties_favour_neither_side():
     assert abs(np.mean(unrelated)) < 0.01
 
 
+@given(SPACES, st.lists(NAMES, min_size=4, max_size=4), st.integers(1, 9))
+@settings(max_examples=60, deadline=None)
+def test_the_short_way_for_four_codes_gives_what_counting_gives(space, names, weight):
+    codes = space.symbols(names)
+    bundled = space.bundle(codes)
+    assert (bundled == space.bundle(codes, [weight] * 4)).all()
+    ones = space.to_bits(codes).sum(axis=0)
+    assert (space.to_bits(bundled)[ones != 2] == (ones > 2)[ones != 2]).all()
+
+
 def test_batches_give_what_single_records_give():
     rng = np.random.default_rng(2)
     roles = SPACE.random(4, rng)
