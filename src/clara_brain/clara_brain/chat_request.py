@@ -23,6 +23,8 @@ from clara_brain.served_model import Kind, ServedModel
 
 _STOPS = {"stop": Stop.END, "length": Stop.LENGTH}
 _NEVER = -100.0
+# A count is no larger than a message of the node can say.
+_MOST = (1 << 31) - 1
 
 
 @dataclass(frozen=True)
@@ -169,4 +171,6 @@ def _mapping(value: Any) -> Mapping[str, Any]:
 
 def _count(mapping: Mapping[str, Any], key: str) -> int:
     value = mapping.get(key)
-    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0
+    if not isinstance(value, int) or isinstance(value, bool):
+        return 0
+    return min(max(0, value), _MOST)

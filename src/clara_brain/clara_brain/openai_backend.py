@@ -308,7 +308,7 @@ class OpenAIBackend:
                         completion.time_to_first_token = first - ticket.accepted
                         completion.generating = now - first
                         completion.completion_tokens += 1
-                        self._tell(ticket, reply.push(chunk.text.encode()))
+                        self._tell(ticket, reply.push(chunk.text.encode("utf-8", "replace")))
                     _note(completion, chunk)
                     if reply.stopped:
                         completion.stop = Stop.STRING

@@ -19,7 +19,9 @@ import os
 import random
 import socket
 import ssl
+import time
 from collections.abc import AsyncGenerator, Iterator
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -312,9 +314,14 @@ def _reason(error: httpx2.TransportError) -> str:
 
 
 def _retry_after(response: httpx2.Response) -> float:
-    """Seconds that the server asks to wait; 0 where it does not say."""
+    """Seconds that the server asks to wait, as a number or a date; 0 where it does not say."""
+    asked = response.headers.get("retry-after", "0")
     try:
-        return max(0.0, float(response.headers.get("retry-after", "0")))
+        return max(0.0, float(asked))
+    except ValueError:
+        pass
+    try:
+        return max(0.0, parsedate_to_datetime(asked).timestamp() - time.time())
     except ValueError:
         return 0.0
 

@@ -20,6 +20,8 @@ from clara_brain.lora import LoadedAdapter
 from clara_brain.openai_server import OpenAIServer
 
 _MOST_NAMED = 8
+# What a message of the node can say of a length, and of a size.
+_LONGEST, _LARGEST = (1 << 31) - 1, (1 << 63) - 1
 
 # A server does not list the control tokens of its model: these are the forms that chat templates
 # in use have. See https://github.com/ggml-org/llama.cpp/blob/master/src/llama-chat.cpp
@@ -103,8 +105,8 @@ async def _of_llama_cpp(
         kind=Kind.LLAMA_CPP,
         n_ctx=served or _whole(meta, "n_ctx") or n_ctx,
         trained_n_ctx=_whole(meta, "n_ctx_train"),
-        parameters=_whole(meta, "n_params"),
-        bytes=_whole(meta, "size"),
+        parameters=_whole(meta, "n_params", _LARGEST),
+        bytes=_whole(meta, "size", _LARGEST),
         quantization=str(meta.get("ftype") or properties.get("model_ftype") or ""),
         path=str(properties.get("model_path") or ""),
         marks=marks,
@@ -158,6 +160,8 @@ def _mapping(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _whole(mapping: Mapping[str, Any], key: str) -> int:
+def _whole(mapping: Mapping[str, Any], key: str, limit: int = _LONGEST) -> int:
     value = mapping.get(key)
-    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0
+    if not isinstance(value, int) or isinstance(value, bool):
+        return 0
+    return min(max(0, value), limit)
