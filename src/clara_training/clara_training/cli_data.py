@@ -46,7 +46,7 @@ def of_a_run(body: Callable[..., None]) -> Callable[..., None]:
             "--spec",
             "spec_path",
             type=click.Path(path_type=Path),
-            help="Personality file; default: clara_spec.json here, that of the run, the standard one.",
+            help="Personality file; default: clara_spec.json here, the run's, the standard one.",
         ),
     ):
         body = option(body)
