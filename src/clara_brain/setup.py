@@ -27,5 +27,10 @@ setup(
     description="A robot's local mind: a language model with a personality, grounded in memory",
     license="Apache-2.0",
     extras_require={"test": ["pytest"]},
-    entry_points={"console_scripts": ["brain_node = clara_brain.node:main"]},
+    entry_points={
+        "console_scripts": [
+            "brain_node = clara_brain.node:main",
+            "check_skills = clara_brain.check_skills:main",
+        ]
+    },
 )

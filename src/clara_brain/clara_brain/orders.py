@@ -54,6 +54,13 @@ _CLOSING = re.compile(
     re.I,
 )
 
+# "Go to the kitchen" goes somewhere; "go get the cup" does not.
+_GOES = re.compile(
+    r"^\W*(?:(?:please|clara|robot|now|could|can|would|will|you)\W+)*go"
+    r" (?:to|into|back|home|up|down|there|forward|left|right)\b",
+    re.IGNORECASE,
+)
+
 # Words of an example before its verb.
 _BEFORE_THE_VERB = frozenset(
     [
@@ -194,6 +201,9 @@ def trigger_words(skill: Skill) -> tuple[str, ...]:
     words = [word for word in skill.name.split("_") if word not in _BEFORE_THE_VERB]
     for example in skill.examples:
         spoken = re.findall(r"[a-z]+", example.say.lower())
+        if _GOES.search(example.say):
+            words.append("go")
+            continue
         words += [word for word in spoken if word not in _BEFORE_THE_VERB][:1]
     return tuple(dict.fromkeys(words))
 

@@ -1,0 +1,123 @@
+# Copyright 2026 The Clara Authors
+# SPDX-License-Identifier: Apache-2.0
+"""The command `check_skills`: check a file of skills, and try sentences on it, without a robot.
+
+It reads the file as the node does, types and fields of the targets included, and lets the model
+decide about each sentence; nothing is ever sent. A fault is one sentence and exit code 1.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from clara_brain.backend import Request
+from clara_brain.engine import Engine
+from clara_brain.errors import BrainError
+from clara_brain.model_info import default_model
+from clara_brain.prompt import RawPrompt
+from clara_brain.settings import EngineSettings
+from clara_brain.skill_decision import (
+    GREEDY,
+    MAX_TOKENS,
+    decide,
+    decision_prompt,
+    grammar,
+    possible,
+)
+from clara_brain.skill_file import load_skills
+from clara_brain.skill_messages import MessageTemplate
+from clara_brain.skills import Confirm, Parameter, Skill
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--say", "sentences", multiple=True, help="Try this sentence; may be repeated.")
+@click.option("--model", type=click.Path(path_type=Path), help="GGUF; default: the one shipped.")
+def command(file: Path, sentences: tuple[str, ...], model: Path | None) -> None:
+    """Check FILE as the brain node would, and show what Clara may do."""
+    skills = load_skills(file)
+    templates = {each.name: MessageTemplate(each) for each in skills if each.target}
+    console = Console()
+    console.print(_table(skills))
+    if not sentences:
+        return
+    engine = Engine(model or default_model(), EngineSettings())
+    try:
+        for said in sentences:
+            console.print(f"{said!r}: {_tried(engine, skills, templates, said)}", markup=False)
+    finally:
+        engine.close()
+
+
+def _table(skills: tuple[Skill, ...]) -> Table:
+    table = Table("skill", "parameters", "asks first", "at most", "target")
+    for skill in skills:
+        target = skill.target
+        rate = skill.at_most
+        table.add_row(
+            skill.name,
+            "\n".join(map(_parameter, skill.parameters)),
+            "" if skill.confirm is Confirm.NEVER else skill.confirm.value,
+            f"{rate.uses} per {rate.period:g} s" if rate else "",
+            f"{target.name}\n{target.type}" if target else "action_request",
+        )
+    return table
+
+
+def _parameter(parameter: Parameter) -> str:
+    limits = ", ".join(parameter.choices)
+    if parameter.type in ("number", "integer"):
+        limits = f"{parameter.minimum:g} to {parameter.maximum:g} {parameter.unit}".rstrip()
+    default = "" if parameter.default is None else f" ({parameter.default})"
+    return f"{parameter.name}: {limits or parameter.type}{default}"
+
+
+def _tried(
+    engine: Engine,
+    skills: tuple[Skill, ...],
+    templates: dict[str, MessageTemplate],
+    said: str,
+) -> str:
+    choices = possible(skills, said)
+    if not choices:
+        return "no order for any skill; Clara just talks"
+    request = Request(
+        RawPrompt(decision_prompt(skills, said)),
+        replace(GREEDY, grammar=grammar(choices)),
+        MAX_TOKENS,
+    )
+    decision = decide(skills, engine.complete(request).text, said)
+    if decision is None:
+        offered = ", ".join(each.skill.name for each in choices)
+        return f"may be {offered}, but the model says none; an example like it would help"
+    if decision.reason:
+        return f"refused: {decision.reason}"
+    sent = decision.in_words()
+    if decision.skill in templates:
+        message = templates[decision.skill].build(decision.values)
+        sent += f"\n  sends {type(message).__name__}: {message}"
+    return sent
+
+
+def main() -> None:
+    """Run the command."""
+    try:
+        command.main(prog_name="check_skills", standalone_mode=False)
+    except BrainError as error:
+        click.echo(f"check_skills: {error}", err=True)
+        sys.exit(1)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()
