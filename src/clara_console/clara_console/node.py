@@ -100,10 +100,13 @@ class ConsoleNode(Node):  # type: ignore[misc]
 
     def _on_parameters(self, event: ParameterEvent) -> None:
         changed = [*event.new_parameters, *event.changed_parameters]
-        if event.node == self._brain and any(
-            parameter.name.startswith(SLIDER_PREFIXES) for parameter in changed
-        ):
-            self.news("personality", {}, False)
+        moved = {
+            parameter.name.partition(".")[2]: parameter.value.double_value
+            for parameter in changed
+            if parameter.name.startswith(SLIDER_PREFIXES)
+        }
+        if moved and event.node == self._brain:
+            self.news("personality", moved, False)
 
     def _tell_health(self) -> None:
         up = {"brain": self.link.is_up("chat"), "memory": self.link.is_up("memory/query")}

@@ -28,7 +28,7 @@ class ConsoleSettings:
     port: int = 8470
     token_file: str = ""
     service_timeout: float = 5.0
-    requests_per_second: float = 20.0
+    requests_per_second: float = 50.0
 
 
 def is_loopback(host: str) -> bool:

@@ -9,7 +9,7 @@ from rclpy.executors import SingleThreadedExecutor
 from serving import wait_until
 
 from clara_interfaces.msg import Episode
-from clara_interfaces.srv import GetPersonality, StoreEpisode
+from clara_interfaces.srv import GetPersonality, SetPersonality, StoreEpisode
 
 
 class Robot:
@@ -103,6 +103,16 @@ def test_a_slider_moves_the_personality_and_another_s_move_moves_the_slider(page
     page.click("#apply-preset")
     page.wait("document.querySelector('#slider-warmth').valueAsNumber === 0.5", "the preset")
     assert warmth() == pytest.approx(0.5)
+    page.run(
+        "window.seen = new Set();"
+        "const one = document.getElementById('slider-warmth');"
+        "const look = () => { window.seen.add(one.value); requestAnimationFrame(look); };"
+        "look();"
+    )
+    fade = SetPersonality.Request(names=["warmth"], values=[0.1], fade=1.5)
+    assert not robot.call(SetPersonality, "personality/set", fade).error_code
+    page.wait("document.querySelector('#slider-warmth').valueAsNumber === 0.1", "the other's move")
+    assert page.run("return window.seen.size") >= 4  # it glided there
     assert "what she is told" in page.text(".personality details").lower()
 
 

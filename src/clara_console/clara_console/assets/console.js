@@ -6,7 +6,7 @@ import { get, show } from "./api.js";
 import { refreshSessions, startChat } from "./chat.js";
 import { refreshModel, showHealth, whoIsUp } from "./health.js";
 import { addEpisode, refreshMemory, showCited, startMemory } from "./memory.js";
-import { refreshAdapters, refreshPersonality, refreshPersonalitySoon, startPersonality } from "./personality.js";
+import { refreshAdapters, refreshPersonality, showMoved, startPersonality } from "./personality.js";
 
 const THEMES = ["auto", "light", "dark"];
 const AWAY = "The console does not answer: is its node still running? Trying again.";
@@ -43,7 +43,7 @@ function connect() {
     onHealth(JSON.parse(event.data));
   });
   live.addEventListener("episode", (event) => addEpisode(JSON.parse(event.data)));
-  live.addEventListener("personality", refreshPersonalitySoon);
+  live.addEventListener("personality", (event) => showMoved(JSON.parse(event.data)));
   live.addEventListener("error", () => {
     show("banner", AWAY);
     // A browser gives up for good where the answer was not a stream of events.

@@ -7,6 +7,7 @@ import { element, get, post, show } from "./api.js";
 const OUTCOMES = ["UNKNOWN", "SUCCEEDED", "FAILED", "CANCELED", "TIMED_OUT"];
 const READ_AS = ["nothing known is like it", "as it is", "inflected", "spelt alike", "of like meaning", "near in value", "near in space"];
 const MOST_SHOWN = 60;
+const COUNT_MS = 500; // episodes may come by the hundred
 const latest = document.getElementById("episodes");
 const found = document.getElementById("found");
 const foundList = document.getElementById("found-list");
@@ -62,8 +63,8 @@ export async function refreshMemory() {
 let counting = null;
 
 function refreshCount() {
-  clearTimeout(counting);
-  counting = setTimeout(async () => {
+  counting ??= setTimeout(async () => {
+    counting = null;
     const place = document.getElementById("memory-count");
     try {
       const { episodes, failed, pending } = await get("/api/memory");
@@ -73,7 +74,7 @@ function refreshCount() {
     } catch {
       place.textContent = "";
     }
-  }, 200);
+  }, COUNT_MS);
 }
 
 function readings(answer) {

@@ -6,6 +6,7 @@ import { element, get, post, show } from "./api.js";
 
 const GROUPS = ["How she speaks", "What she knows"]; // by Trait.kind
 const PAUSE_MS = 100; // between two requests while a slider is dragged
+const REFRESH_MS = 1000;
 const SPEC = "spec"; // the preset of what the personality file says
 const sliders = document.getElementById("sliders");
 const adapters = document.getElementById("adapters");
@@ -142,12 +143,16 @@ export async function refreshAdapters() {
   }
 }
 
-// News of many moves come at once, and for as long as a fade lasts.
-export function refreshPersonalitySoon() {
+// Shows what was moved, here or elsewhere; what follows from it is asked for now and then, for a
+// fade tells of moves five times a second.
+export function showMoved(values) {
+  for (const [name, value] of Object.entries(values)) {
+    if (rows.has(name) && !traitMoves.busy(name)) set(rows.get(name), value);
+  }
   waiting ??= setTimeout(() => {
     waiting = null;
     refreshPersonality();
-  }, PAUSE_MS);
+  }, REFRESH_MS);
 }
 
 export function startPersonality() {
