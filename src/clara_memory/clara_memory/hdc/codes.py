@@ -273,13 +273,17 @@ def _compare_four(codes: Codes) -> tuple[Codes, Codes, Codes]:
 
     An episode has four roles, so this is the way that most records take: half the operations.
     """
-    both = np.bitwise_and(codes[..., :2, :], codes[..., 2:, :])
-    one = np.bitwise_xor(codes[..., :2, :], codes[..., 2:, :])
-    first, second = both[..., 0, :], both[..., 1, :]
-    odd_first, odd_second = one[..., 0, :], one[..., 1, :]
+    both: Codes = np.bitwise_and(codes[..., :2, :], codes[..., 2:, :])
+    one: Codes = np.bitwise_xor(codes[..., :2, :], codes[..., 2:, :])
+    first: Codes = both[..., 0, :]
+    second: Codes = both[..., 1, :]
+    odd_first: Codes = one[..., 0, :]
+    odd_second: Codes = one[..., 1, :]
     parity: Codes = odd_first ^ odd_second
-    more: Codes = (first & (odd_second | second)) | (second & odd_first)
-    equal: Codes = (odd_first & odd_second) | ((first ^ second) & ~parity)
+    three, four = first & odd_second, second & (first | odd_first)
+    two, pair = odd_first & odd_second, (first ^ second) & ~parity
+    more: Codes = three | four
+    equal: Codes = two | pair
     return more, equal, parity
 
 
