@@ -56,7 +56,7 @@ def command(
         if name in given:
             how[name] = given.pop(name)
     settings = LoraSettings(how=LoraExecution(**how), **given)
-    with ClaraMonitor(run_folder=run_folder) as monitor, _Progress(monitor) as progress:
+    with ClaraMonitor(run_folder=run_folder) as monitor, Progress(monitor) as progress:
         adapters = train_adapters(
             run_folder,
             find_spec(spec_path),
@@ -85,7 +85,7 @@ def summary(adapter: Adapter) -> str:
     return f"{text}, {adapter.folder}" + (" (was there)" if adapter.was_there else "")
 
 
-class _Progress:
+class Progress:
     """A bar for each dimension on stderr, and every record to the monitor."""
 
     def __init__(self, monitor: ClaraMonitor) -> None:
@@ -93,7 +93,7 @@ class _Progress:
         self._dimension = ""
         self._bar: Any = None
 
-    def __enter__(self) -> _Progress:
+    def __enter__(self) -> Progress:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -1,0 +1,174 @@
+# Copyright 2026 The Clara Authors
+# SPDX-License-Identifier: Apache-2.0
+"""All stages in a row: from a spec to a model that the robot can load, and the proof that it is.
+
+Each stage looks at its manifests and does only what is not done yet, so the same call goes on
+after a kill, and a changed weight in the spec merges and measures anew but trains nothing.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from clara_training.atomic import atomic_json
+from clara_training.base import default_device, find_base, load_tokenizer
+from clara_training.data_missing import fill_from_starter
+from clara_training.errors import SpecError
+from clara_training.export import ExportSettings, export_run
+from clara_training.lora import LoraSettings, train_adapters
+from clara_training.merge import merge_adapters
+from clara_training.report import write_report
+from clara_training.spec import Spec
+from clara_training.validate import ValidateSettings, validate_run
+
+# What a CPU does in under an hour with the embedded base and all eight dimensions.
+CPU_EXAMPLES = 160
+CPU_EPOCHS = 3
+QUICK_EXAMPLES = 64
+QUICK_STEPS = 8
+# Without contrast, a small model learns from `high` replies what they have in common with `low`
+# ones as well, and its preference between the two hardly moves.
+CONTRAST = 1.0
+
+Tell = Callable[[str], None]
+Record = Callable[[str, dict[str, Any]], None]
+
+
+@dataclass(frozen=True)
+class PipelineSettings:
+    """How each stage is done."""
+
+    lora: LoraSettings = field(default_factory=lambda: LoraSettings(contrast=CONTRAST))
+    export: ExportSettings = field(default_factory=ExportSettings)
+    validate: ValidateSettings = field(default_factory=ValidateSettings)
+
+
+@dataclass(frozen=True)
+class Finished:
+    """The products by name, what was measured, and the seconds of each stage."""
+
+    products: Mapping[str, Path]
+    validation: Mapping[str, Any]
+    seconds: Mapping[str, float]
+
+
+def settings_for(device: str | None = None, *, quick: bool = False) -> PipelineSettings:
+    """Return settings that suit a device ("cpu", "cuda"; None: what there is).
+
+    On a CPU fewer examples are learned from; quick is for seeing it work, not for a good model.
+    """
+    settings = PipelineSettings()
+    if quick:
+        lora = replace(settings.lora, examples=QUICK_EXAMPLES, max_steps=QUICK_STEPS)
+        return replace(settings, lora=lora, validate=ValidateSettings.quick())
+    if (device or default_device()) == "cpu":
+        lora = replace(settings.lora, examples=CPU_EXAMPLES, epochs=CPU_EPOCHS)
+        return replace(settings, lora=lora)
+    return settings
+
+
+def chosen_spec(spec: Spec, names: Sequence[str], base: str = "") -> Spec:
+    """Return the spec of some dimensions alone (all where there is no name), on a base model.
+
+    Raises SpecError for names that it does not have.
+    """
+    for name in names:
+        spec.require(name)
+    if names:
+        spec = replace(
+            spec,
+            personality={k: v for k, v in spec.personality.items() if k in names},
+            expertise={k: v for k, v in spec.expertise.items() if k in names},
+            descriptions={k: v for k, v in spec.descriptions.items() if k in names},
+        )
+    if not any(spec.weights.values()):
+        raise SpecError(
+            f"every strength in {spec.path} is 0: there is nothing to merge; set one above 0"
+        )
+    return replace(spec, base_model=base or spec.base_model)
+
+
+def run_pipeline(
+    run: Path,
+    spec: Spec,
+    settings: PipelineSettings | None = None,
+    *,
+    fill_data: Callable[[Spec], object] | None = None,
+    tell: Tell = lambda sentence: None,
+    record: Record = lambda dimension, figures: None,
+) -> Finished:
+    """Do all stages for a spec, as `chosen_spec` returns it.
+
+    Args:
+        run: the run's folder; what is in it already is used.
+        spec: what is wanted.
+        settings: how; `settings_for` this machine by default.
+        fill_data: makes the data that are missing; by default from the starter data.
+        tell: is told what is done.
+        record: is told of every step of the training.
+
+    Raises whatever a stage raises, after which the same call goes on.
+    """
+    settings = settings or settings_for()
+    seconds: dict[str, float] = {}
+    stages = ("base", "data", "lora", "merge", "export", "validate")
+
+    def stage(name: str) -> None:
+        now = time.monotonic()
+        if seconds:
+            last = next(reversed(seconds))
+            seconds[last] = now - seconds[last]
+        if name:
+            seconds[name] = now
+            tell(f"[{stages.index(name) + 1}/{len(stages)}] {name}")
+
+    stage("base")
+    base = find_base(spec.base_model)
+    load_tokenizer(base)
+    tell(f"{base.name}: {base.folder}")
+    _write_spec(run, spec)
+    stage("data")
+    if fill_data is None:
+        filled = fill_from_starter(spec, run, spec.dimensions, tell)
+        tell(", ".join(f"{each.dimension} {each.after}" for each in filled))
+    else:
+        fill_data(spec)
+    stage("lora")
+    tell(plan(settings.lora))
+    for adapter in train_adapters(run, spec, settings.lora, report=record):
+        before, after = (
+            adapter.metrics.get(key) for key in ("held_out_loss_before", "held_out_loss")
+        )
+        losses = f"held-out loss {before:.3f} -> {after:.3f}" if before and after else "trained"
+        there = ", was there" if adapter.was_there else ""
+        tell(f"{adapter.dimension}: {losses}{there}")
+    stage("merge")
+    merged = merge_adapters(run, spec)
+    there = ", was there" if merged.was_there else ""
+    tell(f"{spec.merge_method} of {len(spec.dimensions)} adapters: {merged.folder}{there}")
+    stage("export")
+    products = dict(export_run(run, spec, settings.export, tell=tell))
+    stage("validate")
+    validation = validate_run(run, spec, settings.validate, tell=tell)
+    products["report"] = write_report(run)
+    stage("")
+    atomic_json(run / "metrics" / "pipeline.json", {"seconds": seconds})
+    return Finished(products, validation, seconds)
+
+
+def plan(lora: LoraSettings) -> str:
+    """Say how much is trained."""
+    count = f"at most {lora.examples} examples" if lora.examples else "all examples"
+    steps = f", at most {lora.max_steps} steps" if lora.max_steps else ""
+    return (
+        f"rank {lora.rank}, {count} of each dimension, {lora.epochs} epochs{steps},"
+        f" batches of {lora.batch_size * lora.accumulation}"
+    )
+
+
+def _write_spec(run: Path, spec: Spec) -> None:
+    atomic_json(run / "spec.json", spec.as_document())
