@@ -205,7 +205,6 @@ class OpenAIBackend:
     async def _shut_down(self) -> None:
         for ticket in list(self._tasks):
             self._stop(ticket, Stop.ERROR)
-        await asyncio.sleep(0)  # those that were just accepted begin
         rest = asyncio.all_tasks() - {asyncio.current_task()}
         answered = {task for task in self._tasks.values() if task}
         for task in rest - answered:

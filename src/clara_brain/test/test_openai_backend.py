@@ -137,6 +137,7 @@ def test_a_cancel_ends_a_running_turn_and_frees_the_server(backend):
     assert caught.completion.stop is Stop.CANCELED and caught.completion.error is None
     assert caught.completion.text == "".join(caught.deltas)
     assert 0 < caught.completion.completion_tokens < 800
+    assert caught.completion.prompt_tokens > 0
     # Two at once find both slots of the server free again.
     for _ in range(2):
         assert ask(backend, n=1).completion_tokens == 1
