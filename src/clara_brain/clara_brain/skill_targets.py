@@ -116,6 +116,19 @@ class SkillTargets:
             return bool(way.client.service_is_ready())
         return bool(way.client.get_subscription_count())
 
+    def unreachable(self, skill: Skill) -> str:
+        """Say why the target of a skill cannot be reached now; empty when it can.
+
+        A request without a target of its own is published whether or not somebody listens.
+        """
+        if skill.name not in self._ways or self.reachable(skill) or skill.target is None:
+            return ""
+        name = self.full_name(skill)
+        if skill.target.kind is TargetKind.TOPIC:
+            return f"nobody listens to the topic {name} now"
+        kind = "action" if skill.target.kind is TargetKind.ACTION else "service"
+        return f"nobody serves the {kind} {name} now"
+
     def full_name(self, skill: Skill) -> str:
         """Return the target's name with its namespace."""
         if skill.target is None:
@@ -132,11 +145,8 @@ class SkillTargets:
             self._requests.publish(event)
             return str(event.action_id)
         target = way.template.target
-        if not self.reachable(skill):
-            what = "listens to the topic" if target.kind is TargetKind.TOPIC else "serves the"
-            kind = {TargetKind.ACTION: " action", TargetKind.SERVICE: " service"}
-            name = self.full_name(skill)
-            raise SkillRefused(f"nobody {what}{kind.get(target.kind, '')} {name} now")
+        if reason := self.unreachable(skill):
+            raise SkillRefused(reason)
         message = way.template.build(decision.values)
         if target.remember:
             self._events.publish(event)

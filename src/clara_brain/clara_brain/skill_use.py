@@ -60,6 +60,9 @@ class SkillHost(Protocol):
     def confirm_seconds(self) -> float:
         """How long a question waits for its answer."""
 
+    def unreachable(self, skill: Skill) -> str:
+        """Say why a skill's target cannot be reached now; empty when it can."""
+
     def request_action(self, skill: Skill, decision: Decision) -> str:
         """Ask the robot to do it; return the action's id. Raises SkillRefused."""
 
@@ -152,7 +155,7 @@ class SkillUse:
         if self._ended():
             return Used()
         # From here on nothing is awaited: what is true now is still true when it is requested.
-        if reason := self._gate.refusal(skill):
+        if reason := self._gate.refusal(skill) or self._host.unreachable(skill):
             return _refused(decision, reason)
         words = decision.in_words() + " again" * bool(before)
         if policy is SkillPolicy.DRY_RUN:

@@ -133,6 +133,10 @@ class TurnDesk:
         """Return how long a question waits for its answer (part of the turn's Host)."""
         return parameters.read(self._node).confirm_timeout_s
 
+    def unreachable(self, skill: Skill) -> str:
+        """Say why a target cannot be reached now (part of the turn's Host)."""
+        return self._targets.unreachable(skill)
+
     def request_action(self, skill: Skill, decision: Decision) -> str:
         """Ask the robot to do it; return the action's id (part of the turn's Host)."""
         return self._targets.request(skill, decision)
