@@ -208,6 +208,9 @@ class Decoder:
                 goes_on = decoding.take(token, runtime.is_end(token), runtime.piece(token))
                 if not goes_on or offset == len(guesses) or guesses[offset] != token:
                     break
+        except BrainError as error:
+            self._end(decoding, error)
+            return
         except Exception as error:
             _log.exception("a completion failed in a way nobody foresaw")
             self._end(decoding, BackendError(str(error)))

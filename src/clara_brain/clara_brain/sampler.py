@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """How the next token is chosen: a chain of llama.cpp's samplers, made anew for each completion.
 
-The order is llama.cpp's own: bias and grammar rule out, penalties discourage, top-k, top-p and
-min-p cut the tail, the temperature flattens what is left.
+The order is llama.cpp's own: a bias rules out, penalties discourage, top-k, top-p and min-p cut
+the tail, the temperature flattens what is left; a grammar has the last word.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import jsonschema
 import llama_cpp
 from llama_cpp.llama_grammar import json_schema_to_gbnf
 
+from clara_brain.constrained import Grammar
 from clara_brain.errors import InvalidRequest, SchemaMismatch
 
 _PENALTY_WINDOW = 64
@@ -54,7 +55,10 @@ class Sampler:
         self._chain = llama_cpp.llama_sampler_chain_init(
             llama_cpp.llama_sampler_chain_default_params()
         )
+        self._grammar: Grammar | None = None
         try:
+            if settings.grammar:
+                self._grammar = Grammar(vocab, settings.grammar)
             for link in _links(vocab, settings):
                 llama_cpp.llama_sampler_chain_add(self._chain, link)
         except InvalidRequest:
@@ -63,6 +67,8 @@ class Sampler:
 
     def choose(self, context: object, output: int) -> int:
         """Choose a token from the logits at place `output` of the last batch."""
+        if self._grammar:
+            return self._grammar.choose(self._chain, context, output)
         return int(llama_cpp.llama_sampler_sample(self._chain, context, output))
 
     def close(self) -> None:
@@ -70,6 +76,9 @@ class Sampler:
         if self._chain:
             llama_cpp.llama_sampler_free(self._chain)
         self._chain = None
+        if self._grammar:
+            self._grammar.close()
+        self._grammar = None
 
 
 def grammar_of_schema(schema: str) -> str:
@@ -117,11 +126,6 @@ def _links(vocab: object, settings: SamplerSettings) -> Iterator[object]:
     size = llama_cpp.llama_vocab_n_tokens(vocab)
     if settings.logit_bias:
         yield _bias(size, settings.logit_bias)
-    if settings.grammar:
-        grammar = llama_cpp.llama_sampler_init_grammar(vocab, settings.grammar.encode(), b"root")
-        if not grammar:
-            raise InvalidRequest("sampling.grammar is not valid GBNF, or has no rule named root")
-        yield grammar
     penalties = settings.repeat_penalty, settings.frequency_penalty, settings.presence_penalty
     if penalties != (1.0, 0.0, 0.0):
         yield llama_cpp.llama_sampler_init_penalties(size, _PENALTY_WINDOW, *penalties)

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 import time
 from dataclasses import replace
@@ -188,6 +189,21 @@ def test_a_frequency_penalty_breaks_a_repetition(engine):
     free = replace(forced, frequency_penalty=0.0)
     texts = [ask(engine, sampling=each, n=12).text for each in (forced, free)]
     assert texts[0].count(" moon") < texts[1].count(" moon")
+
+
+def test_a_grammar_holds_at_any_temperature_and_when_what_it_wants_is_unlikely(engine):
+    for seed in range(4):
+        warm = SamplerSettings(1.2, 1.0, 0, 0.0, 1.0, seed, 'root ::= [0-9] [0-9] "-" [xyz]{3}')
+        done = ask(engine, sampling=warm)
+        assert done.error is None and re.fullmatch(r"[0-9][0-9]-[xyz]{3}", done.text)
+
+
+def test_a_grammar_that_leaves_no_token_ends_the_turn_and_not_the_process(engine):
+    tokens = {token for text in ("y", "yes", "ye") for token in engine.tokenize(text).result(10)}
+    nothing = tuple((token, float("-inf")) for token in sorted(tokens))
+    done = ask(engine, sampling=replace(GREEDY, grammar='root ::= "yes"', logit_bias=nothing))
+    assert done.stop is Stop.ERROR and "none of the tokens" in str(done.error)
+    assert ask(engine, sampling=replace(GREEDY, grammar='root ::= "yes"')).text == "yes"
 
 
 @pytest.mark.parametrize("grammar", ["root ::= (", "nonsense", "root ::= missing"])

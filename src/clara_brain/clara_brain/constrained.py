@@ -1,0 +1,70 @@
+# Copyright 2026 The Clara Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Sampling under a grammar, as llama.cpp's own server does it.
+
+A grammar is slow to hold against every token of a vocabulary and quick to hold against one. So the
+token is chosen freely first; only when the grammar does not allow it, it is chosen again from what
+the grammar leaves. Greedily that is the same token as with the grammar in front.
+"""
+
+from __future__ import annotations
+
+import ctypes
+
+import llama_cpp
+import numpy as np
+
+from clara_brain.errors import BackendError, InvalidRequest
+
+_CANDIDATE = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32)])
+
+
+class Grammar:
+    """One grammar, in the state after the tokens that were chosen. Raises InvalidRequest."""
+
+    def __init__(self, vocab: object, text: str) -> None:
+        self._sampler = llama_cpp.llama_sampler_init_grammar(vocab, text.encode(), b"root")
+        if not self._sampler:
+            raise InvalidRequest("sampling.grammar is not valid GBNF, or has no rule named root")
+        self._size = llama_cpp.llama_vocab_n_tokens(vocab)
+        self._candidates = np.zeros(self._size, _CANDIDATE)
+
+    def choose(self, chain: object, context: object, output: int) -> int:
+        """Choose a token with `chain` from the logits at place `output` of the last batch.
+
+        Raises BackendError where the grammar allows no token that the chain leaves.
+        """
+        logits = llama_cpp.llama_get_logits_ith(context, output)
+        token = self._sample(chain, logits, constrained=False)
+        if not self._allows(token):
+            token = self._sample(chain, logits, constrained=True)
+            if not self._allows(token):
+                # llama.cpp would end the process for taking it.
+                raise BackendError("the grammar allows none of the tokens that are left to choose")
+        llama_cpp.llama_sampler_accept(self._sampler, token)
+        llama_cpp.llama_sampler_accept(chain, token)
+        return token
+
+    def close(self) -> None:
+        """Free the grammar."""
+        llama_cpp.llama_sampler_free(self._sampler)
+
+    def _sample(self, chain: object, logits: object, constrained: bool) -> int:
+        # Samplers sort and cut the candidates in place.
+        self._candidates["id"] = np.arange(self._size, dtype=np.int32)
+        self._candidates["logit"] = np.ctypeslib.as_array(logits, (self._size,))
+        array = _array(self._candidates)
+        if constrained:
+            llama_cpp.llama_sampler_apply(self._sampler, ctypes.byref(array))
+        llama_cpp.llama_sampler_apply(chain, ctypes.byref(array))
+        return int(array.data[array.selected].id)
+
+    def _allows(self, token: int) -> bool:
+        one = np.array([(token, 0.0, 0.0)], _CANDIDATE)
+        llama_cpp.llama_sampler_apply(self._sampler, ctypes.byref(_array(one)))
+        return bool(np.isfinite(one["logit"][0]))
+
+
+def _array(candidates: np.ndarray) -> llama_cpp.llama_token_data_array:
+    data = candidates.ctypes.data_as(ctypes.POINTER(llama_cpp.llama_token_data))
+    return llama_cpp.llama_token_data_array(data, len(candidates), -1, False)
