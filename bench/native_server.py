@@ -40,16 +40,10 @@ def server_binary() -> Path:
         sys.exit("chat_server: cmake is needed to build llama.cpp's server: pip install cmake")
     print(f"building llama.cpp's own server of llama-cpp-python {release}, once ...", flush=True)
     folder.mkdir(parents=True, exist_ok=True)
-    download = [
-        sys.executable,
-        "-m",
-        "pip",
-        "download",
-        "--quiet",
-        "--no-deps",
-        "--no-binary=:all:",
-    ]
-    _run(*download, f"llama-cpp-python=={release}", "--dest", str(folder))
+    # Its sources alone; what pip reads them with comes as wheels.
+    download = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
+    sources_only = ["--no-binary", "llama-cpp-python", "--dest", str(folder)]
+    _run(*download, *sources_only, f"llama-cpp-python=={release}")
     archive = next(folder.glob("*.tar.gz"))
     with tarfile.open(archive) as opened:
         opened.extractall(folder, filter="data")
