@@ -61,6 +61,10 @@ def bench(model, adapter, tmp_path_factory) -> Iterator[Bench]:
             while not pieces:
                 world.ask("Hello!", pieces)
             yield bench
+            # It stops in order also in the middle of a reply.
+            pieces.clear()
+            world.send_endless(pieces)
+            world.until(lambda: pieces)
             world.close()
         finally:
             bench.stop()
