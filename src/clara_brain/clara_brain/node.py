@@ -224,8 +224,8 @@ class BrainNode(LifecycleNode):  # type: ignore[misc]
         path = Path(settings.model).expanduser() if settings.model else model_info.default_model()
         folder = self._state_folder
         cache = folder.cache if folder and settings.engine.cache_bytes else None
-        self.engine = Engine(path, replace(settings.engine, cache_path=cache))
-        self.adapters = Adapters(self.engine)
+        self.engine = engine = Engine(path, replace(settings.engine, cache_path=cache))
+        self.adapters = Adapters(engine, model_info.merged_strengths(engine.header))
         given = settings.adapters_path
         adapters = Path(given).expanduser() if given else beside(path)
         if adapters and not adapters.is_dir():

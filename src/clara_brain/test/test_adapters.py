@@ -8,10 +8,13 @@ import threading
 from pathlib import Path
 
 import pytest
+from clara_brain.adapters import Adapters, PersonalityBy
 from clara_brain.decoding import Completion
 from clara_brain.engine import Engine, Request
 from clara_brain.errors import AdapterError
-from clara_brain.lora import canonical
+from clara_brain.gguf import GgufHeader
+from clara_brain.lora import LoadedAdapter, canonical
+from clara_brain.model_info import merged_strengths
 from clara_brain.prompt import ChatPrompt
 from clara_brain.sampler import SamplerSettings
 from clara_brain.settings import EngineSettings
@@ -140,3 +143,16 @@ def test_a_saved_cache_serves_the_same_adapter_again(model, adapter, tmp_path):
         cached.append(engine.complete(request(1.0, "What is tea? " * 30, 4)).cached_tokens)
         engine.close()
     assert cached[0] == 0 < cached[1]
+
+
+def test_of_a_merged_model_a_slider_adds_only_what_is_not_in_it_yet(adapted):
+    header = GgufHeader(3, 0, 0, {"clara.strength.warmth": 0.8, "clara.strength.zeal": 0.5})
+    adapters = Adapters(adapted, merged_strengths(header))
+    for name in ("warmth", "formal"):
+        adapters.added(LoadedAdapter(name, Path(f"{name}.gguf"), "", ""), 0.0)
+    sliders = {"warmth": 0.9, "formal": 0.4}
+    assert adapters.in_force(sliders, PersonalityBy.ADAPTERS) == (("formal", 0.4), ("warmth", 0.1))
+    sliders["warmth"] = 0.8
+    assert adapters.in_force(sliders, PersonalityBy.ADAPTERS) == (("formal", 0.4),)
+    sliders["warmth"] = 0.0
+    assert adapters.in_force(sliders, PersonalityBy.BOTH) == (("formal", 0.4), ("warmth", -0.8))
