@@ -15,7 +15,9 @@ setup(
         (f"share/{PACKAGE}", ["package.xml"]),
         ("bin", ["scripts/clara-train"]),
     ],
-    package_data={PACKAGE: ["py.typed", "starter/*.json", "general_text.txt"]},
+    package_data={
+        PACKAGE: ["py.typed", "starter/*.json", "general_text.txt", "sample_corpus/*.txt"]
+    },
     install_requires=["setuptools", "click", "rich", "tqdm", "rapidfuzz"],
     zip_safe=False,
     maintainer="The Clara Authors",

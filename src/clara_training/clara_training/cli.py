@@ -31,7 +31,13 @@ STAGES = {
     "export": "Write the merged model and the adapters as GGUF.",
     "validate": "Measure what was made, and write the report.",
     "run": "Do everything, from the spec to the robot's model.",
+    "corpus": "Make clean token shards of a folder of text, for a model from scratch.",
+    "mvlm": "Train MVLM, a GPT-2, from scratch.",
+    "simone": "Train SIM-ONE from scratch.",
+    "sample": "Let a model that was trained from scratch write.",
 }
+# Commands that share a module: their names in it are their own.
+_MODULES = {"mvlm": "pretrain", "simone": "pretrain", "sample": "pretrain"}
 
 
 class Stages(click.Group):
@@ -45,7 +51,8 @@ class Stages(click.Group):
         """Import a stage's command."""
         if name not in self.list_commands(context):
             return None
-        found = importlib.import_module(_module(name)).command
+        module = importlib.import_module(_module(name))
+        found = getattr(module, name if name in _MODULES else "command")
         assert isinstance(found, click.Command)
         return found
 
@@ -56,7 +63,7 @@ class Stages(click.Group):
 
 
 def _module(stage: str) -> str:
-    return f"clara_training.cli_{stage}"
+    return f"clara_training.cli_{_MODULES.get(stage, stage)}"
 
 
 @click.group(cls=Stages, context_settings={"help_option_names": ["-h", "--help"]})

@@ -38,6 +38,14 @@ class ExportError(TrainingError):
     """The model cannot be written as GGUF."""
 
 
+class CorpusError(TrainingError):
+    """A corpus is missing, empty, damaged, or too small for what is asked of it."""
+
+
+class PretrainError(TrainingError):
+    """A model cannot be trained from scratch, taken up again, or sampled from."""
+
+
 class ValidationError(TrainingError):
     """What is to be judged, or what it is judged by, is missing or of no use."""
 

@@ -1,0 +1,251 @@
+# Copyright 2026 The Clara Authors
+# SPDX-License-Identifier: Apache-2.0
+"""The stage corpus: text in, clean and deduplicated token shards with their tokenizer out.
+
+Whole books are held out, in all their translations, and what is held out is never in the training
+text either: of two documents that are alike the held-out one is kept. The tokenizer is trained on
+the training text alone. `corpus.json` is the report.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from clara_training.atomic import atomic_folder, atomic_json
+from clara_training.corpus_duplicates import NEAR, duplicates
+from clara_training.corpus_read import (
+    SWORD,
+    Cleaning,
+    Document,
+    read_folder,
+    read_sword,
+    sword_modules,
+)
+from clara_training.errors import CorpusError
+from clara_training.manifest import is_done, sha256_of, write_manifest
+from clara_training.shards import (
+    FILE,
+    FORMAT,
+    HELD_OUT,
+    TRAIN,
+    TokenStream,
+    read_corpus,
+    write_shards,
+)
+from clara_training.tokenizer import QUALITY_SEEDS, save_tokenizer, train_tokenizer
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+STAGE = "corpus"
+TOKENIZER = "tokenizer"
+SAMPLE = Path(__file__).parent / "sample_corpus"  # three books of the King James Version
+HELD_OUT_SHARE = 0.05
+RARE = 10
+_AT_ONCE = 256  # documents
+_COUNTED = 1 << 24  # tokens
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class CorpusSettings:
+    """How a corpus is made.
+
+    Without a size, the vocabulary is VOCAB_SIZE or what the text supports; without books to hold
+    out, some are chosen: a twentieth of the text.
+    """
+
+    vocab_size: int | None = None
+    held_out: tuple[str, ...] = ()
+    quality_seeds: tuple[str, ...] = QUALITY_SEEDS
+    near: float = NEAR
+
+
+def make_corpus(
+    source: Path | None,
+    folder: Path,
+    settings: CorpusSettings | None = None,
+    *,
+    tell: Tell = lambda sentence: None,
+) -> dict[str, Any]:
+    """Make a corpus in `folder` and return its report. One that is there is not made again.
+
+    Args:
+        source: a folder of text, or the root of SWORD modules; None: those that are installed.
+        folder: becomes the corpus; what is there is replaced when the new one is whole.
+        settings: how.
+        tell: is told what was done.
+
+    Raises CorpusError, StorageError, MissingPackage.
+    """
+    settings = settings or CorpusSettings()
+    if source is not None and not source.is_dir():
+        raise CorpusError(f"the folder {source} is not there: --data_dir names a folder of text")
+    if folder.exists() and any(folder.iterdir()) and not (folder / FILE).exists():
+        raise CorpusError(f"{folder} is in use for something else: give --output_dir a new folder")
+    modules = sword_modules(source or SWORD)
+    if source is None and not modules:
+        raise CorpusError(
+            "there is no text to read: give --data_dir a folder of text, or install Debian's"
+            " packages sword-text-kjv and sword-text-web"
+        )
+    inputs = {
+        module.name: sha256_of(module) for module in (modules or ([source] if source else []))
+    }
+    if is_done(folder, STAGE, inputs, vars(settings)):
+        tell(f"{folder} is there already")
+        return read_corpus(folder)
+    cleaning = Cleaning()
+    documents = list(
+        read_sword(modules, cleaning) if modules else read_folder(source or SWORD, cleaning)
+    )
+    if not documents:
+        raise CorpusError(f"{source or SWORD} holds no text")
+    held_out = choose_held_out(documents, settings.held_out)
+    kept, left_out = without_duplicates(documents, held_out, settings.near)
+    texts = {split: [each.text for each in group] for split, group in kept.items()}
+    if not texts[TRAIN]:
+        raise CorpusError("all of the text is held out or duplicate: nothing is left to train on")
+    tokenizer = train_tokenizer(texts[TRAIN], settings.vocab_size, settings.quality_seeds)
+    vocab_size = tokenizer.get_vocab_size()
+    report: dict[str, Any] = {
+        "format": FORMAT,
+        "vocab_size": vocab_size,
+        "books": len({each.book for each in documents}),
+        "held_out_books": sorted(held_out),
+        "documents": len(documents),
+        "characters": sum(len(each.text) for each in documents),
+        "duplicates": left_out,
+        "removed": dict(cleaning.removed.most_common()),
+        "odd_characters": dict(cleaning.odd.most_common()),
+        "not_text": cleaning.not_text,
+    }
+    with atomic_folder(folder) as part:
+        report["splits"] = {
+            split: _write(part, split, texts[split], tokenizer, vocab_size)
+            for split in (TRAIN, HELD_OUT)
+        }
+        atomic_json(part / FILE, report)
+        save_tokenizer(tokenizer, part / TOKENIZER)
+        report["tokenizer"] = compare_with_characters(tokenizer, texts)
+        report["tokenizer"]["rare"] = _rare(part, vocab_size)
+        atomic_json(part / FILE, report)
+        write_manifest(part, STAGE, inputs, vars(settings), report["splits"])
+    tell(summary(report))
+    return report
+
+
+def choose_held_out(documents: Sequence[Document], wanted: Sequence[str] = ()) -> set[str]:
+    """Return the books to hold out: those wanted, else some, by a hash of their names.
+
+    Raises CorpusError when a wanted book is not there, or no book would be left.
+    """
+    sizes: Counter[str] = Counter()
+    for document in documents:
+        sizes[document.book] += len(document.text)
+    by_name = {name.casefold(): name for name in sizes}
+    unknown = [name for name in wanted if name.casefold() not in by_name]
+    if unknown:
+        books = sorted(sizes)
+        shown = ", ".join(books[:8]) + (f" and {len(books) - 8} more" if len(books) > 8 else "")
+        raise CorpusError(
+            f"the book {unknown[0]!r} cannot be held out, for it is not in the corpus; there are"
+            f" {shown}"
+        )
+    chosen = {by_name[name.casefold()] for name in wanted}
+    if not chosen and len(sizes) > 1:
+        order = sorted(sizes, key=lambda name: hashlib.sha256(name.encode()).digest())
+        while sum(sizes[name] for name in chosen) < HELD_OUT_SHARE * sizes.total():
+            chosen.add(order[len(chosen)])
+    if not chosen or len(chosen) == len(sizes):
+        raise CorpusError(
+            f"the corpus has {len(sizes)} book{'s' * (len(sizes) > 1)} (a text file is a book),"
+            " and at least one must be left to train on and one to be measured on: divide the text"
+            " into more files"
+        )
+    return chosen
+
+
+def without_duplicates(
+    documents: Sequence[Document], held_out: set[str], near: float
+) -> tuple[dict[str, list[Document]], dict[str, Any]]:
+    """Return the documents of each split, and what was left out. The held-out ones come first."""
+    order = sorted(range(len(documents)), key=lambda at: documents[at].book not in held_out)
+    left_out: dict[int, tuple[int, float]] = {}
+    for later, earlier, likeness in duplicates([documents[at].text for at in order], near):
+        left_out[order[later]] = (order[earlier], likeness)
+    kept: dict[str, list[Document]] = {TRAIN: [], HELD_OUT: []}
+    for at, document in enumerate(documents):
+        if at not in left_out:
+            kept[HELD_OUT if document.book in held_out else TRAIN].append(document)
+    exact = sum(likeness == 1.0 for _, likeness in left_out.values())
+    pairs = [
+        f"{documents[later].source} = {documents[earlier].source} ({likeness:.2f})"
+        for later, (earlier, likeness) in sorted(left_out.items())
+    ]
+    return kept, {"exact": exact, "near": len(pairs) - exact, "first": pairs[:20]}
+
+
+def compare_with_characters(
+    tokenizer: Tokenizer, texts: dict[str, list[str]]
+) -> dict[str, float | int]:
+    """Compare the tokenizer with one whose tokens are characters, on the held-out text."""
+    held = texts[HELD_OUT]
+    start = time.perf_counter()
+    tokens = sum(len(each.ids) for each in tokenizer.encode_batch(held))
+    seconds = time.perf_counter() - start
+    characters = sum(map(len, held))
+    return {
+        "held_out_tokens": tokens,
+        "held_out_characters": characters,
+        "characters_per_token": round(characters / tokens, 3),
+        "character_vocabulary": len(set().union(*texts[TRAIN])),
+        "tokens_per_second": round(tokens / seconds),
+    }
+
+
+def _rare(folder: Path, vocab_size: int) -> int:
+    """Count the entries that the training text has fewer than RARE times: they learn little."""
+    counts = np.zeros(vocab_size, dtype=np.int64)
+    stream = TokenStream(folder, TRAIN)
+    for start in range(0, len(stream), _COUNTED):
+        part = stream.slice(start, min(start + _COUNTED, len(stream)))
+        counts += np.bincount(part, minlength=vocab_size)
+    return int((counts < RARE).sum())
+
+
+def summary(report: dict[str, Any]) -> str:
+    """Return the report as a sentence or two."""
+    train, held = report["splits"][TRAIN], report["splits"][HELD_OUT]
+    twice = report["duplicates"]
+    words = report["tokenizer"]
+    text = (
+        f"{train['tokens']} tokens of {train['documents']} documents to train on,"
+        f" {held['tokens']} held out ({', '.join(report['held_out_books'])}); left out:"
+        f" {twice['exact']} duplicates, {twice['near']} near-duplicates;"
+        f" {words['characters_per_token']:.2f} characters per token, {words['rare']} of"
+        f" {report['vocab_size']} entries occur fewer than {RARE} times"
+    )
+    if report["not_text"]:
+        text += f"; {len(report['not_text'])} files are not UTF-8 text, as {report['not_text'][0]}"
+    return text
+
+
+def _write(
+    folder: Path, split: str, texts: Sequence[str], tokenizer: Tokenizer, vocab_size: int
+) -> dict[str, Any]:
+    def documents() -> Iterator[list[int]]:
+        for at in range(0, len(texts), _AT_ONCE):
+            for encoded in tokenizer.encode_batch(texts[at : at + _AT_ONCE]):
+                yield [0, *encoded.ids]  # <|endoftext|> begins a document
+
+    counts = write_shards(folder, split, documents(), vocab_size)
+    return {**counts, "bytes": sum(len(text.encode("utf-8")) for text in texts)}

@@ -1,0 +1,191 @@
+# Copyright 2026 The Clara Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Where a corpus comes from: a folder of text files, or Bible modules in SWORD's format zText.
+
+A document is what belongs together (a text file, a chapter); a book is what is held out as a whole
+(a text file; a book of the Bible in all its translations). Cleaning keeps what people wrote and
+counts what it takes away.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+import unicodedata
+import zlib
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from html import unescape
+from pathlib import Path
+
+from clara_training.errors import CorpusError
+
+TEXT_FILES = (".txt", ".text", ".md")
+SWORD = Path("/usr/share/sword")  # where Debian's sword-text-* packages put their modules
+SPECIAL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")  # what no text may contain
+
+_DROPPED = re.compile(
+    r"<note\b.*?</note>|<title\b(?![^>]*canonical=\"true\")[^>]*(?<!/)>.*?</title>", re.S
+)
+_LINE = re.compile(r"<(?:l|lb|div)\b(?=[^>]*(?:\bsID=|/>))(?![^>]*\beID=)[^>]*>")
+_TAG = re.compile(r"<[^>]*>")
+_CHAPTER = re.compile(r"<chapter\b(?=[^>]*\bsID=)[^>]*\bosisID=\"([^\".]+)\.(\d+)\"")
+_HEADING = re.compile(r"<milestone n=\"([^\"]+)\" type=\"x-usfm-h\"/>")
+_GUTENBERG = re.compile(
+    r"\A.*?^\*\*\* ?START OF TH[^\n]*\n|^\*\*\* ?END OF TH[^\n]*\n.*\Z", re.S | re.M
+)
+
+
+@dataclass(frozen=True)
+class Document:
+    """A text, the book that it is of, and where it was read."""
+
+    book: str
+    text: str
+    source: str
+
+
+@dataclass
+class Cleaning:
+    """What cleaning took away or met, for the report."""
+
+    removed: Counter[str] = field(default_factory=Counter)
+    odd: Counter[str] = field(default_factory=Counter)
+    not_text: list[str] = field(default_factory=list)
+
+    def clean(self, text: str) -> str:
+        """Return a text in NFC, without control and zero-width characters and superfluous space.
+
+        Lines end with one newline, and at most one line is empty.
+        """
+        for special in SPECIAL:
+            if special in text:
+                self.removed["special tokens"] += text.count(special)
+                text = text.replace(special, "")
+        text, banners = _GUTENBERG.subn("", text)
+        if banners:
+            self.removed["banners of Project Gutenberg"] += banners
+        text = unicodedata.normalize("NFC", text.replace("\r\n", "\n").replace("\r", "\n"))
+        for character in {c for c in text if c not in "\n\t" and _invisible(c)}:
+            self.removed[name_of(character)] += text.count(character)
+            text = text.replace(character, "")
+        for character, count in Counter(text).items():
+            if character in "\ufffd\ufffc" or unicodedata.category(character) in ("Co", "Cn"):
+                self.odd[name_of(character)] += count
+        text = re.sub(r"[ \t]+(?=\n|\Z)", "", text)
+        return re.sub(r"\n{3,}", "\n\n", text).strip()
+
+
+def name_of(character: str) -> str:
+    """Name a character for people: U+FEFF ZERO WIDTH NO-BREAK SPACE."""
+    return f"U+{ord(character):04X} {unicodedata.name(character, '')}".strip()
+
+
+def read_folder(folder: Path, cleaning: Cleaning) -> Iterator[Document]:
+    """Read each text file below a folder, in the order of names; a file is a book of its name.
+
+    What is binary or not UTF-8 is left out and noted. Raises CorpusError when nothing is left.
+    """
+    files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in TEXT_FILES)
+    if not files:
+        raise CorpusError(
+            f"{folder} has no text in it: files that end with {', '.join(TEXT_FILES)} are read"
+        )
+    found = False
+    for path in files:
+        name = path.relative_to(folder).as_posix()
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise CorpusError(f"{path} cannot be read: {error.strerror}") from error
+        if b"\0" in content:
+            cleaning.not_text.append(f"{name}: binary")
+            continue
+        try:
+            text = cleaning.clean(content.decode("utf-8"))
+        except UnicodeDecodeError as error:
+            cleaning.not_text.append(f"{name}: not UTF-8 at byte {error.start}")
+            continue
+        if text:
+            found = True
+            yield Document(path.stem, text, name)
+    if not found:
+        why = f" ({cleaning.not_text[0]})" if cleaning.not_text else " (all files are empty)"
+        raise CorpusError(
+            f"none of the {len(files)} text files below {folder} holds text{why}: a corpus is"
+            " made of UTF-8 text"
+        )
+
+
+def sword_modules(root: Path = SWORD) -> list[Path]:
+    """Return the folders of the zText modules that are installed, by name."""
+    folders = root.glob("modules/texts/ztext/*")
+    return sorted(path for path in folders if any(path.glob("[on]t.?zv")))
+
+
+def read_sword(modules: list[Path], cleaning: Cleaning) -> Iterator[Document]:
+    """Read zText modules; a document is a chapter, headed by its name, as `Ruth 1`.
+
+    Books have the name that the first module gives them. Raises CorpusError.
+    """
+    names: dict[str, str] = {}
+    for module in modules:
+        heading, osis, chapter, parts = "", "", "", [""]
+        for entry in _entries(module):
+            found = _CHAPTER.search(entry)
+            if found or 'type="book"' in entry:
+                if text := cleaning.clean("".join(parts)):
+                    title = f"{names[osis]} {chapter}"
+                    yield Document(names[osis], f"{title}\n\n{text}", f"{module.name} {title}")
+                parts = []
+                if headings := _HEADING.findall(entry):
+                    heading = unescape(headings[-1])
+                if not found:
+                    osis = ""
+                    continue
+                osis, chapter = found[1], found[2]
+                names.setdefault(osis, heading or osis)
+            if osis:
+                parts.append(_plain(entry) + " ")
+        if osis and (text := cleaning.clean("".join(parts))):
+            title = f"{names[osis]} {chapter}"
+            yield Document(names[osis], f"{title}\n\n{text}", f"{module.name} {title}")
+
+
+def _entries(module: Path) -> Iterator[str]:
+    """Yield the entries of a module, in OSIS: headings and verses, in order.
+
+    zText, per testament: `.?zs` has (offset, packed size, size) of each zlib block of `.?zz`,
+    `.?zv` has (block, start, length) of each entry, little-endian.
+    """
+    for testament in ("ot", "nt"):
+        for verses in module.glob(f"{testament}.?zv"):
+            kind = verses.suffix[1]
+            try:
+                packed = verses.with_suffix(f".{kind}zz").read_bytes()
+                blocks = [
+                    zlib.decompress(packed[offset : offset + size])
+                    for offset, size, _ in struct.iter_unpack(
+                        "<III", verses.with_suffix(f".{kind}zs").read_bytes()
+                    )
+                ]
+                for block, start, length in struct.iter_unpack("<IIH", verses.read_bytes()):
+                    if length:
+                        yield blocks[block][start : start + length].decode("utf-8")
+            except (OSError, struct.error, zlib.error, IndexError, ValueError) as error:
+                raise CorpusError(
+                    f"the SWORD module {module} is damaged ({error}): install it again"
+                ) from error
+
+
+def _plain(osis: str) -> str:
+    """Return an entry's words; paragraphs and lines of verse begin on a new line."""
+    text = _LINE.sub("\n", _DROPPED.sub("", osis))
+    text = unescape(_TAG.sub("", text)).replace("¶", "")
+    text = re.sub(r"[ \t]+", " ", text)
+    return re.sub(r" ?\n[ \n]*", "\n", text).rstrip(" ")
+
+
+def _invisible(character: str) -> bool:
+    return unicodedata.category(character) == "Cc" or character in "\u00ad\u200b\u2060\ufeff"
