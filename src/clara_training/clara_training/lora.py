@@ -198,6 +198,7 @@ class _Room:
         report: Report,
     ) -> Adapter:
         from clara_training.lora_checkpoint import CheckpointFile
+        from clara_training.lora_linear import fuse, keep_memory
         from clara_training.lora_loop import fit
         from clara_training.lora_step import MemoryBudget
         from clara_training.packing import choose_layout
@@ -210,6 +211,8 @@ class _Room:
             layout = choose_layout(
                 model, ranks.device, settings.max_length, packing=settings.how.packing
             )
+            if fuse(model):
+                keep_memory()
             rows = CPU_ROW_TOKENS if ranks.device == "cpu" else CUDA_ROW_TOKENS
             budget = MemoryBudget(
                 settings.how.row_tokens or rows, settings.batch_size, settings.how.recompute

@@ -13,7 +13,6 @@ Logits are computed where a token of a reply is predicted and nowhere else.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Sequence, Sized
 from dataclasses import dataclass
 from enum import Enum
@@ -231,18 +230,19 @@ def _document_attention(
     """Causal attention within each document. A dense block mask would compute all pairs."""
     if cu_seq_lens_q is None:
         raise ValueError("this model does not pass the documents' bounds to its attention")
-    bounds = cu_seq_lens_q.tolist()
+    lengths = cu_seq_lens_q.diff().tolist()
     attend: Callable[..., torch.Tensor] = F.scaled_dot_product_attention
+    # Split, not sliced: the gradient of a slice is as long as the whole, and mostly zeros.
     parts = [
         attend(
-            query[:, :, start:end],
-            key[:, :, start:end],
-            value[:, :, start:end],
+            *document,
             dropout_p=dropout,
             is_causal=True,
             scale=scaling,
             enable_gqa=query.shape[1] != key.shape[1],
         )
-        for start, end in itertools.pairwise(bounds)
+        for document in zip(
+            *(each.split(lengths, dim=2) for each in (query, key, value)), strict=True
+        )
     ]
     return torch.cat(parts, dim=2).transpose(1, 2), None

@@ -7,6 +7,7 @@ import tiny
 import torch
 from clara_training.chat_encoding import Encoded, encode, encode_all
 from clara_training.errors import BaseModelError, DataError
+from clara_training.lora_linear import fuse
 from clara_training.lora_step import Lesson, MemoryBudget, Objective, accumulate
 from clara_training.packing import (
     Layout,
@@ -14,6 +15,7 @@ from clara_training.packing import (
     rows,
     token_losses,
 )
+from peft import LoraConfig, get_peft_model
 from transformers import GPT2Config, GPT2LMHeadModel
 
 TURNS = [
@@ -72,7 +74,9 @@ def test_a_template_whose_prompt_is_no_beginning_of_the_whole_is_refused():
 
 
 def test_an_example_that_is_too_long_is_named_and_not_cut():
-    with pytest.raises(DataError, match=r"'Where is the red cup\?' has \d+ tokens, the limit is 9"):
+    with pytest.raises(
+        DataError, match=r"'Where is the red cup\?' has \d+ tokens, the limit is 9"
+    ):
         encode_all(tiny.tokenizer(), TURNS, 9)
 
 
@@ -138,6 +142,36 @@ def test_the_gradient_of_a_step_is_the_same_however_it_is_cut(contrast):
         nll, got = gradients(layout, budget, contrast=contrast)
         assert nll == pytest.approx(wanted_nll, rel=1e-5)
         torch.testing.assert_close(got, wanted, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("recompute", [False, True])
+def test_adapters_computed_in_one_operation_give_peft_s_losses_and_gradients(recompute, tmp_path):
+    def gradients_of(fused):
+        wrapped = tiny.lora(tiny.llama(attention_bias=True), tmp_path, seed=3)
+        model = wrapped.get_base_model()
+        for name, parameter in model.named_parameters():
+            parameter.requires_grad_("lora_" in name)
+        assert choose_layout(model, "cpu", 256) is Layout.DOCUMENTS
+        assert not fused or fuse(model) == 14  # seven linear layers in each of two blocks
+        lessons = [Lesson(example) for example in encoded()]
+        objective = Objective(sum(lesson.reply_tokens for lesson in lessons), len(lessons))
+        budget = MemoryBudget(1024, 0, recompute=recompute)
+        nll = accumulate(model.train(), lessons, Layout.DOCUMENTS, "cpu", budget, objective)
+        return nll, {name: p.grad for name, p in model.named_parameters() if p.requires_grad}
+
+    wanted_nll, wanted = gradients_of(False)
+    nll, got = gradients_of(True)
+    assert nll == pytest.approx(wanted_nll, rel=1e-5)
+    assert len(got) == 28
+    for name, gradient in got.items():
+        torch.testing.assert_close(gradient, wanted[name], rtol=1e-3, atol=1e-6, msg=name)
+
+
+def test_what_peft_computes_otherwise_is_left_to_it():
+    config = LoraConfig(r=4, target_modules="all-linear", lora_dropout=0.1, task_type="CAUSAL_LM")
+    assert fuse(get_peft_model(tiny.llama(), config)) == 0
+    config = LoraConfig(r=4, target_modules="all-linear", use_dora=True, task_type="CAUSAL_LM")
+    assert fuse(get_peft_model(tiny.llama(), config)) == 0
 
 
 def test_contrast_is_the_odds_ratio_of_the_paper():
