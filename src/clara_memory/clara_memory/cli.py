@@ -8,16 +8,14 @@ A file can be read while a node has it open; changing it needs the node to be st
 import json
 import sys
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import click
 
-from clara_memory import cli_files, cli_people, tables
+from clara_memory import cli_files, cli_people, cli_transfer, tables
 from clara_memory.cli_options import as_number, door, parse_role, roles, to_ns, where
 from clara_memory.episode import STANDARD_ROLES, Episode, Outcome, RoleFiller
 from clara_memory.errors import MemoryFault
-from clara_memory.formats import write_jsonl
 from clara_memory.memory import EpisodicMemory
 from clara_memory.retrieval import MAX_EPISODES, MAX_TOP_K, Query
 
@@ -134,39 +132,7 @@ def stats(**at: Any) -> None:
         tables.show_stats(figures)
 
 
-@commands.command()
-@click.option(
-    "--output",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="File to write; without it, print.",
-)
-@where
-def export(output: Path | None, **at: Any) -> None:
-    """Write all episodes as JSONL, one a line."""
-    if at["file"] is None:
-        with door(at) as node:
-            path = Path(node.stats().path)
-        if not path.is_file():
-            raise MemoryFault(f"the node's file {path} is not on this machine: export there")
-        at["file"] = path
-    with door(at) as memory:
-        if output is None:
-            write_jsonl(memory.episodes(), sys.stdout)
-            return
-        partial = output.with_name(f"{output.name}.partial")
-        try:
-            with partial.open("w", encoding="utf-8") as file:
-                count = write_jsonl(memory.episodes(), file)
-            partial.replace(output)
-        except OSError as error:
-            raise MemoryFault(f"{output} cannot be written: {error.strerror}") from error
-    if at["as_json"]:
-        click.echo(json.dumps({"episodes": count, "output": str(output)}))
-    else:
-        click.echo(f"{count} episodes written to {output}")
-
-
-for command in (*cli_people.COMMANDS, *cli_files.COMMANDS):
+for command in (*cli_people.COMMANDS, *cli_transfer.COMMANDS, *cli_files.COMMANDS):
     commands.add_command(command)
 
 

@@ -1,28 +1,35 @@
 # Copyright 2026 The Clara Authors
 # SPDX-License-Identifier: Apache-2.0
-"""`clara-memory forget`, `pin`, `import`, `merge`, `rebuild`, `verify`: what changes a memory.
+"""`clara-memory correct`, `forget`, `pin`, `rebuild`, `verify`, `completion`.
 
 Before anything is forgotten it is counted, and the count confirmed.
 """
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import click
 from click.shell_completion import get_completion_class
-from rich.console import Console
-from rich.progress import Progress
 
 from clara_memory.bag import read_bag
-from clara_memory.cli_options import as_number, door, parse_role, roles, to_ns, where
+from clara_memory.cli_options import (
+    as_number,
+    door,
+    file_of,
+    parse_role,
+    progress,
+    roles,
+    to_ns,
+    where,
+)
+from clara_memory.correcting import CORRECTABLE
 from clara_memory.episode import STANDARD_ROLES, RoleFiller
-from clara_memory.errors import InvalidRequest, MemoryFault, NotAMemory
-from clara_memory.formats import read_jsonl
+from clara_memory.errors import MemoryFault, NotAMemory
+from clara_memory.formats import episode_to_json
 from clara_memory.memory import EpisodicMemory
+from clara_memory.tables import what
 
 _BATCH = 1000
 
@@ -71,6 +78,26 @@ def forget(
 
 
 @click.command()
+@click.argument("episode_id")
+@click.option("--subject", help="Who it was.")
+@click.option("--action", help="What was done.")
+@click.option("--object", help="To what.")
+@click.option("--result", help="How it ended.")
+@click.option("--detail", help="A sentence for people.")
+@where
+def correct(episode_id: str, **at: Any) -> None:
+    """Correct what was recorded wrongly of EPISODE_ID; its id and times stay. Needs --file."""
+    given = {field: at.pop(field) for field in CORRECTABLE}
+    changes = {field: value for field, value in given.items() if value is not None}
+    with file_of(at) as memory:
+        episode = memory.correct(episode_id, **changes)
+    if at["as_json"]:
+        click.echo(json.dumps(episode_to_json(episode), ensure_ascii=False))
+    else:
+        click.echo(f"corrected: {what(episode)}, {episode.outcome.name}")
+
+
+@click.command()
 @click.argument("episode_ids", nargs=-1, required=True)
 @click.option("--undo", is_flag=True, help="Unpin them.")
 @where
@@ -81,48 +108,12 @@ def pin(episode_ids: tuple[str, ...], undo: bool, **at: Any) -> None:
     click.echo(json.dumps({"changed": changed}) if at["as_json"] else f"{changed} changed")
 
 
-@click.command("import")
-@click.argument("path", type=click.Path(path_type=Path))
-@where
-def import_(path: Path, **at: Any) -> None:
-    """Take in the episodes of a JSONL export, all or none; needs --file."""
-    with _file(at) as memory, _progress(at, f"reading {path}") as advance:
-        try:
-            with path.open(encoding="utf-8") as file:
-                episodes = []
-                for episode in read_jsonl(file):
-                    episodes.append(episode)
-                    if len(episodes) % _BATCH == 0:
-                        advance(len(episodes))
-        except UnicodeDecodeError as error:
-            raise InvalidRequest("path", f"{path} is not UTF-8 JSONL") from error
-        except OSError as error:
-            raise InvalidRequest("path", f"{path} cannot be read: {error.strerror}") from error
-        added = len(memory.store_all(episodes))
-    _tell(at, added, len(episodes) - added)
-
-
-@click.command()
-@click.argument("path", type=click.Path(path_type=Path))
-@click.option("--name", default="", help="What to call it; its robot's name otherwise.")
-@where
-def merge(path: Path, name: str, **at: Any) -> None:
-    """Take in another robot's memory: its file, or a JSONL export of it."""
-    with door(at, write=True) as memory:
-        if isinstance(memory, EpisodicMemory):
-            with _progress(at, f"merging {path}") as advance:
-                merged = memory.merge(path, name, progress=advance)
-        else:
-            merged = memory.merge(path.absolute(), name)
-    _tell(at, merged.added, merged.already_known)
-
-
 @click.command()
 @click.argument("bag", type=click.Path(path_type=Path))
 @where
 def rebuild(bag: Path, **at: Any) -> None:
     """Make the memory anew from a recorded BAG (MCAP) of action_event and action_result."""
-    with _file(at) as memory, _progress(at, f"reading {bag}") as advance:
+    with file_of(at) as memory, progress(at, f"reading {bag}") as advance:
         before = len(memory)
         count = 0
         batch = []
@@ -153,7 +144,7 @@ def verify(**at: Any) -> None:
     try:
         with (
             EpisodicMemory(at["file"], read_only=True) as memory,
-            _progress(at, f"checking {at['file']}", len(memory)) as advance,
+            progress(at, f"checking {at['file']}", len(memory)) as advance,
         ):
             for count, problem in memory.verify():
                 wrong += [problem] if problem else []
@@ -182,27 +173,4 @@ def completion(context: click.Context, shell: str) -> None:
     click.echo(kind(root, {}, "clara-memory", "_CLARA_MEMORY_COMPLETE").source())
 
 
-@contextmanager
-def _file(at: dict[str, Any]) -> Iterator[EpisodicMemory]:
-    if at["file"] is None:
-        raise MemoryFault("this needs the memory's file: --file PATH (stop the node first)")
-    with door(at, write=True) as memory:
-        yield memory
-
-
-@contextmanager
-def _progress(at: dict[str, Any], what: str, total: int | None = None) -> Iterator[Any]:
-    console = Console(stderr=True)
-    with Progress(console=console, disable=at["as_json"] or not console.is_terminal) as shown:
-        task = shown.add_task(what, total=total)
-        yield lambda count: shown.update(task, completed=count)
-
-
-def _tell(at: dict[str, Any], added: int, already_known: int) -> None:
-    if at["as_json"]:
-        click.echo(json.dumps({"added": added, "already_known": already_known}))
-    else:
-        click.echo(f"{added} episodes added, {already_known} were known already")
-
-
-COMMANDS = (forget, pin, import_, merge, rebuild, verify, completion)
+COMMANDS = (correct, forget, pin, rebuild, verify, completion)

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import click
+from rich.console import Console
+from rich.progress import Progress
 
 from clara_memory.episode import STANDARD_ROLES, Kind, RoleFiller
 from clara_memory.errors import InvalidRequest, MeaningUnavailable, MemoryFault
@@ -19,7 +21,13 @@ from clara_memory.memory import EpisodicMemory
 def where(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options that say which memory is meant."""
     for option in (
-        click.option("--file", type=click.Path(path_type=Path), help="The memory's file."),
+        click.option(
+            "--file",
+            type=click.Path(path_type=Path),
+            envvar="CLARA_MEMORY_FILE",
+            show_envvar=True,
+            help="The memory's file; without it the running node is asked.",
+        ),
         click.option("--namespace", default="clara", show_default=True, help="Of the node."),
         click.option(
             "--timeout",
@@ -67,6 +75,26 @@ def door(at: dict[str, Any], *, write: bool = False) -> Iterator[Any]:
         yield client
     finally:
         client.close()
+
+
+@contextmanager
+def file_of(at: dict[str, Any]) -> Iterator[EpisodicMemory]:
+    """Give the memory of the file, for what a running node does not do."""
+    if at["file"] is None:
+        raise MemoryFault("this needs the memory's file: --file PATH (stop the node first)")
+    with door(at, write=True) as memory:
+        yield memory
+
+
+@contextmanager
+def progress(
+    at: dict[str, Any], what: str, total: int | None = None
+) -> Iterator[Callable[[int], None]]:
+    """Show a bar on a terminal's stderr, and give what moves it to a count."""
+    console = Console(stderr=True)
+    with Progress(console=console, disable=at["as_json"] or not console.is_terminal) as shown:
+        task = shown.add_task(what, total=total)
+        yield lambda count: shown.update(task, completed=count)
 
 
 def parse_role(written: str) -> RoleFiller:

@@ -13,7 +13,7 @@ from typing import Any, TextIO
 from clara_memory.episode import Episode, Kind, Outcome, RoleFiller, check_episode
 from clara_memory.errors import InvalidRequest
 
-_TEXTS = [
+TEXTS = [
     "episode_id",
     "action_id",
     "robot",
@@ -24,7 +24,8 @@ _TEXTS = [
     "detail",
     "source",
 ]
-_TIMES = ("start_ns", "end_ns")
+TIMES = ("start_ns", "end_ns")
+FILLERS = ("context", "effects")
 
 
 def filler_to_json(filler: RoleFiller) -> dict[str, Any]:
@@ -71,10 +72,10 @@ def fillers_from_text(text: str) -> tuple[RoleFiller, ...]:
 
 def episode_to_json(episode: Episode) -> dict[str, Any]:
     """Return an episode as a JSON object without its empty fields."""
-    written: dict[str, Any] = {name: getattr(episode, name) for name in _TEXTS}
+    written: dict[str, Any] = {name: getattr(episode, name) for name in TEXTS}
     written["outcome"] = episode.outcome.name
-    written |= {name: getattr(episode, name) for name in _TIMES}
-    for name in ("context", "effects"):
+    written |= {name: getattr(episode, name) for name in TIMES}
+    for name in FILLERS:
         written[name] = [filler_to_json(filler) for filler in getattr(episode, name)]
     return {name: value for name, value in written.items() if value}
 
@@ -83,20 +84,20 @@ def episode_from_json(written: Any) -> Episode:
     """Return the valid episode of a JSON object; raises InvalidRequest naming the field."""
     if not isinstance(written, dict):
         raise InvalidRequest("episode", "is not a JSON object")
-    known = {*_TEXTS, *_TIMES, "outcome", "context", "effects"}
+    known = {*TEXTS, *TIMES, "outcome", *FILLERS}
     if unknown := sorted(written.keys() - known):
         raise InvalidRequest(str(unknown[0])[:40], "is not a field of an episode")
     fields: dict[str, Any] = {}
     for name, value in written.items():
-        if name in _TEXTS and not isinstance(value, str):
+        if name in TEXTS and not isinstance(value, str):
             raise InvalidRequest(name, "is not text")
-        if name in _TIMES and (not isinstance(value, int) or isinstance(value, bool)):
+        if name in TIMES and (not isinstance(value, int) or isinstance(value, bool)):
             raise InvalidRequest(name, "is not a whole number of nanoseconds")
         if name == "outcome":
             if value not in Outcome.__members__:
                 raise InvalidRequest(name, f"is none of {', '.join(Outcome.__members__)}")
             value = Outcome[value]
-        if name in ("context", "effects"):
+        if name in FILLERS:
             if not isinstance(value, list):
                 raise InvalidRequest(name, "is not a list")
             value = tuple(

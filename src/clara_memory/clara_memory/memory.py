@@ -20,6 +20,7 @@ from types import TracebackType
 import numpy as np
 
 from clara_memory.columns import Columns
+from clara_memory.correcting import corrected
 from clara_memory.episode import (
     MAX_DETAIL,
     MAX_FILLER,
@@ -347,6 +348,28 @@ class EpisodicMemory:
                 with self._index:
                     self._columns.remove(seqs)
         return len(seqs)
+
+    def correct(self, episode_id: str, *, now_ns: int | None = None, **changes: str) -> Episode:
+        """Correct subject, action, object, result or detail of an episode; returns it as it is.
+
+        It keeps its id and times; what it was before stays in the table `revisions`.
+
+        Raises:
+            InvalidRequest: the id is not in memory, or a field is not valid; nothing was changed.
+            StorageFailed: the disk refused; nothing was changed.
+        """
+        moment = time.time_ns() if now_ns is None else now_ns
+
+        def change(database: Connection) -> list[Change]:
+            seq = self._store.seqs_of([episode_id]).get(episode_id)
+            if seq is None:
+                raise InvalidRequest("episode_id", f"'{episode_id[:64]}' is not in memory")
+            before = self._store.fetch([seq])[seq]
+            after = corrected(before, changes)
+            self._store.update(database, seq, before, after, moment)
+            return [Change(seq, after, False)]
+
+        return self._write(change)[0].episode
 
     def pin(self, episode_ids: Sequence[str], pinned: bool = True) -> int:
         """Pin episodes, so that the forgetting policy never takes them; returns how many changed.

@@ -1,0 +1,143 @@
+# Copyright 2026 The Clara Authors
+# SPDX-License-Identifier: Apache-2.0
+"""`clara-memory export`, `import`, `merge`: memories that travel.
+
+JSONL and CSV come back the same; a gist is of a fixed size and answers full, exact cues only. A
+file is there whole or not at all.
+"""
+
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any, TextIO
+
+import click
+
+from clara_memory.cli_options import door, file_of, progress, where
+from clara_memory.csv_format import read_csv, write_csv
+from clara_memory.episode import Episode
+from clara_memory.errors import InvalidRequest, MemoryFault
+from clara_memory.formats import read_jsonl, write_jsonl
+from clara_memory.hdc import Gist, Space
+from clara_memory.item_memory import text_key
+from clara_memory.memory import EpisodicMemory
+
+_SHOWN = 1000  # episodes from one move of the bar to the next
+_WRITERS: dict[str, Callable[[Iterable[Episode], TextIO], int]] = {
+    "jsonl": write_jsonl,
+    "csv": write_csv,
+}
+_READERS: dict[str, Callable[[TextIO], Iterator[Episode]]] = {"jsonl": read_jsonl, "csv": read_csv}
+
+
+@click.command()
+@click.option(
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="File to write; without it, print.",
+)
+@click.option(
+    "--format",
+    "kind",
+    type=click.Choice(["jsonl", "csv", "gist"]),
+    help="By default what the output's name ends in, else jsonl.",
+)
+@where
+def export(output: Path | None, kind: str | None, **at: Any) -> None:
+    """Write all episodes as JSONL or CSV, or their gist."""
+    kind = kind or _kind_of(output)
+    if kind == "gist" and output is None:
+        raise MemoryFault("a gist is no text to print: name a file with --output")
+    if at["file"] is None:
+        with door(at) as node:
+            path = Path(node.stats().path)
+        if not path.is_file():
+            raise MemoryFault(f"the node's file {path} is not on this machine: export there")
+        at["file"] = path
+    with door(at) as memory:
+        if output is None:
+            _WRITERS[kind](memory.episodes(), sys.stdout)
+            return
+        with progress(at, f"writing {output}", len(memory)) as advance:
+            count = _write(output, kind, _counted(memory.episodes(), advance))
+    if at["as_json"]:
+        click.echo(json.dumps({"episodes": count, "output": str(output)}))
+    else:
+        click.echo(f"{count} episodes written to {output}")
+
+
+def _write(output: Path, kind: str, episodes: Iterable[Episode]) -> int:
+    partial = output.with_name(f"{output.name}.partial")
+    try:
+        if kind == "gist":
+            gist = Gist(Space())
+            for one in episodes:
+                roles = ("subject", "action", "object", "result")
+                gist.add([text_key(role, getattr(one, role)) for role in roles])
+            partial.write_bytes(gist.to_bytes())
+            count = len(gist)
+        else:
+            with partial.open("w", encoding="utf-8", newline="") as file:
+                count = _WRITERS[kind](episodes, file)
+        partial.replace(output)
+    except OSError as error:
+        raise MemoryFault(f"{output} cannot be written: {error.strerror}") from error
+    return count
+
+
+@click.command("import")
+@click.argument("path", type=click.Path(path_type=Path))
+@where
+def import_(path: Path, **at: Any) -> None:
+    """Take in the episodes of a JSONL or CSV export, all or none; needs --file."""
+    kind = _kind_of(path)
+    if kind == "gist":
+        raise InvalidRequest("path", f"{path} is a gist: it holds no episodes that come back")
+    with file_of(at) as memory, progress(at, f"reading {path}") as advance:
+        try:
+            with path.open(encoding="utf-8", newline="") as file:
+                episodes = list(_counted(_READERS[kind](file), advance))
+        except UnicodeDecodeError as error:
+            raise InvalidRequest("path", f"{path} is not UTF-8 {kind.upper()}") from error
+        except OSError as error:
+            raise InvalidRequest("path", f"{path} cannot be read: {error.strerror}") from error
+        added = len(memory.store_all(episodes))
+    _tell(at, added, len(episodes) - added)
+
+
+@click.command()
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option("--name", default="", help="What to call it; its robot's name otherwise.")
+@where
+def merge(path: Path, name: str, **at: Any) -> None:
+    """Take in another robot's memory: its file, or a JSONL export of it."""
+    with door(at, write=True) as memory:
+        if isinstance(memory, EpisodicMemory):
+            with progress(at, f"merging {path}") as advance:
+                merged = memory.merge(path, name, progress=advance)
+        else:
+            merged = memory.merge(path.absolute(), name)
+    _tell(at, merged.added, merged.already_known)
+
+
+def _kind_of(path: Path | None) -> str:
+    suffix = path.suffix.lower().removeprefix(".") if path is not None else ""
+    return suffix if suffix in (*_WRITERS, "gist") else "jsonl"
+
+
+def _counted(episodes: Iterable[Episode], advance: Callable[[int], None]) -> Iterator[Episode]:
+    for number, episode in enumerate(episodes, start=1):
+        yield episode
+        if number % _SHOWN == 0:
+            advance(number)
+
+
+def _tell(at: dict[str, Any], added: int, already_known: int) -> None:
+    if at["as_json"]:
+        click.echo(json.dumps({"added": added, "already_known": already_known}))
+    else:
+        click.echo(f"{added} episodes added, {already_known} were known already")
+
+
+COMMANDS = (export, import_, merge)

@@ -1,0 +1,114 @@
+# Copyright 2026 The Clara Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Correcting episodes, and memories that travel as JSONL, CSV and gist, with clara-memory."""
+
+import json
+import sqlite3
+
+import pytest
+from clara_memory.hdc import Gist
+from test_cli import ok, run
+
+from clara_memory import Episode, EpisodicMemory, InvalidRequest, Outcome, RoleFiller
+
+
+@pytest.fixture
+def file(tmp_path):
+    path = tmp_path / "memory.sqlite3"
+    with EpisodicMemory(path) as memory:
+        memory.store_all(
+            Episode(
+                action=f"ACT_{number % 3}",
+                object=f"THING {number}",
+                episode_id=f"e{number}",
+                result="SUCCESS",
+                detail='said "hm",\nand went; ☕' if number % 2 else "",
+                context=(RoleFiller("place", f"room, {number}"),) if number % 5 else (),
+                start_ns=(1_700_000_000 + number) * 10**9,
+            )
+            for number in range(40)
+        )
+    return path
+
+
+def episodes(path):
+    with EpisodicMemory(path, read_only=True) as memory:
+        return list(memory.episodes())
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "csv"])
+def test_what_is_exported_comes_back_the_same(file, tmp_path, kind):
+    output, fresh = tmp_path / f"all.{kind}", tmp_path / "fresh.sqlite3"
+    assert "40 episodes written" in ok("export", "--file", file, "--output", output)
+    assert ok("export", "--file", file, "--format", kind) == output.read_text()
+    told = json.loads(ok("import", output, "--file", fresh, "--json"))
+    assert told == {"added": 40, "already_known": 0}
+    before = [(one.episode_id, one.detail, one.context, one.end_ns) for one in episodes(file)]
+    assert before == [(x.episode_id, x.detail, x.context, x.end_ns) for x in episodes(fresh)]
+    assert [path.name for path in tmp_path.glob("*.partial")] == []
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("action,colour\nGO,red\n", "line 2: colour is not a field"),
+        ("action,start_ns\nGO,now\n", "line 2: start_ns is not a whole number"),
+        ("action,context\nGO,dock\n", "line 2: context is not a JSON list"),
+        ("object\nCUP\n", "line 2: action is empty"),
+        ("action\nGO,1,2\n", "line 2 has more fields than the header"),
+        ('action\n"GO\n', "is not CSV"),
+    ],
+)
+def test_a_row_that_is_no_episode_is_named_and_nothing_is_taken(file, tmp_path, written, said):
+    path = tmp_path / "broken.csv"
+    path.write_text(written)
+    refused = run("import", path, "--file", file)
+    assert refused.returncode == 1 and said in refused.stderr, refused.stderr
+    assert "Traceback" not in refused.stderr and len(episodes(file)) == 40
+
+
+def test_a_gist_has_a_fixed_size_and_answers_full_cues(file, tmp_path):
+    output = tmp_path / "all.gist"
+    ok("export", "--file", file, "--output", output)
+    written = output.read_bytes()
+    assert len(written) < 1_350
+    gist = Gist.from_bytes(written)
+    right = [
+        gist.ask(["clara", None, f"thing {n}", "succeeded"], ["act 0", "act 1", "act 2"])[0][0]
+        == f"act {n % 3}"
+        for n in range(40)
+    ]
+    assert all(right)
+    refused = run("import", output, "--file", file)
+    assert refused.returncode == 1 and "is a gist" in refused.stderr
+    assert "name a file" in run("export", "--file", file, "--format", "gist").stderr
+
+
+def test_a_corrected_episode_keeps_its_id_and_what_it_was_before(file):
+    told = ok("correct", "e7", "--object", "JUG", "--result", "FAILED", "--file", file)
+    assert told.startswith("corrected: CLARA ACT_1 JUG") and "FAILED" in told
+    with EpisodicMemory(file) as memory:
+        (match,) = memory.query(object="jug").episodes
+        assert (match.episode.episode_id, match.episode.outcome) == ("e7", Outcome.FAILED)
+        assert match.episode.context == (RoleFiller("place", "room, 7"),)
+        assert memory.query(object="THING 7").abstained and len(memory) == 40
+        assert not any(text for _, text in memory.verify())
+    (before,) = sqlite3.connect(file).execute("SELECT before FROM revisions").fetchone()
+    assert json.loads(before)["object"] == "THING 7"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["nobody", "--object", "JUG"], "'nobody' is not in memory"),
+        (["e7"], "give one of subject"),
+        (["e7", "--action", " "], "action is empty"),
+    ],
+)
+def test_a_correction_that_is_not_valid_changes_nothing(file, words, said):
+    before = episodes(file)
+    refused = run("correct", *words, "--file", file)
+    assert refused.returncode == 1 and said in refused.stderr, refused.stderr
+    assert episodes(file) == before
+    with EpisodicMemory(file) as memory, pytest.raises(InvalidRequest, match="cannot be corr"):
+        memory.correct("e7", robot="BOB")
