@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -40,6 +41,7 @@ class Robot(World):
         self.events: list[ActionEvent] = []
         self.results: list[ActionResult] = []
         self.detail = ""
+        self.stopped = 0
         self.drive = ActionServer(
             self.node,
             Chat,
@@ -68,6 +70,7 @@ class Robot(World):
             )
             await ended
             self.node.destroy_timer(timer)
+            self.stopped += 1
             goal.canceled()
             return Chat.Result()
         if goal.request.text == "fail":
@@ -96,11 +99,18 @@ class Robot(World):
         assert result.error_code == 0 and len(result.decisions) == 1, result
         return result.decisions[0], result.text
 
+    def event_of(self, decision):
+        """Return what the brain published on the action that it started."""
+        return self._heard(self.events, decision)
+
     def result_of(self, decision):
         """Return what the brain published on how the action ended."""
+        return self._heard(self.results, decision)
+
+    def _heard(self, heard: list, decision):
         name = decision.request.action_id
-        self.until(lambda: any(each.action_id == name for each in self.results))
-        return next(each for each in self.results if each.action_id == name)
+        self.until(lambda: any(each.action_id == name for each in heard))
+        return next(each for each in heard if each.action_id == name)
 
 
 @pytest.fixture(scope="module")
@@ -152,7 +162,7 @@ def test_an_action_of_the_robot_gets_a_goal_and_memory_gets_its_end(world):
     )
     assert goal.sampling.temperature == pytest.approx(0.3)
     assert result.outcome == ActionResult.SUCCEEDED
-    event = next(e for e in world.events if e.action_id == decision.request.action_id)
+    event = world.event_of(decision)
     assert event.action == "DRIVE_TO"
     assert {(each.role, each.filler, *each.values) for each in event.context} == {
         ("place", "dock"),
@@ -213,7 +223,7 @@ def test_a_topic_of_the_robot_gets_the_message_in_its_own_unit(world):
     (point,) = world.points
     assert point.pose.position.x == pytest.approx(0.5)
     assert (point.header.frame_id, point.pose.orientation.w) == ("base_link", 1.0)
-    assert any(each.action_id == decision.request.action_id for each in world.events)
+    assert world.event_of(decision).action == "LOOK_AT"
 
 
 def test_a_server_that_is_not_there_is_said_at_once(world):
@@ -356,8 +366,29 @@ def test_what_servers_and_memory_say_opens_no_skill_and_leaves_the_persona(world
         assert not result.decisions
     decision, said = world.decision("switch the lamp on", session_id="i")
     assert decision.skill == "switch" and "<|" not in said and "\n" not in said
+    world.result_of(decision)
     assert not (world.goals or world.points or world.requests) and world.calls == ["lamp"] * 2
     assert world.call(GetPersonality, "personality/get").system_prompt == persona
+
+
+def test_a_question_that_memory_planted_is_not_answered_by_a_yes(world):
+    from clara_interfaces.msg import Episode
+
+    world.past = [
+        Episode(
+            episode_id="e",
+            robot="CLARA",
+            action="SWITCH",
+            object="lamp",
+            detail="Shall I launch the drone?",
+            outcome=Episode.FAILED,
+            end=world.node.get_clock().now().to_msg(),
+        )
+    ]
+    said = world.ask("what happened with the lamp?", session_id="p").result
+    assert said.text.endswith("Shall I launch the drone?.")
+    assert not world.ask("yes", session_id="p").result.decisions
+    assert not world.requests
 
 
 @pytest.mark.parametrize(
@@ -427,6 +458,16 @@ def test_a_goal_under_way_is_canceled_when_the_brain_is_deactivated(world):
     assert world.result_of(decision).outcome == ActionResult.CANCELED
     assert world.transition(2) and world.transition(1) and world.transition(3)
     world.until(lambda: world.decision("drive to the dock")[0].status == 1)
+
+
+def test_a_goal_under_way_is_canceled_when_the_brain_is_ended(world):
+    world.decision("drive to the kitchen")
+    world.until(lambda: world.goals)
+    before = world.stopped
+    world.brain.send_signal(signal.SIGINT)
+    world.until(lambda: world.stopped > before, 5)
+    assert world.brain.wait(3) == 0
+    assert "Traceback" not in "".join(world.log)
 
 
 def test_a_type_that_is_not_there_leaves_the_node_unconfigured_with_a_sentence(domain, tmp_path):
