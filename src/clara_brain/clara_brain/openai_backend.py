@@ -247,6 +247,8 @@ class OpenAIBackend:
                 await self._complete(ticket, completion, reply)
         except asyncio.CancelledError:
             completion.stop = ticket.ending
+            if ticket not in self._running:
+                completion.queued = time.monotonic() - ticket.accepted
             if ticket.ending is Stop.ERROR:
                 completion.error = ShuttingDown(
                     "the backend shut down before the turn was finished"

@@ -191,6 +191,7 @@ def test_a_request_that_is_cancelled_at_once_is_answered(reach):
             backend.submit(HELLO, print, done.append).cancel()
         await_that(lambda: len(done) == 3)
         assert {each.stop for each in done} == {Stop.CANCELED}
+        assert all(each.queued > 0 for each in done)
         assert (backend.figures().queued, backend.figures().running) == (0, 0)
 
 
