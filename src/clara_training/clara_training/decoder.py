@@ -1,0 +1,137 @@
+# Copyright 2026 The Clara Authors
+# SPDX-License-Identifier: Apache-2.0
+"""What MVLM and SIM-ONE share: attention, the KV cache, documents in a row, weights on disk.
+
+- Rows are packed with whole and cut documents; `documents_in` makes attention and positions begin
+  anew at each boundary, so that no text sees another one.
+- On disk a model is a folder of transformers (config.json, model.safetensors), in fp32: what
+  trains here opens there, and the other way round.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from clara_training.errors import PretrainError
+
+CONFIG, WEIGHTS = "config.json", "model.safetensors"
+_INITIAL_STD = 0.02
+
+
+@dataclass(frozen=True)
+class Documents:
+    """Where the documents of packed rows are: positions (B, T) in them, and who sees whom.
+
+    `mask` is (B, 1, T, T), true where a token (row) sees another (column); None where each row is
+    one document, for plain causal attention is quicker.
+    """
+
+    positions: Tensor
+    mask: Tensor | None
+
+
+def documents_in(tokens: Tensor, boundary: int = 0) -> Documents:
+    """Find the documents in rows of tokens (B, T), each begun by the token `boundary`."""
+    begins = tokens == boundary
+    places = torch.arange(tokens.shape[1], device=tokens.device)
+    starts = torch.where(begins, places, 0).cummax(dim=1).values
+    if not bool(begins[:, 1:].any()):
+        return Documents(places.expand_as(tokens), None)
+    same = starts[:, :, None] == starts[:, None, :]
+    causal = places[:, None] >= places[None, :]
+    return Documents(places - starts, (same & causal)[:, None])
+
+
+@dataclass
+class KVCache:
+    """The keys and values of what a model has read, for generation."""
+
+    layers: list[tuple[Tensor, Tensor]] = field(default_factory=list)  # (B, heads, T, size)
+    length: int = 0
+
+    def extend(self, layer: int, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+        """Add the keys and values of new tokens and return all of the layer's."""
+        if layer == len(self.layers):
+            self.layers.append((k, v))
+        else:
+            old_k, old_v = self.layers[layer]
+            self.layers[layer] = (torch.cat((old_k, k), 2), torch.cat((old_v, v), 2))
+        return self.layers[layer]
+
+
+def positions_of(
+    tokens: Tensor, documents: Documents | None, cache: KVCache | None, context: int
+) -> Tensor:
+    """Return the position of each token, (B, T) or (1, T). Raises PretrainError past `context`."""
+    if documents is not None:
+        return documents.positions
+    past = cache.length if cache else 0
+    if past + tokens.shape[1] > context:
+        raise PretrainError(
+            f"a text of {past + tokens.shape[1]} tokens does not fit into the model's context of"
+            f" {context}"
+        )
+    return torch.arange(past, past + tokens.shape[1], device=tokens.device)[None]
+
+
+def attend(q: Tensor, k: Tensor, v: Tensor, documents: Documents | None) -> Tensor:
+    """Causal attention: q (B, heads, T, size), k and v (B, kv heads, S, size), S >= T."""
+    mask = documents.mask if documents else None
+    new, seen = q.shape[2], k.shape[2]
+    if mask is None and 1 < new < seen:
+        mask = torch.ones(new, seen, dtype=torch.bool, device=q.device).tril(seen - new)
+    return F.scaled_dot_product_attention(
+        q, k, v, mask, is_causal=mask is None and new == seen, enable_gqa=q.shape[1] != k.shape[1]
+    )
+
+
+def nll_sum(logits: Tensor, targets: Tensor) -> Tensor:
+    """Sum of the negative log-likelihoods, in nats: logits (B, T, V), targets (B, T)."""
+    return F.cross_entropy(logits.flatten(0, 1).float(), targets.flatten(), reduction="sum")
+
+
+def initialise(model: nn.Module, residual: tuple[str, ...], layers: int) -> None:
+    """Draw first weights as GPT-2's: N(0, 0.02), and less for what adds to the residual stream."""
+    for name, parameter in model.named_parameters():
+        if parameter.ndim < 2:
+            continue
+        scale = (2 * layers) ** -0.5 if name.endswith(residual) else 1.0
+        nn.init.normal_(parameter, std=_INITIAL_STD * scale)
+
+
+def count(model: nn.Module) -> int:
+    """Return the number of parameters, tied ones once."""
+    return sum(parameter.numel() for parameter in model.parameters())
+
+
+def write_weights(folder: Path, config: dict[str, Any], state: dict[str, Tensor]) -> None:
+    """Write a folder of transformers; fp32, contiguous, on the CPU."""
+    from safetensors.torch import save_file
+
+    (folder / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+    whole = {name: tensor.detach().cpu().float().contiguous() for name, tensor in state.items()}
+    save_file(whole, folder / WEIGHTS, metadata={"format": "pt"})
+
+
+def read_weights(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """Read what `write_weights` wrote. Raises PretrainError."""
+    from safetensors.torch import load_file
+
+    try:
+        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+        return config, load_file(folder / WEIGHTS)
+    except FileNotFoundError as error:
+        raise PretrainError(
+            f"there is no model in {folder}: {error.filename or WEIGHTS} is not there"
+        ) from error
+    except Exception as error:  # safetensors has no error of its own for a cut-off file
+        raise PretrainError(
+            f"the model in {folder} is damaged ({error}): take an earlier one, or train it again"
+        ) from error
