@@ -42,6 +42,7 @@ LONGEST_FADE_S = 3600.0
 STRONGEST = 4.0  # scale of an adapter, either way
 MOST_EPISODES = 25
 MOST_TURNS = 32
+ENDED = "the console was ended"
 _STATUS: dict[type[Exception], int] = {BadRequest: 400, TooLarge: 413, Refused: 502, NotUp: 503}
 
 
@@ -78,7 +79,8 @@ class Application:
         """End what is streamed: the live news, and the turns under way."""
         self.live.close()
         for turn in self._turns.values():
-            turn.abandon("the console was ended")
+            turn.abandon(ENDED)
+        self._link.give_up(ENDED)
 
     async def _index(self, request: Request) -> Response:
         return FileResponse(ASSETS / "index.html")

@@ -56,6 +56,7 @@ class ClaraLink:
         self._node = node
         self.timeout_s = timeout_s
         self.name = node.get_fully_qualified_name()
+        self._waiting: set[asyncio.Future[Any]] = set()  # those of one asyncio loop
         self._clients = {name: node.create_client(kind, name) for name, kind in SERVICES.items()}
         self.chat = ActionClient(
             node, Chat, "chat", feedback_sub_qos_profile=QoSProfile(depth=FEEDBACK_DEPTH)
@@ -64,6 +65,11 @@ class ClaraLink:
     def destroy(self) -> None:
         """Take the action client down; the rest goes with the node."""
         self.chat.destroy()
+
+    def give_up(self, reason: str) -> None:
+        """Raise NotUp in whatever waits for an answer; to be called in their loop."""
+        for future in self._waiting:
+            _fail(future, NotUp(reason))
 
     def is_up(self, name: str) -> bool:
         """Tell whether the service `name`, or the action `chat`, has a server."""
@@ -80,7 +86,7 @@ class ClaraLink:
         """
         kind, client = SERVICES[name], self._clients[name]
         loop = asyncio.get_running_loop()
-        answer: asyncio.Future[Any] = loop.create_future()
+        answer = self._future()
 
         def send() -> Any:
             if not self.is_up(name):
@@ -103,7 +109,7 @@ class ClaraLink:
     async def in_ros(self, work: Callable[[], T]) -> T:
         """Return what `work` returns, or raise what it raises, in the executor's thread."""
         loop = asyncio.get_running_loop()
-        outcome: asyncio.Future[T] = loop.create_future()
+        outcome: asyncio.Future[T] = self._future()
 
         def run() -> None:
             try:
@@ -120,6 +126,12 @@ class ClaraLink:
         """Let the executor's thread do something; nobody waits for it."""
         if self._node.executor is not None:
             self._node.executor.create_task(work)
+
+    def _future(self) -> asyncio.Future[Any]:
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._waiting.add(future)
+        future.add_done_callback(self._waiting.discard)
+        return future
 
     def silence(self, name: str) -> str:
         """Return the sentence for a service or action that nobody serves."""

@@ -139,17 +139,17 @@ class Browser:
         self._ask("POST", "/actions", {"actions": [source]})
 
     def drag(self, selector: str, right: int) -> None:
-        """Take a thing in its middle, and move it while the button is held."""
+        """Take a thing in its middle and move it; it is held until `release`."""
         origin = {_ELEMENT: self._find(selector)}
-        steps = [{"type": "pointerMove", "duration": 0, "origin": origin, "x": 0, "y": 0}]
-        steps.append({"type": "pointerDown", "button": 0})
-        for share in (0.5, 1.0):
-            x = round(right * share)
-            steps.append({"type": "pointerMove", "duration": 50, "origin": origin, "x": x, "y": 0})
-        steps.append({"type": "pointerUp", "button": 0})
-        self._ask(
-            "POST", "/actions", {"actions": [{"type": "pointer", "id": "m", "actions": steps}]}
-        )
+        here = {"type": "pointerMove", "duration": 0, "origin": origin, "x": 0, "y": 0}
+        down = {"type": "pointerDown", "button": 0}
+        there = {**here, "duration": 50, "x": right}
+        source = {"type": "pointer", "id": "mouse", "actions": [here, down, there]}
+        self._ask("POST", "/actions", {"actions": [source]})
+
+    def release(self) -> None:
+        """Let go of every key and button that is held."""
+        self._ask("DELETE", "/actions")
 
     def faults(self) -> list[str]:
         """Return what the page complained of since the last time, failed requests left out."""

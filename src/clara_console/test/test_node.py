@@ -276,6 +276,23 @@ def test_a_taken_port_and_a_bad_parameter_are_one_sentence_each(start):
     assert len(bad.said.strip().splitlines()) == 1, bad.said
 
 
+def test_who_waits_for_an_answer_when_it_ends_is_told_so(start, clara):
+    process, web = start.console(service_timeout=60.0)
+    wait_until(lambda: web.get("/api/memory").status == 200, "the console to know the memory")
+    answers = []
+    ask = threading.Thread(
+        target=lambda: answers.append(web.post("/api/memory/query", {"text": "slow"}))
+    )
+    before = len(clara.requests)
+    ask.start()
+    wait_until(lambda: len(clara.requests) > before, "the question")
+    assert process.stop() == 0
+    ask.join(LIMIT_S)
+    clara.canceled.set()
+    assert answers[0].status == 503 and answers[0].json["error"] == "the console was ended"
+    assert "Traceback" not in process.said, process.said
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_it_ends_in_three_seconds_and_cleanly_also_with_pages_open(start, number):
     process, web = start.console()

@@ -146,8 +146,14 @@ def test_what_a_reply_or_an_episode_says_can_run_nothing_and_load_nothing(page, 
     clara.reply = saying(evil)
     page.type("#text", evil.replace("\n", " ") + ENTER)
     page.wait_for_text(LAST, "<script>window.hit=1</script>")
-    clara.episodes.publish(Episode(episode_id='"><b>', action="X", object=evil, detail=evil))
-    page.wait_for_text("#episodes", "<img src=x onerror")
+    one = Episode(episode_id='"><b>', action="X", object=evil, detail=evil)
+
+    def arrived():
+        # This memory forgets it at once: a page that connects anew meanwhile would not show it.
+        clara.episodes.publish(one)
+        return "<img src=x onerror" in page.text("#episodes")
+
+    wait_until(arrived, "the episode")
     assert (
         page.run("return document.querySelectorAll('#talk img, #talk script, li img').length") == 0
     )
@@ -233,17 +239,12 @@ def test_a_slider_acts_while_it_is_dragged_and_not_only_when_it_is_let_go(page, 
     clara.warmth = 0.5
     page.run("location.reload()")
     page.wait("document.querySelector('#slider-warmth')?.valueAsNumber === 0.5", "the slider")
-    before = len([name for name, _ in clara.requests if name == "personality/set"])
-    page.drag("#slider-warmth", 100)
-    wait_until(lambda: clara.warmth > 0.6, "the move")
-    page.wait(
-        f"Math.abs(document.querySelector('#slider-warmth').valueAsNumber - {0.0}) > 0", "it"
-    )
-    sent = [request for name, request in clara.requests if name == "personality/set"][before:]
-    assert len(sent) >= 2
-    assert page.run("return document.querySelector('#slider-warmth').valueAsNumber") == (
-        pytest.approx(sent[-1].values[0])
-    )
+    page.drag("#slider-warmth", 60)
+    wait_until(lambda: clara.warmth > 0.6, "the move, while the slider is held")
+    held = page.run("return document.querySelector('#slider-warmth').valueAsNumber")
+    assert clara.warmth == pytest.approx(held)
+    page.release()
+    assert page.run("return document.querySelector('#slider-warmth').valueAsNumber") == held
 
 
 def test_a_preset_is_faded_in_and_an_adapter_scaled(page, clara):

@@ -11,6 +11,7 @@ const COUNT_MS = 500; // episodes may come by the hundred
 const latest = document.getElementById("episodes");
 const found = document.getElementById("found");
 const foundList = document.getElementById("found-list");
+let since = null; // the episodes that came while the latest were asked for
 
 function roleText(role) {
   const value = role.values.length ? role.values.map((one) => Number(one?.toPrecision(5))).join(", ") : "";
@@ -41,7 +42,8 @@ function row(episode) {
 }
 
 export function addEpisode(episode) {
-  if (document.getElementById("episodes").querySelector(`[data-id="${CSS.escape(episode.episode_id)}"]`)) return;
+  since?.push(episode);
+  if (latest.querySelector(`[data-id="${CSS.escape(episode.episode_id)}"]`)) return;
   const item = row(episode);
   item.classList.add("new");
   latest.prepend(item);
@@ -50,6 +52,8 @@ export function addEpisode(episode) {
 }
 
 export async function refreshMemory() {
+  const meanwhile = [];
+  since = meanwhile;
   try {
     const { episodes } = await post("/api/memory/query", { text: "" });
     latest.replaceChildren(...episodes.map((match) => row(match.episode)));
@@ -57,6 +61,8 @@ export async function refreshMemory() {
   } catch (error) {
     show("memory-fault", error.message);
   }
+  if (since === meanwhile) since = null;
+  meanwhile.forEach(addEpisode); // the answer may be older than these
   refreshCount();
 }
 
