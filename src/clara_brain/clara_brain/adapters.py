@@ -10,7 +10,7 @@ adapter is in it already, only the rest is added (or taken away).
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -49,8 +49,14 @@ class Adapters:
     `merged` is the strength at which each adapter is in the model's weights already.
     """
 
-    def __init__(self, engine: Backend, merged: Mapping[str, float] | None = None) -> None:
+    def __init__(
+        self,
+        engine: Backend,
+        merged: Mapping[str, float] | None = None,
+        sliders: Collection[str] = SLIDERS,
+    ) -> None:
         self._engine = engine
+        self._sliders = frozenset(sliders)
         self._merged = dict(merged or {})
         self._loaded: dict[str, LoadedAdapter] = {}
         self._scales: dict[str, float] = {}
@@ -60,14 +66,14 @@ class Adapters:
         for path in sorted(folder.glob("*.gguf")):
             adapter = self._engine.load_adapter(path.stem, path).result(_LOADING_S)
             # Where the prompt speaks for a slider, its adapter is silent until scaled by hand.
-            silent = path.stem in SLIDERS or path.stem in self._merged
+            silent = path.stem in self._sliders or path.stem in self._merged
             self.added(adapter, 0.0 if silent else 1.0)
         return sorted(self._loaded)
 
     def load_served(self) -> list[str]:
         """Take those that the backend has loaded already; return the names."""
         for adapter in self._engine.adapters().result(_LOADING_S):
-            self.added(adapter, 0.0 if adapter.name in SLIDERS else 1.0)
+            self.added(adapter, 0.0 if adapter.name in self._sliders else 1.0)
         return sorted(self._loaded)
 
     def added(self, adapter: LoadedAdapter, scale: float) -> None:
@@ -85,7 +91,7 @@ class Adapters:
         for name, value in wanted.items():
             if name not in self._loaded:
                 raise InvalidRequest(f"there is no adapter named {name!r}")
-            if name in SLIDERS and by is not PersonalityBy.PROMPT:
+            if name in self._sliders and by is not PersonalityBy.PROMPT:
                 raise InvalidRequest(
                     f"adapter {name!r} follows the slider of that name: set the slider"
                 )
@@ -98,7 +104,7 @@ class Adapters:
         """All adapters by name, as strong as they are with these sliders."""
         listed = []
         for name in sorted(self._loaded):
-            follows = name in SLIDERS and by is not PersonalityBy.PROMPT
+            follows = name in self._sliders and by is not PersonalityBy.PROMPT
             rest = round(sliders[name] - self._merged.get(name, 0.0), 7) if follows else 0.0
             scale = rest if follows else self._scales[name]
             listed.append(ScaledAdapter(self._loaded[name], scale, follows))
@@ -112,7 +118,7 @@ class Adapters:
         """Sliders that the prompt need not speak for."""
         if by is not PersonalityBy.ADAPTERS:
             return frozenset()
-        return frozenset(self._loaded) & frozenset(SLIDERS)
+        return frozenset(self._loaded) & self._sliders
 
 
 def check_name(name: str) -> None:

@@ -18,7 +18,7 @@ from clara_brain.grounding import Fact, MemoryPolicy, Outcome, Recollection
 from clara_brain.kv_cache import AdapterScales
 from clara_brain.model_info import ModelInfo
 from clara_brain.past_attempts import Attempt
-from clara_brain.persona import TRAITS, Spec
+from clara_brain.persona import Spec
 from clara_brain.sampler import SamplerSettings, grammar_of_schema
 from clara_brain.sessions import Session
 from clara_brain.settings import BrainSettings, SamplingSettings
@@ -219,7 +219,7 @@ def traits(spec: Spec, values: dict[str, float]) -> list[Trait]:
     return [
         Trait(
             name=name,
-            kind=Trait.TRAIT if name in TRAITS else Trait.DOMAIN,
+            kind=Trait.DOMAIN if name in spec.domains else Trait.TRAIT,
             value=value,
             default_value=spec.values[name],
         )

@@ -66,7 +66,7 @@ class BrainNode(LifecycleNode):  # type: ignore[misc]
         parameters.declare(self)
         self.spec_path = self.get_parameter("spec").value
         self.spec = self._spec_for_sliders()
-        parameters.declare_sliders(self, self.spec.values)
+        parameters.declare_sliders(self, self.spec)
         self.add_on_set_parameters_callback(parameters.check)
         self.presets: dict[str, dict[str, float]] = {}
         self.sessions: Sessions | None = None
@@ -97,7 +97,7 @@ class BrainNode(LifecycleNode):  # type: ignore[misc]
         settings = parameters.read(self)
         try:
             self._configure_spec(settings.spec)
-            self.presets = load_presets(_path(settings.presets, "presets.json"))
+            self.presets = load_presets(_path(settings.presets, "presets.json"), self.spec.values)
             self._open_skills(settings.skills)
             self._open_state(settings.state_path)
             self._load(settings)
@@ -189,7 +189,7 @@ class BrainNode(LifecycleNode):  # type: ignore[misc]
     def system_prompt(self) -> str:
         """Return what the prompt says of the personality as it stands."""
         silent = self.adapters.silent(parameters.personality_by(self)) if self.adapters else ()
-        return system_prompt(parameters.sliders(self), silent)
+        return system_prompt(parameters.sliders(self), silent, parameters.domains(self))
 
     def _open_skills(self, given: str) -> None:
         self.skills_path = str(Path(given).expanduser()) if given else ""
@@ -225,7 +225,8 @@ class BrainNode(LifecycleNode):  # type: ignore[misc]
         folder = self._state_folder
         cache = folder.cache if folder and settings.engine.cache_bytes else None
         self.engine = engine = Engine(path, replace(settings.engine, cache_path=cache))
-        self.adapters = Adapters(engine, model_info.merged_strengths(engine.header))
+        merged = model_info.merged_strengths(engine.header)
+        self.adapters = Adapters(engine, merged, self.spec.values)
         given = settings.adapters_path
         adapters = Path(given).expanduser() if given else beside(path)
         if adapters and not adapters.is_dir():
@@ -240,12 +241,13 @@ class BrainNode(LifecycleNode):  # type: ignore[misc]
                 " started with (llama-server --lora FILE)"
             )
         self.engine = OpenAIBackend(settings.server, settings.engine)
-        self.adapters = Adapters(self.engine)
+        self.adapters = Adapters(self.engine, sliders=self.spec.values)
         if names := self.adapters.load_served():
             self.get_logger().info(f"adapters of the server: {', '.join(names)}")
 
     def _configure_spec(self, path: str) -> None:
         spec = load_spec(_path(path, "clara_spec.json"))
+        parameters.declare_sliders(self, spec)
         if path != self.spec_path:
             parameters.set_sliders(self, spec.values)
         self.spec, self.spec_path = spec, path

@@ -26,7 +26,7 @@ from rclpy.parameter import Parameter
 from clara_brain.adapters import PersonalityBy
 from clara_brain.grounding import MemoryPolicy
 from clara_brain.past_attempts import AttemptsPolicy
-from clara_brain.persona import DOMAINS, SLIDERS, TRAITS
+from clara_brain.persona import Spec
 from clara_brain.settings import (
     BACKENDS,
     FLASH_ATTENTION,
@@ -187,9 +187,7 @@ def shipped(name: str) -> Path:
     return Path(get_package_share_directory("clara_brain")) / "config" / name
 
 
-def slider_parameter(name: str) -> str:
-    """Name of a slider's parameter, as personality.warmth."""
-    return f"{'personality' if name in TRAITS else 'expertise'}.{name}"
+_TRAITS, _DOMAINS = "personality", "expertise"
 
 
 def declare(node: Node) -> None:
@@ -202,25 +200,50 @@ def declare(node: Node) -> None:
                 node.declare_parameter(item.name, value, _descriptor(*_TABLE[item.name], value))
 
 
-def declare_sliders(node: Node, values: Mapping[str, float]) -> None:
-    """Declare the sliders with the personality file's values; what the user set before wins."""
-    for name in SLIDERS:
-        kind = "know about" if name in DOMAINS else "show of"
+def declare_sliders(node: Node, spec: Spec) -> None:
+    """Declare the sliders of a personality file, and no others.
+
+    What the user set before wins over the file's values.
+    """
+    wanted = {
+        f"{_DOMAINS if name in spec.domains else _TRAITS}.{name}": value
+        for name, value in spec.values.items()
+    }
+    for prefix, names in _declared(node).items():
+        for name in names:
+            if f"{prefix}.{name}" not in wanted:
+                node.undeclare_parameter(f"{prefix}.{name}")
+    for parameter, value in wanted.items():
+        prefix, name = parameter.split(".")
+        kind = "know about" if prefix == _DOMAINS else "show of"
         text = f"How much Clara shall {kind} {name}, 0 to 1. Acts on the next turn"
-        node.declare_parameter(
-            slider_parameter(name), values[name], _descriptor(text, 0.0, 1.0, 0.0)
-        )
+        if not node.has_parameter(parameter):
+            node.declare_parameter(parameter, value, _descriptor(text, 0.0, 1.0, 0.0))
 
 
 def sliders(node: Node) -> dict[str, float]:
     """Return the sliders as they stand."""
-    return {name: float(node.get_parameter(slider_parameter(name)).value) for name in SLIDERS}
+    return {
+        name: float(parameter.value)
+        for names in _declared(node).values()
+        for name, parameter in names.items()
+    }
+
+
+def domains(node: Node) -> tuple[str, ...]:
+    """Return the sliders that are domains."""
+    return tuple(_declared(node)[_DOMAINS])
 
 
 def set_sliders(node: Node, values: Mapping[str, float]) -> SetParametersResult:
     """Move sliders, all of them or none."""
     return node.set_parameters_atomically(
-        [Parameter(slider_parameter(name), value=float(value)) for name, value in values.items()]
+        [
+            Parameter(f"{prefix}.{name}", value=float(values[name]))
+            for prefix, names in _declared(node).items()
+            for name in names
+            if name in values
+        ]
     )
 
 
@@ -253,6 +276,10 @@ def check(parameters: list[Parameter]) -> SetParametersResult:
                 successful=False, reason=f"{parameter.name} must not be NaN"
             )
     return SetParametersResult(successful=True)
+
+
+def _declared(node: Node) -> dict[str, dict[str, Parameter]]:
+    return {prefix: node.get_parameters_by_prefix(prefix) for prefix in (_TRAITS, _DOMAINS)}
 
 
 def _values(node: Node, group: type) -> dict[str, Any]:

@@ -3,13 +3,15 @@
 """The personality: read `clara_spec.json`, check it, and turn the sliders into a system prompt.
 
 The prompt is short, for it goes to small models too, and depends on nothing but the sliders. A
-slider near its middle says nothing.
+slider near its middle says nothing. A personality file may have traits and domains of its own,
+each with a sentence in `config.descriptions`, so that a misspelt name is still a fault.
 """
 
 from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,15 +36,22 @@ _SUBJECTS = {
     "teaching": "teaching",
     "quantum": "quantum physics",
 }
+_AMOUNTS = ("no", "little", "", "much", "very much")  # of a trait that only the file knows
 _KNOWS, _KNOWS_LITTLE = 0.6, 0.3
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")
 
 
 @dataclass(frozen=True)
 class Spec:
-    """A checked personality file. `values` has every slider, 0 to 1; `config` is for training."""
+    """A checked personality file.
+
+    `values` has every slider, 0 to 1, traits first; `domains` says which of them are domains;
+    `config` is for training.
+    """
 
     values: Mapping[str, float]
     config: Mapping[str, Any]
+    domains: tuple[str, ...] = DOMAINS
 
 
 def load_spec(path: str | Path) -> Spec:
@@ -58,7 +67,9 @@ def load_spec(path: str | Path) -> Spec:
         raise SpecError(f"personality file {path}: {error}") from None
 
 
-def load_presets(path: str | Path) -> dict[str, dict[str, float]]:
+def load_presets(
+    path: str | Path, sliders: Collection[str] = SLIDERS
+) -> dict[str, dict[str, float]]:
     """Read a file of presets: an object of names, each with some sliders and their values.
 
     Raises SpecError with a sentence that names the file and the fault.
@@ -73,17 +84,17 @@ def load_presets(path: str | Path) -> dict[str, dict[str, float]]:
             if not isinstance(values, dict) or not name:
                 raise SpecError("it must have a name and be an object of sliders")
             presets[name] = {
-                slider: check_value(slider, value) for slider, value in values.items()
+                slider: check_value(slider, value, sliders) for slider, value in values.items()
             }
         except SpecError as error:
             raise SpecError(f"file of presets {path}: preset {name!r}: {error}") from None
     return presets
 
 
-def check_value(name: str, value: object) -> float:
+def check_value(name: str, value: object, sliders: Collection[str] = SLIDERS) -> float:
     """Return the value of a slider as a float. Raises SpecError."""
-    if name not in SLIDERS:
-        raise SpecError(f"{name!r} is not a slider; there are {', '.join(SLIDERS)}")
+    if name not in sliders:
+        raise SpecError(f"{name!r} is not a slider; there are {', '.join(sliders)}")
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise SpecError(f"{name} must be a number from 0 to 1, not {value!r}")
     if not math.isfinite(value) or not 0.0 <= value <= 1.0:
@@ -91,19 +102,27 @@ def check_value(name: str, value: object) -> float:
     return float(value)
 
 
-def system_prompt(values: Mapping[str, float], silent: Collection[str] = ()) -> str:
+def system_prompt(
+    values: Mapping[str, float],
+    silent: Collection[str] = (),
+    domains: Collection[str] = DOMAINS,
+) -> str:
     """Say the sliders in words, but for those that something else expresses.
 
-    `values` has every slider, 0 to 1.
+    `values` has every slider, 0 to 1; those in `domains` are domains, the others traits.
     """
-    traits = [name for name in TRAITS if name not in silent]
-    domains = [name for name in DOMAINS if name not in silent]
+    spoken = [name for name in values if name not in silent]
+    traits = [name for name in spoken if name not in domains]
     manners = [phrase for name in traits if (phrase := _manner(name, values[name]))]
-    known = [_SUBJECTS[name] for name in domains if values[name] >= _KNOWS]
-    unknown = [_SUBJECTS[name] for name in domains if values[name] <= _KNOWS_LITTLE]
+    amounts = [phrase for name in traits if (phrase := _amount(name, values[name]))]
+    subjects = [name for name in spoken if name in domains]
+    known = [_subject(name) for name in subjects if values[name] >= _KNOWS]
+    unknown = [_subject(name) for name in subjects if values[name] <= _KNOWS_LITTLE]
     sentences = ["You are Clara, the voice and mind of a robot."]
     if manners:
         sentences.append(f"You are {_list(manners)}.")
+    if amounts:
+        sentences.append(f"You show {_list(amounts)}.")
     if known:
         sentences.append(f"You know a lot about {_list(known)}.")
     if unknown:
@@ -127,7 +146,23 @@ def _read(path: Path, kind: str) -> object:
 
 
 def _manner(name: str, value: float) -> str:
-    phrases = _MANNERS[name]
+    return _fifth(_MANNERS[name], value) if name in _MANNERS else ""
+
+
+def _amount(name: str, value: float) -> str:
+    amount = "" if name in _MANNERS else _fifth(_AMOUNTS, value)
+    return f"{amount} {_words(name)}" if amount else ""
+
+
+def _subject(name: str) -> str:
+    return _SUBJECTS.get(name) or _words(name)
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def _fifth(phrases: tuple[str, ...], value: float) -> str:
     return phrases[min(int(value * len(phrases)), len(phrases) - 1)]
 
 
@@ -139,19 +174,34 @@ def _spec(document: object) -> Spec:
     if not isinstance(document, dict):
         raise SpecError(f"it must hold an object, not {_kind(document)}")
     _only(document, ("personality", "expertise", "config"), "the file")
-    values = {
-        **_sliders(document["personality"], "personality", TRAITS),
-        **_sliders(document["expertise"], "expertise", DOMAINS),
-    }
-    return Spec(values, _config(document["config"]))
+    config = _config(document["config"])
+    own = config.get("descriptions", {})
+    traits = _sliders(document["personality"], "personality", TRAITS, own)
+    domains = _sliders(document["expertise"], "expertise", DOMAINS, own)
+    if both := [name for name in traits if name in domains]:
+        raise SpecError(f"{both[0]} is a trait and a domain")
+    return Spec({**traits, **domains}, config, tuple(domains))
 
 
-def _sliders(section: object, where: str, names: tuple[str, ...]) -> dict[str, float]:
+def _sliders(
+    section: object, where: str, known: tuple[str, ...], own: Mapping[str, str]
+) -> dict[str, float]:
     if not isinstance(section, dict):
         raise SpecError(f"{where} must be an object, not {_kind(section)}")
-    _only(section, names, where)
+    names = (*known, *(name for name in section if name in own and name not in known))
     try:
-        return {name: check_value(name, section[name]) for name in names}
+        _only(section, names, where)
+    except SpecError as error:
+        hint = "; one of your own needs a sentence in config.descriptions"
+        raise SpecError(f"{error}{hint if 'unknown' in str(error) else ''}") from None
+    for name in names:
+        if not _NAME.fullmatch(name):
+            raise SpecError(
+                f"{where}.{name}: a name has small letters, digits and _, 32 at most, and begins"
+                " with a letter"
+            )
+    try:
+        return {name: check_value(name, section[name], names) for name in names}
     except SpecError as error:
         raise SpecError(f"{where}.{error}") from None
 
@@ -167,6 +217,9 @@ def _config(section: object) -> dict[str, Any]:
         raise SpecError(
             f"config.examples_per_dimension must be a whole number from 1, not {count!r}"
         )
+    own = section.get("descriptions", {})
+    if not isinstance(own, dict) or not all(isinstance(text, str) for text in own.values()):
+        raise SpecError("config.descriptions must be an object of sentences")
     return dict(section)
 
 

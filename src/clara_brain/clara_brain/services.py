@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Protocol
 
 from rclpy.callback_groups import CallbackGroup
@@ -59,7 +59,7 @@ class Services:
         self, request: SetPersonality.Request, response: SetPersonality.Response
     ) -> SetPersonality.Response:
         try:
-            values = {**self._preset(request.preset), **_slider_values(request)}
+            values = {**self._preset(request.preset), **self._given(request)}
             if not 0.0 <= request.fade <= LONGEST_S:
                 raise SpecError(f"fade must be from 0 to {LONGEST_S:g} seconds")
             self._fade.end()
@@ -128,11 +128,14 @@ class Services:
             raise SpecError(f"there is no preset {name!r}; there are {', '.join(presets)}")
         return presets[name] if name else {}
 
+    def _given(self, request: SetPersonality.Request) -> dict[str, float]:
+        return _slider_values(request, self._state.spec.values)
+
     def _traits(self) -> list[Trait]:
         return conversions.traits(self._state.spec, parameters.sliders(self._node))
 
 
-def _slider_values(request: SetPersonality.Request) -> dict[str, float]:
+def _slider_values(request: SetPersonality.Request, sliders: Collection[str]) -> dict[str, float]:
     if len(request.names) != len(request.values):
         raise SpecError(
             f"there are {len(request.names)} names but {len(request.values)} values;"
@@ -143,5 +146,5 @@ def _slider_values(request: SetPersonality.Request) -> dict[str, float]:
         if name in values:
             raise SpecError(f"{name} is given twice")
         # A float32 as 0.8 has digits that nobody wrote; seven digits are what it holds.
-        values[name] = round(persona.check_value(name, float(value)), 7)
+        values[name] = round(persona.check_value(name, float(value), sliders), 7)
     return values

@@ -83,7 +83,7 @@ class TurnDesk:
             request = conversions.turn_request(
                 goal,
                 settings,
-                system_prompt(sliders, self._adapters.silent(by)),
+                system_prompt(sliders, self._adapters.silent(by), parameters.domains(self._node)),
                 self._adapters.in_force(sliders, by),
             )
             if len(self._turns) >= self._engine.capacity:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from collections.abc import Iterator
@@ -178,3 +179,30 @@ def test_a_fade_glides_there_and_a_later_call_ends_it(world):
             SetPersonality, "personality/set", names=["warmth"], values=[0.0], fade=bad
         )
         assert answer.error_code == answer.INVALID_REQUEST and "fade" in answer.error_msg
+
+
+def test_a_personality_file_with_a_trait_of_its_own_has_a_slider_for_it(world, folder, tmp_path):
+    from ament_index_python.packages import get_package_share_directory
+    from rcl_interfaces.srv import ListParameters
+
+    shipped = Path(get_package_share_directory("clara_brain")) / "config" / "clara_spec.json"
+    document = json.loads(shipped.read_text())
+    document["personality"]["dialect"] = 0.6
+    document["config"]["descriptions"] = {"dialect": "how much it sounds like the coast"}
+    (tmp_path / "spec.json").write_text(json.dumps(document))
+
+    def configure(path: str) -> None:
+        assert world.transition(4) and world.transition(2)
+        assert set_parameter(world, "spec", path) == ""
+        assert world.transition(1) and world.transition(3)
+
+    configure(str(tmp_path / "spec.json"))
+    try:
+        # There is an adapter of that name, which from now on follows the slider.
+        assert scales(world) == {"warmth": 0.8, "dialect": 0.6}
+        world.call(SetPersonality, "personality/set", names=["dialect"], values=[0.2])
+        assert scales(world)["dialect"] == 0.2
+    finally:
+        configure("")
+    names = world.call(ListParameters, "brain/list_parameters").result.names
+    assert "personality.dialect" not in names and "personality.warmth" in names

@@ -63,3 +63,27 @@ def test_the_prompt_follows_the_sliders_and_nothing_else():
 def test_an_unknown_slider_is_refused():
     with pytest.raises(SpecError, match="not a slider"):
         check_value("rage", 0.5)
+
+
+def own_spec(tmp_path: Path, **descriptions: str) -> Path:
+    document = json.loads(SHIPPED.read_text())
+    document["personality"]["sarcasm"] = 0.9
+    document["expertise"]["ship_building"] = 0.1
+    document["config"]["descriptions"] = descriptions
+    path = tmp_path / "own.json"
+    path.write_text(json.dumps(document))
+    return path
+
+
+def test_a_file_may_have_traits_and_domains_of_its_own(tmp_path):
+    spec = load_spec(own_spec(tmp_path, sarcasm="how biting it is", ship_building="wooden ships"))
+    assert (spec.values["sarcasm"], "ship_building" in spec.domains) == (0.9, True)
+    prompt = system_prompt(spec.values, domains=spec.domains)
+    assert "You show very much sarcasm." in prompt
+    assert "You know little about ship building." in prompt
+    assert "sarcasm" not in system_prompt(spec.values, ["sarcasm"], spec.domains)
+
+
+def test_a_name_that_nothing_describes_is_a_fault(tmp_path):
+    with pytest.raises(SpecError, match=r"'ship_building'.*config\.descriptions"):
+        load_spec(own_spec(tmp_path, sarcasm="how biting it is"))
