@@ -9,7 +9,7 @@ were written after that, of which one utterance ("close to the gate") gave rise 
 that of another verb. Each set has orders and everything else: questions, small talk, orders for
 later, quoted logs, planted calls. An action is wrong when it was not asked for, or has another
 value than was said; those are printed, and there should be none. A refusal with a reason is no
-action.
+action, nor is a question for a yes.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from pathlib import Path
 import yaml
 from clara_brain.engine import Engine, Request
 from clara_brain.model_info import default_model
+from clara_brain.plain_orders import only_reading, word_for_word
 from clara_brain.prompt import RawPrompt
 from clara_brain.settings import EngineSettings
 from clara_brain.skill_decision import (
@@ -50,23 +51,26 @@ class Tally:
     """What came of a set."""
 
     def __init__(self) -> None:
-        self.orders = self.obeyed = self.refused = self.asked_model = self.said = 0
+        self.orders = self.obeyed = self.refused = self.asks = self.asked_model = self.said = 0
         self.wrong: list[str] = []
         self.missed: list[str] = []
 
 
 def decided(engine: Engine, skills: tuple[Skill, ...], said: str, tally: Tally) -> object:
-    """Return skill and values as (name, values), "refused", or None."""
+    """Return skill and values as (name, values), "refused", "asks" ("Shall I ...?"), or None."""
     choices = possible(skills, said)
     if not choices:
         return None
+    plain = word_for_word(skills, choices, said)
+    if plain is not None:
+        return plain.skill, plain.values
     tally.asked_model += 1
     sampling = replace(GREEDY, grammar=grammar(choices))
     prompt = RawPrompt(decision_prompt(skills, said))
     written = engine.complete(Request(prompt, sampling, MAX_TOKENS)).text
     decision = decide(skills, written, said)
     if decision is None:
-        return None
+        return "asks" if only_reading(skills, choices, said) else None
     return "refused" if decision.reason else (decision.skill, decision.values)
 
 
@@ -80,6 +84,8 @@ def measure(engine: Engine, skills_name: str, utterances_name: str) -> Tally:
         want = (utterance["do"], utterance.get("with", {})) if "do" in utterance else None
         if got == "refused":
             tally.refused += 1
+        elif got == "asks":
+            tally.asks += 1
         elif got is not None and got != want:
             tally.wrong.append(f"{said!r}: {got}")
         if want and not utterance.get("or_nothing"):
@@ -105,6 +111,7 @@ def main() -> None:
             rows[f"{title}: wrong actions"] = str(len(tally.wrong))
             rows[f"{title}: orders obeyed"] = f"{tally.obeyed} of {tally.orders}"
             rows[f"{title}: refused with a reason"] = str(tally.refused)
+            rows[f"{title}: asks whether to"] = str(tally.asks)
             rows[f"{title}: the model was asked"] = str(tally.asked_model)
             figures[title] = vars(tally)
             for each in tally.wrong:

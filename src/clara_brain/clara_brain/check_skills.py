@@ -20,6 +20,8 @@ from clara_brain.backend import Request
 from clara_brain.engine import Engine
 from clara_brain.errors import BrainError
 from clara_brain.model_info import default_model
+from clara_brain.orders import Offer
+from clara_brain.plain_orders import only_reading, word_for_word
 from clara_brain.prompt import RawPrompt
 from clara_brain.settings import EngineSettings
 from clara_brain.skill_decision import (
@@ -87,15 +89,14 @@ def _tried(
     choices = possible(skills, said)
     if not choices:
         return "no order for any skill; Clara just talks"
-    request = Request(
-        RawPrompt(decision_prompt(skills, said)),
-        replace(GREEDY, grammar=grammar(choices)),
-        MAX_TOKENS,
-    )
-    decision = decide(skills, engine.complete(request).text, said)
+    decision = word_for_word(skills, choices, said)
     if decision is None:
-        offered = ", ".join(each.skill.name for each in choices)
-        return f"may be {offered}, but the model says none; an example like it would help"
+        decision = decide(skills, _written(engine, skills, choices, said), said)
+    if decision is None:
+        unsure = only_reading(skills, choices, said)
+        if unsure is None:
+            return "no order, says the model; an example like it would help"
+        return f"Clara asks: Shall I {unsure.in_words()}? An example like it would help"
     if decision.reason:
         return f"refused: {decision.reason}"
     sent = decision.in_words()
@@ -103,6 +104,15 @@ def _tried(
         message = templates[decision.skill].build(decision.values)
         sent += f"\n  sends {type(message).__name__}: {message}"
     return sent
+
+
+def _written(engine: Engine, skills: tuple[Skill, ...], choices: list[Offer], said: str) -> str:
+    request = Request(
+        RawPrompt(decision_prompt(skills, said)),
+        replace(GREEDY, grammar=grammar(choices)),
+        MAX_TOKENS,
+    )
+    return engine.complete(request).text
 
 
 def main() -> None:

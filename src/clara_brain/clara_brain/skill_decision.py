@@ -98,7 +98,7 @@ def decision_prompt(skills: Sequence[Skill], text: str) -> str:
 
 def call(skill: Skill, example: Example) -> str:
     """Write a skill and its parameters as the model is to write them."""
-    written = (f"{name}={_written(value)}" for name, value in example.use.items())
+    written = (f"{name}={written_value(value)}" for name, value in example.use.items())
     return f"{skill.name}({', '.join(written)})"
 
 
@@ -154,7 +154,9 @@ def _validated(skills: Sequence[Skill], match: re.Match[str], said: str) -> Deci
         if parameter.name in offer.named:
             raise SkillRefused(f"{parameter.name} was said, but was left out")
         values[parameter.name] = parameter.default
-    words = skill.in_words.format_map({name: _written(value) for name, value in values.items()})
+    words = skill.in_words.format_map(
+        {name: written_value(value) for name, value in values.items()}
+    )
     context = {name: value for name, value in values.items() if name != "object"}
     filler = str(values.get("object", ""))
     return Decision(
@@ -260,7 +262,8 @@ def _quoted(text: str) -> str:
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
-def _written(value: Value) -> str:
+def written_value(value: Value) -> str:
+    """Write a value as the model is to write it."""
     if isinstance(value, bool):
         return "true" if value else "false"
     return f"{value:g}" if isinstance(value, (int, float)) else value

@@ -16,6 +16,7 @@ from typing import Protocol
 from clara_brain.confirmation import answer, asks_to_stop
 from clara_brain.errors import SkillRefused
 from clara_brain.orders import Offer
+from clara_brain.plain_orders import only_reading, word_for_word
 from clara_brain.prompt import Exchange
 from clara_brain.skill_decision import Decision, decide, possible
 from clara_brain.skill_gate import SkillGate
@@ -125,17 +126,24 @@ class SkillUse:
                 return Used([Decided(asked, Status.DECLINED)], said)
             return await self._act(asked, policy, session, text, agreed=True, must_ask=False)
         choices = possible(self._skills, text)
-        written = await self._choose(choices) if choices else None
-        decision = decide(self._skills, written, text) if written is not None else None
+        decision = word_for_word(self._skills, choices, text)
+        unsure = False
+        if decision is None and choices:
+            written = await self._choose(choices)
+            decision = decide(self._skills, written, text) if written is not None else None
+            if decision is None and written is not None and policy is SkillPolicy.ALWAYS:
+                decision = only_reading(self._skills, choices, text)
+                unsure = decision is not None
         if decision is None:
             return Used()
         if decision.reason:
             return _refused(decision, decision.reason)
-        must_ask = self._gate.must_ask(self._skill(decision), session, history)
+        must_ask = self._gate.must_ask(self._skill(decision), session, history) or unsure
         if must_ask and policy is SkillPolicy.ALWAYS and not can_ask:
+            why = "it is not clear that this is an order" if unsure else "it needs a yes first"
             reason = (
-                f"{decision.skill} needs a yes first, and a turn without a session_id, or with a"
-                " grammar, cannot ask for it"
+                f"{why}, and a turn without a session_id, or with a grammar, cannot ask whether to"
+                f" {decision.in_words()}"
             )
             return _refused(decision, reason)
         return await self._act(decision, policy, session, text, agreed=False, must_ask=must_ask)

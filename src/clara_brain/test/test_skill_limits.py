@@ -4,15 +4,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from clara_brain.confirmation import answer, asks_to_stop
 from clara_brain.grounding import Outcome
 from clara_brain.past_attempts import Attempt, AttemptsPolicy, cue_of, experience
 from clara_brain.prompt import Exchange
 from clara_brain.skill_decision import Decision
+from clara_brain.skill_file import load_skills
 from clara_brain.skill_gate import SkillGate
+from clara_brain.skill_use import SkillPolicy, SkillUse, Status
 from clara_brain.skills import Confirm, Rate, Skill
 
+SKILLS = load_skills(Path(__file__).parent / "data" / "skills.yaml")
 GO = Skill("go", "GO", "Go.", confirm=Confirm.ALWAYS, at_most=Rate(2, 60.0))
 DECISION = Decision("go", "GO", "cup", {"place": "table", "speed": 0.2})
 ASKED = (Exchange("go there", "Shall I go?"),)
@@ -137,6 +142,59 @@ def test_a_rate_refuses_with_the_time_to_wait(gate, watch):
     )
     watch.now += 41
     assert gate.refusal(GO) == ""
+
+
+class Hands:
+    """A robot that does what it is asked, and a model that never takes anything for an order."""
+
+    confirm_seconds = 30.0
+
+    def __init__(self) -> None:
+        self.done: list[Decision] = []
+
+    def unreachable(self, skill: Skill) -> str:
+        return ""
+
+    def request_action(self, skill: Skill, decision: Decision) -> str:
+        self.done.append(decision)
+        return "a1"
+
+    def stop_actions(self) -> list:
+        return []
+
+    async def experience(self, decision: Decision) -> str:
+        return ""
+
+    async def choose(self, choices: list) -> str | None:
+        return "none"
+
+    def say(self, gate: SkillGate, text: str, history=ASKED, can_ask: bool = True):
+        """Take the turn's part on skills; nothing in it waits."""
+        use = SkillUse(SKILLS, gate, self, self.choose, lambda: False)
+        taking = use.run(text, SkillPolicy.ALWAYS, "s", history, can_ask)
+        with pytest.raises(StopIteration) as end:
+            taking.send(None)
+        return end.value.value
+
+
+def test_an_example_with_another_value_needs_no_model(gate):
+    hands = Hands()
+    used = hands.say(gate, "Could you please grab the book?")
+    assert used.decided[0].status is Status.REQUESTED and hands.done[0].object == "book"
+    assert hands.say(gate, "put the ball on the floor").decided[0].status is Status.REQUESTED
+    assert len(hands.done) == 2
+
+
+def test_what_the_model_took_for_no_order_is_asked_about(gate):
+    hands = Hands()
+    used = hands.say(gate, "lift the small ball slowly")
+    assert used.decided[0].status is Status.ASKED and not hands.done
+    assert used.said == "Shall I pick up the ball?"
+    used = hands.say(gate, "yes", (Exchange("lift the small ball slowly", used.said),))
+    assert used.decided[0].status is Status.REQUESTED and hands.done[0].object == "ball"
+    alone = hands.say(gate, "lift the small ball slowly", can_ask=False)
+    assert alone.decided[0].status is Status.REFUSED and "not clear" in alone.said
+    assert hands.say(gate, "lift the ball or the cup").decided == []
 
 
 def attempt(outcome: Outcome, age: float, detail: str = "", **other: str) -> Attempt:
