@@ -2,22 +2,27 @@
 # SPDX-License-Identifier: Apache-2.0
 """Events and results from a bag that `ros2 bag record` wrote (MCAP), to rebuild a memory from.
 
-The messages come in the order and with the times at which they were recorded; ids of episodes
-depend on nothing else, so the rebuilt memory equals the one that watched. Needs no ROS, only the
-packages `mcap` and `mcap-ros2-support`.
+The messages come in the order and with the times at which they were recorded, and what waits too
+long is given up at the time when the node would have; ids of episodes depend on robot, action_id
+and start only. So the rebuilt memory equals the one that watched, where messages are stamped.
+Needs no ROS, only the packages `mcap` and `mcap-ros2-support`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from clara_memory.episode import Kind, Outcome, RoleFiller
 from clara_memory.errors import InvalidRequest, MemoryFault
-from clara_memory.pairing import Event, Result, check_event, check_result
+from clara_memory.memory import EpisodicMemory
+from clara_memory.pairing import Event, PairingSettings, Result, check_event, check_result
 
 _EVENT = "clara_interfaces/msg/ActionEvent"
 _RESULT = "clara_interfaces/msg/ActionResult"
 _ANSWERS = ("action_event", "action_result")
+_BATCH = 1000
+# Messages of one batch are so near in time that none can fall due within it.
+_SPAN_NS = int(min(PairingSettings().result_timeout_s, PairingSettings().event_timeout_s) * 1e9)
 
 
 def read_bag(path: Path) -> Iterator[tuple[int, Event | Result]]:
@@ -54,6 +59,39 @@ def read_bag(path: Path) -> Iterator[tuple[int, Event | Result]]:
             raise InvalidRequest("bag", f"{file} cannot be read: {error.strerror}") from error
         except McapError as error:
             raise InvalidRequest("bag", f"{file} is damaged or no MCAP file: {error}") from error
+
+
+def replay(
+    memory: EpisodicMemory,
+    arrived: Iterable[tuple[int, Event | Result]],
+    progress: Callable[[int], None],
+) -> int:
+    """Have a memory live through what was recorded; returns how many messages there were.
+
+    `progress` is called with how many were taken in so far. The memory waits as long as a node
+    with the default settings.
+
+    Raises:
+        StorageFailed: the disk refused.
+    """
+    batch: list[tuple[int, Event | Result]] = []
+    count = 0
+
+    def take() -> None:
+        memory.record_arrived(batch)
+        batch.clear()
+        progress(count)
+
+    for moment, message in arrived:
+        if len(batch) == _BATCH or (batch and moment - batch[0][0] >= _SPAN_NS):
+            take()
+        if memory.overdue(moment):
+            take()
+            memory.expire(moment)
+        batch.append((moment, message))
+        count += 1
+    take()
+    return count
 
 
 def _message(kind: str, message: Any) -> Event | Result | None:

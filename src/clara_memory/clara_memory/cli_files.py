@@ -13,7 +13,7 @@ from typing import Any
 import click
 from click.shell_completion import get_completion_class
 
-from clara_memory.bag import read_bag
+from clara_memory.bag import read_bag, replay
 from clara_memory.cli_options import (
     as_number,
     door,
@@ -29,6 +29,7 @@ from clara_memory.episode import STANDARD_ROLES, RoleFiller
 from clara_memory.errors import MemoryFault, NotAMemory
 from clara_memory.formats import episode_to_json
 from clara_memory.memory import EpisodicMemory
+from clara_memory.settings import MemorySettings
 from clara_memory.tables import what
 
 _BATCH = 1000
@@ -110,22 +111,20 @@ def pin(episode_ids: tuple[str, ...], undo: bool, **at: Any) -> None:
 
 @click.command()
 @click.argument("bag", type=click.Path(path_type=Path))
+@click.option(
+    "--robot", default=MemorySettings().robot, show_default=True, help="The node's parameter."
+)
 @where
-def rebuild(bag: Path, **at: Any) -> None:
+def rebuild(bag: Path, robot: str, **at: Any) -> None:
     """Make the memory anew from a recorded BAG (MCAP) of action_event and action_result."""
-    with file_of(at) as memory, progress(at, f"reading {bag}") as advance:
+    if at["file"] is None:
+        raise MemoryFault("rebuild needs a file to make: --file PATH")
+    with (
+        EpisodicMemory(at["file"], robot=robot) as memory,
+        progress(at, f"reading {bag}") as advance,
+    ):
         before = len(memory)
-        count = 0
-        batch = []
-        for arrived in read_bag(bag):
-            batch.append(arrived)
-            count += 1
-            if len(batch) == _BATCH:
-                memory.record_arrived(batch)
-                memory.expire(arrived[0])
-                batch = []
-                advance(count)
-        memory.record_arrived(batch)
+        count = replay(memory, read_bag(bag), advance)
         added = len(memory) - before
     if at["as_json"]:
         click.echo(json.dumps({"messages": count, "added": added}))

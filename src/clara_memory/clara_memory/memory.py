@@ -252,6 +252,10 @@ class EpisodicMemory:
             ]
         )
 
+    def overdue(self, now_ns: int) -> bool:
+        """Whether anything waits at this moment that `expire` would give up."""
+        return self._pairing.has_overdue(now_ns)
+
     def expire(self, now_ns: int | None = None) -> list[Episode]:
         """Store what has waited too long for its other half; returns those episodes.
 

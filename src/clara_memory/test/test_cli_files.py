@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from ament_index_python.packages import get_package_share_directory
+from clara_memory.bag import replay
 from test_cli import ok, run
 
 from clara_memory import Episode, EpisodicMemory, Event, Outcome, Result, RoleFiller
@@ -176,7 +177,41 @@ def test_a_memory_rebuilt_from_a_bag_equals_the_one_that_watched(tmp_path):
     told = ok("rebuild", bag, "--file", tmp_path / "rebuilt.sqlite3", "--json")
     assert json.loads(told) == {"messages": 3000, "added": 1500}
     assert episodes(tmp_path / "rebuilt.sqlite3") == episodes(watched)
+    with_name = tmp_path / "ada.sqlite3"
+    ok("rebuild", bag, "--file", with_name, "--robot", "ADA", "--json")
+    assert {episode.robot for episode in episodes(with_name)} == {"ADA"}
     bag.write_bytes(bag.read_bytes()[:2000])
     broken = run("rebuild", bag, "--file", tmp_path / "other.sqlite3")
     assert broken.returncode == 1 and "damaged or no MCAP file" in broken.stderr
     assert "Traceback" not in broken.stderr
+
+
+def test_a_replayed_memory_gives_up_and_completes_in_the_order_of_the_one_that_watched():
+    second = 10**9
+    moments = [
+        (0, Event("late", "GO", object="A", start_ns=1)),
+        (1, Event("never", "GO", object="B", start_ns=2)),
+        (2, Result("orphan", Outcome.FAILED, end_ns=3)),
+        (200, Event("quick", "GO", object="C", start_ns=4)),
+        (201, Result("quick", Outcome.SUCCEEDED, end_ns=5)),
+        (350, Event("after", "GO", object="D", start_ns=6)),
+        (351, Result("after", Outcome.SUCCEEDED, end_ns=7)),
+        (400, Result("late", Outcome.SUCCEEDED, end_ns=8)),
+        (900, Event("last", "GO", object="E", start_ns=9)),
+    ]
+    watched, replayed = EpisodicMemory(), EpisodicMemory()
+    coming = iter(moments)
+    following = next(coming)
+    for tick in range(0, 901 * 5):  # a node looks five times a second
+        now = tick * second // 5
+        while following is not None and following[0] * second <= now:
+            watched.expire(following[0] * second)
+            watched.record([following[1]], now_ns=following[0] * second)
+            following = next(coming, None)
+        watched.expire(now)
+    shown = []
+    count = replay(replayed, ((at * second, message) for at, message in moments), shown.append)
+    assert count == shown[-1] == len(moments)
+    assert list(replayed.episodes()) == list(watched.episodes())
+    assert [one.object for one in replayed.episodes()] == ["", "C", "A", "B", "D"]
+    assert replayed.pending == watched.pending == 1
