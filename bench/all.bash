@@ -11,6 +11,8 @@ python bench/skills.py
 python bench/memory_query.py
 python bench/memory_under_load.py
 python bench/memory_accuracy.py
+python bench/memory_design.py
+python bench/memory_exact.py
 python bench/memory_scale.py
 python bench/hdc_encode.py
 python bench/gist_capacity.py
