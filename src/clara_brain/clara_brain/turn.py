@@ -108,7 +108,7 @@ class Turn:
 
     @property
     def session(self) -> str:
-        """The conversation that this turn belongs to; empty for none."""
+        """Return the conversation that this turn belongs to; empty for none."""
         return self._request.session
 
     def cancel(self, how: Stop = Stop.CANCELED) -> None:
