@@ -113,11 +113,12 @@ def count(model: nn.Module) -> int:
 
 def write_weights(folder: Path, config: dict[str, Any], state: dict[str, Tensor]) -> None:
     """Write a folder of transformers; fp32, contiguous, on the CPU."""
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     (folder / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
     whole = {name: tensor.detach().cpu().float().contiguous() for name, tensor in state.items()}
-    save_file(whole, folder / WEIGHTS, metadata={"format": "pt"})
+    # Through memory, for safetensors' own writer turns a full disk into an error of its own.
+    (folder / WEIGHTS).write_bytes(save(whole, metadata={"format": "pt"}))
 
 
 def read_weights(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:

@@ -197,7 +197,8 @@ def to_transformers(model: Simone) -> tuple[dict[str, Any], dict[str, Tensor]]:
         "num_key_value_heads": config.kv_heads,
         "hidden_act": "silu",
         "rms_norm_eps": config.norm_eps,
-        "rope_theta": config.rope_base,
+        "rope_theta": config.rope_base,  # as transformers 4 has it; and as 5 has it:
+        "rope_parameters": {"rope_type": "default", "rope_theta": config.rope_base},
         "tie_word_embeddings": config.tied,
         "bos_token_id": 0,
         "eos_token_id": 0,

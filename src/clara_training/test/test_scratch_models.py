@@ -28,7 +28,7 @@ SIMONE = simone.SimoneConfig(384, 64, layers=2, width=64, heads=4, kv_heads=2, i
 MODELS = {
     "mvlm": lambda: mvlm.Mvlm(MVLM),
     "simone": lambda: simone.Simone(SIMONE),
-    "untied": lambda: simone.Simone(replace(SIMONE, tied=False, kv_heads=4)),
+    "untied": lambda: simone.Simone(replace(SIMONE, tied=False, kv_heads=4, rope_base=300.0)),
 }
 
 
@@ -117,7 +117,8 @@ def test_with_targets_it_is_the_sum_of_the_nats(model: Any) -> None:
 def test_the_sizes_have_the_parameters_that_they_are_said_to_have(module: Any) -> None:
     kind = mvlm.Mvlm if module is mvlm else simone.Simone
     source = Path(module.__file__).read_text()
-    for name, config in module.SIZES.items():
+    for name in ("tiny", "small", "base", "large"):
+        config = module.SIZES[name]
         with torch.device("meta"):
             millions = round(count(kind(config)) / 1e6)
         line = next(each for each in source.splitlines() if f'"{name}": ' in each)

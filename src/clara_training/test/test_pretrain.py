@@ -1,0 +1,305 @@
+# Copyright 2026 The Clara Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Training from scratch learns, survives what happens to it, and ends as a GGUF."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from clara_training.corpus import SAMPLE, CorpusSettings, make_corpus
+from clara_training.errors import PretrainError
+from clara_training.gguf_scores import GgufScores
+from clara_training.manifest import read_manifest
+from clara_training.pretrain import export
+from clara_training.pretrain_loop import PretrainSettings, bits_per_byte
+from clara_training.sample import Sampling, generate, next_token
+from clara_training.scratch import load_model, new_model
+from clara_training.shards import HELD_OUT, TokenStream, write_shards
+from clara_training.tokenizer import load_tokenizer
+from scratch_world import CONTEXT, STEPS, VOCAB, train
+
+from clara_training import cli, mvlm
+
+PACKAGE = Path(__file__).parents[1]
+KINDS = ("mvlm", "simone")
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("text") / "corpus"
+    make_corpus(SAMPLE, folder, CorpusSettings(vocab_size=VOCAB))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def trained(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    return {
+        kind: train(kind, corpus, tmp_path_factory.mktemp(kind), num_epochs=3) for kind in KINDS
+    }
+
+
+def same(one: Path, other: Path) -> bool:
+    """Tell whether weights and optimiser are the same, bit by bit."""
+    states = [torch.load(folder / "training_state.pt") for folder in (one, other)]
+    moments = [
+        {
+            (number, name): value
+            for number, each in state["optimizer"]["state"].items()
+            for name, value in each.items()
+        }
+        for state in states
+    ]
+    weights = [(folder / "model.safetensors").read_bytes() for folder in (one, other)]
+    return weights[0] == weights[1] and all(
+        torch.equal(value, moments[1][key]) for key, value in moments[0].items()
+    )
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_model_learns_what_follows_what(tmp_path: Path, kind: str) -> None:
+    words = "abcdefghijkl"
+    source = tmp_path / "text"
+    source.mkdir()
+    for number in range(10):
+        text = " ".join(words[(number + place) % 12] for place in range(300))
+        (source / f"{number}.txt").write_text(f"{number} {text}")
+    corpus = tmp_path / "corpus"
+    make_corpus(source, corpus, CorpusSettings(vocab_size=270, held_out=("3",), near=1.0))
+    best = train(kind, corpus, tmp_path / "out", max_steps=110, num_epochs=60)
+    figures = read_manifest(best)["metrics"]
+    assert figures["step"] <= 110 and not (tmp_path / "out" / "checkpoints").exists()
+    held_out = TokenStream(corpus, HELD_OUT)
+    tokens = held_out.slice(0, len(held_out))
+    counts = np.bincount(tokens)[tokens]
+    without_order = -np.log2(counts / len(tokens)).sum() / held_out.bytes
+    assert figures["best"] < 0.3 * without_order
+
+
+def test_after_kill_9_it_goes_on_bit_by_bit_as_if_nothing_had_been(
+    corpus: Path, trained: dict[str, Path], tmp_path: Path
+) -> None:
+    process = subprocess.Popen(
+        [sys.executable, Path(__file__).with_name("scratch_world.py"), "simone", corpus, tmp_path],
+        env={**os.environ, "PYTHONPATH": f"{PACKAGE}:{os.environ.get('PYTHONPATH', '')}"},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    for line in process.stdout:
+        if int(line) >= 5:
+            break
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    steps: list[int] = []
+    again = {"report": lambda record: steps.append(record["step"])}
+    best = train("simone", corpus, tmp_path, again=again)
+    assert 2 <= steps[0] <= STEPS
+    assert same(best, trained["simone"])
+
+
+def test_a_training_that_is_done_is_not_done_again_and_another_one_is_not_overwritten(
+    corpus: Path, trained: dict[str, Path]
+) -> None:
+    records: list[Any] = []
+    output = trained["mvlm"].parent
+    train("mvlm", corpus, output, again={"report": records.append})
+    assert records == []
+    with pytest.raises(PretrainError, match=r"trained with other settings, and is kept"):
+        train("mvlm", corpus, output, learning_rate=1e-4)
+
+
+def test_it_goes_on_from_the_best_model_with_other_settings(
+    corpus: Path, trained: dict[str, Path], tmp_path: Path
+) -> None:
+    records: list[Any] = []
+    again = {"report": records.append, "resume_from": str(trained["simone"])}
+    best = train("simone", corpus, tmp_path, max_steps=STEPS + 3, again=again)
+    assert [each["step"] for each in records if "loss" in each] == [
+        *(STEPS + 1, STEPS + 2, STEPS + 3)
+    ]
+    assert records[0]["loss"] < 5.0  # it begins where the other had come to
+    assert read_manifest(best)["settings"]["resume_from"] == str(trained["simone"])
+
+
+def test_a_checkpoint_of_other_settings_is_a_sentence_that_names_them(
+    corpus: Path, tmp_path: Path
+) -> None:
+    def stop(record: dict[str, Any]) -> None:
+        if record["step"] == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train("mvlm", corpus, tmp_path, seconds=0, again={"report": stop})
+    with pytest.raises(PretrainError, match=r"other settings \(seed 0, not 1\): take the same"):
+        train("mvlm", corpus, tmp_path, seed=1)
+    with pytest.raises(PretrainError, match=r"has another shape \(context 64, not 32\)"):
+        train("mvlm", corpus, tmp_path, again={"context": 32, "resume_from": "step-00000002"})
+    state = tmp_path / "checkpoints" / "step-00000002" / "training_state.pt"
+    state.write_bytes(state.read_bytes()[:-300])
+    with pytest.raises(PretrainError, match=r"training_state.pt is damaged .*: remove"):
+        train("mvlm", corpus, tmp_path)
+    with pytest.raises(PretrainError, match="there is nothing to resume from"):
+        train("mvlm", corpus, tmp_path, again={"resume_from": "worst_model"})
+
+
+def test_another_tokenizer_is_refused(trained: dict[str, Path], tmp_path: Path) -> None:
+    other = tmp_path / "corpus"
+    make_corpus(SAMPLE, other, CorpusSettings(vocab_size=VOCAB, held_out=("ruth",)))
+    with pytest.raises(PretrainError, match="was trained with another tokenizer than that of"):
+        train("mvlm", other, tmp_path / "out", again={"resume_from": str(trained["mvlm"])})
+
+
+def test_a_loss_that_is_not_finite_stops_the_training_and_the_last_good_state_is_kept(
+    corpus: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(PretrainError) as stopped:
+        train("mvlm", corpus, tmp_path, learning_rate=1e18, seconds=0, warmup=0.0)
+    said = str(stopped.value)
+    assert said.startswith("at step 2 of") and "the loss is nan" in said
+    kept = tmp_path / "checkpoints" / "step-00000000"
+    assert f"Kept are {kept}: go on from one with --resume_from and a smaller" in said
+    bits = bits_per_byte(model := load_model(kept), model, TokenStream(corpus, HELD_OUT), 64, 4)
+    assert math.isfinite(bits)
+
+
+def test_out_of_memory_is_answered_by_smaller_micro_batches_and_the_same_steps(
+    corpus: Path, trained: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forward = mvlm.Mvlm.forward
+
+    def small(self: Any, tokens: torch.Tensor, *rest: Any, **named: Any) -> torch.Tensor:
+        if len(tokens) > 1:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return forward(self, tokens, *rest, **named)
+
+    monkeypatch.setattr(mvlm.Mvlm, "forward", small)
+    figures = read_manifest(train("mvlm", corpus, tmp_path))["metrics"]
+    assert figures["rows_at_once"] == 1
+    wanted = read_manifest(trained["mvlm"])["metrics"]
+    assert figures["best"] == pytest.approx(wanted["best"], abs=1e-3)
+    assert figures["tokens"] == wanted["tokens"]
+    monkeypatch.setattr(mvlm.Mvlm, "forward", lambda *_, **__: small(None, torch.zeros(2, 2)))
+    with pytest.raises(PretrainError, match="a single row of 64 tokens does not fit into"):
+        train("mvlm", corpus, tmp_path / "2")
+
+
+def test_accumulated_batches_are_one_large_batch(corpus: Path, tmp_path: Path) -> None:
+    how = {"max_steps": 3, "evaluations": 1}
+    one = train("simone", corpus, tmp_path / "1", batch_size=8, **how)
+    two = train(
+        "simone", corpus, tmp_path / "2", batch_size=2, gradient_accumulation_steps=4, **how
+    )
+    for a, b in zip(load_model(one).parameters(), load_model(two).parameters(), strict=True):
+        assert (a - b).abs().mean() < 1e-5
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_bits_per_byte_are_those_of_each_document_read_by_itself(
+    tmp_path: Path, kind: str
+) -> None:
+    draw = np.random.default_rng(1)
+    documents = [[0, *draw.integers(1, VOCAB, size).tolist()] for size in (9, 30, 14)]
+    counts = write_shards(tmp_path, "held_out", documents, VOCAB)
+    report = {"format": 1, "splits": {"held_out": {**counts, "bytes": 100}}}
+    (tmp_path / "corpus.json").write_text(json.dumps(report))
+    model = new_model(kind, "nano", VOCAB, 128, seed=2)
+    nats = 0.0
+    with torch.inference_mode():
+        for document, following in zip(documents, (0, 0, None), strict=True):
+            known = document[1:] + ([following] if following is not None else [])
+            log_p = model(torch.tensor([document])).log_softmax(-1)[0]
+            nats -= float(sum(log_p[at, token] for at, token in enumerate(known)))
+    stream = TokenStream(tmp_path, "held_out")
+    measured = bits_per_byte(model, model, stream, 128, 4)
+    assert measured == pytest.approx(nats / math.log(2) / 100, rel=1e-5)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_llama_cpp_writes_the_same_text_from_the_gguf(trained: dict[str, Path], kind: str) -> None:
+    files = export(trained[kind])
+    model, tokenizer = load_model(trained[kind]), load_tokenizer(trained[kind])
+    ids = [0, *tokenizer.encode("And Ruth said").ids]
+    greedy = Sampling(temperature=0, repetition_penalty=1.0)
+    with GgufScores(files["f16"], n_ctx=CONTEXT, threads=1) as exported:
+        written = exported.generate(ids, 30)
+        assert len(written) > 5 and written == list(generate(model, ids, 30, greedy))
+        assert exported.metadata("general.name") == {"mvlm": "MVLM", "simone": "SIM-ONE"}[kind]
+        assert exported.metadata("tokenizer.ggml.bos_token_id") == "0"
+        best = read_manifest(trained[kind])["metrics"]["best"]
+        assert float(exported.metadata("clara.held_out_bits_per_byte") or 0) == pytest.approx(best)
+        with torch.inference_mode():
+            wanted = model(torch.tensor([ids]))[0].numpy()
+        assert np.abs(exported.logits(ids) - wanted).max() < 0.02
+    before = files["Q8_0"].stat().st_mtime_ns
+    with GgufScores(files["Q8_0"], n_ctx=CONTEXT, threads=1) as exported:
+        assert np.abs(exported.logits(ids) - wanted).mean() < 0.1
+    assert export(trained[kind])["Q8_0"].stat().st_mtime_ns == before
+
+
+def test_sampling_keeps_to_the_likeliest_share_and_away_from_what_was_said() -> None:
+    logits = torch.tensor([0.1, 0.2, 0.3, 0.4]).log()
+    draw = torch.Generator().manual_seed(0)
+    half = Sampling(temperature=1.0, top_p=0.5, repetition_penalty=1.0)
+    assert {next_token(logits, [], half, draw) for _ in range(100)} == {2, 3}
+    whole = Sampling(temperature=1.0, top_p=1.0, repetition_penalty=1.0)
+    drawn = [next_token(logits, [], whole, draw) for _ in range(2000)]
+    assert drawn.count(3) / 2000 == pytest.approx(0.4, abs=0.04) and drawn.count(0) > 100
+    greedy = Sampling(temperature=0, repetition_penalty=2.0)
+    assert next_token(logits, [], greedy, draw) == 3
+    assert next_token(logits, [3], greedy, draw) == 2
+
+
+@pytest.mark.parametrize("schedule", ["cosine", "wsd"])
+def test_the_learning_rate_warms_up_and_comes_down(schedule: Any) -> None:
+    how = PretrainSettings(schedule=schedule, learning_rate=1.0, warmup=0.1, decay=0.2, final=0.1)
+    rates = [how.rate(step, 100) for step in range(100)]
+    assert rates[0] == pytest.approx(0.1) and rates[9] == pytest.approx(1.0)
+    assert 0.1 <= rates[99] < 0.16 and rates == [*sorted(rates[:10]), *sorted(rates[10:])[::-1]]
+    assert (rates[75] == 1.0) is (schedule == "wsd")
+
+
+def test_the_commands_train_export_and_write(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def clara(*arguments: Any) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["clara-train", *map(str, arguments)])
+        code = 0
+        try:
+            cli.main()
+        except SystemExit as stop:
+            code = int(stop.code or 0)
+        return code, *capsys.readouterr()
+
+    monkeypatch.setenv("WANDB_MODE", "disabled")
+    out = tmp_path / "out"
+    command = (
+        *("simone", "--data_dir", SAMPLE, "--output_dir", out, "--vocab_size", 384),
+        *("--batch_size", 2, "--gradient_accumulation_steps", 2, "--num_epochs", 3),
+        *("--size", "nano", "--context", 64, "--max_steps", 3, "--threads", 1),
+    )
+    code, said, _ = clara(*command)
+    assert code == 0 and "held-out bits per byte at step 3 of 3" in said
+    assert (out / "simone.gguf").exists() and (out / "corpus" / "corpus.json").exists()
+    lines = (out / "metrics" / "training.jsonl").read_text().splitlines()
+    assert sum("loss" in json.loads(line) for line in lines) == 3
+    code, said, _ = clara(*command[:-4], "--max_steps", 5, "--resume_from", "best_model")
+    assert code == 0 and "goes on after step 3" in said
+    write = ("sample", out / "best_model", "--prompt", "Ruth", "--tokens", 5, "--seed", 1)
+    code, said, _ = clara(*write)
+    assert code == 0 and said.startswith("Ruth") and clara(*write)[1] == said
+    code, _, err = clara("sample", tmp_path)
+    assert code == 1 and err.startswith("clara-train: there is no model in ")
+    code, _, err = clara(*command, "--vocab_size", 30000, "--data_dir", out / "corpus")
+    assert code == 1 and "has a vocabulary of 384, not of 30000" in err
+    code, _, err = clara(*command, "--size", "huge")
+    assert code == 1 and "'huge' is no size of simone; there are tiny, small" in err
