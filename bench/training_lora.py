@@ -29,7 +29,7 @@ import torch
 from clara_training.base import find_base, load_model, load_tokenizer
 from clara_training.chat_encoding import encode_all
 from clara_training.examples import conversation
-from clara_training.lora import CPU_ROW_TOKENS
+from clara_training.lora import row_tokens
 from clara_training.lora_linear import fuse, keep_memory
 from clara_training.lora_step import Lesson, MemoryBudget, Objective, accumulate
 from clara_training.packing import choose_layout
@@ -69,7 +69,7 @@ class Clara:
     def gradients(self) -> float:
         """Add the gradients of all lessons; return the sum of their tokens' losses."""
         objective = Objective(self.reply_tokens, len(self.lessons))
-        budget = MemoryBudget(CPU_ROW_TOKENS, 4)
+        budget = MemoryBudget(row_tokens(self.layout), 4)
         return accumulate(self.model, self.lessons, self.layout, "cpu", budget, objective)
 
     def step(self) -> float:

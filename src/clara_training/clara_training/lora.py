@@ -35,8 +35,7 @@ from clara_training.spec import Spec
 
 STAGE = "lora"
 WEIGHTS = "adapter_model.safetensors"
-CPU_ROW_TOKENS = 1024
-CUDA_ROW_TOKENS = 8192
+ROW_TOKENS = {"DOCUMENTS": 1024, "VARLEN": 8192, "BLOCKS": 2048, "PADDED": 0}
 _FEWEST_EXAMPLES = 2
 
 # What happened: the dimension, and a record of figures or of a `note`.
@@ -162,6 +161,11 @@ def load_examples(run: Path, spec: Spec, name: str) -> tuple[list[Example], str]
     return examples, sha256_of(path)
 
 
+def row_tokens(layout: Any) -> int:
+    """Return how many tokens a row best has: a block mask costs the square of it."""
+    return ROW_TOKENS[layout.name]
+
+
 def use_threads(threads: int | None) -> None:
     """Set PyTorch's threads; with None, as many as there are cores that nobody keeps busy.
 
@@ -213,7 +217,7 @@ class _Room:
             )
             if fuse(model):
                 keep_memory()
-            rows = CPU_ROW_TOKENS if ranks.device == "cpu" else CUDA_ROW_TOKENS
+            rows = row_tokens(layout)
             budget = MemoryBudget(
                 settings.how.row_tokens or rows, settings.batch_size, settings.how.recompute
             )

@@ -4,7 +4,7 @@
 
 - `flatten` puts examples end to end in one row, without a single token of padding: positions
   begin anew with each, and attention stays within it. On a CPU each example gets an attention call
-  of its own; on CUDA a block mask goes to PyTorch's own attention.
+  of its own; on CUDA there is PyTorch's variable-length attention, or else a block mask.
 - Padding is the plain way, for models whose attention cannot be told about documents.
 - `choose_layout` finds out which of the two a model can do by trying both.
 
@@ -24,6 +24,7 @@ import torch.nn.functional as F
 from clara_training.chat_encoding import Encoded
 
 DOCUMENT_ATTENTION = "clara_documents"
+VARLEN_ATTENTION = "clara_varlen"
 # How far the two layouts may be apart in a token's loss: rounding, not another attention.
 _TOLERANCE_FLOAT32 = 2e-3
 _TOLERANCE_BFLOAT16 = 0.25
@@ -36,6 +37,7 @@ class Layout(Enum):
     """How a micro-batch is laid out."""
 
     DOCUMENTS = "packed, an attention call for each example"
+    VARLEN = "packed, variable-length attention"
     BLOCKS = "packed, a block mask"
     PADDED = "padded"
 
@@ -109,8 +111,10 @@ def _packed_losses(
     model: Any, examples: Sequence[Encoded], layout: Layout, device: str
 ) -> TokenLosses:
     flat = flatten(examples, device)
-    if layout is Layout.DOCUMENTS:
-        extra: dict[str, Any] = {"cu_seq_lens_q": flat.bounds}
+    if layout in (Layout.DOCUMENTS, Layout.VARLEN):
+        # The names that transformers has for what attention is told of packed sequences.
+        longest = max(map(len, examples))
+        extra: dict[str, Any] = {"cu_seq_lens_q": flat.bounds, "max_length_q": longest}
     else:
         extra = {"attention_mask": flat.block_mask()}
     logits = model(
@@ -149,8 +153,9 @@ def choose_layout(model: Any, device: str, max_length: int, *, packing: bool = T
     """Return the best layout that a model computes rightly, and set its attention for it.
 
     Three short documents of any tokens are run packed and padded; where the losses differ by more
-    than rounding (the architecture ignores positions, masks or document bounds), the answer is
-    padding. So it is where the model's sliding window is shorter than an example may be.
+    than rounding (the architecture ignores positions, masks or document bounds) or it fails, the
+    next layout is tried, and padding is the last. So it is where the model's sliding window is
+    shorter than an example may be.
     """
     model.set_attn_implementation("sdpa")
     config = model.config.get_text_config()
@@ -165,12 +170,11 @@ def choose_layout(model: Any, device: str, max_length: int, *, packing: bool = T
     was_training = model.training
     model.eval()
     try:
-        with torch.inference_mode():
+        with torch.no_grad():
             wanted = token_losses(model, probe, Layout.PADDED, device).nll
-            layout = Layout.DOCUMENTS if device == "cpu" else Layout.BLOCKS
-            if layout is Layout.DOCUMENTS:
-                _register_document_attention()
-                model.set_attn_implementation(DOCUMENT_ATTENTION)
+        candidates = (Layout.DOCUMENTS,) if device == "cpu" else (Layout.VARLEN, Layout.BLOCKS)
+        for layout in candidates:
+            _set_attention(model, layout)
             if _agrees(model, probe, layout, device, wanted):
                 return layout
     finally:
@@ -184,8 +188,12 @@ def _agrees(
 ) -> bool:
     try:
         got = token_losses(model, probe, layout, device).nll
-    except (TypeError, ValueError, RuntimeError):  # it does not take what packing must give it
+        if got.requires_grad:
+            got.sum().backward()
+    except Exception:  # whatever it is that the model or the kernel does not take
         return False
+    finally:
+        model.zero_grad(set_to_none=True)
     tolerance = _TOLERANCE_FLOAT32 if device == "cpu" else _TOLERANCE_BFLOAT16
     return bool((got - wanted).abs().max() <= tolerance)
 
@@ -210,10 +218,13 @@ def rows(examples: Sequence[AnySized], limit: int) -> list[list[AnySized]]:
     return packed
 
 
-def _register_document_attention() -> None:
+def _set_attention(model: Any, layout: Layout) -> None:
     from transformers import AttentionInterface
 
     AttentionInterface.register(DOCUMENT_ATTENTION, _document_attention)
+    AttentionInterface.register(VARLEN_ATTENTION, _varlen_attention)
+    names = {Layout.DOCUMENTS: DOCUMENT_ATTENTION, Layout.VARLEN: VARLEN_ATTENTION}
+    model.set_attn_implementation(names.get(layout, "sdpa"))
 
 
 def _document_attention(
@@ -246,3 +257,31 @@ def _document_attention(
         )
     ]
     return torch.cat(parts, dim=2).transpose(1, 2), None
+
+
+def _varlen_attention(
+    module: Any,
+    query: torch.Tensor,  # [1, heads, tokens, width]
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attention_mask: torch.Tensor | None,
+    scaling: float | None = None,
+    dropout: float = 0.0,
+    cu_seq_lens_q: torch.Tensor | None = None,
+    max_length_q: int = 0,
+    **_: Any,
+) -> tuple[torch.Tensor, None]:
+    """Causal attention within each document, in one kernel (PyTorch 2.10 or newer, CUDA)."""
+    from torch.nn.attention import varlen
+
+    if cu_seq_lens_q is None or dropout:
+        raise ValueError("documents' bounds are not passed on, or there is dropout on attention")
+    bounds = cu_seq_lens_q.int()
+    q, k, v = (each[0].transpose(0, 1) for each in (query, key, value))
+    mixed = varlen.varlen_attn(
+        *(q, k, v, bounds, bounds, max_length_q, max_length_q),
+        scale=scaling,
+        window_size=(-1, 0),
+        enable_gqa=q.shape[1] != k.shape[1],
+    )
+    return mixed[None], None

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Conversations as token ids, and several of them in one forward pass."""
 
+import itertools
+
 import pytest
 import tiny
 import torch
@@ -17,6 +19,8 @@ from clara_training.packing import (
 )
 from peft import LoraConfig, get_peft_model
 from transformers import GPT2Config, GPT2LMHeadModel
+
+from clara_training import packing
 
 TURNS = [
     ("Where is the red cup?", "It's on the kitchen table!"),
@@ -96,7 +100,9 @@ def encoded():
 
 
 @pytest.mark.parametrize("make", [tiny.llama, tiny.gpt2], ids=["llama", "gpt2"])
-@pytest.mark.parametrize("layout", list(Layout), ids=lambda layout: layout.name.lower())
+@pytest.mark.parametrize(
+    "layout", [Layout.DOCUMENTS, Layout.BLOCKS, Layout.PADDED], ids=lambda each: each.name.lower()
+)
 def test_every_layout_gives_each_token_the_loss_that_it_has_alone(make, layout):
     model = make()
     if layout is Layout.DOCUMENTS:
@@ -110,6 +116,37 @@ def test_every_layout_gives_each_token_the_loss_that_it_has_alone(make, layout):
             alone = -logits[:-1].gather(1, ids[0, 1:, None])[example.prompt - 1 :, 0]
             got = together.nll[together.example == number]
             torch.testing.assert_close(got, alone, rtol=2e-5, atol=2e-5)
+
+
+def test_variable_length_attention_is_asked_as_its_documentation_says(monkeypatch):
+    """The kernel is CUDA's; here its contract is computed in float32."""
+
+    def reference(q, k, v, cu_q, cu_k, max_q, max_k, *, scale, window_size, enable_gqa):
+        assert window_size == (-1, 0)
+        assert cu_q.dtype is torch.int32
+        assert max_q == max_k == int(cu_q.diff().max())
+        repeat = q.shape[1] // k.shape[1]
+        assert enable_gqa == (repeat > 1)
+        out = torch.empty_like(q)
+        for start, end in itertools.pairwise(cu_q.tolist()):
+            # [length, heads, width]
+            keys = k[start:end].repeat_interleave(repeat, 1)
+            scores = torch.einsum("qhd,khd->hqk", q[start:end], keys) * scale
+            hidden = torch.ones(end - start, end - start, dtype=torch.bool).triu(1)
+            share = scores.masked_fill(hidden, -torch.inf).softmax(-1)
+            out[start:end] = torch.einsum(
+                "hqk,khd->qhd", share, v[start:end].repeat_interleave(repeat, 1)
+            )
+        return out
+
+    monkeypatch.setattr("torch.nn.attention.varlen.varlen_attn", reference)
+    model = tiny.llama()
+    with torch.no_grad():
+        wanted = token_losses(model, encoded(), Layout.PADDED, "cpu").nll
+        packing._set_attention(model, Layout.VARLEN)
+        got = token_losses(model, encoded(), Layout.VARLEN, "cpu")
+    order = got.example.sort(stable=True).indices
+    torch.testing.assert_close(got.nll[order], wanted, rtol=2e-5, atol=2e-5)
 
 
 def gradients(layout, budget, *, contrast=0.0):
