@@ -55,7 +55,8 @@ _EITHER = frozenset(["or", "to", "and"])
 _MINUS = frozenset(["minus", "negative"])
 
 _TOKEN = re.compile(
-    r"(?P<number>(?<![\w.])(?:[-+\u2212]\s*)?(?:\d+(?:[.,_/:'\u2013-]\d+)*|\.\d+)(?:[eE][-+]?\d+)?)"
+    r"(?P<number>(?<![\w.])(?:[-+\u2212]\s*)?"
+    r"(?:\d+(?:[.,_/:'\u2013-]\d+)*|\.\d+)(?:[eE][-+]?\d+)?)"
     r"|(?P<word>[^\W\d_]+(?:/[^\W\d_]+)?|[°%∞])"
     r"|(?P<other>\S)"
 )
