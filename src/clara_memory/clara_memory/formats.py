@@ -7,7 +7,7 @@ left out.
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, TextIO
 
 from clara_memory.episode import Episode, Kind, Outcome, RoleFiller, check_episode
@@ -57,10 +57,11 @@ def filler_from_json(field: str, written: Any) -> RoleFiller:
     return RoleFiller(kind=Kind[kind], values=tuple(map(float, values)), **texts)
 
 
-def fillers_to_text(fillers: Iterable[RoleFiller]) -> str:
+def fillers_to_text(fillers: Sequence[RoleFiller]) -> str:
     """Return fillers as the JSON text that a row holds; empty for none."""
-    written = [filler_to_json(filler) for filler in fillers]
-    return json.dumps(written, ensure_ascii=False) if written else ""
+    if not fillers:
+        return ""
+    return json.dumps([filler_to_json(filler) for filler in fillers], ensure_ascii=False)
 
 
 def fillers_from_text(text: str) -> tuple[RoleFiller, ...]:

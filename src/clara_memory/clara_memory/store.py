@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -361,19 +362,17 @@ def _last_seq(database: sqlite3.Connection) -> int:
     return int(database.execute("SELECT coalesce(max(seq), 0) FROM episodes").fetchone()[0])
 
 
+# What stands in CHECKED before the outcome, and between it and the fillers.
+_NAMES = attrgetter(*CHECKED[: CHECKED.index("outcome")])
+_TOLD = attrgetter(*CHECKED[CHECKED.index("outcome") + 1 : CHECKED.index("context")])
+
+
 def _to_row(episode: Episode) -> tuple[Any, ...]:
+    """Return the values of CHECKED."""
     return (
-        episode.episode_id,
-        episode.action_id,
-        episode.robot,
-        episode.subject,
-        episode.action,
-        episode.object,
+        *_NAMES(episode),
         int(episode.outcome),
-        episode.result,
-        episode.start_ns,
-        episode.end_ns,
-        episode.detail,
+        *_TOLD(episode),
         fillers_to_text(episode.context),
         fillers_to_text(episode.effects),
         episode.source,
