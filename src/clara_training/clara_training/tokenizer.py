@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The tokenizer of the models trained from scratch: byte-level BPE with GPT-2's splitting rules.
 
-- Any text can be written with it, for the 256 bytes are tokens, and llama.cpp reads every text
-  just so: nothing but merges is used where added tokens could be, for those two look for added
-  tokens in different orders.
+- Any text can be written with it, for the 256 bytes are tokens, and llama.cpp reads it just so:
+  nothing but merges is used where added tokens could be, for those two look for added tokens in
+  different orders. Only of letters that came with Unicode 16, and only where the corpus has taught
+  merges of them, llama.cpp may think differently.
 - Quality seeds, words that a model is to see whole, are single tokens alone and after a space. If
   the corpus did not make them so, merges of the lowest rank do, in the place of its rarest.
 - `<|endoftext|>` begins every document.
