@@ -27,7 +27,8 @@ _LONGEST, _LARGEST = (1 << 31) - 1, (1 << 63) - 1
 # in use have. See https://github.com/ggml-org/llama.cpp/blob/master/src/llama-chat.cpp
 _CONTROL = (
     r"<[|\uff5c][^<>]{1,64}?[|\uff5c]>",
-    r"</?s>|<(?:bos|eos|pad|unk)>|</?(?:start|end)_of_(?:turn|text|image)>|<(?:start|end)_of_turn>",
+    r"</?s>|<(?:bos|eos|pad|unk)>",
+    r"</?(?:start|end)_of_(?:turn|text|image)>",
     r"\[/?(?:INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_CALLS|TOOL_RESULTS|THINK)\]|<</?SYS>>",
     r"</?(?:think|tool_call|tool_response|tools|im_start|im_end)>",
     r"<\|?(?:im_start|im_end|im_sep|eot_id|start_header_id|end_header_id)\|?>",

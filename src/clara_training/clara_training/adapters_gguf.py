@@ -33,7 +33,7 @@ from clara_training.export_gguf import (
 
 if TYPE_CHECKING:
     import torch
-    from numpy.typing import NDArray
+    from numpy.typing import NDArray  # noqa: F401 - quoted below, where flake8 does not look
 
 _PREFIX = "base_model.model."
 Pair = tuple["NDArray[Any]", "NDArray[Any]"]

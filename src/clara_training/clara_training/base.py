@@ -42,7 +42,7 @@ class Base:
 
     @property
     def config(self) -> dict[str, Any]:
-        """What its config.json says. Raises BaseModelError."""
+        """Its config.json. Raises BaseModelError."""
         path = self.folder / "config.json"
         try:
             document = json.loads(path.read_text(encoding="utf-8"))

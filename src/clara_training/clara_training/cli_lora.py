@@ -26,7 +26,11 @@ if TYPE_CHECKING:
 @click.option("--epochs", type=click.IntRange(1), help="At most.  [default: 3]")
 @click.option("--batch-size", type=click.IntRange(1), help="Examples at once.  [default: 4]")
 @click.option("--accumulation", type=click.IntRange(1), help="Batches a step.  [default: 4]")
-@click.option("--learning-rate", type=click.FloatRange(0, min_open=True), help="At its highest.")
+@click.option(
+    "--learning-rate",
+    type=click.FloatRange(0, min_open=True),
+    help="At its highest; default: by the base's width.",
+)
 @click.option("--contrast", type=click.FloatRange(0), help="Weight of ORPO's term, for traits.")
 @click.option("--patience", type=click.IntRange(0), help="Evaluations without a new best; 0: all.")
 @click.option("--examples", type=click.IntRange(2), help="To learn from, at most.")
@@ -100,6 +104,7 @@ class Progress:
         self._close()
 
     def __call__(self, dimension: str, record: dict[str, Any]) -> None:
+        """Show one record of a training, and hand it to the monitor."""
         from tqdm import tqdm
 
         if "note" in record:

@@ -38,7 +38,7 @@ class MvlmConfig:
 
     @property
     def kind(self) -> str:
-        """What the command that trains it is called."""
+        """Name of the command that trains it."""
         return "mvlm"
 
 

@@ -45,7 +45,7 @@ class SimoneConfig:
 
     @property
     def kind(self) -> str:
-        """What the command that trains it is called."""
+        """Name of the command that trains it."""
         return "simone"
 
     @property
