@@ -22,8 +22,8 @@ def tree(tmp_path: Path) -> Path:
     shutil.copy(ROOT / "tools" / "set_up.py", tmp_path / "tools")
     (tmp_path / "constraints.txt").write_text("# nothing\n")
     (tmp_path / "requirements").mkdir()
-    for name in ("ros", "build", "runtime", "model", "lint"):
-        (tmp_path / "requirements" / f"{name}.txt").write_text(SATISFIED)
+    for file in (ROOT / "requirements").glob("*.txt"):
+        (tmp_path / "requirements" / file.name).write_text(SATISFIED)
     rclpy = tmp_path.parent / f"{tmp_path.name}_ros" / "share" / "rclpy"
     rclpy.mkdir(parents=True)
     (rclpy / "package.xml").write_text("<package/>")
@@ -51,7 +51,7 @@ def set_up(tree: Path, *options: str, ros: Path | None = None) -> subprocess.Com
 def test_the_second_run_does_nothing(tree: Path) -> None:
     first = set_up(tree)
     assert first.returncode == 0, first.stderr + first.stdout
-    assert "ROS 2 jazzy at" in first.stdout and "[4/4]" in first.stdout
+    assert "ROS 2 jazzy at" in first.stdout and "[5/5]" in first.stdout
     assert "include-system-site-packages = true" in (tree / ".venv" / "pyvenv.cfg").read_text()
     made = (tree / ".venv" / "pyvenv.cfg").stat().st_mtime_ns
     second = set_up(tree)
@@ -69,8 +69,8 @@ def test_a_step_that_fails_is_named_and_the_next_run_goes_on_there(tree: Path) -
     file.write_text(SATISFIED)
     resumed = set_up(tree)
     assert resumed.returncode == 0
-    assert "[1/4]" not in resumed.stdout and "[2/4]" not in resumed.stdout
-    assert "[3/4]" in resumed.stdout and "[4/4]" in resumed.stdout
+    assert "[1/5]" not in resumed.stdout and "[2/5]" not in resumed.stdout
+    assert "[3/5]" in resumed.stdout and "[5/5]" in resumed.stdout
 
 
 def test_a_changed_version_repeats_the_steps_and_keeps_the_venv(tree: Path) -> None:
@@ -78,7 +78,7 @@ def test_a_changed_version_repeats_the_steps_and_keeps_the_venv(tree: Path) -> N
     (tree / "constraints.txt").write_text("left-pad==1.0\n")
     again = set_up(tree)
     assert again.returncode == 0
-    assert "[1/4]" not in again.stdout and "[2/4]" in again.stdout
+    assert "[1/5]" not in again.stdout and "[2/5]" in again.stdout
 
 
 def test_another_ros_2_makes_the_venv_anew(tree: Path, tmp_path: Path) -> None:
@@ -87,7 +87,7 @@ def test_another_ros_2_makes_the_venv_anew(tree: Path, tmp_path: Path) -> None:
     shutil.copytree(tmp_path.parent / f"{tmp_path.name}_ros", other)
     again = set_up(tree, ros=other)
     assert again.returncode == 0
-    assert "making it anew" in again.stdout and "[1/4]" in again.stdout
+    assert "making it anew" in again.stdout and "[1/5]" in again.stdout
 
 
 def test_a_missing_system_package_is_named_in_one_line(tree: Path) -> None:
