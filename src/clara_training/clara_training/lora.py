@@ -52,7 +52,7 @@ class LoraSettings:
     epochs: int = 3
     batch_size: int = 4
     accumulation: int = 4
-    learning_rate: float = 2e-4
+    learning_rate: float | None = None  # None: by the base's width, see `usual_rate`
     warmup: float = 0.05
     weight_decay: float = 0.0
     contrast: float = 0.0  # weight of ORPO's term, traits only
@@ -166,6 +166,16 @@ def row_tokens(layout: Any) -> int:
     return ROW_TOKENS[layout.name]
 
 
+def usual_rate(config: Any) -> float:
+    """Return the learning rate that suits a base: 5e-4 · (2000 / hidden size) ^ p.
+
+    p is 0.781, for Qwen 0.0775; the rank does not matter (Schulman et al., LoRA Without Regret,
+    2025, as fitted in the tinker-cookbook). 1.3e-3 for SmolLM2-135M, 4.9e-4 for TinyLlama.
+    """
+    power = 0.0775 if "qwen" in str(config.model_type) else 0.781
+    return float(5e-4 * (2000 / config.hidden_size) ** power)
+
+
 def use_threads(threads: int | None) -> None:
     """Set PyTorch's threads; with None, as many as there are cores that nobody keeps busy.
 
@@ -223,13 +233,14 @@ class _Room:
             )
             report(name, {"note": f"{len(lessons)} examples to learn, {len(held)} held out"})
             report(name, {"note": f"{ranks.device}: {layout.value}; {budget}"})
+            loop = self._loop_settings()
             checkpoint = CheckpointFile(
                 run / "checkpoints" / f"{name}.pt",
                 repr((sorted(inputs.items()), settings.as_manifest(self._base), ranks.world)),
                 settings.how.checkpoint_seconds,
             )
             standing = fit(
-                *(model, lessons, held, layout, budget, self._loop_settings(), ranks, checkpoint),
+                *(model, lessons, held, layout, budget, loop, ranks, checkpoint),
                 lambda record: report(name, record),
             )
             metrics = {
@@ -243,6 +254,7 @@ class _Room:
                 "held_out_loss": standing.best_held_out,
                 "tokens": standing.tokens,
                 "seconds": standing.seconds,
+                "learning_rate": loop.learning_rate,
                 "layout": layout.name.lower(),
                 "row_tokens": budget.tokens,
                 "recompute": budget.recompute,
@@ -313,7 +325,8 @@ class _Room:
             epochs=settings.epochs,
             step_examples=settings.batch_size * settings.accumulation,
             max_steps=settings.max_steps,
-            learning_rate=settings.learning_rate,
+            learning_rate=settings.learning_rate
+            or usual_rate(self._model.config.get_text_config()),
             warmup=settings.warmup,
             weight_decay=settings.weight_decay,
             contrast=settings.contrast,

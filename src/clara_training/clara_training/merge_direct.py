@@ -57,9 +57,9 @@ def merge_weights(
             after = before.float() if before.is_floating_point() else before
             change = _change(name, after, sources, weights, settings)
             if change is not None:
-                changed += float(change.double().square().sum())
+                changed += float(torch.linalg.vector_norm(change)) ** 2
                 after = after + change
-            whole += float(before.double().square().sum())
+            whole += float(torch.linalg.vector_norm(before.float())) ** 2
             merged[name] = after.to(dtype) if before.is_floating_point() else after
             index[name] = file_name
             done += 1

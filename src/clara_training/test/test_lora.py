@@ -5,6 +5,7 @@
 import importlib.util
 import json
 import shutil
+from types import SimpleNamespace
 
 import peft
 import pytest
@@ -20,7 +21,7 @@ from clara_training.errors import (
     SpecError,
 )
 from clara_training.examples import conversation, split
-from clara_training.lora import load_examples, train_adapters
+from clara_training.lora import load_examples, train_adapters, usual_rate
 from clara_training.lora_loop import LoopSettings, step_lessons
 from clara_training.manifest import read_manifest
 from clara_training.packing import Layout, token_losses
@@ -215,13 +216,27 @@ def test_the_rate_warms_up_and_falls_to_zero():
     assert 0 < rates[-1] < 0.01
 
 
+def test_the_usual_rate_is_higher_for_narrower_models_and_written_down(place):
+    def rate(width, family="llama"):
+        return usual_rate(SimpleNamespace(hidden_size=width, model_type=family))
+
+    assert rate(2000) == pytest.approx(5e-4)
+    assert rate(2048) == pytest.approx(4.9e-4, rel=0.01)
+    assert rate(576) == pytest.approx(1.32e-3, rel=0.01)
+    assert rate(576, "qwen2") == pytest.approx(5.5e-4, rel=0.01)
+    (adapter,) = train(place, max_steps=1, learning_rate=None)
+    assert adapter.metrics["learning_rate"] == rate(64)
+
+
 def test_a_loss_that_comes_apart_is_a_sentence(place):
     with pytest.raises(LoraError, match="take a lower --learning-rate"):
         train(place, learning_rate=1e30, dropout=0.0, patience=0)
     assert not (place[0] / "adapters" / "warmth").exists()
 
 
-def test_four_bits_without_bitsandbytes_is_a_sentence(place):
+def test_four_bits_need_bitsandbytes_and_say_so(tmp_path):
+    # Its blocks of 64 numbers must fit into the rows on a CPU.
+    place = world(tmp_path, model=tiny.llama(intermediate_size=128))
     if importlib.util.find_spec("bitsandbytes"):
         (adapter,) = train(place, max_steps=2, four_bit=True)
         assert adapter.metrics["steps"] == 2
