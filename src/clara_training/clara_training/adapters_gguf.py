@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
+from numpy.typing import NDArray
 
 from clara_training import packages
 from clara_training.atomic import atomic_file
@@ -33,10 +35,9 @@ from clara_training.export_gguf import (
 
 if TYPE_CHECKING:
     import torch
-    from numpy.typing import NDArray  # noqa: F401 - quoted below, where flake8 does not look
 
 _PREFIX = "base_model.model."
-Pair = tuple["NDArray[Any]", "NDArray[Any]"]
+Pair = tuple[NDArray[Any], NDArray[Any]]
 
 
 def write_adapter(

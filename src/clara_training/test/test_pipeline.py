@@ -43,7 +43,7 @@ def kill_at(process: subprocess.Popen[str], text: str) -> list[str]:
     assert process.stdout is not None and process.stderr is not None
     # A full pipe would hold the process up.
     errors: list[str] = []
-    drain = threading.Thread(target=lambda: errors.append(process.stderr.read()))  # type: ignore[union-attr]
+    drain = threading.Thread(target=lambda: errors.append(process.stderr.read()))
     drain.start()
     timer = threading.Timer(120.0, process.kill)
     timer.start()
