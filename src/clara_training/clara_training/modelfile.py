@@ -73,7 +73,8 @@ def turns_of(tokenizer: Any) -> Turns:
             continue
         told = [*((role, "S") for role, _ in system), ("user", "a"), ("assistant", "b")]
         expected = _render(tokenizer, [*told, ("user", "c")])
-        if turns.expand("S" if system else "", [("a", "b")], "c") == expected:
+        once = _written_once(tokenizer, expected, turns.user[0])
+        if once + turns.expand("S" if system else "", [("a", "b")], "c") == expected:
             return turns
         fault = ValueError("its turns depend on each other")
     raise ExportError(f"the chat template cannot be written for Ollama: {fault}") from fault
@@ -88,6 +89,7 @@ def _turns(tokenizer: Any, system: tuple[tuple[str, str], ...]) -> Turns:
     after_user = _render(tokenizer, talk[:-1], reply=False).split(_USER)[1]
     after_reply = _render(tokenizer, talk, reply=False).split(_REPLY)[1]
     before_user = to_second.removeprefix(after_reply)
+    opening = opening.removeprefix(_written_once(tokenizer, opening, before_user))
     around = None
     if system:
         before_system, between = opening.split(_SYSTEM)
@@ -97,6 +99,15 @@ def _turns(tokenizer: Any, system: tuple[tuple[str, str], ...]) -> Turns:
         user=(before_user, after_user),
         reply=(to_next.removeprefix(after_user), after_reply),
     )
+
+
+def _written_once(tokenizer: Any, text: str, before_user: str) -> str:
+    """Return the token that begins a text where only the first turn has it.
+
+    Ollama writes it by itself, as the GGUF says.
+    """
+    bos = tokenizer.bos_token or ""
+    return bos if bos and text.startswith(bos) and not before_user.startswith(bos) else ""
 
 
 def write_modelfile(
