@@ -3,6 +3,7 @@
 """Adapters merged into a tiny base: against formulas, against mergekit, and refused."""
 
 import json
+import resource
 import shutil
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import tiny
 import torch
 import yaml
 from clara_training.cli import commands
-from clara_training.errors import AdapterError, MergeError, SpecError
+from clara_training.errors import AdapterError, MergeError, SpecError, StorageError
 from clara_training.manifest import read_manifest, write_manifest
 from clara_training.merge import merge_adapters
 from clara_training.merge_config import MergeSettings
@@ -352,6 +353,20 @@ def test_a_merge_that_is_stopped_leaves_the_model_that_was_there(place):
     assert far(load(run / "merged"), before) == 0
     assert {path.name for path in run.iterdir()} == {"adapters", "configs", "merged"}
     assert not merge(place, method="ties").was_there
+
+
+@pytest.mark.parametrize("engine", ["direct", "mergekit"])
+def test_a_full_disk_is_a_sentence_and_nothing_is_left_of_it(place, engine):
+    run, _ = place
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))  # a file's; less than the model
+    try:
+        with pytest.raises(StorageError, match="cannot"):
+            merge(place, method="task_arithmetic", engine=engine)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert {path.name for path in run.iterdir()} == {"adapters", "configs"}
+    assert not merge(place, method="task_arithmetic", engine=engine).was_there
 
 
 def test_large_models_are_written_in_shards(place, monkeypatch):

@@ -18,7 +18,15 @@ from clara_training.packing import (
     token_losses,
 )
 from peft import LoraConfig, get_peft_model
-from transformers import GPT2Config, GPT2LMHeadModel
+from transformers import (
+    AutoModelForCausalLM,
+    GPT2Config,
+    GPT2LMHeadModel,
+    Phi3Config,
+    PhiConfig,
+    Qwen2Config,
+    Qwen3Config,
+)
 
 from clara_training import packing
 
@@ -99,7 +107,32 @@ def encoded():
     return encode_all(tiny.tokenizer(), TURNS, 256)
 
 
-@pytest.mark.parametrize("make", [tiny.llama, tiny.gpt2], ids=["llama", "gpt2"])
+def of_family(config_class, **changes):
+    """Return a maker of tiny models of another family."""
+
+    def make():
+        settings = tiny.llama().config.to_dict()
+        names = ("vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers")
+        names += ("num_attention_heads", "num_key_value_heads", "initializer_range")
+        config = config_class(
+            **{name: settings[name] for name in names}, pad_token_id=2, **changes
+        )
+        return AutoModelForCausalLM.from_config(config).eval()
+
+    return make
+
+
+FAMILIES = {
+    "llama": tiny.llama,
+    "gpt2": tiny.gpt2,
+    "qwen2": of_family(Qwen2Config),
+    "qwen3": of_family(Qwen3Config, head_dim=16),
+    "phi3": of_family(Phi3Config),
+    "phi": of_family(PhiConfig),
+}
+
+
+@pytest.mark.parametrize("make", FAMILIES.values(), ids=FAMILIES)
 @pytest.mark.parametrize(
     "layout", [Layout.DOCUMENTS, Layout.BLOCKS, Layout.PADDED], ids=lambda each: each.name.lower()
 )
