@@ -44,16 +44,19 @@ def train_tokenizer(
     """Train a tokenizer of `vocab_size` entries; None: VOCAB_SIZE, or what the texts support.
 
     A text supports an entry that it has at least twice. Seeds that no text contains are left out:
-    their embeddings would never be trained. Raises CorpusError when the texts do not support so
-    many entries, or a seed is not one word.
+    their embeddings would never be trained. With the least size, 260, the tokens are bytes and
+    there are no seeds. Raises CorpusError when the texts do not support so many entries, or a seed
+    is not one word.
     """
     tokenizers = packages.load("tokenizers", "the tokenizer")
-    least = len(SPECIAL) + _BYTES
+    least = len(SPECIAL) + _BYTES + 1  # llama.cpp refuses a vocabulary without a merge
     if vocab_size is not None and vocab_size < least:
         raise CorpusError(
-            f"a vocabulary of {vocab_size} is too small: the 256 bytes and the special tokens"
-            f" alone are {least} entries"
+            f"a vocabulary of {vocab_size} is too small: the 256 bytes, the special tokens and"
+            f" one merge are {least} entries"
         )
+    if vocab_size == least:
+        seeds = ()  # little but bytes: what a vocabulary is measured against
     seeds = [seed for seed in dict.fromkeys(seeds) if any(seed in text for text in texts)]
     spelled = [letters for seed in seeds for letters in _spellings(seed)]
     alphabet, merges = _learn(texts, vocab_size or VOCAB_SIZE)
@@ -74,7 +77,8 @@ def train_tokenizer(
         kept -= len(vocabulary) - vocab_size
         if kept < 0:
             raise CorpusError(
-                f"a vocabulary of {vocab_size} has no room for {len(seeds)} quality seeds"
+                f"a vocabulary of {vocab_size} has no room for {len(seeds)} quality seeds: take a"
+                f" larger one, fewer seeds, or --vocab_size {least} for little but bytes"
             )
     # Where the last merge that had to go made room for two, more of the learned ones fit again.
     for pair in merges[kept:]:

@@ -73,6 +73,17 @@ def test_without_a_size_the_vocabulary_is_what_the_text_supports() -> None:
         train_tokenizer(TEXTS, 32_000)
 
 
+def test_the_least_vocabulary_is_bytes_and_a_fuller_one_has_room_for_the_seeds_or_says_so() -> (
+    None
+):
+    tokenizer = train_tokenizer(TEXTS, 260)
+    assert len(tokenizer.encode("wisdom").ids) == 6
+    with pytest.raises(
+        CorpusError, match=r"of 261 has no room for . quality seeds: take a larger"
+    ):
+        train_tokenizer(TEXTS, 261)
+
+
 # Everything that people, and broken programs, write: any code point, and what is known to be hard.
 HARD = st.sampled_from(
     [
