@@ -95,11 +95,11 @@ def command(
 
     from clara_training.monitor import ClaraMonitor
 
-    with ClaraMonitor(run_folder=run_folder) as monitor, tqdm(unit=" tensors") as bar:
+    with ClaraMonitor(run_folder=run_folder) as monitor, tqdm(unit="tensor", disable=None) as bar:
 
         def progress(done: int, of: int) -> None:
-            bar.total, bar.n = of, done
-            bar.refresh()
+            bar.total = of
+            bar.update(done - bar.n)
 
         merged = merge_adapters(
             run_folder,

@@ -146,16 +146,18 @@ def explain(settings: MergeSettings, members: Sequence[Member]) -> list[str]:
             for member, share in shares
         ]
     lines = [_EXPLANATIONS[method].format(density=f"{settings.density:.0%}")]
+    # What dare keeps is scaled up to the whole; what ties keeps is not.
+    what = "what is kept of its change" if method == "ties" else "what it learned"
     for member in members:
         strength = settings.scale * member.weight
         if settings.normalize:
             strength /= total
             lines.append(
                 f"{member.name} {member.weight:g}: divided by the sum of the weights {total:g}, "
-                f"{strength:.3g} of what it learned."
+                f"{strength:.3g} of {what}."
             )
         else:
-            lines.append(f"{member.name} {member.weight:g}: {strength:.3g} of what it learned.")
+            lines.append(f"{member.name} {member.weight:g}: {strength:.3g} of {what}.")
     return lines
 
 

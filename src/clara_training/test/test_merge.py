@@ -228,7 +228,7 @@ def test_a_spec_becomes_a_configuration_that_mergekit_runs_as_it_is(place):
     run, _ = place
     merged = load(merge(place, method="ties").folder)
     path = run / "configs" / "clara_full_merge.yaml"
-    assert "# warmth 0.8: 0.8 of what it learned." in path.read_text()
+    assert "# warmth 0.8: 0.8 of what is kept of its change." in path.read_text()
     config = yaml.safe_load(path.read_text())
     assert config["merge_method"] == "ties"
     assert config["parameters"] == {"normalize": False, "lambda": 1.0}
