@@ -20,6 +20,7 @@ from clara_training.decoder import count
 from clara_training.errors import PretrainError
 from clara_training.export_check import check_tokens
 from clara_training.export_gguf import write_model
+from clara_training.lora_linear import keep_memory
 from clara_training.manifest import code_sha256, is_done, read_manifest, sha256_of, write_manifest
 from clara_training.pretrain_checkpoint import (
     BEST,
@@ -95,6 +96,8 @@ def pretrain(
     )
     state = _beginning(output, resume_from, tokenizer, fresh)
     state.identity = identity
+    if execution.device == "cpu":
+        keep_memory()
     model = state.model.to(execution.device)
     optimizer = new_optimizer(model, settings)
     if state.optimizer:

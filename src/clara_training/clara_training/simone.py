@@ -79,8 +79,8 @@ class Attention(nn.Module):  # type: ignore[misc]
         """Map (B, T, width) to the same shape."""
         batch, time, width = x.shape
         heads = self.qkv(x).view(batch, time, -1, self.size).transpose(1, 2)
-        q, k, v = heads.split(self.split, dim=1)  # (B, heads or kv heads, T, size)
-        q, k = rotate(q, turn), rotate(k, turn)
+        turned, v = heads.split([sum(self.split[:2]), self.split[2]], dim=1)
+        q, k = rotate(turned, turn).split(self.split[:2], dim=1)  # (B, heads, T, size)
         if cache is not None:
             k, v = cache.extend(self.layer, k, v)
         y = attend(q, k, v, documents)
