@@ -43,7 +43,7 @@ def make_adapters(base: object, folder: Path, count: int) -> list[Path]:
         wrapped = get_peft_model(model, config)
         for name, parameter in wrapped.named_parameters():
             if "lora_B" in name:
-                torch.nn.init.normal_(parameter, std=2e-3)
+                torch.nn.init.normal_(parameter, std=5e-3)
         folders.append(folder / f"adapter{number}")
         wrapped.save_pretrained(folders[-1])
         model = wrapped.unload()
