@@ -345,7 +345,11 @@ def run_command(
         if most_bytes is not None:
             resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes, most_bytes))
 
-    program = "from clara_training.cli import main; main()"
+    # As from a terminal: a shell's background job would ignore Ctrl-C, and so would its children.
+    program = (
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler);"
+        "from clara_training.cli import main; main()"
+    )
     return subprocess.Popen(
         [sys.executable, "-c", program, "data", "generate", "--run", str(folder), *arguments],
         cwd=folder,
