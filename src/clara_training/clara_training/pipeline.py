@@ -28,8 +28,6 @@ from clara_training.validate import ValidateSettings, validate_run
 # What a CPU does in under an hour with the embedded base and all eight dimensions.
 CPU_EXAMPLES = 160
 CPU_EPOCHS = 3
-# A few dozen steps on a small model: with the larger models' 2e-4 it would hardly have begun.
-CPU_LEARNING_RATE = 1e-3
 QUICK_EXAMPLES = 64
 QUICK_STEPS = 8
 # Without contrast, a small model learns from `high` replies what they have in common with `low`
@@ -66,9 +64,7 @@ def settings_for(device: str | None = None, *, quick: bool = False) -> PipelineS
     settings = PipelineSettings()
     lora = settings.lora
     if (device or default_device()) == "cpu":
-        lora = replace(
-            lora, examples=CPU_EXAMPLES, epochs=CPU_EPOCHS, learning_rate=CPU_LEARNING_RATE
-        )
+        lora = replace(lora, examples=CPU_EXAMPLES, epochs=CPU_EPOCHS)
     if not quick:
         return replace(settings, lora=lora)
     lora = replace(lora, examples=QUICK_EXAMPLES, max_steps=QUICK_STEPS)
