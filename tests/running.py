@@ -39,14 +39,18 @@ def wait_until(condition: Callable[[], Any], limit: float, what: str) -> Any:
         time.sleep(0.02)
 
 
-def wait_for_node(start: Callable[..., Process], name: str) -> None:
-    """Wait until the `ros2` command has discovered a node: its daemon takes a moment."""
+def wait_for_node(start: Callable[..., Process], name: str, *listing: str) -> None:
+    """Wait until the `ros2` command has discovered a node: its daemon takes a moment.
+
+    `listing` is what must have it, as "lifecycle", "nodes": a name comes before its services.
+    """
+    listing = listing or ("node", "list")
 
     def listed() -> bool:
-        shown = start("ros2", "node", "list")
+        shown = start("ros2", *listing)
         return shown.wait() == 0 and name in shown.output.split()
 
-    wait_until(listed, 60.0, f"{name} in ros2 node list")
+    wait_until(listed, 60.0, f"{name} in ros2 {' '.join(listing)}")
 
 
 class Process:

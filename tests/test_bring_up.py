@@ -115,7 +115,7 @@ def test_without_autostart_the_nodes_wait_unconfigured_and_obey_ros2_lifecycle(
     start(*LAUNCH, "autostart:=false")
     state = peer.call(GetState, "memory/get_state", limit=60.0).current_state
     assert state.id == State.PRIMARY_STATE_UNCONFIGURED
-    wait_for_node(start, "/clara/memory")
+    wait_for_node(start, "/clara/memory", "lifecycle", "nodes")
     for transition, expected in (
         ("configure", "inactive"),
         ("activate", "active"),
