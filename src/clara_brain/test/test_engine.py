@@ -15,6 +15,7 @@ import pytest
 from clara_brain.decoding import Completion, Stop
 from clara_brain.engine import Engine, Request, Ticket
 from clara_brain.errors import (
+    BackendError,
     ContextOverflow,
     InvalidRequest,
     ModelError,
@@ -274,3 +275,26 @@ def test_a_missing_a_foreign_and_a_newer_file_are_sentences(tmp_path: Path):
     other.write_bytes(b"GGUF\x63\x00\x00\x00" + bytes(100))
     with pytest.raises(ModelError, match="version 99"):
         Engine(other)
+
+
+@pytest.mark.parametrize("fault", [BackendError("llama_decode: code -3"), RuntimeError("a bug")])
+def test_a_decode_that_fails_ends_its_turns_and_the_next_one_works(engine, monkeypatch, fault):
+    def fail(pieces: object) -> None:
+        raise fault
+
+    with monkeypatch.context() as broken:
+        broken.setattr(engine._runtime, "decode", fail)
+        failed = ask(engine)
+    assert failed.stop is Stop.ERROR and isinstance(failed.error, BackendError)
+    assert str(fault) in str(failed.error) == engine.figures().last_error
+    assert ask(engine).error is None
+
+
+def test_no_thread_is_left_of_a_closed_engine(model):
+    before = set(threading.enumerate())
+    engine = Engine(model, EngineSettings(n_ctx=512, slots=1, n_threads=1))
+    caught = Caught()
+    engine.submit(replace(LONG, deadline=time.monotonic() + 60), caught.token, caught.finish)
+    assert caught.first.wait(30)
+    engine.close()
+    assert caught.done.wait(5) and set(threading.enumerate()) <= before
