@@ -34,7 +34,8 @@ lint: build ## check style, types, headers and package files
 	@$(PYTHON) tools/set_up.py --lint
 	@$(WITH_CLARA) && tools/lint.bash
 
-bench: build ## measure every figure that the README quotes
+bench: build ## measure every figure that the documents quote
+	@$(PYTHON) tools/set_up.py --training
 	@$(WITH_CLARA) && bench/all.bash $(ARGS)
 
 clean: ## remove what was built (the venv stays: rm -rf .venv)
