@@ -5,18 +5,23 @@
 
 One stream is compared with `llama_cpp.Llama.generate`; several at once with a hand-written loop
 over llama.cpp's batch API that has nothing but the decode and a greedy sampler in it. Both sides
-get the same tokens, threads and context; the end of the text is ruled out on both, so that both
+get the same tokens, threads and context; the end of the text is ruled out, or ignored, so that all
 write the same number of tokens. Times are from the first token to the last, so no prefill is in
 them. Turn about, on the SmolLM2 that ships and on the same weights as Q8_0 and f16.
+
+Each side has a process of its own, as it would have in use: OpenMP gives every thread that calls
+llama.cpp a pool, and with more pools in a process than cores it makes all of them slower.
 """
 
 from __future__ import annotations
 
 import argparse
+import multiprocessing
 import statistics
 import tempfile
 import threading
 import time
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import llama_cpp
@@ -147,22 +152,11 @@ def engine_speed(engine: Engine, texts: tuple[str, ...], tokens: int, ruled_out:
     }
 
 
-def bare_stream(model: llama_cpp.Llama, prompt: list[int], tokens: int, ruled_out: list) -> float:
-    """Return tokens/s of llama-cpp-python's own generator."""
-
-    def rule_out(_: object, scores: object) -> object:
-        for token, bias in ruled_out:
-            scores[token] += bias  # type: ignore[index]
-        return scores
-
+def bare_stream(model: llama_cpp.Llama, prompt: list[int], tokens: int) -> float:
+    """Return tokens/s of llama-cpp-python's own generator, which goes on after the text's end."""
     model.reset()
     began, count = 0.0, 0
-    for _ in model.generate(
-        prompt,
-        temp=0.0,
-        repeat_penalty=1.0,
-        logits_processor=llama_cpp.LogitsProcessorList([rule_out]),
-    ):
+    for _ in model.generate(prompt, temp=0.0, repeat_penalty=1.0):
         count += 1
         began = began or time.perf_counter()
         if count == tokens:
@@ -180,44 +174,74 @@ def requantized(folder: Path, name: str) -> Path:
     return path
 
 
+def serve(
+    kind: str, path: Path, width: int, tokens: int, ends: list[tuple[int, float]], pipe: Connection
+) -> None:
+    """Run one side in this process: take prompts from the pipe, send tokens/s back."""
+    settings = EngineSettings(n_ctx=512, slots=width)
+    if kind == "engine":
+        engine = Engine(path, settings)
+
+        def run(texts: tuple[str, ...], prompts: list[list[int]]) -> dict[str, float]:
+            return engine_speed(engine, texts, tokens, ends)
+    elif kind == "bare_batch":
+        bare = BareBatch(path, settings)
+
+        def run(texts: tuple[str, ...], prompts: list[list[int]]) -> dict[str, float]:
+            return {"total": bare.tokens_per_second(prompts, tokens, ends)}
+    else:
+        stream = llama_cpp.Llama(
+            str(path),
+            n_ctx=settings.n_ctx,
+            n_batch=settings.n_batch,
+            n_ubatch=settings.n_batch,
+            n_threads=settings.threads(),
+            n_threads_batch=settings.threads(),
+            verbose=False,
+        )
+
+        def run(texts: tuple[str, ...], prompts: list[list[int]]) -> dict[str, float]:
+            return {"total": bare_stream(stream, prompts[0], tokens)}
+
+    pipe.send("ready")
+    while work := pipe.recv():
+        pipe.send(run(*work))
+    if kind == "engine":
+        engine.close()
+
+
 def measure(path: Path, width: int, rounds: int, tokens: int) -> dict[str, dict[str, object]]:
     """Return the speeds of one model."""
-    settings = EngineSettings(n_ctx=512, slots=width)
-    engine = Engine(path, settings)
-    bare = BareBatch(path, settings)
-    stream = llama_cpp.Llama(
-        str(path),
-        n_ctx=settings.n_ctx,
-        n_batch=settings.n_batch,
-        n_ubatch=settings.n_batch,
-        n_threads=settings.threads(),
-        n_threads_batch=settings.threads(),
-        verbose=False,
-    )
-    ends = [(token, float("-inf")) for token in _ends(stream)]
+    spawn = multiprocessing.get_context("spawn")
+    vocab = llama_cpp.Llama(str(path), vocab_only=True, verbose=False)
+    ends = [(token, float("-inf")) for token in _ends(vocab)]
+    pipes: dict[str, Connection] = {}
+    for kind in ("bare_stream", "bare_batch", "engine"):
+        pipes[kind], theirs = spawn.Pipe()
+        arguments = (kind, path, width, tokens, ends, theirs)
+        spawn.Process(target=serve, args=arguments, daemon=True).start()
+        pipes[kind].recv()
+    sides = {
+        "bare_stream": ("bare_stream", 1),
+        "engine_stream": ("engine", 1),
+        "bare_batch": ("bare_batch", width),
+        "engine_batch": ("engine", width),
+    }
     found: dict[str, list[float]] = {}
-    try:
-        for number in range(-1, rounds):
-            texts = tuple(PROMPTS[(number + place) % len(PROMPTS)] for place in range(width))
-            prompts = [stream.tokenize(text.encode(), add_bos=True) for text in texts]
-            sides = {
-                "bare_stream": lambda p=prompts: bare_stream(stream, p[0], tokens, ends),
-                "engine_stream": lambda t=texts: engine_speed(engine, t[:1], tokens, ends),
-                "bare_batch": lambda p=prompts: bare.tokens_per_second(p, tokens, ends),
-                "engine_batch": lambda t=texts: engine_speed(engine, t, tokens, ends),
-            }
-            for side in list(sides) if number % 2 else reversed(list(sides)):
-                value = sides[side]()
-                if number < 0:
-                    continue  # a warm-up
-                if isinstance(value, dict):
-                    found.setdefault(f"{side}_slowest", []).append(value["slowest_of_mean"])
-                    value = value["total"]
-                found.setdefault(side, []).append(value)
-    finally:
-        bare.close()
-        engine.close()
-        stream.close()
+    for number in range(-1, rounds):
+        texts = tuple(PROMPTS[(number + place) % len(PROMPTS)] for place in range(width))
+        for side in list(sides) if number % 2 else reversed(list(sides)):
+            kind, count = sides[side]
+            prompts = [vocab.tokenize(text.encode(), add_bos=True) for text in texts[:count]]
+            pipes[kind].send((texts[:count], prompts))
+            value = pipes[kind].recv()
+            if number < 0:
+                continue  # a warm-up
+            found.setdefault(side, []).append(value["total"])
+            if "slowest_of_mean" in value:
+                found.setdefault(f"{side}_slowest", []).append(value["slowest_of_mean"])
+    for pipe in pipes.values():
+        pipe.send(())
     return {name: summary(values) for name, values in found.items()}
 
 
