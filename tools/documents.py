@@ -40,7 +40,8 @@ class Link:
 class Block:
     """A fenced code block: its language, its text, and the mark in the comment before it.
 
-    The mark `run` says that a test runs it, `skip: REASON` that it is checked by nobody.
+    The mark `run` says that a test runs it, after those before it in the same document; `skip:
+    REASON` says that nobody checks it.
     """
 
     document: Path

@@ -38,6 +38,15 @@ def site_path(document: Path) -> str:
     return f"project/{path.name.lower()}"
 
 
+def on_config(config: Any) -> Any:
+    """Give a page of docs/ that the navigation does not name a place at its end."""
+    named = re.findall(r"[\w/]+\.md", str(config.nav))
+    others = sorted(path.name for path in (ROOT / "docs").glob("*.md") if path.name not in named)
+    if others:
+        config.nav.append({"Further": others})
+    return config
+
+
 def on_files(files: Files, config: Any) -> Files:
     """Add the pages that are not in docs/, and the files that pages link to."""
     for name in _REFERENCES:
