@@ -6,8 +6,8 @@
 50 people, 200 actions, 1,000 things with their real synonyms, 10 results; person, thing and result
 are given, the action is asked, and an answer must be given. Right is an action that the episodes
 with the true cue have most often. Shares come with their 95 % interval (Wilson) and how many
-questions they were counted over. The real narrated kitchen actions of the first measurement are
-left out: no package holds them. Times and bytes at a million are `bench/memory_scale.py`'s.
+questions they were counted over. Real narrated kitchen actions are `bench/memory_kitchen.py`'s,
+times and bytes at a million `bench/memory_scale.py`'s.
 """
 
 from __future__ import annotations

@@ -368,6 +368,23 @@ BENCHES: dict[str, dict[str, tuple[Figure, ...]]] = {
             Figure("the same of 500 records", at("500", "sums"), percent),
         ),
         "memory_design": (),
+        "memory_kitchen": (
+            Figure(
+                "narrated kitchen actions, the verb asked",
+                over(at("all: memory + meaning", "right"), at("all: SQL + wordllama", "right")),
+                times,
+                "the best of SQL",
+            ),
+            Figure(
+                "the same with another word than the one stored",
+                over(
+                    at("paraphrased: memory + meaning", "right"),
+                    at("paraphrased: SQL + wordllama", "right"),
+                ),
+                times,
+                "the best of SQL",
+            ),
+        ),
         "memory_curves": (),
         "chance_resemblance": (),
     },

@@ -74,7 +74,12 @@ class KvCache:
         free = [slot for slot in self._slots if not slot.busy]
         home = max(free, key=lambda slot: shared[slot.index])
         if shared[home.index] < len(home.tokens) // 2:
-            home = min(free, key=lambda slot: slot.used)
+            # Of those never used, one beside a busy one: neighbours are evaluated in one go.
+            busy = [slot.index for slot in self._slots if slot.busy]
+            home = min(
+                free,
+                key=lambda slot: (slot.used, min((abs(slot.index - i) for i in busy), default=0)),
+            )
         cached = shared[home.index]
         source = max(self._slots, key=lambda slot: shared[slot.index])
         if source is not home and shared[source.index] > cached + _COPY_GAIN:

@@ -232,14 +232,17 @@ class LlamaRuntime:
         Returns for each piece the place of its first logits. Raises Aborted and BackendError;
         the sequences then hold what they held before.
         """
-        at, places = 0, []
+        at, places = 0, [0] * len(pieces)
         logits = self._batch.logits
-        for piece in pieces:
+        # llama.cpp evaluates in one go only sequences that follow one another by number; others
+        # one after another, which costs a fifth of the speed and more.
+        for number in sorted(range(len(pieces)), key=lambda each: pieces[each].slot.index):
+            piece = pieces[number]
             begin = len(piece.slot.tokens)
             for offset, token in enumerate(piece.tokens):
                 self._put(at + offset, token, begin + offset, piece.slot.index)
             at += len(piece.tokens)
-            places.append(at - piece.outputs)
+            places[number] = at - piece.outputs
             for place in range(at - piece.outputs, at):
                 logits[place] = 1
         self._batch.n_tokens = at

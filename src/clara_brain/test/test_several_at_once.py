@@ -9,10 +9,13 @@ import threading
 import time
 from pathlib import Path
 
+import llama_cpp
 import pytest
 from clara_brain.decoding import Completion, Stop
 from clara_brain.engine import Engine, Request
+from clara_brain.llama_runtime import LlamaRuntime, Piece
 from clara_brain.lookup import Lookup
+from clara_brain.model_info import default_model
 from clara_brain.prompt import ChatPrompt, Exchange
 from clara_brain.sampler import SamplerSettings
 from clara_brain.settings import EngineSettings
@@ -177,3 +180,23 @@ def test_embeddings_have_length_one_and_tell_subjects_apart(engine):
     assert sum(value * value for value in cat) == pytest.approx(1.0)
     likeness = [sum(a * b for a, b in zip(cat, other, strict=True)) for other in (kitten, economy)]
     assert likeness[0] > likeness[1]
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2, 3), (3, 0, 2, 1)])
+def test_sequences_in_any_order_are_evaluated_in_one_go(order):
+    runtime = LlamaRuntime(default_model(), EngineSettings(n_ctx=256, slots=4))
+    try:
+        slots = [runtime.cache.acquire([1, 2, 3], ())[0] for _ in order]
+        for place in order:
+            runtime.decode([Piece(slots[place], [1, 2, 3])])
+
+        def reused() -> int:
+            # A graph is used again only where a step has the same sequences as the one before.
+            return llama_cpp.llama_perf_context(runtime._context).n_reused
+
+        before = reused()
+        for token in range(5, 11):
+            runtime.decode([Piece(slots[place], [token]) for place in order])
+        assert reused() - before == 5
+    finally:
+        runtime.close()
