@@ -28,7 +28,9 @@ from clara_brain.sampler import SamplerSettings
 class Request:
     """One completion. `deadline` is a time of time.monotonic(), or None.
 
-    `adapters` are in force for this completion alone, whatever is set meanwhile.
+    `adapters` are in force for this completion alone, whatever is set meanwhile. `read` are the
+    user's own words, whose read-outs by governance heads are wanted; None for no read-outs. With
+    `peek` the reply is cut after a token: the prompt is read, and what was evaluated is kept.
     """
 
     prompt: ChatPrompt | RawPrompt
@@ -37,6 +39,8 @@ class Request:
     stop: tuple[str, ...] = ()
     deadline: float | None = None
     adapters: AdapterScales = ()
+    read: str | None = None
+    peek: bool = False
 
 
 OnToken = Callable[[str], None]
@@ -84,12 +88,17 @@ class Figures:
 class Backend(Protocol):
     """A model that answers requests. `n_ctx` is what one conversation may have, in tokens.
 
-    `capacity` requests at most are under way or waiting. Futures are resolved on a thread of the
-    backend.
+    `capacity` requests at most are under way or waiting. `no_heads` says why governance heads that
+    are there are not used. Futures are resolved on a thread of the backend.
     """
 
     n_ctx: int
     capacity: int
+    no_heads: str
+
+    @property
+    def readouts(self) -> str:
+        """Say in a line which governance heads are run, or why none are; empty without any."""
 
     @property
     def description(self) -> str:

@@ -21,6 +21,7 @@ from clara_brain import cli_brain, cli_personality
 from clara_brain import doctor as checks
 from clara_brain.cli_options import markdown_option, nodes, turn, where
 from clara_brain.errors import BrainError, ClientError
+from clara_brain.settings import ServerSettings
 
 INTERRUPTED = 130  # what a shell expects of a program that Ctrl-C ended
 
@@ -115,10 +116,20 @@ def chat(
     show_default=True,
     help="File of the memory.",
 )
+@click.option("--server-url", help="Server of the backend openai; default: the running brain's.")
+@click.option("--server-model", default="", help="The model's name there; default: its only one.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def doctor(namespace: str, model_path: Path | None, memory_path: Path, as_json: bool) -> None:
+def doctor(
+    namespace: str,
+    model_path: Path | None,
+    memory_path: Path,
+    server_url: str | None,
+    server_model: str,
+    as_json: bool,
+) -> None:
     """Check the whole set-up and say what to do about each fault; exit 1 when there is one."""
-    findings = checks.examine(namespace, model_path, memory_path)
+    server = ServerSettings(server_url, server_model) if server_url else None
+    findings = checks.examine(namespace, model_path, memory_path, server)
     if as_json:
         click.echo(json.dumps([finding.as_json() for finding in findings], ensure_ascii=False))
     else:

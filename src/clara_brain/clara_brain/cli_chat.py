@@ -83,7 +83,11 @@ def take_turn(client: RosClient, asked: Any, verbose: bool, markdown: bool | Non
     finally:
         shown.end()
     if verbose or sys.stderr.isatty():
-        click.secho(cli_text.footer(result), dim=True, err=True)
+        for line in (
+            *cli_text.governance(result.text, result.governance),
+            cli_text.footer(result),
+        ):
+            click.secho(line, dim=True, err=True)
     return result
 
 

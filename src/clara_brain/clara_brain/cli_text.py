@@ -21,6 +21,7 @@ from clara_interfaces.msg import Skill, SkillDecision, SkillParameter, Trait
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _NOT_SHOWN = ("error_code", "error_msg")
+_MOST_LABELS, _MOST_PIECES, _LONGEST_HIT = 3, 12, 80
 _DECISIONS = {
     SkillDecision.REQUESTED: "requested",
     SkillDecision.DRY_RUN: "would request",
@@ -75,6 +76,47 @@ def footer(result: Any) -> str:
     return " · ".join([*parts, *map(decision, result.decisions)])
 
 
+def unsure(text: str, read: Any) -> list[str]:
+    """Return the pieces of a reply that its trace is unsure of, in order; neighbours are one."""
+    pieces: list[str] = []
+    last = -1
+    ends = [*read.trace_offsets[1:], len(text)]
+    for begin, end, nats in zip(read.trace_offsets, ends, read.trace_nats, strict=True):
+        if nats < read.trace_unsure or begin == end:
+            continue
+        if begin == last:
+            pieces[-1] += text[begin:end]
+        else:
+            pieces.append(text[begin:end])
+        last = end
+    return [piece.strip() for piece in pieces if piece.strip()]
+
+
+def governance(text: str, read: Any) -> list[str]:
+    """Return what the governance heads read in a reply, a line each; none without heads."""
+    lines = []
+    if read.policy_labels:
+        pairs = sorted(
+            zip(read.policy_probabilities, read.policy_labels, strict=True), reverse=True
+        )
+        likely = ", ".join(f"{label} {value:.0%}" for value, label in pairs[:_MOST_LABELS])
+        lines.append(f"policy: {read.policy or 'unsure'} ({likely})")
+    if read.trace_nats:
+        total, pieces = len(read.trace_nats), unsure(text, read)
+        count = sum(nats >= read.trace_unsure for nats in read.trace_nats)
+        line = f"trace: unsure of {count} of {total} tokens"
+        if shown := " | ".join(" ".join(piece.split()) for piece in pieces[:_MOST_PIECES]):
+            line += f": {shown}" + (" | …" if len(pieces) > _MOST_PIECES else "")
+        lines.append(line)
+    for hit in read.hits:
+        who = "I said" if hit.by_clara else "you said"
+        again = ", back in the prompt" if hit.recalled else ""
+        words = " ".join(hit.text.split())
+        short = words if len(words) <= _LONGEST_HIT else f"{words[:_LONGEST_HIT]}…"
+        lines.append(f"close ({hit.similarity:.2f}{again}): in turn {hit.turn} {who}: {short}")
+    return [printable(line) for line in lines]
+
+
 def sliders(traits: Iterable[Trait]) -> Table:
     """Return a table of the sliders."""
     table = Table("name", "kind", "value", "default", "")
@@ -102,11 +144,21 @@ def model(info: Any, metadata: bool) -> Table:
     """Return a table of what model is loaded; with `metadata` the GGUF's own as well."""
     table = Table(show_header=False)
     for name, value in plain(info).items():
-        if name in ("adapters", "metadata", *_NOT_SHOWN):
+        if name in ("adapters", "metadata", *_NOT_SHOWN) or name.startswith("governance"):
             continue
         table.add_row(name, Text(f"{value:,}" if isinstance(value, int) else printable(value)))
     for adapter in info.adapters:
         table.add_row("adapter", Text(f"{adapter.name} at {adapter.scale:g}  {adapter.path}"))
+    if info.governance_path:
+        run = ", ".join(info.governance_heads) or "none"
+        table.add_row("governance", Text(printable(f"{run}  {info.governance_path}")))
+    if info.governance_unused:
+        unused = ", ".join(info.governance_unused)
+        table.add_row("", Text(f"not better than their baseline and not run: {unused}"))
+    if info.governance_error:
+        table.add_row("governance", Text(printable(info.governance_error), style="red"))
+    for pair in info.governance_metrics:
+        table.add_row("", Text(printable(f"{pair.key} {pair.value}")))
     for pair in info.metadata if metadata else ():
         table.add_row(Text(pair.key), Text(printable(pair.value)[:200]))
     return table

@@ -7,6 +7,7 @@ from __future__ import annotations
 import math
 import random
 import time
+from collections.abc import Sequence
 from typing import TypeVar
 
 from diagnostic_msgs.msg import KeyValue
@@ -14,11 +15,13 @@ from rclpy.time import Time
 
 from clara_brain import errors
 from clara_brain.decoding import Stop
+from clara_brain.earlier_turns import Hit
 from clara_brain.grounding import Fact, MemoryPolicy, Outcome, Recollection
 from clara_brain.kv_cache import AdapterScales
 from clara_brain.model_info import ModelInfo
 from clara_brain.past_attempts import Attempt
 from clara_brain.persona import Spec
+from clara_brain.readout import Readout
 from clara_brain.sampler import SamplerSettings, grammar_of_schema
 from clara_brain.sessions import Session
 from clara_brain.settings import BrainSettings, SamplingSettings
@@ -29,8 +32,10 @@ from clara_interfaces.action import Chat
 from clara_interfaces.msg import (
     ActionEvent,
     Adapter,
+    ConversationHit,
     Episode,
     Exchange,
+    Governance,
     RoleFiller,
     Sampling,
     SkillDecision,
@@ -47,6 +52,7 @@ _MOST_STOPS, _LONGEST_STOP = 8, 64
 _LONGEST_GRAMMAR = 65_536
 _MOST_BIASES = 1024
 _STRONGEST_PENALTY = 2.0
+_LONGEST_HIT = 300
 
 _MEMORY = {
     Chat.Goal.NEVER: MemoryPolicy.NEVER,
@@ -116,6 +122,7 @@ def chat_result(result: TurnResult) -> Chat.Result:
         decisions=[_skill_decision(decided) for decided in result.decided],
         dropped_turns=completion.dropped_turns,
         adapters=[Adapter(name=name, scale=scale) for name, scale in result.adapters],
+        governance=governance(completion.readout, result.hits),
         usage=Usage(
             prompt_tokens=completion.prompt_tokens,
             cached_tokens=completion.cached_tokens,
@@ -138,6 +145,31 @@ def chat_result(result: TurnResult) -> Chat.Result:
         message.error_code = Chat.Result.DEADLINE_EXCEEDED
         message.error_msg = "the turn was not finished by its deadline"
     return message
+
+
+def governance(readout: Readout | None, hits: Sequence[Hit] = ()) -> Governance:
+    """Return what the heads read in a reply; empty when they read nothing."""
+    if readout is None:
+        return Governance()
+    return Governance(
+        policy=readout.policy,
+        policy_labels=readout.labels,
+        policy_probabilities=readout.probabilities,
+        policy_tokens=readout.policy_tokens,
+        trace_offsets=readout.trace_offsets,
+        trace_nats=readout.trace_nats,
+        trace_unsure=readout.unsure,
+        hits=[
+            ConversationHit(
+                turn=hit.span.turn,
+                by_clara=hit.span.by_clara,
+                text=hit.span.text[:_LONGEST_HIT],
+                similarity=hit.similarity,
+                recalled=hit.recalled,
+            )
+            for hit in hits
+        ],
+    )
 
 
 def action_event(decision: Decision, action_id: str) -> ActionEvent:
@@ -256,6 +288,14 @@ def fill_model_info(response: GetModelInfo.Response, info: ModelInfo) -> None:
     response.trained_context_length = info.trained_context_length
     response.backend = info.backend
     response.metadata = [KeyValue(key=key, value=value) for key, value in info.metadata]
+    response.governance_error = info.no_heads
+    if info.heads:
+        response.governance_path = str(info.heads.path)
+        response.governance_heads = list(info.heads.heads)
+        response.governance_unused = list(info.heads.unused)
+        response.governance_metrics = [
+            KeyValue(key=key, value=value) for key, value in info.heads.metrics
+        ]
 
 
 def _longest(name: str, value: str, limit: int) -> None:

@@ -19,6 +19,7 @@ from clara_brain.errors import BackendError, BrainError
 from clara_brain.kv_cache import Slot
 from clara_brain.llama_runtime import Aborted, LlamaRuntime, Piece
 from clara_brain.lookup import Lookup
+from clara_brain.readout import Reading, Readout
 from clara_brain.sampler import Sampler
 from clara_brain.text_stream import TextStream
 
@@ -41,7 +42,8 @@ class Stop(IntEnum):
 class Completion:
     """What became of a request.
 
-    Times in seconds; `error` says what went wrong, None when nothing did.
+    Times in seconds; `error` says what went wrong, None when nothing did. `readout` is there where
+    it was asked for and the model has governance heads.
     """
 
     text: str = ""
@@ -54,6 +56,7 @@ class Completion:
     time_to_first_token: float = 0.0
     generating: float = 0.0
     error: BrainError | None = None
+    readout: Readout | None = None
 
     @property
     def tokens_per_second(self) -> float:
@@ -82,6 +85,7 @@ class Decoding:
     on_token: Callable[[str], None]
     ended: Callable[[], bool]
     on_end: Callable[[], None]
+    reading: Reading | None = None
     lookup: Lookup | None = None
     stepped: int = 0
     first_token: float = 0.0
@@ -205,7 +209,10 @@ class Decoder:
         try:
             for offset in range(piece.outputs):
                 token = runtime.choose(decoding.sampler, place + offset)
-                goes_on = decoding.take(token, runtime.is_end(token), runtime.piece(token))
+                is_end = runtime.is_end(token)
+                if decoding.reading and not is_end:
+                    self._read(decoding.reading, decoding.stream.decoded, place + offset)
+                goes_on = decoding.take(token, is_end, runtime.piece(token))
                 if not goes_on or offset == len(guesses) or guesses[offset] != token:
                     break
         except BrainError as error:
@@ -221,6 +228,9 @@ class Decoder:
         if not goes_on:
             self._end(decoding)
 
+    def _read(self, reading: Reading, offset: int, place: int) -> None:
+        reading.add(offset, self._runtime.entropy(place) if reading.takes_entropy else 0.0)
+
     def _end(self, decoding: Decoding, error: BrainError | None = None) -> None:
         self._under_way.remove(decoding)
         decoding.sampler.close()
@@ -231,4 +241,7 @@ class Decoder:
         if rest := decoding.stream.finish():
             decoding.on_token(rest)
         completion.text = decoding.stream.text
+        states, held = decoding.slot.states, len(decoding.slot.tokens)
+        if decoding.reading and states is not None and decoding.generating:
+            completion.readout = decoding.reading.finish(states, held, len(completion.text))
         decoding.on_end()

@@ -42,11 +42,15 @@ class Diagnostics:
             level, summary = DiagnosticStatus.ERROR, self.fault
         elif self.engine and self._desk.under_way >= self.engine.capacity:
             level, summary = DiagnosticStatus.WARN, "the queue of turns is full"
+        elif self.engine and self.engine.no_heads:
+            level = DiagnosticStatus.WARN
+            summary = f"{self.state}, without read-outs"
         values = {
             "state": self.state,
             "turns_under_way": self._desk.under_way,
             "turns": self._desk.total,
             "tokens_per_second": f"{figures.last_tokens_per_second:.1f}" if figures else "0.0",
+            "governance": (self.engine.readouts if self.engine else "") or "none",
             "last_error": self.fault or self._desk.last_error,
         }
         return DiagnosticStatus(

@@ -8,6 +8,7 @@ Nothing here needs ROS to be importable: the checks that do are in doctor_ros.py
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
 import importlib
 import os
@@ -17,22 +18,28 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from enum import Enum
 from importlib import metadata
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.table import Table
 from rich.text import Text
 
 from clara_brain import gguf, model_info
-from clara_brain.errors import ModelError
+from clara_brain.errors import BrainError, ClientError, ModelError
+from clara_brain.settings import ServerSettings
+
+if TYPE_CHECKING:
+    from clara_brain.served_model import ServedModel
 
 DEFAULT_MEMORY = Path("~/.clara/memory.sqlite3")
 OLDEST_PYTHON = (3, 10)
 LITTLE_SPACE = 2 << 30
 NO_SPACE = 100 << 20
 _COMMAND_LIMIT_S = 10.0
+_SERVER_LIMIT_S = 5.0
 # Keys that training can use; each line is the names that one key may have.
 KEYS = (("ANTHROPIC_API_KEY",), ("WANDB_API_KEY", "WB"))
 
@@ -59,8 +66,13 @@ class Finding:
         return {**asdict(self), "level": self.level.value}
 
 
-def examine(namespace: str, model: Path | None, memory: Path) -> list[Finding]:
-    """Make every check; none of them can end the others."""
+def examine(
+    namespace: str, model: Path | None, memory: Path, server: ServerSettings | None = None
+) -> list[Finding]:
+    """Make every check; none of them can end the others.
+
+    Without a `server` it is the one that the running brain is configured with, if any.
+    """
     checks: list[tuple[str, Callable[[], Finding]]] = [
         ("python", python),
         ("ROS 2", ros),
@@ -71,6 +83,7 @@ def examine(namespace: str, model: Path | None, memory: Path) -> list[Finding]:
         ("rapidfuzz", lambda: distribution("rapidfuzz", "needed by memory")),
         ("llama-cpp-python", lambda: distribution("llama-cpp-python", "needed by the brain")),
         ("model", lambda: model_file(model)),
+        ("server", lambda: model_server(server or _server_of(namespace))),
         ("memory file", lambda: memory_file(memory.expanduser())),
         ("disk", lambda: disk(memory.expanduser())),
         ("GPU", gpu),
@@ -145,6 +158,46 @@ def model_file(path: Path | None) -> Finding:
     size = path.stat().st_size / 1e6
     kind = f"{header.architecture} {header.quantization}"
     return Finding("model", Level.OK, f"{path} ({kind}, {size:.0f} MB)")
+
+
+def model_server(settings: ServerSettings | None) -> Finding:
+    """Whether the server of the backend openai answers, and has the model that is asked for."""
+    if settings is None:
+        return Finding("server", Level.OK, "none is configured (backend openai)")
+    try:
+        served = asyncio.run(_look_at(settings))
+    except BrainError as error:
+        remedy = (
+            "start the server, or set server_url, server_model and server_key_file of the brain"
+            " to what it is, and configure the node again"
+        )
+        return Finding("server", Level.FAULT, str(error), remedy)
+    context = f"{served.n_ctx:,} tokens of context" if served.n_ctx else "context unknown"
+    kind = f"{served.kind.value}, {context}"
+    return Finding("server", Level.OK, f"{settings.server_url} has {served.name} ({kind})")
+
+
+async def _look_at(settings: ServerSettings) -> ServedModel:
+    # Only who has a server needs the HTTP client.
+    from clara_brain.openai_server import OpenAIServer
+    from clara_brain.served_model import look_at
+
+    limit = min(settings.server_timeout_s, _SERVER_LIMIT_S)
+    server = OpenAIServer(replace(settings, server_timeout_s=limit))
+    try:
+        return await look_at(server, settings.server_model, 0)
+    finally:
+        await server.close()
+
+
+def _server_of(namespace: str) -> ServerSettings | None:
+    """Return the server of the running brain; None where it has none or does not run."""
+    try:
+        from clara_brain.doctor_ros import server_settings
+
+        return server_settings(namespace)
+    except (ImportError, ClientError):
+        return None
 
 
 def memory_file(path: Path) -> Finding:

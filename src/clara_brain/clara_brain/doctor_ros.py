@@ -6,18 +6,23 @@ from __future__ import annotations
 
 import time
 import uuid
+from dataclasses import fields
 
 import rclpy
+from rcl_interfaces.srv import GetParameters
 from rclpy.executors import SingleThreadedExecutor
+from rclpy.parameter import parameter_value_to_python
 from rclpy.signals import SignalHandlerOptions
 from std_msgs.msg import Empty
 
 from clara_brain.doctor import Finding, Level
 from clara_brain.errors import ClientError
 from clara_brain.ros_client import RosClient
+from clara_brain.settings import ServerSettings
 
 DISCOVERY_LIMIT_S = 10.0
 NODE_LIMIT_S = 5.0
+_SERVER_LIMIT_S = 2.0
 
 
 def discovery() -> Finding:
@@ -53,6 +58,16 @@ def discovery() -> Finding:
             "allow UDP on loopback (firewall), and look at ROS_AUTOMATIC_DISCOVERY_RANGE",
         )
     return Finding("DDS", Level.OK, f"a message arrived after {time.monotonic() - start:.2f} s")
+
+
+def server_settings(namespace: str) -> ServerSettings | None:
+    """Return the server of a running brain; None with another backend. Raises ClientError."""
+    names = [each.name for each in fields(ServerSettings)]
+    with RosClient(namespace, _SERVER_LIMIT_S, "clara_doctor") as client:
+        request = GetParameters.Request(names=["backend", *names])
+        answer = client.call(GetParameters, "brain/get_parameters", request)
+    backend, *values = map(parameter_value_to_python, answer.values)
+    return ServerSettings(**dict(zip(names, values, strict=True))) if backend == "openai" else None
 
 
 def node_state(node: str, namespace: str) -> Finding:

@@ -19,15 +19,23 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
-from clara_brain import gguf, model_info
+from clara_brain import gguf, governance, model_info
 from clara_brain.backend import Figures, OnDone, OnToken, Request, Ticket
 from clara_brain.chat_template import ChatTemplate
 from clara_brain.decoding import Completion, Decoder, Decoding, Stop
-from clara_brain.errors import AdapterError, BackendError, BrainError, QueueFull, ShuttingDown
+from clara_brain.errors import (
+    AdapterError,
+    BackendError,
+    BrainError,
+    GovernanceError,
+    QueueFull,
+    ShuttingDown,
+)
 from clara_brain.llama_runtime import LlamaRuntime
 from clara_brain.lora import LoadedAdapter
 from clara_brain.model_info import ModelInfo
 from clara_brain.prompt import PromptBuilder
+from clara_brain.readout import Reading
 from clara_brain.settings import EngineSettings
 from clara_brain.text_stream import TextStream
 
@@ -39,15 +47,30 @@ T = TypeVar("T")
 class Engine:
     """Loads a model and answers requests on a thread of its own, `slots` of them at once.
 
-    Raises ModelError when the model cannot be used.
+    With `heads`, a file of governance heads of this model, completions have read-outs. Raises
+    ModelError when the model cannot be used; heads that cannot be are no reason not to serve it:
+    `no_heads` says in a sentence what is wrong with them.
     """
 
-    def __init__(self, path: str | Path, settings: EngineSettings | None = None) -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        settings: EngineSettings | None = None,
+        heads: str | Path | None = None,
+    ) -> None:
         settings = settings or EngineSettings()
         self.path = Path(path)
         self.header = gguf.read_header(self.path)
         self.settings = settings
-        self._runtime = LlamaRuntime(self.path, settings)
+        self.heads: governance.Governance | None = None
+        self.no_heads = ""
+        if heads:
+            try:
+                self.heads = governance.load(Path(heads), self.header)
+            except GovernanceError as error:
+                self.no_heads = str(error)
+        read = self.heads is not None and bool(self.heads.heads)
+        self._runtime = LlamaRuntime(self.path, settings, states=read)
         try:
             bos = self._runtime.bos_text()
             template = ChatTemplate(
@@ -99,6 +122,11 @@ class Engine:
     def neutralise(self, text: str) -> str:
         """Replace every control token of the model in a text by a space. From any thread."""
         return self._prompts.neutralise(text)
+
+    @property
+    def readouts(self) -> str:
+        """Say in a line which governance heads are run, or why none are; empty without any."""
+        return self.heads.description if self.heads else self.no_heads
 
     @property
     def description(self) -> str:
@@ -160,7 +188,8 @@ class Engine:
 
     def model_info(self) -> ModelInfo:
         """Lineage of the model; reads all of a file not hashed before. Raises ModelError."""
-        return model_info.of_file(self.path, self.header, self.n_ctx)
+        info = model_info.of_file(self.path, self.header, self.n_ctx)
+        return replace(info, heads=self.heads, no_heads=self.no_heads)
 
     def figures(self) -> Figures:
         """Health figures as they stand."""
@@ -278,6 +307,7 @@ class Engine:
             completion.prompt_tokens = len(tokens)
             sampler = runtime.sampler(request.sampling)
             runtime.adapters.use(request.adapters)
+            reading = self._reading(request, tokens)
             slot, completion.cached_tokens = runtime.cache.acquire(tokens, request.adapters)
         except Exception as error:
             if sampler:
@@ -294,14 +324,24 @@ class Engine:
                 sampler,
                 TextStream(request.stop),
                 tokens,
-                min(request.max_tokens, self.n_ctx - len(tokens)),
+                1 if request.peek else min(request.max_tokens, self.n_ctx - len(tokens)),
                 completion,
                 ticket.accepted,
                 ticket.on_token,
                 lambda: bool(ticket.ending),
                 lambda: self._answer(ticket, completion),
+                reading,
             )
         )
+
+    def _reading(self, request: Request, tokens: list[int]) -> Reading | None:
+        """Return what gathers the read-outs of a completion; None where none are wanted."""
+        if request.read is None or self.heads is None or not self.heads.heads:
+            return None
+        words = range(0)
+        if self.heads.memory:
+            words = self._prompts.place_of(request.read, tokens)
+        return Reading(self.heads, len(tokens), words)
 
     def _identity(self) -> str:
         return self._runtime.identity(model_info.fingerprint(self.path))

@@ -46,6 +46,10 @@ class AdapterError(BrainError):
     """A LoRA adapter is missing, damaged, in use, or made for another model."""
 
 
+class GovernanceError(BrainError):
+    """The file of governance heads is missing, damaged, or of another model."""
+
+
 class SkillFileError(BrainError):
     """The file of skills is not valid."""
 

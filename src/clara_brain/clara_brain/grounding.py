@@ -142,6 +142,11 @@ def clean_detail(detail: str, neutralise: Callable[[str], str]) -> str:
     return _Cleaner(neutralise)(detail, _DETAIL_LENGTH).rstrip(". ")
 
 
+def cleaned(text: str, length: int, neutralise: Callable[[str], str]) -> str:
+    """Return a text as one line of data, `length` characters at most, free of all markup."""
+    return _Cleaner(neutralise)(text, length)
+
+
 def _fenced(text: str, sentences: list[str]) -> str:
     lines = [f"[{number}] {sentence}" for number, sentence in enumerate(sentences, start=1)]
     return "\n".join(["<memory>", *(lines or ["[nothing]"]), "</memory>", text])

@@ -19,6 +19,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import llama_cpp
+import numpy as np
+from numpy.typing import NDArray
 
 _log = logging.getLogger(__name__)
 
@@ -35,24 +37,34 @@ _INDEX = "index.json"
 
 @dataclass
 class Slot:
-    """One sequence of the KV cache and the tokens that it holds."""
+    """One sequence of the KV cache and the tokens that it holds.
+
+    Where a model's states are read, `states` (n_ctx, width) has the final hidden state of each
+    token that it holds; NaN is what is not known. Else it is None.
+    """
 
     index: int
     tokens: list[int] = field(default_factory=list)
     adapters: AdapterScales = ()
     used: float = 0.0
     busy: bool = False
+    states: NDArray[np.float32] | None = None
 
 
 class KvCache:
-    """The sequences of one llama.cpp context. All methods belong to the engine's thread."""
+    """The sequences of one llama.cpp context. All methods belong to the engine's thread.
 
-    def __init__(self, context: object, slots: int, n_ctx: int) -> None:
+    With a `width` above 0 they have room for hidden states: 4 bytes each float, one state a token.
+    """
+
+    def __init__(self, context: object, slots: int, n_ctx: int, width: int = 0) -> None:
         self._context = context
         self._memory = llama_cpp.llama_get_memory(context)
         self._n_ctx = n_ctx
         self._slots = [Slot(index) for index in range(slots)]
         self._adapter_files: dict[str, str] = {}
+        for slot in self._slots if width else ():
+            slot.states = np.full((n_ctx, width), np.nan, np.float32)
 
     @property
     def free(self) -> int:
@@ -205,6 +217,8 @@ class KvCache:
             self.cut(slot, 0)
             return False
         slot.tokens = list(tokens[: count.value])
+        if slot.states is not None:
+            slot.states[: count.value] = np.nan
         return True
 
     def _copy(self, source: Slot, target: Slot) -> None:
@@ -213,6 +227,8 @@ class KvCache:
         # afterwards.
         llama_cpp.llama_memory_seq_cp(self._memory, source.index, target.index, -1, -1)
         target.tokens[:] = source.tokens
+        if source.states is not None and target.states is not None:
+            target.states[: len(source.tokens)] = source.states[: len(source.tokens)]
 
 
 def common_prefix(left: Sequence[int], right: Sequence[int]) -> int:

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import llama_cpp
+import numpy as np
 
 from clara_brain.errors import BackendError, InvalidRequest, ModelError
 from clara_brain.kv_cache import KvCache, Slot
@@ -79,11 +80,12 @@ class Piece:
 class LlamaRuntime:
     """A loaded model and its context.
 
-    `n_ctx` is what one conversation may have; the KV cache is `slots` times that. Raises
+    `n_ctx` is what one conversation may have; the KV cache is `slots` times that. With `states`
+    each decode also leaves the final hidden states of its tokens in their slots. Raises
     ModelError.
     """
 
-    def __init__(self, path: Path, settings: EngineSettings) -> None:
+    def __init__(self, path: Path, settings: EngineSettings, states: bool = False) -> None:
         _start_backend()
         self._context: object | None = None
         self._embedder: object | None = None
@@ -101,6 +103,11 @@ class LlamaRuntime:
             )
         self._abort_flag = ctypes.create_string_buffer(2)
         params = self._context_params()
+        if states:
+            # llama.cpp then gives states and logits of every token; without, only what is sampled.
+            params.embeddings = True
+            params.pooling_type = llama_cpp.LLAMA_POOLING_TYPE_NONE
+            params.n_outputs_max_per_seq = 0
         params.abort_callback = _ask_abort
         params.abort_callback_data = ctypes.cast(self._abort_flag, ctypes.c_void_p)
         self._context = llama_cpp.llama_init_from_model(self._model, params)
@@ -116,7 +123,8 @@ class LlamaRuntime:
         self.n_ctx = int(llama_cpp.llama_n_ctx_seq(self._context))
         self.n_batch = settings.n_batch
         self._batch = llama_cpp.llama_batch_init(self.n_batch, 0, 1)
-        self.cache = KvCache(self._context, settings.slots, self.n_ctx)
+        self._width = llama_cpp.llama_model_n_embd(self._model) if states else 0
+        self.cache = KvCache(self._context, settings.slots, self.n_ctx, self._width)
         self.adapters = LoraAdapters(self._model, self._context)
         self._pieces: dict[int, bytes] = {}
 
@@ -206,6 +214,10 @@ class LlamaRuntime:
             raise BackendError(f"llama.cpp could not tokenise a text of {len(data)} bytes")
         return list(tokens[:count])
 
+    def token_bytes(self, token: int) -> bytes:
+        """Bytes of a token in a prompt, control tokens included."""
+        return self._piece(token, special=True)
+
     def is_end(self, token: int) -> bool:
         """Whether the token ends the model's turn."""
         return bool(llama_cpp.llama_vocab_is_eog(self._vocab, token))
@@ -243,7 +255,8 @@ class LlamaRuntime:
                 self._put(at + offset, token, begin + offset, piece.slot.index)
             at += len(piece.tokens)
             places[number] = at - piece.outputs
-            for place in range(at - piece.outputs, at):
+            read = len(piece.tokens) if self._width else piece.outputs
+            for place in range(at - read, at):
                 logits[place] = 1
         self._batch.n_tokens = at
         code = llama_cpp.llama_decode(self._context, self._batch)
@@ -253,9 +266,33 @@ class LlamaRuntime:
             if code == _ABORTED:
                 raise Aborted
             raise BackendError(f"llama_decode failed with code {code}")
+        if self._width:
+            self._keep_states(pieces, places, at)
         for piece in pieces:
             piece.slot.tokens.extend(piece.tokens)
         return places
+
+    def _keep_states(self, pieces: Sequence[Piece], places: Sequence[int], count: int) -> None:
+        """Copy the states of the last batch beside the sequences they belong to."""
+        given = llama_cpp.llama_get_embeddings(self._context)
+        states = np.ctypeslib.as_array(given, (count, self._width))
+        for piece, place in zip(pieces, places, strict=True):
+            held, end = len(piece.slot.tokens), place + piece.outputs
+            assert piece.slot.states is not None
+            rows = states[end - len(piece.tokens) : end]
+            piece.slot.states[held : held + len(rows)] = rows
+
+    def entropy(self, place: int) -> float:
+        """Return the entropy, in nats, of what the model expects after a place of the last batch.
+
+        Before any sampler: penalties, temperature and grammar are not in it.
+        """
+        given = llama_cpp.llama_get_logits_ith(self._context, place)
+        logits = np.ctypeslib.as_array(given, (self.n_vocab,)).astype(np.float64)
+        logits -= logits.max()
+        weights = np.exp(logits)
+        total = weights.sum()
+        return float(np.log(total) - (weights @ logits) / total)
 
     def _put(self, at: int, token: int, position: int, sequence: int) -> None:
         batch = self._batch

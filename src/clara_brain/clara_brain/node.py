@@ -22,7 +22,7 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.signals import SignalHandlerOptions
 
-from clara_brain import model_info, parameters
+from clara_brain import governance, model_info, parameters
 from clara_brain.adapters import Adapters, beside
 from clara_brain.backend import Backend
 from clara_brain.chat_server import ChatServer
@@ -31,6 +31,7 @@ from clara_brain.engine import Engine
 from clara_brain.errors import (
     AdapterError,
     BrainError,
+    GovernanceError,
     ModelError,
     SkillFileError,
     SpecError,
@@ -224,7 +225,16 @@ class BrainNode(LifecycleNode):  # type: ignore[misc]
         path = Path(settings.model).expanduser() if settings.model else model_info.default_model()
         folder = self._state_folder
         cache = folder.cache if folder and settings.engine.cache_bytes else None
-        self.engine = engine = Engine(path, replace(settings.engine, cache_path=cache))
+        heads = (
+            Path(settings.governance_path).expanduser()
+            if settings.governance_path
+            else governance.beside(path)
+        )
+        self.engine = engine = Engine(path, replace(settings.engine, cache_path=cache), heads)
+        if engine.no_heads:
+            self.get_logger().error(f"the model is served without read-outs: {engine.no_heads}")
+        elif heads:
+            self.get_logger().info(f"governance heads: {engine.readouts}")
         merged = model_info.merged_strengths(engine.header)
         self.adapters = Adapters(engine, merged, self.spec.values)
         given = settings.adapters_path
@@ -235,6 +245,11 @@ class BrainNode(LifecycleNode):  # type: ignore[misc]
             self.get_logger().info(f"adapters of {adapters}: {', '.join(names)}")
 
     def _reach_server(self, settings: BrainSettings) -> None:
+        if settings.governance_path:
+            raise GovernanceError(
+                "governance_path is for the backend llama_cpp: a server does not give the hidden"
+                " states that governance heads read"
+            )
         if settings.adapters_path:
             raise AdapterError(
                 "adapters_path is for the backend llama_cpp: a server has the adapters that it was"

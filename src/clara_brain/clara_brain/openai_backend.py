@@ -56,6 +56,7 @@ class OpenAIBackend:
     """
 
     def __init__(self, settings: ServerSettings, engine: EngineSettings | None = None) -> None:
+        self.no_heads = ""
         engine = engine or EngineSettings()
         self._queue_size = engine.queue_size
         self.capacity = engine.queue_size + engine.slots
@@ -78,6 +79,11 @@ class OpenAIBackend:
             raise
         self.n_ctx = self.model.n_ctx
         self._control = self.model.control()
+
+    @property
+    def readouts(self) -> str:
+        """Return nothing: a server does not give the states that governance heads read."""
+        return ""
 
     @property
     def description(self) -> str:

@@ -83,6 +83,12 @@ _TABLE: dict[str, tuple[str, float | None, float | None]] = {
         None,
         None,
     ),
+    "governance_path": (
+        "File of the model's governance heads; empty: governance.safetensors beside the model, if"
+        f" it is there. {_NEXT_CONFIGURE}",
+        None,
+        None,
+    ),
     "state_path": (
         "Folder for conversations and the KV cache, one below it for each node; empty: they are"
         f" not kept. {_NEXT_CONFIGURE}",

@@ -8,10 +8,11 @@ and so does the oldest turn. Not thread-safe: one thread owns a Sessions.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from clara_brain.earlier_turns import MOST_SPANS, Span
 from clara_brain.errors import SessionNotFound
 from clara_brain.prompt import Exchange
 
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
 class Session:
     """One conversation.
 
-    Times are what the clock given to Sessions says; `tokens` is for its history.
+    Times are what the clock given to Sessions says; `tokens` is for its history. `spans` are what
+    was said since the start of the program and has an embedding, also when it left the history.
     """
 
     name: str
@@ -32,6 +34,7 @@ class Session:
     turns: int = 0
     history: list[Exchange] = field(default_factory=list)
     sizes: list[int] = field(default_factory=list)
+    spans: list[Span] = field(default_factory=list)
 
     @property
     def tokens(self) -> int:
@@ -63,7 +66,24 @@ class Sessions:
         session = self._sessions.get(name)
         return tuple(session.history) if session else ()
 
-    def add(self, name: str, exchange: Exchange, tokens: int, dropped: int = 0) -> None:
+    def spans(self, name: str) -> tuple[Span, ...]:
+        """Return what was said in a conversation and has an embedding, oldest first."""
+        session = self._sessions.get(name)
+        return tuple(session.spans) if session else ()
+
+    def turns(self, name: str) -> int:
+        """Return how many turns a conversation has had; 0 for a new one."""
+        session = self._sessions.get(name)
+        return session.turns if session else 0
+
+    def add(
+        self,
+        name: str,
+        exchange: Exchange,
+        tokens: int,
+        dropped: int = 0,
+        spans: Iterable[Span] = (),
+    ) -> None:
         """Add a completed turn; the `dropped` oldest ones, which no longer fit, are given up."""
         now = self._clock()
         session = self._sessions.pop(name, None) or Session(name, now, now)
@@ -72,6 +92,8 @@ class Sessions:
         session.turns += 1
         session.history.append(exchange)
         session.sizes.append(tokens)
+        session.spans.extend(spans)
+        del session.spans[:-MOST_SPANS]
         surplus = max(
             min(dropped, len(session.history) - 1), len(session.history) - self._max_turns
         )

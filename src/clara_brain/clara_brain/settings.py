@@ -81,6 +81,7 @@ class BrainSettings:
     skills: str = ""
     presets: str = ""
     adapters_path: str = ""
+    governance_path: str = ""
     state_path: str = "~/.clara/brain"
     personality_by: str = "adapters"
     preempt: bool = False

@@ -47,6 +47,7 @@ class Speech:
             text=result.text,
             memory_ids=result.memory_ids,
             decisions=result.decisions,
+            governance=result.governance,
             error_code=result.error_code,
             error_msg=result.error_msg,
         )

@@ -15,7 +15,8 @@ from collections.abc import Sequence
 class TextStream:
     """Takes the bytes of tokens, gives text; `text` is all that was given so far.
 
-    `stopped` becomes true when a stop string came; the text ends before it.
+    `stopped` becomes true when a stop string came; the text ends before it. `decoded` counts the
+    characters that were decoded, also those that are held back.
     """
 
     def __init__(self, stop: Sequence[str] = ()) -> None:
@@ -24,6 +25,7 @@ class TextStream:
         self._held = ""
         self._given: list[str] = []
         self.stopped = False
+        self.decoded = 0
 
     @property
     def text(self) -> str:
@@ -41,6 +43,7 @@ class TextStream:
     def _advance(self, new: str, last: bool) -> str:
         if self.stopped:
             return ""
+        self.decoded += len(new)
         if not self._stop:
             if new:
                 self._given.append(new)

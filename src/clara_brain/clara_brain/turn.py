@@ -15,11 +15,13 @@ from typing import Protocol
 
 from clara_brain.backend import Backend, Request, Ticket
 from clara_brain.decoding import Completion, Stop
-from clara_brain.errors import BrainError, SchemaMismatch, ShuttingDown
+from clara_brain.earlier_turns import Hit, Span, hits, spans_of, to_recall, with_recalled
+from clara_brain.errors import BrainError, ContextOverflow, SchemaMismatch, ShuttingDown
 from clara_brain.grounding import MemoryPolicy, Recollection, asks_memory, cue, ground
 from clara_brain.kv_cache import AdapterScales
 from clara_brain.orders import Offer
 from clara_brain.prompt import ChatPrompt, Exchange, RawPrompt
+from clara_brain.readout import Readout
 from clara_brain.sampler import SamplerSettings, check_schema
 from clara_brain.sessions import Sessions
 from clara_brain.skill_decision import GREEDY, MAX_TOKENS, decision_prompt, grammar
@@ -72,13 +74,17 @@ class TurnRequest:
 
 @dataclass
 class TurnResult:
-    """What came of it; `completion` has the text, the figures and the error."""
+    """What came of it; `completion` has the text, the figures, the read-outs and the error.
+
+    `hits` are earlier parts of the conversation that are close to what was said.
+    """
 
     completion: Completion
     memory_ids: list[str] = field(default_factory=list)
     memory_abstained: bool = False
     adapters: AdapterScales = ()
     decided: list[Decided] = field(default_factory=list)
+    hits: list[Hit] = field(default_factory=list)
 
 
 class Turn:
@@ -171,17 +177,24 @@ class Turn:
             self._on_token(said)
             completion = Completion(said, Stop.END, time_to_first_token=before)
         else:
-            completion = await self._complete(
-                Request(
-                    ChatPrompt(request.system, text, history, shown),
-                    request.sampling,
-                    request.max_tokens,
-                    request.stop,
-                    request.deadline,
-                    request.adapters,
-                ),
-                self._on_token,
+            asked = Request(
+                ChatPrompt(request.system, text, history, shown),
+                request.sampling,
+                request.max_tokens,
+                request.stop,
+                request.deadline,
+                request.adapters,
+                read=request.text,
             )
+            earlier = await self._look_back(asked)
+            before = time.monotonic() - self._accepted
+            completion = await self._complete(earlier.asked, self._on_token)
+            if earlier.recalled and isinstance(completion.error, ContextOverflow):
+                # What is said now goes before what was said earlier.
+                earlier = replace(earlier, recalled=[])
+                completion = await self._complete(asked, self._on_token)
+            if readout := earlier.readout or completion.readout:
+                result.hits = hits(earlier.spans, readout, earlier.recalled)
             result.adapters = request.adapters
             if completion.time_to_first_token:
                 completion.time_to_first_token += before
@@ -194,7 +207,41 @@ class Turn:
         if request.session and completion.error is None and completion.stop in _COMPLETED:
             exchange = Exchange(request.text, completion.text)
             tokens = self._engine.count_tokens(request.text) + completion.completion_tokens
-            self._sessions.add(request.session, exchange, tokens, completion.dropped_turns)
+            turn = self._sessions.turns(request.session)
+            readout = completion.readout
+            spans = spans_of(turn, exchange.user, exchange.assistant, readout) if readout else ()
+            self._sessions.add(request.session, exchange, tokens, completion.dropped_turns, spans)
+
+    async def _look_back(self, asked: Request) -> _Earlier:
+        """Find earlier turns that the prompt no longer has and that it should have again.
+
+        To know what the words are close to, the prompt is evaluated without them first; when
+        nothing is found, all of that is kept and one token was wasted.
+        """
+        name, prompt = self._request.session, asked.prompt
+        spans = self._sessions.spans(name) if name else ()
+        assert isinstance(prompt, ChatPrompt)
+        if not spans:
+            return _Earlier(asked)
+        session = self._sessions.get(name)
+        first_kept = session.turns - len(prompt.history)
+        if not first_kept and session.tokens < self._engine.n_ctx // 2:
+            return _Earlier(asked, spans)
+        peek = replace(asked, sampling=GREEDY, stop=(), peek=True)
+        peeked = await self._complete(peek, lambda delta: None)
+        readout = peeked.readout
+        if readout is None:
+            return _Earlier(asked, spans)
+        recalled = to_recall(spans, readout, first_kept + peeked.dropped_turns)
+        text, most = prompt.text, self._engine.n_ctx // _RECALLED_SHARE
+        while recalled:
+            fence = with_recalled("", recalled, self._engine.neutralise)
+            if self._engine.count_tokens(fence) <= most:
+                text = fence + text
+                break
+            recalled.pop()
+        again = replace(prompt, text=text)
+        return _Earlier(replace(asked, prompt=again), spans, readout, recalled)
 
     async def _choose(self, choices: list[Offer]) -> str | None:
         """Let the model write one of the choices, or none; None when the turn was cut short."""
@@ -226,4 +273,16 @@ class Turn:
         return completion
 
 
+@dataclass(frozen=True)
+class _Earlier:
+    """What a look back found, and the request with it."""
+
+    asked: Request
+    spans: tuple[Span, ...] = ()
+    readout: Readout | None = None
+    recalled: list[Span] = field(default_factory=list)
+
+
+# What comes back into the prompt may have this part of the context at most.
+_RECALLED_SHARE = 8
 _COMPLETED = (Stop.END, Stop.LENGTH, Stop.STRING)

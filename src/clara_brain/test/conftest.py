@@ -13,6 +13,7 @@ import pytest
 from clara_brain.engine import Engine
 from clara_brain.model_info import default_model
 from clara_brain.settings import EngineSettings
+from tiny_model import write_model
 
 
 @pytest.fixture(scope="session")
@@ -25,6 +26,12 @@ def engine(model: Path) -> Iterator[Engine]:
     engine = Engine(model, EngineSettings(n_ctx=1024, slots=3, n_threads=1, queue_size=2))
     yield engine
     engine.close()
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model of two small layers with random weights, which says which model it is."""
+    return write_model(tmp_path_factory.mktemp("tiny") / "simone.gguf")
 
 
 @pytest.fixture(scope="session")

@@ -11,10 +11,13 @@ import sqlite3
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from clara_brain.doctor import Finding, Level
+from clara_brain.settings import ServerSettings
 from domain_coordinator import domain_id
+from faulty_server import Server
 
 from clara_brain import doctor
 
@@ -50,6 +53,33 @@ def test_a_missing_or_damaged_model_is_a_fault(tmp_path: Path, content: bytes | 
         path.write_bytes(content)
     finding = doctor.model_file(path)
     assert finding.level is Level.FAULT and str(path) in finding.detail and finding.remedy
+
+
+def test_a_server_that_answers_and_has_the_model_is_well() -> None:
+    with Server() as server:
+        finding = doctor.model_server(ServerSettings(server.url))
+    assert finding.level is Level.OK and f"{server.url} has m" in finding.detail
+
+
+@pytest.mark.parametrize(
+    ("models", "wanted", "said"),
+    [
+        ([], "", "serves no model"),
+        ([{"id": "a"}, {"id": "b"}], "", "set server_model to one of a, b"),
+        ([{"id": "a"}], "c", "has no model named 'c'; it has a"),
+    ],
+)
+def test_a_server_without_the_model_is_a_fault(models: list[Any], wanted: str, said: str) -> None:
+    with Server(models=models) as server:
+        finding = doctor.model_server(ServerSettings(server.url, wanted))
+    assert finding.level is Level.FAULT and said in finding.detail and finding.remedy
+
+
+def test_a_server_that_is_not_there_is_a_fault_and_none_at_all_is_well() -> None:
+    finding = doctor.model_server(ServerSettings("http://127.0.0.1:9"))
+    assert finding.level is Level.FAULT and "127.0.0.1:9" in finding.detail
+    assert "server_url" in finding.remedy
+    assert doctor.model_server(None).level is Level.OK
 
 
 def test_the_shipped_model_is_readable() -> None:

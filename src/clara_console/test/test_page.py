@@ -11,7 +11,7 @@ from markdown_it import MarkdownIt
 from serving import LIMIT_S, wait_until
 
 from clara_interfaces.action import Chat
-from clara_interfaces.msg import Episode, SkillDecision
+from clara_interfaces.msg import ConversationHit, Episode, Governance, SkillDecision
 
 TOKEN = "a-token-of-the-tests"
 LAST = "#talk .clara:last-child"
@@ -191,6 +191,45 @@ def test_what_she_asks_before_she_acts_is_answered_with_a_button(page, clara):
     page.wait_for_text(LAST, "I will wave.")
     assert clara.goals[-1].text == "Yes"
     assert page.run("return document.querySelectorAll('.answer').length") == 0
+
+
+def test_what_the_heads_read_is_shown_and_unsure_words_are_marked_within_the_markdown(page, clara):
+    text = "\U0001f98a **Shall** I *bring the red* cup?"
+    words = ["\U0001f98a", " **Shall**", " I", " *bring", " the", " red*", " cup", "?"]
+    offsets = [sum(map(len, words[:place])) for place in range(len(words))]
+    nats = [0.5, 4.5, 0.5, 0.5, 5.0, 6.0, 0.5, 4.0]
+    hit = ConversationHit(turn=2, text="a red cup", similarity=0.75, recalled=True)
+    read = Governance(
+        policy="law",
+        policy_labels=["poetry", "law"],
+        policy_probabilities=[0.125, 0.875],
+        policy_tokens=8,
+        trace_offsets=offsets,
+        trace_nats=nats,
+        trace_unsure=4.0,
+        hits=[hit],
+    )
+
+    def reply(clara, handle):
+        handle.succeed()
+        return Chat.Result(text=text, stop_reason=Chat.Result.STOP_END, governance=read)
+
+    clara.reply = reply
+    page.type("#text", "read it" + ENTER)
+    page.wait_for_text(f"{LAST} .facts", "unsure of 4 of 8 tokens")
+    facts = page.text(f"{LAST} .facts")
+    assert "law 88 %" in facts and "looked back" in facts
+    marks = page.run(
+        f"return [...document.querySelectorAll('{LAST} mark.unsure')]"
+        ".map((mark) => [mark.textContent, mark.title])"
+    )
+    assert [words.strip() for words, _ in marks] == ["Shall", "the", "red", "?"]
+    assert marks[1][1] == "unsure: 5.0 nats expected"
+    assert page.text(f"{LAST} .words").strip() == "\U0001f98a Shall I bring the red cup?"
+    clara.reply = speak
+    page.type("#text", "and now" + ENTER)
+    page.wait("!document.querySelector('.streaming')", "the end", 5.0)
+    assert page.run(f"return document.querySelectorAll('{LAST} mark').length") == 0
 
 
 def test_a_brain_that_is_away_is_said_and_the_page_goes_on_when_it_is_back(page, clara):

@@ -126,13 +126,6 @@ class Mvlm(nn.Module):  # type: ignore[misc]
         cache: KVCache | None = None,
     ) -> Tensor:
         """Read tokens (B, T): logits (B, T, V), or with targets (B, T) a sum of nats, ()."""
-        logits = self.logits(self.states(tokens, documents, cache))
-        return logits if targets is None else nll_sum(logits, targets)
-
-    def states(
-        self, tokens: Tensor, documents: Documents | None = None, cache: KVCache | None = None
-    ) -> Tensor:
-        """Read tokens (B, T): final hidden states after the last norm, (B, T, width)."""
         x = self.wte(tokens) + self.wpe(
             positions_of(tokens, documents, cache, self.config.context)
         )
@@ -140,12 +133,8 @@ class Mvlm(nn.Module):  # type: ignore[misc]
             x = block(x, documents, cache)
         if cache is not None:
             cache.length += tokens.shape[1]
-        states: Tensor = self.ln_f(x)
-        return states
-
-    def logits(self, states: Tensor) -> Tensor:
-        """Logits of the next token, (..., V), from final hidden states (..., width)."""
-        return F.linear(states, self.wte.weight)
+        logits = F.linear(self.ln_f(x), self.wte.weight)
+        return logits if targets is None else nll_sum(logits, targets)
 
 
 def to_transformers(model: Mvlm) -> tuple[dict[str, Any], dict[str, Tensor]]:

@@ -9,7 +9,6 @@ In the output folder: `corpus/` where text was given, `checkpoints/` while it tr
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Callable
 from dataclasses import asdict
@@ -131,11 +130,7 @@ def pretrain(
         raise PretrainError(f"{error}. {_advice(output)}") from error
     if not (best / "config.json").exists():
         raise PretrainError(f"{best} is not there, for no step was left: take more --num_epochs")
-    metrics = {
-        **vars(state.progress),
-        **{"parameters": count(model), "kind": kind},
-        "corpus_folder": os.path.relpath(corpus, output),  # what comes after reads it too
-    }
+    metrics = {**vars(state.progress), "parameters": count(model), "kind": kind}
     write_manifest(best, STAGE, inputs, {**identity, "resume_from": resume_from}, metrics)
     shutil.rmtree(output / CHECKPOINTS, ignore_errors=True)
     tell(

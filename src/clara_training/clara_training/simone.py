@@ -136,13 +136,6 @@ class Simone(nn.Module):  # type: ignore[misc]
         cache: KVCache | None = None,
     ) -> Tensor:
         """Read tokens (B, T): logits (B, T, V), or with targets (B, T) a sum of nats, ()."""
-        logits = self.logits(self.states(tokens, documents, cache))
-        return logits if targets is None else nll_sum(logits, targets)
-
-    def states(
-        self, tokens: Tensor, documents: Documents | None = None, cache: KVCache | None = None
-    ) -> Tensor:
-        """Read tokens (B, T): final hidden states after the last norm, (B, T, width)."""
         x = self.embed(tokens)
         places = positions_of(tokens, documents, cache, self.config.context)
         turn = (self.cosines[places][:, None], self.sines[places][:, None])  # (B, 1, T, size / 2)
@@ -150,12 +143,10 @@ class Simone(nn.Module):  # type: ignore[misc]
             x = block(x, turn, documents, cache)
         if cache is not None:
             cache.length += tokens.shape[1]
-        states: Tensor = self.norm(x)
-        return states
-
-    def logits(self, states: Tensor) -> Tensor:
-        """Logits of the next token, (..., V), from final hidden states (..., width)."""
-        return F.linear(states, self.embed.weight if self.head is None else self.head.weight)
+        logits = F.linear(
+            self.norm(x), self.embed.weight if self.head is None else self.head.weight
+        )
+        return logits if targets is None else nll_sum(logits, targets)
 
 
 Turn = tuple[Tensor, Tensor]  # cosines and sines of each position

@@ -4,6 +4,7 @@
 
 import { element, get, post, postForLines } from "./api.js";
 import { markdown } from "./markdown.js";
+import { markUnsure, readoutChips, unsurePieces } from "./readouts.js";
 
 const FORGETFUL = ""; // the session id of turns that are forgotten at once
 const STOPS = ["nothing generated", "", "cut at the longest length", "", "stopped", "out of time", "failed"];
@@ -136,6 +137,7 @@ function addFacts(item, result) {
   } else if (result.memory_abstained) {
     facts.append(chip("memory does not know", "memory was asked and has nothing that fits"));
   }
+  facts.append(...readoutChips(result.text, result.governance));
   if (STOPS[result.stop_reason]) facts.append(element("span", "", STOPS[result.stop_reason]));
   if (result.usage.completion_tokens) {
     const { time_to_first_token: first, tokens_per_second: speed } = result.timing;
@@ -201,6 +203,7 @@ async function takeTurn(words) {
       } else {
         ended = true;
         reply.end(line.result.text);
+        markUnsure(place, line.result.text, unsurePieces(line.result.text, line.result.governance));
         addFacts(item, line.result);
         const { error_code: code, error_name: name, error_msg: why } = line.result;
         if (code && name !== "CANCELED") addFault(item, why || name);

@@ -1,0 +1,86 @@
+# Copyright 2026 The Clara Authors
+# SPDX-License-Identifier: Apache-2.0
+"""What was said earlier in a conversation and is close to what is said now, by the memory head.
+
+Turns that no longer fit into the context keep their embeddings, and the close ones come back into
+the prompt: inside a fence, as data, cleaned as facts from memory are. Embeddings are kept in RAM
+only, for another model's mean nothing, so after a restart only what is said from then on is found.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from clara_brain.governance import Floats
+from clara_brain.grounding import cleaned
+from clara_brain.readout import Readout
+
+# 512 spans of a width of 256 are half a megabyte.
+MOST_SPANS = 512
+_MOST_HITS = 5
+_MOST_RECALLED = 3
+_LONGEST_RECALLED = 240
+
+
+@dataclass(frozen=True)
+class Span:
+    """What one side said in a turn, counted from 0; `embedding` has length 1."""
+
+    turn: int
+    by_clara: bool
+    text: str
+    embedding: Floats
+
+
+@dataclass(frozen=True)
+class Hit:
+    """A span close to what was said; `recalled` when it came back into the prompt."""
+
+    span: Span
+    similarity: float
+    recalled: bool = False
+
+
+def spans_of(turn: int, said: str, replied: str, readout: Readout) -> list[Span]:
+    """Return the spans of a completed turn, as far as they have embeddings."""
+    pairs = ((False, said, readout.said), (True, replied, readout.replied))
+    return [
+        Span(turn, by_clara, text, vector)
+        for by_clara, text, vector in pairs
+        if vector is not None
+    ]
+
+
+def hits(spans: Sequence[Span], readout: Readout, recalled: Sequence[Span] = ()) -> list[Hit]:
+    """Return the spans that are close to what was said, best first.
+
+    Those in `recalled` are marked, and there in any case.
+    """
+    if readout.said is None or not spans:
+        return []
+    similarities = np.stack([span.embedding for span in spans]) @ readout.said
+    again = {id(span) for span in recalled}
+    found = [
+        Hit(spans[place], float(similarities[place]), id(spans[place]) in again)
+        for place in np.argsort(-similarities, kind="stable")
+        if similarities[place] >= readout.similar
+    ]
+    return [hit for place, hit in enumerate(found) if place < _MOST_HITS or hit.recalled]
+
+
+def to_recall(spans: Sequence[Span], readout: Readout, first_kept: int) -> list[Span]:
+    """Return close spans of turns before `first_kept`, which the prompt no longer has."""
+    forgotten = [span for span in spans if span.turn < first_kept]
+    return [hit.span for hit in hits(forgotten, readout)[:_MOST_RECALLED]]
+
+
+def with_recalled(text: str, recalled: Iterable[Span], neutralise: Callable[[str], str]) -> str:
+    """Set what was said earlier before a text, oldest first, inside a fence."""
+    lines = []
+    for number, span in enumerate(sorted(recalled, key=lambda each: each.turn), start=1):
+        who = "You said" if span.by_clara else "I said"
+        lines.append(f"[{number}] {who}: {cleaned(span.text, _LONGEST_RECALLED, neutralise)}")
+    return "\n".join(["<earlier>", *lines, "</earlier>", text]) if lines else text
