@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -115,3 +116,17 @@ def test_ranges_and_defaults_are_those_that_the_node_keeps(
         "string[]",
         "[]",
     )
+
+
+def test_every_command_and_option_is_in_the_reference() -> None:
+    page = reference.commands()
+    for name, module in reference.COMMANDS:
+        group = importlib.import_module(module).commands
+        context = click.Context(group, info_name=name)
+        assert group.list_commands(context)
+        for sub in group.list_commands(context):
+            found = group.get_command(context, sub)
+            text = page.partition(f"### {name} {sub}\n")[2].partition("\n### ")[0]
+            for parameter in found.params:
+                if isinstance(parameter, click.Option) and not parameter.hidden:
+                    assert parameter.opts[0] in text, f"{name} {sub} {parameter.opts[0]}"

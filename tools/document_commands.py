@@ -26,7 +26,7 @@ from typing import Any
 
 import click
 from documents import ROOT, Block
-from reference import NODES, Described
+from reference import COMMANDS, NODES, Described
 
 _SHELL = {
     *("apt", "apt-get", "awk", "bash", "cat", "cd", "chmod", "cp", "curl", "docker", "echo"),
@@ -36,11 +36,7 @@ _SHELL = {
 }
 # Of the real `ros2` alone: known by name, and not parsed.
 _REAL_VERBS = {"bag", "component", "daemon", "doctor", "multicast", "security", "wtf"}
-_CLICK = {
-    "clara": "clara_brain.cli",
-    "clara-memory": "clara_memory.cli",
-    "clara-train": "clara_training.cli",
-}
+_CLICK = dict(COMMANDS)
 _RUN_BY_CLICK = {
     ("clara_brain", "check_skills"): "clara_brain.check_skills",
     ("clara_demo", "demo"): "clara_demo.demo",

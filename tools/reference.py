@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
 # Copyright 2026 The Clara Authors
 # SPDX-License-Identifier: Apache-2.0
-"""The interface and the parameter reference, as Markdown, from what the code itself declares.
+"""The references of interfaces, parameters and commands, as Markdown, from the code itself.
 
 Interfaces are read from the .msg, .srv and .action files by ROS 2's own parser (rosidl_adapter),
-comments included; parameters are asked of each node, constructed in this process. `make docs` puts
-both into the site; nothing of it is committed:
+comments included; parameters are asked of each node, constructed in this process; commands are
+asked for their help. `make docs` puts all into the site; nothing of it is committed:
 
-    python tools/reference.py interfaces | parameters
+    python tools/reference.py interfaces | parameters | commands
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import click
 from rosidl_adapter.parser import (
     MessageSpecification,
     parse_action_file,
@@ -37,6 +38,12 @@ NODES = (
     ("clara_memory", "memory_node", "clara_memory.node", "MemoryNode", "/clara/memory"),
     ("clara_console", "console", "clara_console.node", "ConsoleNode", "/clara/console"),
     ("clara_demo", "robot_node", "clara_demo.robot_node", "RobotNode", "/clara/robot"),
+)
+# Every command, and the module with its click group.
+COMMANDS = (
+    ("clara", "clara_brain.cli"),
+    ("clara-memory", "clara_memory.cli"),
+    ("clara-train", "clara_training.cli"),
 )
 # What rclpy gives to every node.
 _EVERY_NODES = ("use_sim_time", "start_type_description_service", "qos_overrides.")
@@ -249,11 +256,44 @@ def parameter_page(found: dict[str, list[Described]]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def commands() -> str:
+    """Return the command reference: what `--help` says of each command and sub-command."""
+    lines = [
+        "# Commands",
+        "",
+        "What each command prints with `--help`, after `source setup.bash`. Whatever goes wrong is"
+        " one sentence on stderr and an exit code that is not 0.",
+    ]
+    for name, module in COMMANDS:
+        group = importlib.import_module(module).commands
+        lines += _help(group, None, name, "##")
+    return "\n".join(lines) + "\n"
+
+
+def _help(
+    command: click.Command, parent: click.Context | None, name: str, level: str
+) -> Iterator[str]:
+    settings = {**command.context_settings, "terminal_width": 88}
+    with click.Context(command, parent, info_name=name, **settings) as context:
+        yield from ["", f"{level} {context.command_path}", "", "```text"]
+        yield from command.get_help(context).rstrip().splitlines()
+        yield "```"
+        if isinstance(command, click.Group):
+            for each in command.list_commands(context):
+                found = command.get_command(context, each)
+                if found is not None and not found.hidden:
+                    yield from _help(found, context, each, "###")
+
+
 def main() -> int:
     """Print the page that is asked for."""
-    pages = {"interfaces": interfaces, "parameters": lambda: parameter_page(parameters())}
+    pages = {
+        "interfaces": interfaces,
+        "parameters": lambda: parameter_page(parameters()),
+        "commands": commands,
+    }
     if len(sys.argv) != 2 or sys.argv[1] not in pages:
-        print(f"reference: say which one: {' or '.join(pages)}", file=sys.stderr)
+        print(f"reference: say which one: {', '.join(pages)}", file=sys.stderr)
         return 2
     print(pages[sys.argv[1]](), end="")
     return 0

@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from documents import ROOT, documents, links
 
 _LINK = re.compile(r"(\]\()([^)\s#]+)((?:#[^)\s]*)?\))")
-_REFERENCES = ("interfaces", "parameters")
+_REFERENCES = ("interfaces", "parameters", "commands")
 
 
 def site_path(document: Path) -> str:
