@@ -22,7 +22,8 @@ from typing import Any
 import torch
 from clara_training.decoder import count, write_weights
 from clara_training.lora_linear import keep_memory
-from clara_training.pretrain_loop import PretrainSettings, new_optimizer
+from clara_training.pretrain_loop import PretrainSettings
+from clara_training.pretrain_optimizer import new_optimizer
 from clara_training.scratch import KINDS, flops_per_token, new_model
 from report import report, summary
 

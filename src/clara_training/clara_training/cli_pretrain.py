@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -40,10 +41,29 @@ _OPTIONS = (
     _option("schedule", type=click.Choice(["cosine", "wsd"]), help="[default: cosine]"),
     _option("weight_decay", type=click.FloatRange(0), help="Of matrices.  [default: 0.1]"),
     _option("patience", type=click.IntRange(0), help="Evaluations without a new best; 0: all."),
+    _option("optimizer", type=click.Choice(["adamw", "muon"]), help="[default: adamw]"),
+    _option("content_alignment", is_flag=True, help="Also tell what follows a passage."),
+    _option("coherence", is_flag=True, help="Also tell the order of the next two segments."),
+    _option("accuracy", is_flag=True, help="Names and numbers count for more."),
+    _option(
+        "loss_weights",
+        type=click.Choice(["uncertainty", "dwa"]),
+        help="How such losses are weighed.  [default: uncertainty]",
+    ),
     _option("seed", type=click.IntRange(0), help="Of order and first weights.  [default: 0]"),
     _option("resume_from", default="", help="best_model, a checkpoint or a model to go on from."),
     _option("device", type=click.Choice(["cpu", "cuda"]), help="Default: cuda where it is."),
     _option("threads", type=click.IntRange(1), help="Of the CPU; default: idle cores."),
+    _option(
+        "precision",
+        type=click.Choice(["auto", "fp32", "bf16", "fp16"]),
+        help="Of products.  [default: auto: bf16 on CUDA, else fp32]",
+    ),
+    _option(
+        "parallel",
+        type=click.Choice(["ddp", "fsdp2"]),
+        help="Under torchrun: whole models, or one spread over all.  [default: ddp]",
+    ),
     _option("compile", is_flag=True, help="torch.compile: a minute first, then quicker."),
     _option("checkpoint_seconds", type=click.FloatRange(0), help="Between two.  [default: 120]"),
 )
@@ -81,7 +101,8 @@ def _train(kind: str, options: dict[str, Any]) -> None:
     given = {name: value for name, value in options.items() if value is not None}
     use_threads(given.pop("threads", None))
     how: dict[str, Any] = {"device": given.pop("device", None) or default_device()}
-    how |= {name: given.pop(name) for name in ("compile", "checkpoint_seconds") if name in given}
+    execution = ("compile", "precision", "parallel", "checkpoint_seconds")
+    how |= {name: given.pop(name) for name in execution if name in given}
     output = given.pop("output_dir", Path("runs") / kind)
     shape = ("size", "context", "vocab_size")
     model: dict[str, Any] = {name: given.pop(name) for name in shape if name in given}
@@ -99,7 +120,8 @@ def _train(kind: str, options: dict[str, Any]) -> None:
             tell=bar.tell,
             report=bar,
         )
-    export(best, tell=click.echo)
+    if os.environ.get("RANK", "0") == "0":
+        export(best, tell=click.echo)
 
 
 @click.command()

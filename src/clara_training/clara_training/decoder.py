@@ -97,6 +97,12 @@ def nll_sum(logits: Tensor, targets: Tensor) -> Tensor:
     return F.cross_entropy(logits.flatten(0, 1).float(), targets.flatten(), reduction="sum")
 
 
+def nll_of_tokens(logits: Tensor, targets: Tensor) -> Tensor:
+    """Negative log-likelihood of each token, (B, T), in nats: logits (B, T, V), targets (B, T)."""
+    nll = F.cross_entropy(logits.flatten(0, 1).float(), targets.flatten(), reduction="none")
+    return nll.view(targets.shape)
+
+
 def initialise(model: nn.Module, residual: tuple[str, ...], layers: int) -> None:
     """Draw first weights as GPT-2's: N(0, 0.02), and less for what adds to the residual stream."""
     for name, parameter in model.named_parameters():

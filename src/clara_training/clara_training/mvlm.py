@@ -21,6 +21,7 @@ from clara_training.decoder import (
     KVCache,
     attend,
     initialise,
+    nll_of_tokens,
     nll_sum,
     positions_of,
 )
@@ -118,14 +119,25 @@ class Mvlm(nn.Module):  # type: ignore[misc]
             if isinstance(module, nn.Linear):
                 nn.init.zeros_(module.bias)
 
+    @property
+    def input_embedding(self) -> Tensor:
+        """The embeddings of tokens, (V, width)."""
+        return self.wte.weight
+
     def forward(
         self,
         tokens: Tensor,
         targets: Tensor | None = None,
         documents: Documents | None = None,
         cache: KVCache | None = None,
-    ) -> Tensor:
-        """Read tokens (B, T): logits (B, T, V), or with targets (B, T) a sum of nats, ()."""
+        *,
+        each: bool = False,
+    ) -> Any:
+        """Read tokens (B, T): logits (B, T, V), or with targets (B, T) a sum of nats, ().
+
+        With `each`, the nats of each target, (B, T), and the states after the last norm,
+        (B, T, width).
+        """
         x = self.wte(tokens) + self.wpe(
             positions_of(tokens, documents, cache, self.config.context)
         )
@@ -133,8 +145,11 @@ class Mvlm(nn.Module):  # type: ignore[misc]
             x = block(x, documents, cache)
         if cache is not None:
             cache.length += tokens.shape[1]
-        logits = F.linear(self.ln_f(x), self.wte.weight)
-        return logits if targets is None else nll_sum(logits, targets)
+        states = self.ln_f(x)
+        logits = F.linear(states, self.wte.weight)
+        if targets is None:
+            return logits
+        return (nll_of_tokens(logits, targets), states) if each else nll_sum(logits, targets)
 
 
 def to_transformers(model: Mvlm) -> tuple[dict[str, Any], dict[str, Tensor]]:

@@ -9,10 +9,13 @@ In the output folder: `corpus/` where text was given, `checkpoints/` while it tr
 
 from __future__ import annotations
 
+import copy
+import os
 import shutil
-from collections.abc import Callable
-from dataclasses import asdict
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 from clara_training import packages, quantize
 from clara_training.corpus import TOKENIZER, CorpusSettings, make_corpus
@@ -22,6 +25,8 @@ from clara_training.export_check import check_tokens
 from clara_training.export_gguf import write_model
 from clara_training.lora_linear import keep_memory
 from clara_training.manifest import code_sha256, is_done, read_manifest, sha256_of, write_manifest
+from clara_training.names import Names
+from clara_training.objectives import ACCURACY, LOSSES, SHORTEST, Objectives
 from clara_training.pretrain_checkpoint import (
     BEST,
     CHECKPOINTS,
@@ -33,9 +38,14 @@ from clara_training.pretrain_checkpoint import (
     write_checkpoint,
     write_state,
 )
-from clara_training.pretrain_loop import Execution, PretrainSettings, Report, fit, new_optimizer
-from clara_training.scratch import new_model
+from clara_training.pretrain_device import choose_precision, prepare
+from clara_training.pretrain_loop import Execution, PretrainSettings, Report, fit
+from clara_training.pretrain_optimizer import new_optimizer
+from clara_training.pretrain_sharding import refuse, shard, spread, whole
+from clara_training.ranks import Ranks, join_ranks
+from clara_training.scratch import Model, new_model
 from clara_training.shards import FILE, HELD_OUT, TRAIN, Rows, TokenStream, read_corpus
+from clara_training.tokenizer import load_tokenizer
 
 STAGE, EXPORT = "pretrain", "pretrain-export"
 CONTEXT = 512
@@ -76,44 +86,107 @@ def pretrain(
     Raises PretrainError, CorpusError, StorageError, MissingPackage.
     """
     settings, execution = settings or PretrainSettings(), execution or Execution()
-    corpus = _corpus(data, output, vocab_size, tell)
-    tokenizer = corpus / TOKENIZER
-    rows = Rows(TokenStream(corpus, TRAIN), context, settings.seed)
-    held_out = TokenStream(corpus, HELD_OUT)
-    vocabulary = int(read_corpus(corpus)["vocab_size"])
-    identity = {
-        **asdict(settings),
-        **{"kind": kind, "size": size, "context": context, "tied": tied},
-        **{"vocab_size": vocabulary, "corpus": sha256_of(corpus)},
-    }
-    best, inputs = output / BEST, {"corpus": identity["corpus"]}
-    if is_done(best, STAGE, inputs, {**identity, "resume_from": resume_from}):
-        tell(f"{best} is there already")
-        return best
-    fresh = State(
-        new_model(kind, size, vocabulary, context, tied=tied, seed=settings.seed),
-        *({}, Progress(), identity),
-    )
-    state = _beginning(output, resume_from, tokenizer, fresh)
-    state.identity = identity
-    if execution.device == "cpu":
+    if said := prepare(execution.device, int(os.environ.get("WORLD_SIZE", "1"))):
+        tell(said)
+    with join_ranks(execution.device) as ranks:
+        execution = replace(execution, device=ranks.device)
+        if not ranks.leads:
+            tell, report = (lambda sentence: None), (lambda record: None)
+        corpus = _corpus(data, output, vocab_size, tell, ranks)
+        vocabulary = int(read_corpus(corpus)["vocab_size"])
+        identity = {
+            **asdict(settings),
+            **{"kind": kind, "size": size, "context": context, "tied": tied},
+            **{"vocab_size": vocabulary, "corpus": sha256_of(corpus)},
+        }
+        best, inputs = output / BEST, {"corpus": identity["corpus"]}
+        asked = {**identity, "resume_from": resume_from}
+        if is_done(best, STAGE, inputs, asked):
+            tell(f"{best} is there already")
+            return best
+        fresh = State(
+            new_model(kind, size, vocabulary, context, tied=tied, seed=settings.seed),
+            *({}, Progress(), identity),
+        )
+        state = _beginning(output, resume_from, corpus / TOKENIZER, fresh)
+        _train(state, identity, corpus, output, settings, execution, ranks, tell, report)
+        ranks.wait()
+        if not (best / "config.json").exists():
+            raise PretrainError(
+                f"{best} is not there, for no step was left: take more --num_epochs"
+            )
+        if ranks.leads:
+            metrics = {**vars(state.progress), "parameters": count(state.model), "kind": kind}
+            write_manifest(best, STAGE, inputs, asked, metrics)
+            shutil.rmtree(output / CHECKPOINTS, ignore_errors=True)
+        ranks.wait()
+        tell(
+            f"{best}: {state.progress.best:.4f} held-out bits per byte at step"
+            f" {state.progress.best_step} of {state.progress.step}"
+        )
+    return best
+
+
+def _train(
+    state: State,
+    identity: dict[str, Any],
+    corpus: Path,
+    output: Path,
+    settings: PretrainSettings,
+    execution: Execution,
+    ranks: Ranks,
+    tell: Tell,
+    report: Report,
+) -> None:
+    """Train from a state on; `state.progress` and `state.model` are where it ended."""
+    device, tokenizer = execution.device, corpus / TOKENIZER
+    precision = choose_precision(execution.precision, device)
+    sharded = ranks.world > 1 and execution.parallel == "fsdp2"
+    if sharded:
+        refuse(settings, precision.name)
+    if settings.step_rows % ranks.world:
+        raise PretrainError(
+            f"a step of {settings.step_rows} rows cannot be shared by {ranks.world} processes:"
+            " take a --batch_size that is a multiple of their number"
+        )
+    if device == "cpu":
         keep_memory()
-    model = state.model.to(execution.device)
-    optimizer = new_optimizer(model, settings)
-    if state.optimizer:
-        optimizer.load_state_dict(state.optimizer)
-        tell(f"goes on after step {state.progress.step}")
+    model = state.model.to(device)
+    if sharded:
+        # Gathered weights are written from a model of their own.
+        state.model = copy.deepcopy(model).cpu()
+        model = shard(model, ranks)
+    rows = Rows(TokenStream(corpus, TRAIN), model.config.context, settings.seed)
+    objectives = _objectives(settings, model, tokenizer)
+    optimizer = new_optimizer(model, settings, objectives)
+    _take_up(state, identity, optimizer, objectives, precision.scaler, sharded, tell)
+    state.identity = identity
+    beside = "".join(f", {name.replace('_', ' ')}" for name in settings.losses)
     tell(
-        f"{kind} {size}: {count(model) / 1e6:.1f} M parameters, {rows.count} rows of {context}"
-        f" tokens an epoch, {settings.total_steps(rows.count)} steps on {execution.device}"
+        f"{model.config.kind}: {count(model) / 1e6:.1f} M parameters, {rows.count} rows of"
+        f" {rows.context} tokens an epoch, {settings.total_steps(rows.count)} steps on"
+        f" {f'{ranks.world} times ' if ranks.world > 1 else ''}{device} in {precision.name}"
+        f"{f' by {execution.parallel}' if ranks.world > 1 else ''}{beside}"
     )
 
     def keep(is_best: bool) -> None:
-        now = State(model, optimizer.state_dict(), state.progress, identity)
+        moments = optimizer.state_dict()
+        if sharded:  # all processes take part
+            moments, weights = whole(moments), whole(model.state_dict())
+            state.model.load_state_dict(weights)
+        if not ranks.leads:
+            return
+        kept: dict[str, Any] = {}
+        if objectives is not None:
+            kept["objectives"] = objectives.state_dict()
+        if precision.scaler is not None:
+            kept["scaler"] = precision.scaler.state_dict()
+        now = State(state.model, moments, state.progress, identity, kept)
         if is_best:
-            write_state(best, now, tokenizer)
+            write_state(output / BEST, now, tokenizer)
         write_checkpoint(output, now, tokenizer)
 
+    held_out = TokenStream(corpus, HELD_OUT)
     try:
         fit(
             model,
@@ -125,19 +198,65 @@ def pretrain(
             state.progress,
             report=report,
             keep=keep,
+            objectives=objectives,
+            precision=precision,
+            ranks=ranks,
+            sharded=sharded,
         )
     except PretrainError as error:
         raise PretrainError(f"{error}. {_advice(output)}") from error
-    if not (best / "config.json").exists():
-        raise PretrainError(f"{best} is not there, for no step was left: take more --num_epochs")
-    metrics = {**vars(state.progress), "parameters": count(model), "kind": kind}
-    write_manifest(best, STAGE, inputs, {**identity, "resume_from": resume_from}, metrics)
-    shutil.rmtree(output / CHECKPOINTS, ignore_errors=True)
-    tell(
-        f"{best}: {state.progress.best:.4f} held-out bits per byte at step"
-        f" {state.progress.best_step} of {state.progress.step}"
+
+
+def _objectives(settings: PretrainSettings, model: Model, tokenizer: Path) -> Objectives | None:
+    """Return the losses that are switched on; None without any."""
+    if not settings.losses:
+        return None
+    context = model.config.context
+    if short := [name for name in settings.losses if context < SHORTEST[name]]:
+        raise PretrainError(
+            f"--{short[0]} needs a --context of at least {SHORTEST[short[0]]} tokens, not"
+            f" {context}"
+        )
+    names = Names.of(load_tokenizer(tokenizer)) if ACCURACY in settings.losses else None
+    made: Objectives = Objectives(
+        *(settings.losses, settings.loss_weights, model.config.width, names, settings.seed)
     )
-    return best
+    made.to(next(model.parameters()).device)
+    return made
+
+
+def _take_up(
+    state: State,
+    identity: dict[str, Any],
+    optimizer: Any,
+    objectives: Objectives | None,
+    scaler: Any,
+    sharded: bool,
+    tell: Tell,
+) -> None:
+    """Give optimiser, heads and scale the states of a checkpoint, where it has them."""
+    if not state.optimizer:
+        return
+    tell(f"goes on after step {state.progress.step}")
+    before = _with_defaults(state.identity)
+    other = [
+        name
+        for name in ("optimizer", *LOSSES, "loss_weights")
+        if before.get(name) != identity[name]
+    ]
+    if other:
+        tell(f"the optimiser begins anew, for {' and '.join(other)} changed")
+        return
+    optimizer.load_state_dict(spread(state.optimizer, optimizer) if sharded else state.optimizer)
+    if objectives is not None:
+        objectives.load_state_dict(state.beside["objectives"])
+    if scaler is not None and "scaler" in state.beside:
+        scaler.load_state_dict(state.beside["scaler"])
+
+
+def _with_defaults(identity: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an identity with what a checkpoint of an earlier version had no choice of."""
+    return {**asdict(PretrainSettings()), **identity}
 
 
 def export(model: Path, *, tell: Tell = lambda sentence: None) -> dict[str, Path]:
@@ -170,10 +289,14 @@ def export(model: Path, *, tell: Tell = lambda sentence: None) -> dict[str, Path
     return {"f16": half, "Q8_0": eight}
 
 
-def _corpus(data: Path | None, output: Path, vocab_size: int | None, tell: Tell) -> Path:
+def _corpus(
+    data: Path | None, output: Path, vocab_size: int | None, tell: Tell, ranks: Ranks
+) -> Path:
     if data is None or not (data / FILE).exists():
         corpus = output / "corpus"
-        make_corpus(data, corpus, CorpusSettings(vocab_size=vocab_size), tell=tell)
+        if ranks.leads:
+            make_corpus(data, corpus, CorpusSettings(vocab_size=vocab_size), tell=tell)
+        ranks.wait()
         return corpus
     size = int(read_corpus(data)["vocab_size"])
     if vocab_size is not None and vocab_size != size:
@@ -201,10 +324,11 @@ def _beginning(output: Path, resume_from: str, tokenizer: Path, fresh: State) ->
         state.progress.waited = 0
     elif found := latest(output):
         state = read_state(found, tokenizer)
-        if state.identity != fresh.identity:
+        before = _with_defaults(state.identity)
+        if before != fresh.identity:
             raise PretrainError(
                 f"{found} is of a training with other settings"
-                f" ({differences(state.identity, fresh.identity)}): {advice}"
+                f" ({differences(before, fresh.identity)}): {advice}"
             )
     elif (output / BEST / "config.json").exists():
         raise PretrainError(

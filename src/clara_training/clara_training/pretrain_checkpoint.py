@@ -13,7 +13,7 @@ from __future__ import annotations
 import io
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -44,12 +44,17 @@ class Progress:
 
 @dataclass
 class State:
-    """What a checkpoint holds. `identity` says what is being trained from what, and how."""
+    """What a checkpoint holds. `identity` says what is being trained from what, and how.
+
+    `beside` are the states of what belongs to training alone: heads and weights of other losses,
+    the scale of fp16.
+    """
 
     model: Model
     optimizer: dict[str, Any]
     progress: Progress
     identity: dict[str, Any]
+    beside: dict[str, Any] = field(default_factory=dict)
 
 
 def write_state(folder: Path, state: State, tokenizer: Path) -> None:
@@ -60,6 +65,7 @@ def write_state(folder: Path, state: State, tokenizer: Path) -> None:
         "optimizer": state.optimizer,
         "progress": vars(state.progress),
         "identity": state.identity,
+        "beside": state.beside,
     }
     torch.save(content, buffer)
     with atomic_folder(folder) as part:
@@ -103,7 +109,8 @@ def read_state(folder: Path, tokenizer: Path) -> State:
         if content["format"] != FORMAT:
             raise PretrainError(f"{path} is of format {content['format']}, not {FORMAT}")
         progress = Progress(**content["progress"])
-        return State(model, content["optimizer"], progress, content["identity"])
+        kept = content["optimizer"], progress, content["identity"], content.get("beside", {})
+        return State(model, *kept)
     except PretrainError:
         raise
     except Exception as error:  # damaged files make unpicklers raise anything

@@ -2,37 +2,36 @@
 # SPDX-License-Identifier: Apache-2.0
 """The training loop of MVLM and SIM-ONE, one for both.
 
-- fused AdamW, decay on matrices only; warm-up, then a cosine or a plateau with a decay (WSD);
-- fp32 on CPUs, bf16 under autocast with fp32 weights on CUDA; torch.compile where it is asked for;
-- the loss is a mean over the tokens of a step, so how a step is cut into micro-batches changes
-  nothing but rounding: out of memory is answered by smaller ones;
-- a loss that is not finite ends the training before it reaches a weight.
+- warm-up, then a cosine or a plateau with a decay (WSD); clipping, of a model and of the heads of
+  other losses apart;
+- a loss that is not finite ends the training before it reaches a weight; an overflow of fp16 only
+  costs a step;
+- with several processes, each does its share of every step and all end in the same weights.
 
-It knows tensors and rows, and nothing of folders.
+It knows tensors and rows, and nothing of folders. `pretrain_step.py` has what a step computes.
 """
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from clara_training.decoder import documents_in
 from clara_training.errors import PretrainError
-from clara_training.lora_step import out_of_memory
+from clara_training.objectives import LANGUAGE, LOSSES, Objectives
 from clara_training.pretrain_checkpoint import Progress
+from clara_training.pretrain_device import DeviceFigures, Precision
+from clara_training.pretrain_step import ALONE, Compute, bits_per_byte, gradients
+from clara_training.ranks import Ranks
 from clara_training.scratch import Model, flops_per_token
-from clara_training.shards import Rows, TokenStream, windows
+from clara_training.shards import Rows, TokenStream
 
 Report = Callable[[dict[str, Any]], None]
-# bf16 without sparsity, FLOP/s, by the datasheets: what an MFU is a share of.
-_PEAKS = {"H100": 989e12, "H200": 989e12, "A100": 312e12}
 
 
 @dataclass(frozen=True)
@@ -44,6 +43,7 @@ class PretrainSettings:
     num_epochs: int = 3
     max_steps: int | None = None
     learning_rate: float = 1e-3
+    optimizer: Literal["adamw", "muon"] = "adamw"
     schedule: Literal["cosine", "wsd"] = "cosine"
     warmup: float = 0.03  # share of all steps
     decay: float = 0.2  # share of all steps, of wsd
@@ -53,6 +53,15 @@ class PretrainSettings:
     evaluations: int = 4  # in each epoch
     patience: int = 3  # evaluations without a new best before training stops; 0: never
     seed: int = 0
+    content_alignment: bool = False
+    coherence: bool = False
+    accuracy: bool = False
+    loss_weights: Literal["uncertainty", "dwa"] = "uncertainty"
+
+    @property
+    def losses(self) -> list[str]:
+        """Names of the losses beside language modelling."""
+        return [name for name in LOSSES if getattr(self, name)]
 
     @property
     def step_rows(self) -> int:
@@ -83,17 +92,9 @@ class Execution:
 
     device: str = "cpu"
     compile: bool = False
+    precision: str = "auto"  # of PRECISIONS
+    parallel: Literal["ddp", "fsdp2"] = "ddp"  # with several processes
     checkpoint_seconds: float = 120.0
-
-
-def new_optimizer(model: Model, settings: PretrainSettings) -> Any:
-    """Return AdamW with weight decay on matrices, fused."""
-    parameters = list(model.parameters())
-    groups = [
-        {"params": [p for p in parameters if p.ndim >= 2], "weight_decay": settings.weight_decay},
-        {"params": [p for p in parameters if p.ndim < 2], "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW(groups, lr=settings.learning_rate, betas=(0.9, 0.95), fused=True)
 
 
 def fit(
@@ -107,6 +108,10 @@ def fit(
     *,
     report: Report,
     keep: Callable[[bool], None],
+    objectives: Objectives | None = None,
+    precision: Precision | None = None,
+    ranks: Ranks = ALONE,
+    sharded: bool = False,
 ) -> None:
     """Train from where `progress` is to the end.
 
@@ -120,45 +125,60 @@ def fit(
         progress: is kept up to date.
         report: is given the figures of each step and evaluation.
         keep: is to write a checkpoint; true when the model is the best so far.
+        objectives: losses beside language modelling, on the device.
+        precision: of products; fp32 without.
+        ranks: this process among those that train.
+        sharded: whether the model's weights are spread over them.
 
     Raises PretrainError when the loss is not finite, or a single row does not fit into memory.
     """
     run = torch.compile(model) if execution.compile else model
+    precision = precision or Precision("fp32")
+    compute = Compute(model, run, execution.device, precision, ranks, objectives, sharded)
     total = settings.total_steps(rows.count)
     every = max(1, total // max(1, settings.num_epochs * settings.evaluations))
     progress.rows_at_once = progress.rows_at_once or settings.batch_size
-    peak = _peak(execution.device)
+    device_figures = DeviceFigures(execution.device, flops_per_token(model), ranks.world)
     written = time.monotonic()
     patience = settings.patience or math.inf
     while progress.step < total and progress.waited < patience:
         began = time.perf_counter()
         rate = settings.rate(progress.step, total)
         for group in optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group.get("rate", 1.0)
         first = progress.step * settings.step_rows
         batch = np.stack([rows.row(first + place) for place in range(settings.step_rows)])
         model.train()
-        loss = _gradients(run, model, batch, execution.device, progress)
-        norm = float(
-            torch.nn.utils.clip_grad_norm_(model.parameters(), settings.max_gradient_norm)
-        )
-        if not (math.isfinite(loss) and math.isfinite(norm)):
+        found = gradients(compute, batch, progress)
+        loss = found.language
+        precision.unscale(optimizer)
+        norm = _clip(model.parameters(), settings.max_gradient_norm)
+        heads = _clip(objectives.parameters(), settings.max_gradient_norm) if objectives else 0.0
+        overflow = precision.scaler is not None and not math.isfinite(norm + heads)
+        if not math.isfinite(sum(found.others.values(), loss)) or not (
+            overflow or math.isfinite(norm + heads)
+        ):
             raise PretrainError(
                 f"at step {progress.step + 1} of {total} the loss is {loss:g} and the gradient's"
                 f" norm {norm:g}: training has diverged at a learning rate of {rate:g}"
             )
         # Here and not after the step, so that what is kept is known to have a finite loss.
-        if time.monotonic() - written >= execution.checkpoint_seconds:
+        due = ranks.leads and time.monotonic() - written >= execution.checkpoint_seconds
+        if ranks.sum_numbers(due)[0]:
             keep(False)
             written = time.monotonic()
-        optimizer.step()
+        if not overflow:
+            optimizer.step()
+        precision.update()
         optimizer.zero_grad(set_to_none=True)
+        if objectives is not None:
+            objectives.weights.note({LANGUAGE: loss, **found.others})
         seconds = time.perf_counter() - began
         progress.step += 1
         progress.tokens += settings.step_rows * rows.context
         progress.seconds += seconds
         speed = settings.step_rows * rows.context / seconds
-        record = {
+        record: dict[str, Any] = {
             "step": progress.step,
             "of": total,
             "epoch": progress.step * settings.step_rows / rows.count,
@@ -167,14 +187,17 @@ def fit(
             "gradient_norm": norm,
             "tokens_per_second": speed,
             "rows_at_once": progress.rows_at_once,
+            **device_figures(speed),
         }
-        if execution.device.startswith("cuda"):
-            record["memory_gb"] = torch.cuda.max_memory_allocated() / 1e9
-            if peak:
-                record["mfu"] = speed * flops_per_token(model) / peak
+        if precision.scaler is not None:
+            record |= {"loss_scale": precision.scaler.get_scale(), "overflow": overflow}
+        if objectives is not None:
+            record |= {"losses": found.others, "told_right": found.right}
+            record["loss_weights"] = objectives.weights.values()
         report(record)
         if progress.step % every == 0 or progress.step == total:
-            bits = bits_per_byte(run, model, held_out, rows.context, progress.rows_at_once)
+            at_once = progress.rows_at_once
+            bits = bits_per_byte(run, model, held_out, rows.context, at_once, compute)
             if not math.isfinite(bits):
                 raise PretrainError(
                     f"after step {progress.step} of {total} the held-out loss is {bits:g}:"
@@ -189,76 +212,7 @@ def fit(
             written = time.monotonic()
 
 
-def _gradients(
-    run: Any, model: Model, batch: np.ndarray[Any, Any], device: str, progress: Progress
-) -> float:
-    """Put the gradients of a step's rows into the parameters; return the mean loss, in nats.
-
-    Raises PretrainError when a single row does not fit into memory.
-    """
-    tokens = int(batch.shape[0] * (batch.shape[1] - 1))
-    while True:
-        at_once = progress.rows_at_once
-        try:
-            total = 0.0
-            for start in range(0, len(batch), at_once):
-                part = torch.from_numpy(batch[start : start + at_once]).to(device)
-                nll = _nll(run, part, device)
-                (nll / tokens).backward()
-                total += float(nll.detach())
-            return total / tokens
-        except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
-            if not out_of_memory(error):
-                raise
-        # Outside the handler: the exception's frames would keep the tensors alive.
-        model.zero_grad(set_to_none=True)
-        if device.startswith("cuda"):
-            torch.cuda.empty_cache()
-        if at_once == 1:
-            raise PretrainError(
-                f"a single row of {batch.shape[1] - 1} tokens does not fit into the memory of"
-                f" {device}: take a smaller --size or --context"
-            )
-        progress.rows_at_once = at_once // 2
-
-
-def bits_per_byte(
-    run: Any, model: Model, stream: TokenStream, context: int, rows_at_once: int
-) -> float:
-    """Return the bits that the model needs for a byte of the stream's text.
-
-    Each token is predicted once, with up to `context` tokens of its own document before it.
-    """
-    device = str(next(model.parameters()).device)
-    model.eval()
-    nats = 0.0
-    with torch.inference_mode():
-        waiting: list[np.ndarray[Any, Any]] = []
-        for row in windows(stream, context):
-            if waiting and (len(waiting) == rows_at_once or len(row) != len(waiting[0])):
-                nats += _nats(run, waiting, device)
-                waiting = []
-            waiting.append(row)
-        nats += _nats(run, waiting, device)
-    bits: float = nats / math.log(2) / stream.bytes
-    return bits
-
-
-def _nats(run: Any, rows: Sequence[np.ndarray[Any, Any]], device: str) -> float:
-    return float(_nll(run, torch.from_numpy(np.stack(rows)).to(device), device))
-
-
-def _nll(run: Any, rows: Tensor, device: str) -> Tensor:
-    """Return the sum of NLL over rows (B, T + 1), in nats."""
-    tokens, targets = rows[:, :-1], rows[:, 1:]
-    cuda = device.startswith("cuda")
-    with torch.autocast("cuda", torch.bfloat16, enabled=cuda):
-        nll: Tensor = run(tokens, targets, documents_in(tokens))
-    return nll
-
-
-def _peak(device: str) -> float | None:
-    if not device.startswith("cuda"):
-        return None
-    name = torch.cuda.get_device_name()
-    return next((peak for key, peak in _PEAKS.items() if key in name), None)
+def _clip(parameters: Any, largest: float) -> float:
+    """Clip the norm of gradients; return what it was."""
+    norm = torch.nn.utils.clip_grad_norm_(list(parameters), largest)
+    return float(norm.full_tensor() if hasattr(norm, "full_tensor") else norm)

@@ -48,6 +48,14 @@ class Ranks:
         dist.all_reduce(total)
         return [float(value) for value in total.tolist()]
 
+    def largest(self, number: float) -> float:
+        """Return the largest of the numbers of all processes."""
+        if self.world == 1:
+            return number
+        found = torch.tensor([number], dtype=torch.float64, device=self.device)
+        dist.all_reduce(found, dist.ReduceOp.MAX)
+        return float(found)
+
     def sum_gradients(self, parameters: Sequence[Any]) -> None:
         """Replace the gradients by their sums over all processes; in one message."""
         if self.world == 1:

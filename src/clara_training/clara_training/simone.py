@@ -23,6 +23,7 @@ from clara_training.decoder import (
     KVCache,
     attend,
     initialise,
+    nll_of_tokens,
     nll_sum,
     positions_of,
 )
@@ -128,14 +129,25 @@ class Simone(nn.Module):  # type: ignore[misc]
         self.register_buffer("sines", angles.sin(), persistent=False)
         initialise(self, ("out.weight", "down.weight"), config.layers)
 
+    @property
+    def input_embedding(self) -> Tensor:
+        """The embeddings of tokens, (V, width)."""
+        return self.embed.weight
+
     def forward(
         self,
         tokens: Tensor,
         targets: Tensor | None = None,
         documents: Documents | None = None,
         cache: KVCache | None = None,
-    ) -> Tensor:
-        """Read tokens (B, T): logits (B, T, V), or with targets (B, T) a sum of nats, ()."""
+        *,
+        each: bool = False,
+    ) -> Any:
+        """Read tokens (B, T): logits (B, T, V), or with targets (B, T) a sum of nats, ().
+
+        With `each`, the nats of each target, (B, T), and the states after the last norm,
+        (B, T, width).
+        """
         x = self.embed(tokens)
         places = positions_of(tokens, documents, cache, self.config.context)
         turn = (self.cosines[places][:, None], self.sines[places][:, None])  # (B, 1, T, size / 2)
@@ -143,10 +155,11 @@ class Simone(nn.Module):  # type: ignore[misc]
             x = block(x, turn, documents, cache)
         if cache is not None:
             cache.length += tokens.shape[1]
-        logits = F.linear(
-            self.norm(x), self.embed.weight if self.head is None else self.head.weight
-        )
-        return logits if targets is None else nll_sum(logits, targets)
+        states = self.norm(x)
+        logits = F.linear(states, self.embed.weight if self.head is None else self.head.weight)
+        if targets is None:
+            return logits
+        return (nll_of_tokens(logits, targets), states) if each else nll_sum(logits, targets)
 
 
 Turn = tuple[Tensor, Tensor]  # cosines and sines of each position

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,14 @@ SMALL = {"batch_size": 4, "max_steps": STEPS, "learning_rate": 1e-2, "evaluation
 
 
 def train(
-    kind: str, corpus: Path, output: Path, *, seconds: float = 1e9, again: Any = None, **how: Any
+    kind: str,
+    corpus: Path,
+    output: Path,
+    *,
+    seconds: float = 1e9,
+    again: Any = None,
+    execution: Any = None,
+    **how: Any,
 ) -> Path:
     """Train a nano model on one thread; `how` is for settings, `again` for `pretrain`."""
     torch.set_num_threads(1)
@@ -30,14 +38,20 @@ def train(
         corpus,
         output,
         PretrainSettings(**{**SMALL, **how}),
-        Execution(checkpoint_seconds=seconds),
+        Execution(checkpoint_seconds=seconds, **(execution or {})),
         **{"size": "nano", "context": CONTEXT, **(again or {})},
     )
 
 
 if __name__ == "__main__":
+    given = json.loads(sys.argv[4]) if len(sys.argv) > 4 else {}
+    if "context" in given:
+        given["again"] = {"context": given.pop("context")}
+    given["again"] = {
+        **given.get("again", {}),
+        "report": lambda record: print(record["step"], record.get("loss", ""), flush=True),
+    }
     train(
         *(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])),
-        seconds=0,
-        again={"report": lambda record: print(record["step"], flush=True)},
+        **{"seconds": 0, **given},
     )

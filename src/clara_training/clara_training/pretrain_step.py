@@ -1,0 +1,199 @@
+# Copyright 2026 The Clara Authors
+# SPDX-License-Identifier: Apache-2.0
+"""One step's gradients, and bits per byte: what is computed of rows, in parts that fit in memory.
+
+Losses are means over the whole step, on all processes, so how it is cut changes nothing but
+rounding: out of memory is answered by smaller parts of the same step.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from clara_training.decoder import documents_in
+from clara_training.errors import PretrainError
+from clara_training.lora_step import out_of_memory
+from clara_training.objectives import LANGUAGE, Objectives, StepPlan
+from clara_training.pretrain_checkpoint import Progress
+from clara_training.pretrain_device import Precision
+from clara_training.ranks import Ranks
+from clara_training.scratch import Model
+from clara_training.shards import TokenStream
+
+ALONE = Ranks(0, 1, "cpu")
+
+
+@dataclass
+class Compute:
+    """What computes: `run` is the model or the compiled model. `sharded`: by FSDP2."""
+
+    model: Model
+    run: Any
+    device: str
+    precision: Precision = field(default_factory=lambda: Precision("fp32"))
+    ranks: Ranks = ALONE
+    objectives: Objectives | None = None
+    sharded: bool = False
+
+
+@dataclass(frozen=True)
+class StepLoss:
+    """The mean NLL of a step, in nats; and of other losses the means and the share told right."""
+
+    language: float
+    others: dict[str, float]
+    right: dict[str, float]
+
+
+def gradients(compute: Compute, batch: np.ndarray[Any, Any], progress: Progress) -> StepLoss:
+    """Put the gradients of a step's rows (rows, T + 1) into the parameters.
+
+    This process does its share of the rows; the gradients are then summed over all.
+    Raises PretrainError when a single row does not fit into memory.
+    """
+    places = compute.ranks.share(range(len(batch)))
+    plan = compute.objectives.plan(batch) if compute.objectives else None
+    while True:
+        at_once = progress.rows_at_once
+        try:
+            found = _parts(compute, batch, places, plan, at_once)
+            break
+        except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
+            if not out_of_memory(error):
+                raise
+        # Outside the handler: the exception's frames would keep the tensors alive.
+        for module in (compute.model, compute.objectives):
+            if module is not None:
+                module.zero_grad(set_to_none=True)
+        if compute.device.startswith("cuda"):
+            torch.cuda.empty_cache()
+        if at_once == 1:
+            raise PretrainError(
+                f"a single row of {batch.shape[1] - 1} tokens does not fit into the memory of"
+                f" {compute.device}: take a smaller --size or --context"
+            )
+        if compute.sharded:
+            raise PretrainError(
+                f"{at_once} rows at once do not fit into the memory of {compute.device}, and"
+                " fsdp2 cannot take fewer on its own: halve --batch_size and double"
+                " --gradient_accumulation_steps, which is the same training"
+            )
+        progress.rows_at_once = at_once // 2
+    _sum_gradients(compute)
+    names = [] if plan is None else list(plan.counts)
+    sums = [found.get(name, 0.0) for name in (LANGUAGE, *names, *(f"right {n}" for n in names))]
+    sums = compute.ranks.sum_numbers(*sums)
+    means = {}
+    right = {}
+    for at, name in enumerate(names):
+        count = max(1, plan.counts[name]) if plan else 1
+        means[name] = sums[1 + at] / count
+        if f"right {name}" in found:
+            right[name] = sums[1 + len(names) + at] / count
+    return StepLoss(sums[0] / (batch.size - len(batch)), means, right)
+
+
+def _parts(
+    compute: Compute,
+    batch: np.ndarray[Any, Any],
+    places: Sequence[int],
+    plan: StepPlan | None,
+    at_once: int,
+) -> dict[str, float]:
+    """Add the gradients of the rows at `places`; return the sums of their losses."""
+    tokens = batch.size - len(batch)  # rows share their ends
+    # FSDP2 takes the mean over processes, where the sum is wanted.
+    share = compute.ranks.world if compute.sharded else 1
+    found: dict[str, float] = {}
+
+    def add(name: str, value: Any) -> None:
+        found[name] = found.get(name, 0.0) + float(value)
+
+    for start in range(0, len(places), at_once):
+        part = list(places[start : start + at_once])
+        rows = torch.from_numpy(batch[part]).to(compute.device)
+        if plan is None or compute.objectives is None:
+            nll = _nll(compute.run, rows, compute.device, compute.precision)
+            compute.precision.scale(nll * (share / tokens)).backward()
+            add(LANGUAGE, nll.detach())
+            continue
+        objectives = compute.objectives
+        with compute.precision.autocast(compute.device):
+            each, states = compute.run(
+                rows[:, :-1], rows[:, 1:], documents_in(rows[:, :-1]), each=True
+            )
+        embedding = compute.model.input_embedding
+        terms = objectives.terms(plan, part, embedding, states, each)
+        losses = {LANGUAGE: each.sum() / tokens}
+        losses |= {name: terms.sums[name] / max(1, plan.counts[name]) for name in terms.sums}
+        compute.precision.scale(objectives.weights(losses) * share).backward()
+        add(LANGUAGE, each.detach().sum())
+        for name, value in terms.sums.items():
+            add(name, value.detach())
+        for name, hits in terms.right.items():
+            add(f"right {name}", hits)
+    if compute.objectives is not None and compute.ranks.leads:
+        price = compute.objectives.weights.price()
+        if price.requires_grad:
+            compute.precision.scale(price * share).backward()
+    return found
+
+
+def _sum_gradients(compute: Compute) -> None:
+    others = [] if compute.objectives is None else list(compute.objectives.parameters())
+    if not compute.sharded:
+        compute.ranks.sum_gradients([*compute.model.parameters(), *others])
+    elif others:
+        compute.ranks.sum_gradients(others)
+        for parameter in others:
+            parameter.grad /= compute.ranks.world
+
+
+def bits_per_byte(
+    run: Any,
+    model: Model,
+    stream: TokenStream,
+    context: int,
+    rows_at_once: int,
+    compute: Compute | None = None,
+) -> float:
+    """Return the bits that the model needs for a byte of the stream's text.
+
+    Each token is predicted once, with up to `context` tokens of its own document before it.
+    With `compute`, in its precision, and by all of its processes.
+    """
+    device = str(next(model.parameters()).device)
+    compute = compute or Compute(model, run, device)
+    model.eval()
+    starts = compute.ranks.share(range(0, len(stream) - 1, context))
+    whole = [start for start in starts if start + context < len(stream)]
+    groups = [whole[at : at + rows_at_once] for at in range(0, len(whole), rows_at_once)]
+    groups += [[start] for start in starts if start + context >= len(stream)]
+    nats = 0.0
+    with torch.inference_mode():
+        for group in groups:
+            rows = [stream.slice(at, min(at + context + 1, len(stream))) for at in group]
+            there = torch.from_numpy(np.stack(rows)).to(device)
+            nats += float(_nll(run, there, device, compute.precision))
+        if compute.sharded:  # all take part in gathering the weights as often as the busiest
+            for _ in range(int(compute.ranks.largest(len(groups))) - len(groups)):
+                row = torch.from_numpy(stream.slice(0, 2)[None]).to(device)
+                _nll(run, row, device, compute.precision)
+    nats = compute.ranks.sum_numbers(nats)[0]
+    bits: float = nats / math.log(2) / stream.bytes
+    return bits
+
+
+def _nll(run: Any, rows: Tensor, device: str, precision: Precision) -> Tensor:
+    """Return the sum of NLL over rows (B, T + 1), in nats."""
+    tokens, targets = rows[:, :-1], rows[:, 1:]
+    with precision.autocast(device):
+        nll: Tensor = run(tokens, targets, documents_in(tokens))
+    return nll
