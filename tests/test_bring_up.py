@@ -150,6 +150,7 @@ def test_show_args_describes_every_argument(start: Callable[..., Process]) -> No
         "autostart",
         "demo",
         "console",
+        "enclaves",
         "log_level",
     ):
         assert f"'{name}':" in shown.output

@@ -68,6 +68,11 @@ ARGUMENTS = [
         description="serve the operator's web page on http://127.0.0.1:8470/",
     ),
     DeclareLaunchArgument(
+        "enclaves",
+        default_value="",
+        description="parent of the nodes' SROS2 enclaves, as /clara; empty: they get none",
+    ),
+    DeclareLaunchArgument(
         "log_level",
         default_value="info",
         choices=["debug", "info", "warn", "error", "fatal"],
@@ -111,17 +116,21 @@ def nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
         raise RuntimeError(f"params_file: there is no file {params_file}")
     namespace = value("namespace")
     demo = value("demo") == "true"
+    enclaves = value("enclaves").rstrip("/")
+    if enclaves and not enclaves.startswith("/"):
+        raise RuntimeError(f"enclaves: {enclaves!r} must begin with '/', as /clara")
 
     def node(package: str, executable: str, name: str, **parameters: object) -> Node:
         given = {key: setting for key, setting in parameters.items() if setting != ""}
         logger = ".".join([*filter(None, namespace.split("/")), name])
+        enclave = ["--enclave", f"{enclaves}/{name}"] if enclaves else []
         return Node(
             package=package,
             executable=executable,
             name=name,
             namespace=namespace,
             parameters=([params_file] if params_file else []) + ([given] if given else []),
-            ros_arguments=["--log-level", f"{logger}:={value('log_level')}"],
+            ros_arguments=["--log-level", f"{logger}:={value('log_level')}", *enclave],
             output="screen",
             respawn=value("respawn") == "true",
             respawn_delay=1.0,
