@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -171,6 +172,14 @@ def test_the_commands_do_what_the_operators_enclave_grants(domain: int) -> None:
         client.close()
         memory.close()
         probe.close()
+
+
+def test_each_test_that_the_threat_model_names_is_there() -> None:
+    named = set(re.findall(r"`(test_\w+)`", (ROOT / "SECURITY.md").read_text(encoding="utf-8")))
+    files = [*ROOT.glob("src/*/test/test_*.py"), *ROOT.glob("tests/test_*.py")]
+    there = "\n".join(file.read_text(encoding="utf-8") for file in files)
+    absent = [name for name in sorted(named) if f"def {name}(" not in there]
+    assert len(named) > 10 and not absent
 
 
 def test_the_checker_prints_who_may_do_what() -> None:

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Render a conversation with the chat template that the GGUF carries.
 
-The template is code from a file, so it runs in Jinja's sandbox. A template that knows no system
-role gets the system prompt at the head of the first thing the user said.
+The template is code from a file, so it runs in Jinja's sandbox, and whatever it raises is a fault
+of the model's. A template that knows no system role gets the system prompt at the head of the
+first thing the user said.
 """
 
 from __future__ import annotations
@@ -45,8 +46,10 @@ class ChatTemplate:
         try:
             self._template = environment.from_string(source)
             self._system_role = self._knows_system_role()
-        except TemplateError as error:
-            raise ModelError(f"the model's chat template is not valid: {error}") from error
+        except Exception as error:
+            raise ModelError(
+                f"the model's chat template is not valid: {_reason(error)}"
+            ) from error
 
     def render(self, messages: Sequence[Message]) -> str:
         """Return the prompt up to where the assistant's reply starts."""
@@ -54,9 +57,9 @@ class ChatTemplate:
             messages = _fold_system(messages)
         try:
             return self._render(messages)
-        except TemplateError as error:
+        except Exception as error:
             raise BackendError(
-                f"the model's chat template refused the conversation: {error}"
+                f"the model's chat template refused the conversation: {_reason(error)}"
             ) from error
 
     def _render(self, messages: Sequence[Message]) -> str:
@@ -69,13 +72,17 @@ class ChatTemplate:
         probe = "clara-probe"
         try:
             return probe in self._render([Message("system", probe), Message("user", "hello")])
-        except TemplateError:
+        except Exception:
             self._render([Message("user", "hello")])
             return False
 
 
 def _raise(message: str) -> NoReturn:
     raise TemplateError(message)
+
+
+def _reason(error: Exception) -> str:
+    return str(error) if isinstance(error, TemplateError) else f"{type(error).__name__}: {error}"
 
 
 def _fold_system(messages: Sequence[Message]) -> list[Message]:

@@ -1,0 +1,33 @@
+# Copyright 2026 The Clara Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Chat templates come with model files, so they may be made to do harm."""
+
+import pytest
+from clara_brain.chat_template import ChatTemplate, Message
+from clara_brain.errors import BackendError, ModelError
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "{{ ''.__class__.__mro__[1].__subclasses__() }}",
+        "{{ cycler.__init__.__globals__.os.system('true') }}",
+        "{{ messages.__init__.__globals__ }}",
+        "{{ (messages|attr('__class__')).__mro__ }}",
+        "{{ messages.append('x') }}",
+        "{% for i in range(10000000) %}x{% endfor %}",
+        "{{ 1 / 0 }}",
+        "{% include '/etc/passwd' %}",
+        "{{ '%d' % 'x' }}",
+    ],
+)
+def test_a_template_that_reaches_out_of_its_sandbox_or_breaks_is_no_model(source):
+    with pytest.raises(ModelError, match="the model's chat template is not valid"):
+        ChatTemplate(source)
+
+
+def test_a_template_that_breaks_on_what_was_said_refuses_the_conversation_with_a_reason():
+    template = ChatTemplate("{% if messages[-1].content == 'boom' %}{{ 1 / 0 }}{% endif %}hello")
+    assert template.render([Message("user", "hi")]) == "hello"
+    with pytest.raises(BackendError, match="ZeroDivisionError"):
+        template.render([Message("user", "boom")])
