@@ -4,7 +4,7 @@ PYTHON ?= python3
 ARGS ?=
 WITH_CLARA := source setup.bash
 
-.PHONY: help setup build launch demo test lint docs bench train clean
+.PHONY: help setup build launch demo test lint docs sbom bench train clean
 .DEFAULT_GOAL := help
 
 help: ## say what there is
@@ -37,6 +37,10 @@ lint: build ## check style, types, headers and package files
 docs: build ## make the documentation site in build/site; open build/site/index.html
 	@$(PYTHON) tools/set_up.py --docs
 	@$(WITH_CLARA) && NO_MKDOCS_2_WARNING=1 mkdocs build --strict --quiet $(ARGS)
+
+sbom: build ## list what Clara is installed with, in build/sbom, and check the licences
+	@$(PYTHON) tools/set_up.py --training --lint
+	@$(WITH_CLARA) && python tools/sbom.py $(ARGS)
 
 bench: build ## measure every figure that the documents quote
 	@$(PYTHON) tools/set_up.py --training

