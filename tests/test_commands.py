@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -42,6 +43,17 @@ def test_clara_memory_stores_finds_counts_and_exports(start: Start, tmp_path: Pa
 def test_clara_doctor_finds_no_fault_in_a_running_clara(start: Start) -> None:
     doctor = start("clara", "doctor")
     assert doctor.wait() == 0, doctor.output
+
+
+def test_the_health_check_of_the_image_sees_active_nodes_and_misses_absent_ones(
+    start: Start,
+) -> None:
+    check = Path(__file__).resolve().parent.parent / "docker" / "healthcheck.py"
+    well = start(sys.executable, str(check), "lifecycle", "memory", "brain")
+    assert well.wait() == 0 and not well.output, well.output
+    absent = start(sys.executable, str(check), "node", "brain", "robot")
+    assert absent.wait() == 1, absent.output
+    assert absent.output == "robot: not in the graph"
 
 
 @pytest.mark.parametrize(
