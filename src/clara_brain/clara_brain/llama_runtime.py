@@ -288,11 +288,11 @@ class LlamaRuntime:
         Before any sampler: penalties, temperature and grammar are not in it.
         """
         given = llama_cpp.llama_get_logits_ith(self._context, place)
-        logits = np.ctypeslib.as_array(given, (self.n_vocab,)).astype(np.float64)
-        logits -= logits.max()
+        logits = np.ctypeslib.as_array(given, (self.n_vocab,))
+        logits = logits - logits.max()
         weights = np.exp(logits)
-        total = weights.sum()
-        return float(np.log(total) - (weights @ logits) / total)
+        total = float(weights.sum(dtype=np.float64))
+        return math.log(total) - float(weights @ logits) / total
 
     def _put(self, at: int, token: int, position: int, sequence: int) -> None:
         batch = self._batch

@@ -391,6 +391,29 @@ def test_safetensors_is_only_read_where_heads_are_and_never_brings_torch(tiny, f
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
 
 
+def test_the_command_joins_neighbouring_unsure_tokens_and_says_the_rest_in_a_line_each():
+    from clara_brain import cli_text
+
+    from clara_interfaces.msg import ConversationHit, Governance
+
+    read = Governance(
+        policy="",
+        policy_labels=["law", "poetry"],
+        policy_probabilities=[0.25, 0.75],
+        trace_offsets=[0, 1, 5, 7, 11, 11],
+        trace_nats=[1.0, 4.0, 5.0, 0.5, 6.0, 6.0],
+        trace_unsure=4.0,
+        hits=[ConversationHit(turn=3, by_clara=True, text="a\n\x1b[31mcup", similarity=0.5)],
+    )
+    assert cli_text.unsure("I saw a big cat", read) == ["saw a", "cat"]
+    assert cli_text.governance("I saw a big cat", read) == [
+        "policy: unsure (poetry 75%, law 25%)",
+        "trace: unsure of 4 of 6 tokens: saw a | cat",
+        "close (0.50): in turn 3 I said: a [31mcup",
+    ]
+    assert cli_text.governance("I", Governance()) == []
+
+
 def vector(*values: float) -> np.ndarray:
     return np.array(values, np.float32)
 

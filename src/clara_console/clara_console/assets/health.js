@@ -87,6 +87,9 @@ export async function refreshModel() {
       ["backend", model.backend],
       ["adapters", model.adapters.map((one) => `${one.name} × ${one.scale.toFixed(2)}`).join(", ")],
       ["SHA-256", model.sha256],
+      ["heads", model.governance_heads.join(", ")],
+      ["heads not run", model.governance_unused.join(", ")],
+      ["no read-outs", model.governance_error],
     ]);
     const pairs = (some) => some.map(({ key, value }) => [key.replace(/^(general|clara)\./, "").replaceAll("_", " "), value]);
     fillList(document.getElementById("lineage"), pairs(model.metadata.filter(isLineage)));
