@@ -393,7 +393,6 @@ def test_safetensors_is_only_read_where_heads_are_and_never_brings_torch(tiny, f
 
 def test_the_command_joins_neighbouring_unsure_tokens_and_says_the_rest_in_a_line_each():
     from clara_brain import cli_text
-
     from clara_interfaces.msg import ConversationHit, Governance
 
     read = Governance(
