@@ -34,6 +34,21 @@ _SHELL = {
     *("openssl", "pip", "printf", "rm", "rosdep", "sed", "source", "ssh", "tail", "tar", "test"),
     *("umask", "xargs"),
 }
+_KEYWORDS = {
+    "!",
+    "do",
+    "done",
+    "elif",
+    "else",
+    "fi",
+    "if",
+    "then",
+    "time",
+    "until",
+    "while",
+    "{",
+    "}",
+}
 # Of the real `ros2` alone: known by name, and not parsed.
 _REAL_VERBS = {"bag", "component", "daemon", "doctor", "multicast", "security", "wtf"}
 _CLICK = dict(COMMANDS)
@@ -115,9 +130,10 @@ class Checker:
             self._simple(words)
 
     def _simple(self, words: list[str]) -> None:
-        while words and (re.match(r"[A-Za-z_]\w*=", words[0]) or words[0] in ("exec", "sudo")):
+        before = {*_KEYWORDS, "exec", "sudo"}
+        while words and (re.match(r"[A-Za-z_]\w*=", words[0]) or words[0] in before):
             words = words[1:]
-        if not words:
+        if not words or words[0] in ("for", "[", "[[", "case"):
             return
         name, rest = words[0], words[1:]
         if name in _CLICK:

@@ -39,6 +39,7 @@ from clara_training.shards import (
     TokenStream,
     read_corpus,
     write_shards,
+    write_sources,
 )
 from clara_training.tokenizer import QUALITY_SEEDS, save_tokenizer, train_tokenizer
 
@@ -133,6 +134,8 @@ def make_corpus(
             split: _write(part, split, texts[split], tokenizer, vocab_size)
             for split in (TRAIN, HELD_OUT)
         }
+        for split, group in kept.items():
+            write_sources(part, split, [(each.book, each.source) for each in group])
         atomic_json(part / FILE, report)
         save_tokenizer(tokenizer, part / TOKENIZER)
         report["tokenizer"] = compare_with_characters(tokenizer, texts)

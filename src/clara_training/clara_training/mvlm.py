@@ -138,6 +138,16 @@ class Mvlm(nn.Module):  # type: ignore[misc]
         With `each`, the nats of each target, (B, T), and the states after the last norm,
         (B, T, width).
         """
+        states = self.states(tokens, documents, cache)
+        logits = self.logits(states)
+        if targets is None:
+            return logits
+        return (nll_of_tokens(logits, targets), states) if each else nll_sum(logits, targets)
+
+    def states(
+        self, tokens: Tensor, documents: Documents | None = None, cache: KVCache | None = None
+    ) -> Tensor:
+        """Read tokens (B, T): final hidden states after the last norm, (B, T, width)."""
         x = self.wte(tokens) + self.wpe(
             positions_of(tokens, documents, cache, self.config.context)
         )
@@ -145,11 +155,12 @@ class Mvlm(nn.Module):  # type: ignore[misc]
             x = block(x, documents, cache)
         if cache is not None:
             cache.length += tokens.shape[1]
-        states = self.ln_f(x)
-        logits = F.linear(states, self.wte.weight)
-        if targets is None:
-            return logits
-        return (nll_of_tokens(logits, targets), states) if each else nll_sum(logits, targets)
+        states: Tensor = self.ln_f(x)
+        return states
+
+    def logits(self, states: Tensor) -> Tensor:
+        """Logits of the next token, (..., V), from final hidden states (..., width)."""
+        return F.linear(states, self.wte.weight)
 
 
 def to_transformers(model: Mvlm) -> tuple[dict[str, Any], dict[str, Tensor]]:

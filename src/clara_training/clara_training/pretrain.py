@@ -116,7 +116,11 @@ def pretrain(
                 f"{best} is not there, for no step was left: take more --num_epochs"
             )
         if ranks.leads:
-            metrics = {**vars(state.progress), "parameters": count(state.model), "kind": kind}
+            metrics = {
+                **vars(state.progress),
+                **{"parameters": count(state.model), "kind": kind},
+                "corpus_folder": os.path.relpath(corpus, output),  # what comes after reads it too
+            }
             write_manifest(best, STAGE, inputs, asked, metrics)
             shutil.rmtree(output / CHECKPOINTS, ignore_errors=True)
         ranks.wait()

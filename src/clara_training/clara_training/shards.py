@@ -4,14 +4,15 @@
 
 `<split>-00000.bin`, ... are little-endian token ids, uint16 where the vocabulary allows it, else
 uint32; `<split>.documents.npy` has the place of each document's first token, which is always
-`<|endoftext|>`. `corpus.json` says how many there are of everything. Rows for training are a pure
-function of seed, epoch and number, so that a resumed run sees what the killed one would have seen.
+`<|endoftext|>`, and `<split>.sources.json` the book and source of each. `corpus.json` says how
+many there are of everything. Rows for training are a pure function of seed, epoch and number, so
+that a resumed run sees what the killed one would have seen.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -58,6 +59,29 @@ def write_shards(
         file.close()
     np.save(folder / f"{split}.documents.npy", np.asarray(starts, dtype=np.uint64))
     return {"tokens": total, "documents": len(starts), "shards": sizes, "dtype": kind.str[1:]}
+
+
+def write_sources(folder: Path, split: str, sources: Sequence[tuple[str, str]]) -> None:
+    """Write the book and the source of each document of a split."""
+    text = json.dumps([list(each) for each in sources], ensure_ascii=False)
+    (folder / f"{split}.sources.json").write_text(text + "\n", encoding="utf-8")
+
+
+def read_sources(folder: Path, split: str) -> list[tuple[str, str]]:
+    """Return the book and the source of each document of a split. Raises CorpusError.
+
+    The source is a file's path below the folder of text, or as `engKJV2006eb Ruth 1`.
+    """
+    path = folder / f"{split}.sources.json"
+    try:
+        return [(str(book), str(source)) for book, source in json.loads(path.read_bytes())]
+    except FileNotFoundError:
+        raise CorpusError(
+            f"the corpus {folder} was made by an earlier version, and does not say which book each"
+            " document is of: make it again with clara-train corpus"
+        ) from None
+    except (OSError, ValueError, TypeError) as error:
+        raise CorpusError(f"{path} cannot be read ({error}); make the corpus again") from error
 
 
 def read_corpus(folder: Path) -> dict[str, Any]:

@@ -148,6 +148,16 @@ class Simone(nn.Module):  # type: ignore[misc]
         With `each`, the nats of each target, (B, T), and the states after the last norm,
         (B, T, width).
         """
+        states = self.states(tokens, documents, cache)
+        logits = self.logits(states)
+        if targets is None:
+            return logits
+        return (nll_of_tokens(logits, targets), states) if each else nll_sum(logits, targets)
+
+    def states(
+        self, tokens: Tensor, documents: Documents | None = None, cache: KVCache | None = None
+    ) -> Tensor:
+        """Read tokens (B, T): final hidden states after the last norm, (B, T, width)."""
         x = self.embed(tokens)
         places = positions_of(tokens, documents, cache, self.config.context)
         turn = (self.cosines[places][:, None], self.sines[places][:, None])  # (B, 1, T, size / 2)
@@ -155,11 +165,12 @@ class Simone(nn.Module):  # type: ignore[misc]
             x = block(x, turn, documents, cache)
         if cache is not None:
             cache.length += tokens.shape[1]
-        states = self.norm(x)
-        logits = F.linear(states, self.embed.weight if self.head is None else self.head.weight)
-        if targets is None:
-            return logits
-        return (nll_of_tokens(logits, targets), states) if each else nll_sum(logits, targets)
+        states: Tensor = self.norm(x)
+        return states
+
+    def logits(self, states: Tensor) -> Tensor:
+        """Logits of the next token, (..., V), from final hidden states (..., width)."""
+        return F.linear(states, self.embed.weight if self.head is None else self.head.weight)
 
 
 Turn = tuple[Tensor, Tensor]  # cosines and sines of each position

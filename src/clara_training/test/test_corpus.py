@@ -16,7 +16,15 @@ from clara_training.corpus import SAMPLE, CorpusSettings, make_corpus
 from clara_training.corpus_duplicates import duplicates
 from clara_training.corpus_read import Cleaning, read_folder, read_sword, sword_modules
 from clara_training.errors import CorpusError
-from clara_training.shards import HELD_OUT, TRAIN, Rows, TokenStream, windows, write_shards
+from clara_training.shards import (
+    HELD_OUT,
+    TRAIN,
+    Rows,
+    TokenStream,
+    read_sources,
+    windows,
+    write_shards,
+)
 from clara_training.tokenizer import load_tokenizer
 
 from clara_training import cli
@@ -50,6 +58,7 @@ def test_the_tokens_of_each_split_are_the_text_of_its_books(corpus: Path) -> Non
         texts = [tokenizer.decode(list(part[1:])) for part in np.split(tokens, starts[1:])]
         assert texts == [(SAMPLE / f"{book}.txt").read_text().strip() for book in books]
         assert stream.bytes == sum(len(text.encode()) for text in texts)
+        assert read_sources(corpus, split) == [(book, f"{book}.txt") for book in books]
 
 
 def test_a_corpus_that_is_there_is_not_made_again_unless_something_changed(
