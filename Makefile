@@ -39,8 +39,10 @@ docs: build ## make the documentation site in build/site; open build/site/index.
 	@$(WITH_CLARA) && NO_MKDOCS_2_WARNING=1 mkdocs build --strict --quiet $(ARGS)
 
 sbom: build ## list what Clara is installed with, in build/sbom, and check the licences
-	@$(PYTHON) tools/set_up.py --training --lint
-	@$(WITH_CLARA) && python tools/sbom.py $(ARGS)
+	@$(PYTHON) tools/set_up.py --training
+	@.venv/bin/python -m venv build/sbom_venv
+	@build/sbom_venv/bin/pip install -q --disable-pip-version-check -c constraints.txt -r requirements/sbom.txt
+	@build/sbom_venv/bin/python tools/sbom.py --python .venv/bin/python $(ARGS)
 
 bench: build ## measure every figure that the documents quote
 	@$(PYTHON) tools/set_up.py --training

@@ -341,7 +341,6 @@ def steps(ros: Ros, lint: bool, training: bool, docs: bool, runtime: bool) -> li
         )
     if lint:
         todo.append(pip_step("lint", "linters"))
-        todo.append(pip_step("sbom", "cyclonedx, which lists what is installed"))
         if ros.prefix is None:
             todo.append(pip_step("ros_lint", "ROS 2's linters"))
     if docs:
