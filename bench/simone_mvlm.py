@@ -22,17 +22,12 @@ from clara_training.simone import SimoneConfig
 from report import report
 from small_trainings import Bench, arguments, interval, judged, shown
 
-SHAPE: dict[str, Any] = {"layers": 4, "width": 192, "heads": 3}
-CONFIGS: dict[str, Any] = {
-    "simone": SimoneConfig(**SHAPE, kv_heads=3, inner=512),
-    "mvlm": MvlmConfig(**SHAPE),
-}
+KINDS_COMPARED = ("simone", "mvlm")
 
 
 def train(bench: Bench, kind: str, rate: float, seed: int) -> dict[str, Any]:
     """Train a model; return its held-out bits per byte and its parameters."""
     options = bench.options
-    KINDS[kind].SIZES["bench"] = CONFIGS[kind]
     model = new_model(kind, "bench", options.vocabulary, options.context, seed=seed)
     settings = PretrainSettings(
         **{"batch_size": options.rows, "num_epochs": 1, "max_steps": options.steps},
@@ -52,21 +47,31 @@ def main() -> None:
     """Measure, print, and write the results."""
     parser = arguments(__doc__, steps=200)
     parser.add_argument("--learning-rates", type=float, nargs="+", default=[1e-3, 3e-3])
+    parser.add_argument("--width", type=int, default=192, help="a multiple of 64")
     options = parser.parse_args()
     bench = Bench(options)
+    shape: dict[str, Any] = {"layers": 4, "width": options.width, "heads": options.width // 64}
+    inner = options.width * 8 // 3  # as many weights as in an MLP four times as wide
+    KINDS["simone"].SIZES["bench"] = SimoneConfig(**shape, kv_heads=shape["heads"], inner=inner)
+    KINDS["mvlm"].SIZES["bench"] = MvlmConfig(**shape)
     figures: dict[str, Any] = {
         "tokens": options.steps * options.rows * options.context,
-        **{name: getattr(options, name) for name in ("vocabulary", "context", "rows", "steps")},
+        **{
+            name: getattr(options, name)
+            for name in ("vocabulary", "context", "rows", "steps", "width")
+        },
         **{"seeds": options.seeds, "threads": options.threads, "bits_per_byte": {}},
     }
     rows: dict[str, str] = {}
     best: dict[str, list[float]] = {}
     for rate in options.learning_rates:
-        bits: dict[str, list[float]] = {kind: [] for kind in CONFIGS}
+        bits: dict[str, list[float]] = {kind: [] for kind in KINDS_COMPARED}
         for seed in range(options.seeds):
-            for kind in CONFIGS:
+            for kind in KINDS_COMPARED:
                 found = bench.measure(
-                    f"{kind} {rate:g}", seed, lambda k=kind, r=rate, s=seed: train(bench, k, r, s)
+                    f"{kind} {options.width} {rate:g}",
+                    seed,
+                    lambda k=kind, r=rate, s=seed: train(bench, k, r, s),
                 )
                 bits[kind].append(found["bits_per_byte"])
                 figures[f"{kind}_parameters"] = found["parameters"]

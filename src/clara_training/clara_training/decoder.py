@@ -100,7 +100,7 @@ def nll_sum(logits: Tensor, targets: Tensor) -> Tensor:
 def nll_of_tokens(logits: Tensor, targets: Tensor) -> Tensor:
     """Negative log-likelihood of each token, (B, T), in nats: logits (B, T, V), targets (B, T)."""
     nll = F.cross_entropy(logits.flatten(0, 1).float(), targets.flatten(), reduction="none")
-    return nll.view(targets.shape)
+    return nll.view(targets.shape).clone()  # FSDP2 warns of modules that return views
 
 
 def initialise(model: nn.Module, residual: tuple[str, ...], layers: int) -> None:

@@ -176,16 +176,17 @@ def bits_per_byte(
     whole = [start for start in starts if start + context < len(stream)]
     groups = [whole[at : at + rows_at_once] for at in range(0, len(whole), rows_at_once)]
     groups += [[start] for start in starts if start + context >= len(stream)]
+    # A model that is spread is gathered by all processes, as often as the busiest needs it.
+    idle = int(compute.ranks.largest(len(groups))) - len(groups) if compute.sharded else 0
     nats = 0.0
     with torch.inference_mode():
         for group in groups:
             rows = [stream.slice(at, min(at + context + 1, len(stream))) for at in group]
             there = torch.from_numpy(np.stack(rows)).to(device)
             nats += float(_nll(run, there, device, compute.precision))
-        if compute.sharded:  # all take part in gathering the weights as often as the busiest
-            for _ in range(int(compute.ranks.largest(len(groups))) - len(groups)):
-                row = torch.from_numpy(stream.slice(0, 2)[None]).to(device)
-                _nll(run, row, device, compute.precision)
+        for _ in range(idle):
+            row = torch.from_numpy(stream.slice(0, 2)[None]).to(device)
+            _nll(run, row, device, compute.precision)
     nats = compute.ranks.sum_numbers(nats)[0]
     bits: float = nats / math.log(2) / stream.bytes
     return bits
