@@ -31,7 +31,20 @@ from reference import COMMANDS, NODES, Described
 _SHELL = {
     *("apt", "apt-get", "awk", "bash", "cat", "cd", "chmod", "cp", "curl", "docker", "echo"),
     *("eval", "export", "git", "grep", "head", "kill", "llama-server", "ls", "mkdir", "mv"),
-    *("openssl", "pip", "printf", "rm", "rosdep", "sed", "source", "ssh", "tail", "tar", "test"),
+    *(
+        "openssl",
+        "pip",
+        "pip-audit",
+        "printf",
+        "rm",
+        "rosdep",
+        "sed",
+        "source",
+        "ssh",
+        "tail",
+        "tar",
+        "test",
+    ),
     *("umask", "xargs"),
 }
 _KEYWORDS = {
