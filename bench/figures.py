@@ -33,12 +33,12 @@ class Figure:
         return value <= self.target if self.most else value >= self.target
 
 
-def at(*path: str) -> Callable[[Result], float]:
-    """Return what reads a value at a path of keys."""
+def at(*path: str | int) -> Callable[[Result], float]:
+    """Return what reads a value at a path of keys, or of places in a list."""
 
     def read(result: Result) -> float:
         for key in path:
-            result = result[key]
+            result = result[key]  # type: ignore[index]
         return float(result)  # type: ignore[arg-type]
 
     return read
@@ -62,6 +62,11 @@ plain = partial(number, 2, "")
 percent = partial(number, 1, " %", scale=100.0)
 ms = partial(number, 1, " ms", scale=1e3)
 mb = partial(number, 0, " MB", scale=1e-6)
+
+
+def bits(value: float) -> str:
+    """Return a difference in bits per byte."""
+    return f"{value:+.4f}"
 
 
 def small(value: float) -> str:

@@ -50,16 +50,16 @@ def row(figure: Figure, result: dict[str, Any] | None) -> str:
     if figure.target is not None:
         bound = "at most" if figure.most else "at least"
         target = f"{bound} {figure.show(figure.target)}"
-    try:
-        if result is None:
-            raise KeyError
-        value = figure.value(result)
-    except KeyError:
-        shown, verdict = _NOT_MEASURED, ""
-    else:
-        shown, verdict = figure.show(value), ""
-        if figure.target is not None:
-            verdict = "met" if figure.met(value) else "**missed**"
+    shown, verdict = _NOT_MEASURED, ""
+    if result is not None:
+        try:
+            value = figure.value(result)
+        except (KeyError, IndexError):
+            shown = "not in the committed result"
+        else:
+            shown = figure.show(value)
+            if figure.target is not None:
+                verdict = "met" if figure.met(value) else "**missed**"
     return f"| {figure.what} | {shown} | {figure.against} | {target} | {verdict} |"
 
 
