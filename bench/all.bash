@@ -2,7 +2,8 @@
 # Copyright 2026 The Clara Authors
 # SPDX-License-Identifier: Apache-2.0
 # Measures every figure that the documents quote; `make bench` calls it, and it takes hours. The last one
-# installs everything anew in a fresh clone. bench/training_lora.py wants TRL beside it and bench/gpu_lora.py a GPU.
+# installs everything anew in a fresh clone. bench/training_lora.py wants TRL beside it, bench/gpu_lora.py and
+# bench/gpu_pretrain.py a GPU.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -31,5 +32,9 @@ python bench/training_fidelity.py
 python bench/training_merge.py
 python bench/sliders.py
 python bench/pretrain_step.py
+python bench/losses.py
+python bench/optimizers.py
+python bench/simone_mvlm.py
+python bench/data_loader.py --bits 400
 python bench/idle_nodes.py
 python bench/launch_time.py

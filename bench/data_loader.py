@@ -30,7 +30,7 @@ from clara_training.scratch import KINDS, new_model
 from clara_training.shards import HELD_OUT, TRAIN, Rows, TokenStream, read_corpus
 from clara_training.simone import SimoneConfig
 from report import report, summary
-from small_trainings import HELD_OUT_BOOKS
+from small_trainings import HELD_OUT_BOOKS, WORK
 
 SMALL = SimoneConfig(layers=4, width=128, heads=2, kv_heads=2, inner=384)
 # Tokens a second, the upper ends of docs' bounds for one H100: SIM-ONE of 109 M and 341 M.
@@ -87,7 +87,7 @@ def bits(corpus: Path, steps: int) -> float:
 def main() -> None:
     """Measure, print, and write the results."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--work", type=Path, required=True, help="keeps the corpora")
+    parser.add_argument("--work", type=Path, default=WORK, help="keeps the corpora")
     parser.add_argument("--vocabulary", type=int, default=8192)
     parser.add_argument("--context", type=int, default=512)
     parser.add_argument("--rows", type=int, default=16)

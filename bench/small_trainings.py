@@ -13,6 +13,7 @@ import argparse
 import json
 import statistics
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -24,6 +25,7 @@ from clara_training.lora_linear import keep_memory
 from clara_training.shards import HELD_OUT, TRAIN, Rows, TokenStream
 
 Figures = dict[str, Any]
+WORK = Path(tempfile.gettempdir()) / "clara-small-trainings"
 # Poetry, story, letter and prophecy, in both translations: 45,000 tokens, seconds to measure on.
 HELD_OUT_BOOKS = ("Ecclesiastes", "Hosea", "James", "Ruth")
 # Student's t at 0.975, by degrees of freedom.
@@ -34,7 +36,7 @@ def arguments(description: str, *, steps: int, vocabulary: int = 2048) -> argpar
     """Return the options that these benchmarks share."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--corpus", type=Path, help="of clara-train; else KJV and WEB")
-    parser.add_argument("--work", type=Path, required=True, help="keeps what is done already")
+    parser.add_argument("--work", type=Path, default=WORK, help="keeps what is done already")
     parser.add_argument("--vocabulary", type=int, default=vocabulary)
     parser.add_argument("--context", type=int, default=256)
     parser.add_argument("--rows", type=int, default=8, help="of a step")

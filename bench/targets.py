@@ -118,6 +118,16 @@ def _largest_distance(result: Result) -> float:
     )
 
 
+def _gpu_pretrain(size: str, peer: str, target: float) -> tuple[Figure, ...]:
+    read = at("sizes", size, "clara_against", peer)
+    return (Figure("training step on a GPU, 341 M", read, ratio, peer, target),)
+
+
+def _mfu(size: str, parameters: str, target: float) -> Figure:
+    read = at("sizes", size, "ways", "clara compiled", "mfu")
+    return Figure(f"MFU, {parameters}", read, percent, "989 TFLOP/s", target)
+
+
 def _pretrain(kind: str, peer: str) -> tuple[Figure, ...]:
     return tuple(
         Figure(
@@ -478,6 +488,33 @@ BENCHES: dict[str, dict[str, tuple[Figure, ...]]] = {
                 at("muon_minus_adamw_at_best", 0),
                 bits,
                 "AdamW, each at its better rate",
+            ),
+        ),
+        "data_loader": (
+            Figure(
+                "rows from the shards",
+                over(at("rows_per_second"), at("model_rows_per_second")),
+                times,
+                "what SIM-ONE tiny takes on this CPU",
+                10,
+            ),
+            Figure(
+                "tokens a second of the tokenizer", at("tokenizer", "tokens_per_second"), count
+            ),
+        ),
+        "gpu_pretrain": (
+            *_gpu_pretrain("large", "transformers eager", 1.3),
+            *_gpu_pretrain("large", "transformers compiled", 1.05),
+            *_gpu_pretrain("large", "litgpt compiled", 0.95),
+            _mfu("large", "341 M", 0.42),
+            _mfu("base", "109 M", 0.36),
+            Figure(
+                "time of a step with all losses, 341 M",
+                at("sizes", "large", "clara_against", "clara with all losses"),
+                ratio,
+                "language modelling alone",
+                1.08,
+                most=True,
             ),
         ),
     },
