@@ -121,7 +121,7 @@ class Mvlm(nn.Module):  # type: ignore[misc]
 
     @property
     def input_embedding(self) -> Tensor:
-        """The embeddings of tokens, (V, width)."""
+        """Return the embeddings of tokens, (V, width)."""
         return self.wte.weight
 
     def forward(

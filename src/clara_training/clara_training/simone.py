@@ -131,7 +131,7 @@ class Simone(nn.Module):  # type: ignore[misc]
 
     @property
     def input_embedding(self) -> Tensor:
-        """The embeddings of tokens, (V, width)."""
+        """Return the embeddings of tokens, (V, width)."""
         return self.embed.weight
 
     def forward(
