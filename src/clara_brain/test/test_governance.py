@@ -222,10 +222,18 @@ def test_read_outs_are_the_same_whatever_is_cached(served):
 
 def test_a_copied_beginning_brings_its_states_along(served):
     start = "One long beginning that two conversations share, word for word, to its very end. " * 2
-    first = served.complete(raw(f"{start}{WORDS} and left", tokens=2))
-    other = served.complete(raw(f"{start}{WORDS} and right", tokens=2))
-    assert other.cached_tokens > 16
-    np.testing.assert_allclose(readout(first).said, readout(other).said, atol=1e-4)
+    first, other, sent = Future(), Future(), []
+
+    def on_token(delta: str) -> None:
+        # The sequence of the first is in use, so the second gets a copy in another one.
+        if not sent:
+            second = raw(f"{start}{WORDS} and right", tokens=2)
+            sent.append(served.submit(second, lambda delta: None, other.set_result))
+
+    served.submit(raw(f"{start}{WORDS} and left", tokens=40), on_token, first.set_result)
+    one, two = first.result(20), other.result(20)
+    assert two.cached_tokens > 16
+    np.testing.assert_allclose(readout(one).said, readout(two).said, atol=1e-4)
 
 
 def test_conversations_decoded_at_once_do_not_mix_their_states(served):
