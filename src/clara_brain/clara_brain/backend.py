@@ -89,12 +89,14 @@ class Backend(Protocol):
     """A model that answers requests. `n_ctx` is what one conversation may have, in tokens.
 
     `capacity` requests at most are under way or waiting. `no_heads` says why governance heads that
-    are there are not used. Futures are resolved on a thread of the backend.
+    are there are not used, `heads_sha256` is of the file of those that are. Futures are resolved
+    on a thread of the backend.
     """
 
     n_ctx: int
     capacity: int
     no_heads: str
+    heads_sha256: str
 
     @property
     def readouts(self) -> str:

@@ -3,8 +3,7 @@
 """What was said earlier in a conversation and is close to what is said now, by the memory head.
 
 Turns that no longer fit into the context keep their embeddings, and the close ones come back into
-the prompt: inside a fence, as data, cleaned as facts from memory are. Embeddings are kept in RAM
-only, for another model's mean nothing, so after a restart only what is said from then on is found.
+the prompt: inside a fence, as data, cleaned as facts from memory are.
 """
 
 from __future__ import annotations

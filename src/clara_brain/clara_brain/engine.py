@@ -69,6 +69,7 @@ class Engine:
                 self.heads = governance.load(Path(heads), self.header)
             except GovernanceError as error:
                 self.no_heads = str(error)
+        self.heads_sha256 = self.heads.sha256 if self.heads else ""
         read = self.heads is not None and bool(self.heads.heads)
         self._runtime = LlamaRuntime(self.path, settings, states=read)
         try:

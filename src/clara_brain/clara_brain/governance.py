@@ -9,6 +9,7 @@ they run in numpy beside it. A head that did not beat its baseline on held-out t
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from collections.abc import Mapping
@@ -109,10 +110,12 @@ class Governance:
     """The heads of one model, None where there is none or where it is not used.
 
     `metrics` are the held-out figures that came with them, as pairs of name and value; `unused`
-    names the heads that did not beat their baseline.
+    names the heads that did not beat their baseline. `sha256` is of the file: embeddings of one
+    mean nothing to another one's.
     """
 
     path: Path
+    sha256: str
     width: int
     policy: Policy | None
     memory: Memory | None
@@ -164,6 +167,7 @@ def load(path: Path, model: GgufHeader) -> Governance:
         raise GovernanceError(f"{path} has none of the heads {', '.join(HEADS)}; export it again")
     return Governance(
         path=path,
+        sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
         width=width,
         policy=found.get("policy"),
         memory=found.get("memory"),

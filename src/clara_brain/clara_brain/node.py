@@ -223,7 +223,7 @@ class BrainNode(LifecycleNode):  # type: ignore[misc]
         if self.skills and (refusal := self.engine.refuse_grammar()):
             raise SkillFileError(f"skills cannot be used: {refusal}")
         folder = self._state_folder
-        store = SessionStore(folder.sessions) if folder else None
+        store = SessionStore(folder.sessions, self.engine.heads_sha256) if folder else None
         self.sessions = Sessions(self._now, settings.max_sessions, settings.max_turns, store)
         self._health.engine = self.engine
 

@@ -56,7 +56,7 @@ class OpenAIBackend:
     """
 
     def __init__(self, settings: ServerSettings, engine: EngineSettings | None = None) -> None:
-        self.no_heads = ""
+        self.no_heads = self.heads_sha256 = ""
         engine = engine or EngineSettings()
         self._queue_size = engine.queue_size
         self.capacity = engine.queue_size + engine.slots

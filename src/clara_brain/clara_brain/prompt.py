@@ -17,6 +17,8 @@ from clara_brain.errors import ContextOverflow
 from clara_brain.llama_runtime import LlamaRuntime
 
 LEAST_REPLY = 16
+# Bytes of a template behind what the user said.
+_LONGEST_END = 4096
 
 
 @dataclass(frozen=True)
@@ -116,6 +118,8 @@ class PromptBuilder:
         tail, begins = b"", []
         # The words are near the end, so the end is put together first.
         for token in reversed(tokens):
+            if len(tail) > len(wanted) + _LONGEST_END:
+                return range(0)
             piece = self._runtime.token_bytes(token)
             begins.append(len(tail) + len(piece))
             tail = piece + tail

@@ -14,11 +14,14 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
+
+from clara_brain.earlier_turns import MOST_SPANS, Span
 from clara_brain.prompt import Exchange
 from clara_brain.sessions import Session
 
 _log = logging.getLogger(__name__)
-_VERSION = 1
+_VERSION = 2  # 2: spans
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS sessions (
     name TEXT PRIMARY KEY, created REAL NOT NULL, last_used REAL NOT NULL, turns INTEGER NOT NULL
@@ -29,14 +32,26 @@ CREATE TABLE IF NOT EXISTS exchanges (
     user TEXT NOT NULL, assistant TEXT NOT NULL, tokens INTEGER NOT NULL
 );
 CREATE INDEX IF NOT EXISTS of_session ON exchanges(session);
+CREATE TABLE IF NOT EXISTS spans (
+    id INTEGER PRIMARY KEY,
+    session TEXT NOT NULL REFERENCES sessions(name) ON DELETE CASCADE,
+    heads TEXT NOT NULL, turn INTEGER NOT NULL, by_clara INTEGER NOT NULL,
+    text TEXT NOT NULL, embedding BLOB NOT NULL
+);
+CREATE INDEX IF NOT EXISTS spans_of_session ON spans(session);
 """
 
 
 class SessionStore:
-    """The file behind a Sessions. Failures to write are logged once and cost only persistence."""
+    """The file behind a Sessions. Failures to write are logged once and cost only persistence.
 
-    def __init__(self, path: Path) -> None:
+    `heads` is the hash of the governance heads that embeddings are of, empty without any; those of
+    other heads are not loaded.
+    """
+
+    def __init__(self, path: Path, heads: str = "") -> None:
         self.path = path
+        self._heads = heads
         self._failed = False
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         try:
@@ -58,11 +73,20 @@ class SessionStore:
             ).fetchall()
             history = [Exchange(user, assistant) for user, assistant, _ in rows]
             sizes = [tokens for _, _, tokens in rows]
-            yield Session(name, created, last_used, turns, history, sizes)
+            spans = [
+                Span(turn, bool(by_clara), text, np.frombuffer(embedding, "<f4"))
+                for turn, by_clara, text, embedding in self._database.execute(
+                    "SELECT turn, by_clara, text, embedding FROM spans"
+                    " WHERE session = ? AND heads = ? ORDER BY id",
+                    (name, self._heads),
+                )
+            ]
+            yield Session(name, created, last_used, turns, history, sizes, spans)
 
     def add(self, session: Session) -> None:
         """Write the last turn of a conversation, and drop what it no longer has."""
         last = session.history[-1]
+        new = [span for span in session.spans if span.turn == session.turns - 1]
         self._write(
             (
                 "INSERT INTO sessions VALUES (?, ?, ?, ?) ON CONFLICT(name) DO UPDATE SET "
@@ -77,6 +101,22 @@ class SessionStore:
                 "DELETE FROM exchanges WHERE session = ? AND id NOT IN "
                 "(SELECT id FROM exchanges WHERE session = ? ORDER BY id DESC LIMIT ?)",
                 (session.name, session.name, len(session.history)),
+            ),
+            *(
+                (
+                    "INSERT INTO spans (session, heads, turn, by_clara, text, embedding)"
+                    " VALUES (?, ?, ?, ?, ?, ?)",
+                    (
+                        *(session.name, self._heads, span.turn, span.by_clara, span.text),
+                        span.embedding.astype("<f4").tobytes(),
+                    ),
+                )
+                for span in new
+            ),
+            (
+                "DELETE FROM spans WHERE session = ? AND id NOT IN "
+                "(SELECT id FROM spans WHERE session = ? ORDER BY id DESC LIMIT ?)",
+                (session.name, session.name, MOST_SPANS),
             ),
         )
 

@@ -25,7 +25,7 @@ class Session:
     """One conversation.
 
     Times are what the clock given to Sessions says; `tokens` is for its history. `spans` are what
-    was said since the start of the program and has an embedding, also when it left the history.
+    was said and has an embedding by the heads in use, also when it left the history.
     """
 
     name: str

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import subprocess
 import sys
 import time
@@ -24,6 +25,7 @@ from clara_brain.errors import GovernanceError
 from clara_brain.prompt import ChatPrompt, Exchange, RawPrompt
 from clara_brain.readout import Readout
 from clara_brain.sampler import SamplerSettings
+from clara_brain.session_store import SessionStore
 from clara_brain.sessions import Sessions
 from clara_brain.settings import EngineSettings
 from clara_brain.skill_gate import SkillGate
@@ -538,6 +540,49 @@ def test_conversations_do_not_see_each_other_s_earlier_turns_and_a_reset_forgets
     assert take(listened, sessions, "Which cup?", "").hits == []
     sessions.reset("a")
     assert take(listened, sessions, "Which cup?", "a").hits == []
+
+
+def test_embeddings_survive_a_restart_under_the_same_heads_and_no_others(tmp_path):
+    path = tmp_path / "sessions.sqlite3"
+
+    def opened(heads: str) -> Sessions:
+        return Sessions(time.monotonic, 4, max_turns=2, store=SessionStore(path, heads))
+
+    sessions = opened("a" * 64)
+    for turn in range(4):
+        read = Readout(said=vector(1, turn), replied=vector(0, 1))
+        exchange = Exchange(f"said {turn}", f"replied {turn}")
+        sessions.add("s", exchange, 3, spans=spans_of(turn, f"said {turn}", "yes", read))
+    before = sessions.spans("s")
+    sessions.close()
+    sessions = opened("a" * 64)
+    after = sessions.spans("s")
+    assert len(sessions.history("s")) == 2 and len(after) == 8
+    for one, other in zip(before, after, strict=True):
+        assert (one.turn, one.by_clara, one.text) == (other.turn, other.by_clara, other.text)
+        np.testing.assert_array_equal(one.embedding, other.embedding)
+    sessions.close()
+    sessions = opened("b" * 64)
+    assert sessions.spans("s") == () and sessions.turns("s") == 4
+    sessions.reset("s")
+    sessions.close()
+    with sqlite3.connect(path) as database:
+        assert database.execute("SELECT count(*) FROM spans").fetchone() == (0,)
+    database.close()
+
+
+def test_conversations_of_the_version_before_are_taken_over(tmp_path):
+    path = tmp_path / "sessions.sqlite3"
+    sessions = Sessions(time.monotonic, 4, 4, SessionStore(path))
+    sessions.add("s", Exchange("hi", "hello"), 3)
+    sessions.close()
+    with sqlite3.connect(path) as database:
+        database.execute("DROP TABLE spans")
+        database.execute("PRAGMA user_version=1")
+    database.close()
+    sessions = Sessions(time.monotonic, 4, 4, SessionStore(path))
+    assert sessions.history("s") == (Exchange("hi", "hello"),) and sessions.spans("s") == ()
+    sessions.close()
 
 
 def test_dropped_turns_are_said_in_a_peek_as_in_the_turn_itself(served):
