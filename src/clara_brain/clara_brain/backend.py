@@ -88,13 +88,14 @@ class Figures:
 class Backend(Protocol):
     """A model that answers requests. `n_ctx` is what one conversation may have, in tokens.
 
-    `capacity` requests at most are under way or waiting. `no_heads` says why governance heads that
-    are there are not used, `heads_sha256` is of the file of those that are. Futures are resolved
-    on a thread of the backend.
+    `capacity` requests at most are under way or waiting. `continues_text`: it has learned no
+    conversation. `no_heads` says why governance heads that are there are not used, `heads_sha256`
+    is of the file of those that are. Futures are resolved on a thread of the backend.
     """
 
     n_ctx: int
     capacity: int
+    continues_text: bool
     no_heads: str
     heads_sha256: str
 

@@ -4,7 +4,7 @@
 
 The template is code from a file, so it runs in Jinja's sandbox, and whatever it raises is a fault
 of the model's. A template that knows no system role gets the system prompt at the head of the
-first thing the user said.
+first thing the user said; a model that continues a text has learned no instructions and gets none.
 """
 
 from __future__ import annotations
@@ -29,9 +29,15 @@ class Message:
 
 
 class ChatTemplate:
-    """A compiled chat template. Raises ModelError when it is absent or not well-formed."""
+    """A compiled chat template. Raises ModelError when it is absent or not well-formed.
 
-    def __init__(self, source: str | None, bos: str = "", eos: str = "") -> None:
+    With `continues_text` the system prompt is left out.
+    """
+
+    def __init__(
+        self, source: str | None, bos: str = "", eos: str = "", *, continues_text: bool = False
+    ) -> None:
+        self._continues_text = continues_text
         if not source:
             raise ModelError(
                 "the model has no chat template (tokenizer.chat_template), so it cannot converse;"
@@ -53,7 +59,9 @@ class ChatTemplate:
 
     def render(self, messages: Sequence[Message]) -> str:
         """Return the prompt up to where the assistant's reply starts."""
-        if not self._system_role:
+        if self._continues_text:
+            messages = [message for message in messages if message.role != "system"]
+        elif not self._system_role:
             messages = _fold_system(messages)
         try:
             return self._render(messages)

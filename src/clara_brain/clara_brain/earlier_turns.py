@@ -76,10 +76,18 @@ def to_recall(spans: Sequence[Span], readout: Readout, first_kept: int) -> list[
     return [hit.span for hit in hits(forgotten, readout)[:_MOST_RECALLED]]
 
 
-def with_recalled(text: str, recalled: Iterable[Span], neutralise: Callable[[str], str]) -> str:
-    """Set what was said earlier before a text, oldest first, inside a fence."""
+def with_recalled(
+    text: str, recalled: Iterable[Span], neutralise: Callable[[str], str], *, fenced: bool = True
+) -> str:
+    """Set what was said earlier before a text, oldest first, inside a fence.
+
+    Without the fence it is only the words: for a model that continues a text.
+    """
     lines = []
     for number, span in enumerate(sorted(recalled, key=lambda each: each.turn), start=1):
+        words = cleaned(span.text, _LONGEST_RECALLED, neutralise)
         who = "You said" if span.by_clara else "I said"
-        lines.append(f"[{number}] {who}: {cleaned(span.text, _LONGEST_RECALLED, neutralise)}")
-    return "\n".join(["<earlier>", *lines, "</earlier>", text]) if lines else text
+        lines.append(f"[{number}] {who}: {words}" if fenced else words)
+    if not lines:
+        return text
+    return "\n".join(["<earlier>", *lines, "</earlier>", text] if fenced else [*lines, text])

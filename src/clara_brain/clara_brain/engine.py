@@ -75,13 +75,16 @@ class Engine:
         try:
             bos = self._runtime.bos_text()
             template = ChatTemplate(
-                self._runtime.metadata("tokenizer.chat_template"), bos, self._runtime.eos_text()
+                self._runtime.metadata("tokenizer.chat_template"),
+                *(bos, self._runtime.eos_text()),
+                continues_text=self._runtime.continues_text,
             )
         except BrainError:
             self._runtime.close()
             raise
         self._prompts = PromptBuilder(self._runtime, template, bos)
         self.n_ctx = self._runtime.n_ctx
+        self.continues_text = self._runtime.continues_text
         self.capacity = settings.queue_size + settings.slots
         self._decoder = Decoder(self._runtime, settings.n_prefill_shared, settings.lookup)
         self._queue: deque[Ticket] = deque()

@@ -18,7 +18,6 @@ from pathlib import Path
 
 import rclpy
 from rclpy.callback_groups import ReentrantCallbackGroup
-from rclpy.exceptions import ParameterException
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.signals import SignalHandlerOptions
@@ -34,7 +33,6 @@ from clara_brain.errors import (
     BrainError,
     GovernanceError,
     ModelError,
-    QosError,
     SkillFileError,
     SpecError,
     StateError,
@@ -119,11 +117,7 @@ class BrainNode(LifecycleNode):  # type: ignore[misc]
         assert self.engine is not None and self.sessions is not None
         assert self.adapters is not None
         self._desk.open(self.engine, self.sessions, self.skills or (), self.adapters)
-        try:
-            self._speech.listen()
-        except QosError as error:
-            self._stop_turns()
-            return self._failure(str(error), "activate")
+        self._speech.listen()
         super().on_activate(state)
         self.get_logger().info("active: takes turns on 'chat' and 'say'")
         return self._reached("active")
@@ -241,6 +235,11 @@ class BrainNode(LifecycleNode):  # type: ignore[misc]
             self.get_logger().error(f"the model is served without read-outs: {engine.no_heads}")
         elif heads:
             self.get_logger().info(f"governance heads: {engine.readouts}")
+        if engine.continues_text:
+            self.get_logger().warning(
+                f"{path.name} continues a text: it has learned no conversation, so it is shown"
+                " neither the personality nor memory, and does not choose skills"
+            )
         merged = model_info.merged_strengths(engine.header)
         self.adapters = Adapters(engine, merged, self.spec.values)
         given = settings.adapters_path
@@ -312,8 +311,8 @@ class BrainNode(LifecycleNode):  # type: ignore[misc]
         self._health.state, self._health.fault = state, ""
         return TransitionCallbackReturn.SUCCESS
 
-    def _failure(self, reason: str, wanted: str = "configure") -> TransitionCallbackReturn:
-        self.get_logger().error(f"cannot {wanted}: {reason}")
+    def _failure(self, reason: str) -> TransitionCallbackReturn:
+        self.get_logger().error(f"cannot configure: {reason}")
         self._health.fault = reason
         return TransitionCallbackReturn.FAILURE
 
@@ -325,12 +324,7 @@ def _path(given: str, shipped: str) -> Path:
 def main(args: list[str] | None = None) -> int:
     """Run the node until SIGINT or SIGTERM, then stop in order."""
     rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
-    try:
-        node = BrainNode()
-    except (ParameterException, QosError) as error:
-        print(f"brain_node: {error}", file=sys.stderr)
-        rclpy.try_shutdown()
-        return 1
+    node = BrainNode()
     executor = SingleThreadedExecutor()
     executor.add_node(node)
     asked = RosPromise(node)

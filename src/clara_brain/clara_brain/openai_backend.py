@@ -55,6 +55,8 @@ class OpenAIBackend:
     Raises ModelError when the server cannot be used.
     """
 
+    continues_text = False  # a server does not tell: its chat template decides
+
     def __init__(self, settings: ServerSettings, engine: EngineSettings | None = None) -> None:
         self.no_heads = self.heads_sha256 = ""
         engine = engine or EngineSettings()

@@ -162,7 +162,9 @@ class Turn:
         )
         if used.decided:
             result.decided, said = used.decided, used.said
-        elif asks_memory(request.memory, text):
+        elif asks_memory(request.memory, text) and (
+            request.quote_memory or not self._engine.continues_text
+        ):
             recollection = await self._host.recall(cue(text))
             if recollection is not None:
                 result.memory_ids = [fact.episode_id for fact in recollection.facts]
@@ -170,7 +172,9 @@ class Turn:
                 grounded = ground(
                     text, recollection, self._engine.neutralise, request.quote_memory
                 )
-                text, shown, said = grounded.text, grounded.shown, grounded.quoted
+                said = grounded.quoted
+                if not self._engine.continues_text:  # to one that does, a fence is noise
+                    text, shown = grounded.text, grounded.shown
         before = time.monotonic() - self._accepted
         if said and not request.sampling.grammar and not self._ending:
             # What was done, or will be, is said as it is, with nothing made up behind it.
@@ -235,7 +239,10 @@ class Turn:
         recalled = to_recall(spans, readout, first_kept + peeked.dropped_turns)
         text, most = prompt.text, self._engine.n_ctx // _RECALLED_SHARE
         while recalled:
-            fence = with_recalled("", recalled, self._engine.neutralise)
+            engine = self._engine
+            fence = with_recalled(
+                "", recalled, engine.neutralise, fenced=not engine.continues_text
+            )
             if self._engine.count_tokens(fence) <= most:
                 text = fence + text
                 break
@@ -244,7 +251,13 @@ class Turn:
         return _Earlier(replace(asked, prompt=again), spans, readout, recalled)
 
     async def _choose(self, choices: list[Offer]) -> str | None:
-        """Let the model write one of the choices, or none; None when the turn was cut short."""
+        """Let the model write one of the choices, or none; None when the turn was cut short.
+
+        A model that continues a text has not learned to choose: only orders that are word for
+        word one of a skill's remain.
+        """
+        if self._engine.continues_text:
+            return None
         request = self._request
         completion = await self._complete(
             Request(

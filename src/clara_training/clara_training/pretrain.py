@@ -1,10 +1,10 @@
 # Copyright 2026 The Clara Authors
 # SPDX-License-Identifier: Apache-2.0
-"""The stages mvlm and simone: a corpus in, a model trained from scratch and its GGUF out.
+"""The stages mvlm and simone: a corpus in, a model trained from scratch out.
 
 In the output folder: `corpus/` where text was given, `checkpoints/` while it trains, `best_model/`
-(a folder of transformers that can be trained on), `<kind>-f16.gguf`, `<kind>.gguf` (Q8_0) and
-`metrics/training.jsonl`. The same command goes on where it stopped.
+(a folder of transformers that can be trained on) and `metrics/training.jsonl`; `pretrain_export`
+adds the GGUFs. The same command goes on where it stopped.
 """
 
 from __future__ import annotations
@@ -17,14 +17,11 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from clara_training import packages, quantize
 from clara_training.corpus import TOKENIZER, CorpusSettings, make_corpus
 from clara_training.decoder import count
 from clara_training.errors import PretrainError
-from clara_training.export_check import check_tokens
-from clara_training.export_gguf import write_model
 from clara_training.lora_linear import keep_memory
-from clara_training.manifest import code_sha256, is_done, read_manifest, sha256_of, write_manifest
+from clara_training.manifest import is_done, sha256_of, write_manifest
 from clara_training.names import Names
 from clara_training.objectives import ACCURACY, LOSSES, SHORTEST, Objectives
 from clara_training.pretrain_checkpoint import (
@@ -47,7 +44,7 @@ from clara_training.scratch import Model, new_model
 from clara_training.shards import FILE, HELD_OUT, TRAIN, Rows, TokenStream, read_corpus
 from clara_training.tokenizer import load_tokenizer
 
-STAGE, EXPORT = "pretrain", "pretrain-export"
+STAGE = "pretrain"
 CONTEXT = 512
 Tell = Callable[[str], None]
 
@@ -261,36 +258,6 @@ def _take_up(
 def _with_defaults(identity: Mapping[str, Any]) -> dict[str, Any]:
     """Return an identity with what a checkpoint of an earlier version had no choice of."""
     return {**asdict(PretrainSettings()), **identity}
-
-
-def export(model: Path, *, tell: Tell = lambda sentence: None) -> dict[str, Path]:
-    """Write `<kind>-f16.gguf` and `<kind>.gguf` (Q8_0) beside a trained model's folder.
-
-    Raises ExportError, StorageError, ManifestError, MissingPackage.
-    """
-    manifest = read_manifest(model)
-    figures, origin = manifest["metrics"], manifest["settings"]
-    kind = str(figures["kind"])
-    half, eight = model.parent / f"{kind}-f16.gguf", model.parent / f"{kind}.gguf"
-    inputs = {"model": str(manifest["sha256"])}
-    lineage: dict[str, str | float | int | bool] = {
-        "general.name": {"mvlm": "MVLM", "simone": "SIM-ONE"}[kind],
-        "clara.model": kind,
-        "clara.model_sha256": inputs["model"],
-        "clara.corpus_sha256": str(origin["corpus"]),
-        "clara.held_out_bits_per_byte": float(figures["best"]),
-        "clara.code_sha256": code_sha256(),
-    }
-    if not is_done(half, EXPORT, inputs, {"kind": "F16"}):
-        write_model(model, half, lineage=lineage)
-        transformers = packages.load("transformers", "export")
-        check_tokens(half, transformers.AutoTokenizer.from_pretrained(model))
-        write_manifest(half, EXPORT, inputs, {"kind": "F16"}, {})
-    if not is_done(eight, EXPORT, inputs, {"kind": "Q8_0"}):
-        made = quantize.quantise(half, eight, "Q8_0")
-        write_manifest(eight, EXPORT, inputs, {"kind": "Q8_0"}, {"bytes": made.bytes})
-    tell(f"{eight}: {eight.stat().st_size / 1e6:.1f} MB; {half.name}, to quantise otherwise")
-    return {"f16": half, "Q8_0": eight}
 
 
 def _corpus(

@@ -207,6 +207,12 @@ def fit(
             progress.waited = 0 if best else progress.waited + 1
             if best:
                 progress.best, progress.best_step = bits, progress.step
+            progress.history.append(
+                {
+                    **{"step": progress.step, "tokens": progress.tokens, "loss": loss},
+                    **{"seconds": progress.seconds, "held_out_bits_per_byte": bits},
+                }
+            )
             report({"step": progress.step, "held_out_bits_per_byte": bits})
             keep(best)
             written = time.monotonic()

@@ -24,6 +24,17 @@ KINDS: dict[str, ModuleType] = {"mvlm": mvlm, "simone": simone}
 _CLASSES = {"mvlm": mvlm.Mvlm, "simone": simone.Simone}
 _ARCHITECTURES = {"GPT2LMHeadModel": "mvlm", "LlamaForCausalLM": "simone"}
 _TOKENIZER = ("tokenizer.json", "tokenizer_config.json")
+CHAT_TEMPLATE = "chat_template.jinja"  # where transformers keeps it
+# For models that continue a text: it begins as a document does, what was said follows one after
+# the other without roles, and system messages are left out.
+PLAIN_TEMPLATE = (
+    "{{ bos_token }}"
+    "{% for message in messages if message['role'] != 'system' %}"
+    "{% if message['role'] == 'user' %}"
+    "{% if not loop.first %}{{ '\n' }}{% endif %}{{ message['content'] | trim }}"
+    "{% else %}{{ message['content'] }}{% endif %}"
+    "{% endfor %}"
+)
 
 
 def new_model(
@@ -47,6 +58,7 @@ def save_model(model: Model, folder: Path, tokenizer: Path) -> None:
     write_weights(folder, *KINDS[model.config.kind].to_transformers(model))
     for name in _TOKENIZER:
         shutil.copyfile(tokenizer / name, folder / name)
+    (folder / CHAT_TEMPLATE).write_text(PLAIN_TEMPLATE, encoding="utf-8")
 
 
 def load_model(folder: Path) -> Model:

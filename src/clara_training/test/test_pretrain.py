@@ -20,7 +20,7 @@ from clara_training.corpus import SAMPLE, CorpusSettings, make_corpus
 from clara_training.errors import PretrainError
 from clara_training.gguf_scores import GgufScores
 from clara_training.manifest import read_manifest
-from clara_training.pretrain import export
+from clara_training.pretrain_export import export
 from clara_training.pretrain_loop import PretrainSettings, bits_per_byte
 from clara_training.sample import Sampling, generate, next_token
 from clara_training.scratch import load_model, new_model
@@ -230,7 +230,7 @@ def test_llama_cpp_writes_the_same_text_from_the_gguf(trained: dict[str, Path], 
     model, tokenizer = load_model(trained[kind]), load_tokenizer(trained[kind])
     ids = [0, *tokenizer.encode("And Ruth said").ids]
     greedy = Sampling(temperature=0, repetition_penalty=1.0)
-    with GgufScores(files["f16"], n_ctx=CONTEXT, threads=1) as exported:
+    with GgufScores(files["F16"], n_ctx=CONTEXT, threads=1) as exported:
         written = exported.generate(ids, 30)
         assert len(written) > 5 and written == list(generate(model, ids, 30, greedy))
         assert exported.metadata("general.name") == {"mvlm": "MVLM", "simone": "SIM-ONE"}[kind]
