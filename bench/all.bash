@@ -29,6 +29,7 @@ python bench/memory_peers.py
 python bench/memory_curves.py
 python bench/training_export.py
 python bench/training_fidelity.py
+python bench/decode_roof.py
 python bench/training_merge.py
 python bench/sliders.py
 python bench/pretrain_step.py

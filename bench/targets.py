@@ -517,6 +517,16 @@ BENCHES: dict[str, dict[str, tuple[Figure, ...]]] = {
                 most=True,
             ),
         ),
+        "decode_roof": tuple(
+            Figure(
+                f"decoding SIM-ONE of 109 M, {kind}",
+                at(f"{kind}_share_of_roof", "median"),
+                percent,
+                "the read bandwidth",
+                target,
+            )
+            for kind, target in (("f16", 0.70), ("Q8_0", 0.55))
+        ),
     },
     "The whole": {
         "idle_nodes": (
