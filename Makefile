@@ -4,11 +4,11 @@ PYTHON ?= python3
 ARGS ?=
 WITH_CLARA := source setup.bash
 
-.PHONY: help setup build launch demo test lint docs sbom bench train clean
+.PHONY: help setup build launch demo test lint docs sbom bench train pretrain clean
 .DEFAULT_GOAL := help
 
 help: ## say what there is
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-7s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-8s %s\n", $$1, $$2}' Makefile
 
 setup: ## set up what is missing: venv, ROS 2, llama.cpp, the model
 	@$(PYTHON) tools/set_up.py
@@ -25,6 +25,10 @@ demo: build ## watch Clara talk with a simulated robot for a minute
 train: build ## make a Clara of your own: all stages of training; ARGS="--spec my_spec.json --base smollm2"
 	@$(PYTHON) tools/set_up.py --training
 	@$(WITH_CLARA) && exec clara-train run $(ARGS)
+
+pretrain: build ## make MVLM and SIM-ONE from scratch; ARGS="--data_dir my_texts --max_steps 240"
+	@$(PYTHON) tools/set_up.py --training
+	@$(WITH_CLARA) && exec clara-train pretrain-all $(ARGS)
 
 test: build ## test every package, then the tools
 	@$(PYTHON) tools/set_up.py --training --docs

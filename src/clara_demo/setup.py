@@ -16,7 +16,6 @@ setup(
         ("share/ament_index/resource_index/packages", [f"resource/{PACKAGE}"]),
         (f"share/{PACKAGE}", ["package.xml"]),
         (f"share/{PACKAGE}/config", glob("config/*")),
-        (f"share/{PACKAGE}/launch", glob("launch/*")),
     ],
     install_requires=["setuptools", "click", "rich"],
     zip_safe=True,

@@ -35,6 +35,8 @@ STAGES = {
     "mvlm": "Train MVLM, a GPT-2, from scratch.",
     "simone": "Train SIM-ONE from scratch.",
     "sample": "Let a model that was trained from scratch write.",
+    "pretrain-all": "Train MVLM and SIM-ONE, judge both and pack them.",
+    "bundle": "Pack models from scratch for download, or check a pack.",
 }
 # Commands that share a module: their names in it are their own.
 _MODULES = {"mvlm": "pretrain", "simone": "pretrain", "sample": "pretrain"}
@@ -63,7 +65,7 @@ class Stages(click.Group):
 
 
 def _module(stage: str) -> str:
-    return f"clara_training.cli_{_MODULES.get(stage, stage)}"
+    return f"clara_training.cli_{_MODULES.get(stage, stage.replace('-', '_'))}"
 
 
 @click.group(cls=Stages, context_settings={"help_option_names": ["-h", "--help"]})

@@ -69,21 +69,22 @@ _OPTIONS = (
 )
 
 
-def _of_a_training(function: _F) -> _F:
+def of_a_training(function: _F) -> _F:
+    """Add the options of a training from scratch."""
     for option in reversed(_OPTIONS):
         function = option(function)
     return function
 
 
 @click.command()
-@_of_a_training
+@of_a_training
 def mvlm(**options: Any) -> None:
     """Train MVLM, a GPT-2, on a corpus; goes on where it stopped."""
     _train("mvlm", options)
 
 
 @click.command()
-@_of_a_training
+@of_a_training
 @_option("untied", is_flag=True, help="An output embedding of its own.")
 def simone(**options: Any) -> None:
     """Train SIM-ONE on a corpus; goes on where it stopped."""
@@ -95,7 +96,8 @@ def _train(kind: str, options: dict[str, Any]) -> None:
     from clara_training.base import default_device
     from clara_training.lora import use_threads
     from clara_training.monitor import ClaraMonitor
-    from clara_training.pretrain import export, pretrain
+    from clara_training.pretrain import pretrain
+    from clara_training.pretrain_export import export
     from clara_training.pretrain_loop import Execution, PretrainSettings
 
     given = {name: value for name, value in options.items() if value is not None}
@@ -108,7 +110,7 @@ def _train(kind: str, options: dict[str, Any]) -> None:
     model: dict[str, Any] = {name: given.pop(name) for name in shape if name in given}
     model["tied"] = not given.pop("untied", False)
     data, resume_from = given.pop("data_dir", None), given.pop("resume_from")
-    with ClaraMonitor(run_folder=output) as monitor, _Bar(kind, monitor) as bar:
+    with ClaraMonitor(run_folder=output) as monitor, Bar(kind, monitor) as bar:
         best = pretrain(
             kind,
             data,
@@ -162,7 +164,7 @@ def sample(model: Path, prompt: str, tokens: int, threads: int | None, **how: An
     click.echo()
 
 
-class _Bar:
+class Bar:
     """A progress bar on stderr, and every record to the monitor."""
 
     def __init__(self, kind: str, monitor: Any) -> None:
@@ -170,10 +172,14 @@ class _Bar:
         self._bar: Any = None
         self._held_out = ""
 
-    def __enter__(self) -> _Bar:
+    def __enter__(self) -> Bar:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Leave the bar as it stands."""
         if self._bar is not None:
             self._bar.close()
 

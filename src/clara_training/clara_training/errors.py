@@ -50,6 +50,10 @@ class ValidationError(TrainingError):
     """What is to be judged, or what it is judged by, is missing or of no use."""
 
 
+class BundleError(TrainingError):
+    """A bundle of models cannot be made, or is not what it was when it was made."""
+
+
 class GateFailed(TrainingError):
     """The product was made, but is not as good as it must be."""
 

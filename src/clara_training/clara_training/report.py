@@ -95,22 +95,10 @@ def page(result: Mapping[str, Any], records: Sequence[Mapping[str, Any]] = ()) -
         f"<h1>Clara, validated</h1><p>Base model {escape(result['base_model'])}, merged by "
         f"{escape(result['spec']['config']['merge_method'])}: {verdict}.</p>",
         _cards(result),
-        _section(
+        section(
             "Gates",
             "What every run must reach.",
-            _table(
-                ("gate", "", "found"),
-                (
-                    (
-                        escape(gate["name"]),
-                        '<span class="good">passed</span>'
-                        if gate["passed"]
-                        else '<span class="bad">failed</span>',
-                        escape(gate["detail"]),
-                    )
-                    for gate in result["gates"]
-                ),
-            ),
+            gate_table(result["gates"]),
         ),
     ]
     if result["traits"]:
@@ -119,20 +107,38 @@ def page(result: Mapping[str, Any], records: Sequence[Mapping[str, Any]] = ()) -
         parts.append(_domains(result, strengths))
     if records:
         parts.append(
-            _section(
+            section(
                 "Training",
                 "Loss on what was learned from (lines) and on what was held out (points).",
                 plots.losses(records),
             )
         )
     parts += [_files(result), _replies(result)]
+    return document("Clara, validated", parts)
+
+
+def document(title: str, parts: Iterable[str]) -> str:
+    """Return a whole page of parts in HTML, with the style that all reports share."""
     body = "\n".join(parts)
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
-        f"<title>Clara, validated</title><style>{_STYLE}</style></head>"
+        f"<title>{escape(title)}</title><style>{_STYLE}</style></head>"
         f"<body><main>\n{body}\n</main></body></html>\n"
     )
+
+
+def gate_table(gates: Iterable[Mapping[str, Any]]) -> str:
+    """Return the table of gates, passed or failed."""
+    verdicts = {
+        True: '<span class="good">passed</span>',
+        False: '<span class="bad">failed</span>',
+    }
+    rows = (
+        (escape(each["name"]), verdicts[bool(each["passed"])], escape(each["detail"]))
+        for each in gates
+    )
+    return table(("gate", "", "found"), rows)
 
 
 def _cards(result: Mapping[str, Any]) -> str:
@@ -162,23 +168,23 @@ def _traits(result: Mapping[str, Any], strengths: Mapping[str, float]) -> list[s
     )
     prompts = next(iter(result["traits"].values()))["base"]["prompts"]
     return [
-        _section(
+        section(
             "Traits",
             "Margin: log-probability of the reply with much of the trait less that of the reply "
             f"with little, in nats a token, on {prompts} held-out prompts, with its standard "
             "error. Above 0, the model would rather say it with the trait.",
-            _table(
+            table(
                 ("trait", "strength", "base", "adapter at 1", "merged", "prefers it"),
                 rows,
                 numbers=range(1, 6),
             ),
         ),
-        _section(
+        section(
             "Sliders",
             "The same margin as the adapter is scaled live from 0 to 1; dashed: the merged model.",
             plots.trait_curves(result["traits"]),
         ),
-        _section(
+        section(
             "Leakage",
             "What each adapter at 1 (row) adds to each trait's margin (column). The diagonal is "
             "wanted; the rest is what comes along.",
@@ -198,11 +204,11 @@ def _domains(result: Mapping[str, Any], strengths: Mapping[str, float]) -> str:
         for name, found in result["domains"].items()
     )
     questions = next(iter(result["domains"].values()))["base"]["questions"]
-    return _section(
+    return section(
         "Domains",
         f"On {questions} held-out questions: perplexity of the right answer, and how often it is "
         "likelier than the right answers of other questions.",
-        _table(
+        table(
             (
                 *("domain", "strength", "perplexity: base", "adapter", "merged"),
                 *("accuracy: base", "adapter", "merged"),
@@ -230,10 +236,10 @@ def _files(result: Mapping[str, Any]) -> str:
         )
         for name, found in result["fidelity"].items()
     )
-    return _section(
+    return section(
         "Files",
         "Fidelity is measured against the merged model in f32, on ordinary English.",
-        _table(
+        table(
             ("file", "", "KL, nats", "same likeliest token", "perplexity", "of the model"),
             rows,
             numbers=range(2, 6),
@@ -254,18 +260,21 @@ def _replies(result: Mapping[str, Any]) -> str:
         )
         for question, before in result["replies"]["base"].items()
     )
-    return _section(
+    return section(
         "In their own words",
         "The likeliest reply to the same words, cut after a few dozen tokens.",
-        _table(("said", "base", "merged"), rows),
+        table(("said", "base", "merged"), rows),
     )
 
 
-def _section(title: str, text: str, inside: str) -> str:
+def section(title: str, text: str, inside: str) -> str:
+    """Return a part of a page; `inside` is HTML."""
     return f"<section><h2>{escape(title)}</h2><p>{escape(text)}</p>{inside}</section>"
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]], numbers: Sequence[int] = ()) -> str:
+def table(head: Sequence[str], rows: Iterable[Sequence[str]], numbers: Sequence[int] = ()) -> str:
+    """Return a table; cells are HTML, and the columns `numbers` are set to the right."""
+
     def cells(tag: str, values: Sequence[str]) -> str:
         return "".join(
             f"<{tag}{' class=n' if place in numbers else ''}>{value}</{tag}>"

@@ -85,6 +85,37 @@ def losses(records: Sequence[Mapping[str, Any]]) -> str:
     return _svg(figure, "Training loss of each dimension")
 
 
+def curves(lines: Mapping[str, Sequence[tuple[float, float]]], x: str, y: str) -> str:
+    """Draw lines of points, each by its name."""
+    figure, axes = _axes(1, 1, width=7.5, height=3.2)
+    axis = axes[0]
+    for number, (name, points) in enumerate(lines.items()):
+        colour = _LINES[number % len(_LINES)]
+        if points:
+            axis.plot(*zip(*points, strict=True), color=colour, label=name, marker="o", ms=3)
+    axis.set_xlabel(x)
+    axis.set_ylabel(y)
+    axis.legend(frameon=False)
+    return _svg(figure, f"{y} against {x}")
+
+
+def groups(values: Mapping[str, Mapping[str, float]], label: str) -> str:
+    """Draw for each name a group of bars, one for each inner name, as shares of 1."""
+    figure, axes = _axes(1, 1, width=max(4.2, 1.2 + 1.3 * len(values)), height=2.9)
+    axis = axes[0]
+    inner = list(dict.fromkeys(name for each in values.values() for name in each))
+    width = 0.8 / max(1, len(inner))
+    for number, name in enumerate(inner):
+        places = [place - 0.4 + width * (number + 0.5) for place in range(len(values))]
+        heights = [each.get(name, 0.0) for each in values.values()]
+        colour = _LINES[number % len(_LINES)]
+        axis.bar(places, heights, width=0.92 * width, color=colour, label=name)
+    axis.set_xticks(range(len(values)), list(values))
+    axis.set_ylabel(label)
+    axis.legend(frameon=False, ncols=len(inner), loc="lower left", bbox_to_anchor=(0, 1))
+    return _svg(figure, label)
+
+
 def bars(values: Mapping[str, float], unit: str, title: str) -> str:
     """Draw one horizontal bar for each value, with the value written at its end."""
     figure, axes = _axes(1, 1, width=6.2, height=0.7 + 0.34 * len(values))

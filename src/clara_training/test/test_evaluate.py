@@ -1,0 +1,312 @@
+# Copyright 2026 The Clara Authors
+# SPDX-License-Identifier: Apache-2.0
+"""The measures of models from scratch say what they are said to, and the whole chain goes on."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+import tarfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import scratch_world
+import torch
+from clara_training.atomic import atomic_json
+from clara_training.bundle import check_bundle
+from clara_training.corpus import SAMPLE, CorpusSettings, make_corpus
+from clara_training.errors import BundleError, PretrainError, ValidationError
+from clara_training.gguf_scores import GgufScores
+from clara_training.manifest import read_manifest
+from clara_training.passages import LEAST, MOST, Passage, Texts, Trigrams, draw_passages
+from clara_training.pretrain_all import AllSettings, Finished, pack, pretrain_all
+from clara_training.pretrain_loop import PretrainSettings
+from clara_training.report_scratch import write_scratch_report
+from clara_training.scratch import load_model
+from clara_training.shards import HELD_OUT, TRAIN
+from clara_training.tokenizer import load_tokenizer
+from clara_training.validate_scratch import ScratchSettings, validate_scratch
+from click.testing import CliRunner
+
+from clara_training import cli, evaluate
+
+PACKAGE = Path(__file__).parents[1]
+QUICK = ScratchSettings.quick()
+SETTINGS = AllSettings(
+    PretrainSettings(**{**scratch_world.SMALL, "max_steps": 40}),
+    validation=QUICK,
+    size="nano",
+    context=128,
+    vocab_size=scratch_world.VOCAB,
+    threads=1,
+)
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("text") / "corpus"
+    make_corpus(SAMPLE, folder, CorpusSettings(vocab_size=scratch_world.VOCAB))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Finished, list[str]]:
+    """Both models, of a call that was killed with -9 in its middle, and what the next one said."""
+    output = tmp_path_factory.mktemp("all")
+    process = subprocess.Popen(
+        [sys.executable, Path(__file__), output],
+        env={**os.environ, "PYTHONPATH": f"{PACKAGE}:{os.environ.get('PYTHONPATH', '')}"},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line.startswith("simone step 20"):
+            break
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    said: list[str] = []
+    torch.set_num_threads(1)
+    steps: list[str] = []
+    finished = pretrain_all(
+        SAMPLE,
+        output,
+        SETTINGS,
+        tell=said.append,
+        record=lambda kind, figures: steps.append(f"{kind} {figures['step']}"),
+    )
+    assert not any(each.startswith("mvlm") for each in steps)
+    assert steps[0] != "simone 1" and steps[-1].startswith("simone")
+    return output, finished, said
+
+
+class Oracle:
+    """Scores as a model would that knows which tokens go with which prompt."""
+
+    def __init__(self, pairs: set[tuple[Sequence[int], Sequence[int]]]) -> None:
+        self._pairs = pairs
+
+    def log_probabilities(self, prompt: Sequence[int], replies: Any) -> list[float]:
+        return [0.0 if (prompt, each) in self._pairs else -float(len(each)) for each in replies]
+
+
+def test_passages_are_drawn_alike_for_everyone_and_fit(corpus: Path) -> None:
+    tokenizer = load_tokenizer(corpus / "tokenizer")
+    texts = Texts(corpus, TRAIN)
+    found = draw_passages(texts, tokenizer, 20)
+    assert len(found) == 20 and found == draw_passages(texts, tokenizer, 20)
+    assert found != draw_passages(texts, tokenizer, 20, seed=1)
+    for each in found:
+        assert LEAST <= len(each.tokens) <= MOST and each.book in {"jonah", "ruth", "obadiah"}
+        assert tokenizer.decode(list(each.reference[1:])).strip().lower() == f"{each.book} 1"
+
+
+def test_trigrams_go_on_with_what_most_often_followed() -> None:
+    tokens = [1, 2, 3, 1, 2, 3, 1, 2, 4, 9, 9, 9, 9, 9]
+    trigrams = Trigrams(tokens, 10)
+    assert trigrams.generate([1, 2], 4) == [3, 1, 2, 3]
+    assert trigrams.generate([7, 4], 2) == [9, 9]  # by the last token alone
+    assert trigrams.generate([7, 8], 1) == [9]  # by none
+
+
+def test_references_and_coherence_are_all_right_for_who_knows_and_chance_for_who_does_not() -> (
+    None
+):
+    passages = [
+        Passage(f"book {n % 4}", (0, 100 + n), tuple(range(n, n + 30)), (200 + n, 1, 2))
+        for n in range(200)
+    ]
+    knows = Oracle(
+        {(each.reference, each.tokens) for each in passages}
+        | {((0, *each.tokens), each.following) for each in passages}
+    )
+    nobody = Oracle(set())
+    for measure, chance in (
+        (evaluate.references, 1 / evaluate.REFERENCES),
+        (evaluate.coherence, 1 / evaluate.FOLLOWERS),
+    ):
+        right = measure(knows, passages)  # type: ignore[operator]
+        assert right["accuracy"]["value"] == 1.0 and right["chance"] == chance
+        # Who finds all alike is right in nothing: a tie is no answer.
+        assert measure(nobody, passages)["accuracy"]["value"] == 0.0  # type: ignore[operator]
+
+
+def test_a_writer_who_repeats_is_told_from_one_who_does_not() -> None:
+    again = evaluate.repetition([[1, 2] * 20])
+    fresh = evaluate.repetition([list(range(40))])
+    assert again["rep_4"] > 0.9 and again["distinct_2"] < 0.06
+    assert fresh == {"distinct_1": 1.0, "distinct_2": 1.0, "rep_4": 0.0}
+
+
+def test_held_out_bits_are_those_of_each_document_by_itself(
+    made: tuple[Path, Finished, list[str]],
+) -> None:
+    output, finished, _ = made
+    model = load_model(output / "simone" / "best_model")
+    tokenizer = load_tokenizer(output / "corpus" / "tokenizer")
+    texts = Texts(output / "corpus", HELD_OUT)
+    nats = size = 0.0
+    for number in range(len(texts)):
+        tokens = texts.tokens(number)
+        size += len(tokenizer.decode(tokens[1:].tolist()).encode())
+        for start in range(0, len(tokens) - 1, 128):
+            piece = torch.from_numpy(tokens[start : start + 129])[None]
+            with torch.inference_mode():
+                logits = model(piece[:, :-1])[0]
+            nats += float(torch.nn.functional.cross_entropy(logits, piece[0, 1:], reduction="sum"))
+    found = finished.validations["simone"]["held_out"]
+    assert found["bits_per_byte"] == pytest.approx(nats / math.log(2) / size, rel=1e-4)
+    trained = read_manifest(output / "simone" / "best_model")["metrics"]["best"]
+    assert found["bits_per_byte"] == pytest.approx(trained, rel=0.02)
+    tokens = texts.tokens(0)[1:]
+    counts = np.ones(scratch_world.VOCAB)
+    train = Texts(output / "corpus", TRAIN).stream
+    counts += np.bincount(train.slice(0, len(train)), minlength=scratch_world.VOCAB)
+    bits = -np.log2(counts[tokens] / counts.sum()).sum() / size
+    assert found["without_order"] == pytest.approx(bits, rel=1e-6)
+
+
+def test_recall_finds_what_was_learned_by_heart(
+    made: tuple[Path, Finished, list[str]],
+) -> None:
+    output, _, _ = made
+    tokenizer = load_tokenizer(output / "corpus" / "tokenizer")
+    with GgufScores(output / "simone" / "simone.gguf", n_ctx=128, threads=1) as scores:
+        # What the model writes itself, it knows by heart.
+        own = []
+        for cue in ("And Ruth said", "Then Jonah", "And the LORD said unto"):
+            ids = tokenizer.encode(cue).ids[: evaluate.CUE]
+            own.append(Passage("", (0,), (*ids, *scores.generate((0, *ids), 40)), ()))
+        own = [each for each in own if len(each.tokens) >= evaluate.CUE + evaluate.REST]
+        trigrams = Trigrams([1, 2, 3, 4], scratch_world.VOCAB)
+        found = evaluate.recall(scores, own, trigrams, tokenizer)
+    assert found["model"]["exact"]["value"] == 1.0
+    assert found["model"]["similarity"]["value"] == 1.0
+    assert found["trigrams"]["exact"]["value"] == 0.0
+
+
+def test_what_was_made_is_reported_side_by_side_and_packed(
+    made: tuple[Path, Finished, list[str]],
+) -> None:
+    output, finished, _ = made
+    assert set(finished.seconds) == {"corpus", "mvlm", "simone", "validate", "bundle"}
+    page = finished.products["report"].read_text()
+    for words in ("MVLM and SIM-ONE", "Recall", "References and coherence", "Gates of MVLM"):
+        assert words in page
+    assert page.count("<svg") == 2 and "<script" not in page
+    names = check_bundle(finished.products["bundle"])
+    for kind in ("mvlm", "simone"):
+        own = {name.partition("/")[2] for name in names if name.startswith(f"{kind}/")}
+        assert own >= {
+            *(f"{kind}-f16.gguf", f"{kind}.gguf", f"{kind}-Q4_K_M.gguf"),
+            *("history.json", "validation.json", "best_model/model.safetensors"),
+            *("best_model/chat_template.jinja", "best_model/tokenizer.json"),
+        }
+        assert not any("training_state" in name for name in own)
+        history = json.loads((output / kind / "history.json").read_text())["evaluations"]
+        assert [each["step"] for each in history] == sorted({each["step"] for each in history})
+        assert history[-1]["step"] == 40 and history[-1]["tokens"] == 40 * 4 * 128
+        gates = {each["name"]: each["passed"] for each in finished.validations[kind]["gates"]}
+        assert gates == dict.fromkeys(gates, True) and len(gates) == 4
+    with tarfile.open(finished.products["bundle"]) as tar:
+        assert tar.getnames()[0] == "SHA256SUMS"
+
+
+def test_what_is_done_is_not_done_again_and_what_is_lost_is_made_again(
+    made: tuple[Path, Finished, list[str]],
+) -> None:
+    output, _, _ = made
+    said: list[str] = []
+    before = (output / "clara-models.tar.gz").read_bytes()
+    pretrain_all(SAMPLE, output, SETTINGS, tell=said.append)
+    there = [each for each in said if each.endswith("is there already")]
+    assert len(there) == 6, said  # corpus, two models, two validations, the bundle
+    lost = output / "simone" / "simone.gguf"
+    content = lost.read_bytes()
+    lost.unlink()
+    with pytest.raises(ValidationError, match=r"simone.gguf is not there: run clara-train simone"):
+        validate_scratch(output / "simone", QUICK, threads=1)
+    with pytest.raises(BundleError, match=r"simone.gguf is not there, and belongs into the bun"):
+        pack(output)
+    assert (output / "clara-models.tar.gz").read_bytes() == before
+    pretrain_all(SAMPLE, output, SETTINGS)
+    assert lost.read_bytes() == content
+
+
+def test_governance_metrics_are_shown_and_heads_of_another_model_fail_their_gate(
+    made: tuple[Path, Finished, list[str]], tmp_path: Path
+) -> None:
+    from safetensors.numpy import save_file
+
+    output, _, _ = made
+    run = output / "simone"
+    heads = run / "governance.safetensors"
+    said = {"model_sha256": "another", "metrics": {"policy": {"accuracy": 0.875}}}
+    try:
+        save_file({"a": np.zeros(1)}, heads, metadata={"clara_governance": json.dumps(said)})
+        found = validate_scratch(run, QUICK, threads=1)
+        assert [each["name"] for each in found["gates"] if not each["passed"]] == [
+            "governance heads"
+        ]
+        page = write_scratch_report([run], tmp_path / "report.html").read_text()
+        assert "Governance heads of SIM-ONE" in page and "0.875" in page
+        heads.write_bytes(heads.read_bytes()[:-40])
+        with pytest.raises(ValidationError, match=r"the governance heads .* cannot be read"):
+            validate_scratch(run, QUICK, threads=1)
+    finally:
+        heads.unlink()
+
+
+def test_bad_input_is_a_sentence(
+    made: tuple[Path, Finished, list[str]], corpus: Path, tmp_path: Path
+) -> None:
+    output, _, _ = made
+
+    def said(*arguments: Any) -> str:
+        done = CliRunner().invoke(cli.commands, [str(each) for each in arguments])
+        assert done.exit_code and done.exception
+        return str(done.exception)
+
+    other = tmp_path / "corpus"
+    make_corpus(SAMPLE, other, CorpusSettings(vocab_size=scratch_world.VOCAB, held_out=("ruth",)))
+    run = output / "simone"
+    assert "was not trained on the corpus" in said("validate", run, "--data_dir", other)
+    assert "is not a corpus" in said("validate", run, "--data_dir", tmp_path)
+    assert "holds no finished model from scratch" in said("validate", run, tmp_path)
+    (tmp_path / "run" / "best_model").mkdir(parents=True)
+    with pytest.raises(PretrainError, match="there is no finished model in"):
+        validate_scratch(tmp_path / "run")
+    with pytest.raises(ValidationError, match=r"run clara-train validate .* first"):
+        write_scratch_report([tmp_path])
+    atomic_json(tmp_path / "validation.json", {"format": 1})  # of a merged model
+    with pytest.raises(ValidationError, match=r"run clara-train validate .* first"):
+        write_scratch_report([tmp_path])
+    weights = run / "best_model" / "model.safetensors"
+    content = weights.read_bytes()
+    weights.write_bytes(content[:-1000])
+    try:
+        (run / "validation.json").rename(tmp_path / "kept.json")
+        with pytest.raises(PretrainError, match=r"the model in .* is damaged"):
+            validate_scratch(run, QUICK, threads=1)
+    finally:
+        weights.write_bytes(content)
+        (tmp_path / "kept.json").rename(run / "validation.json")
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    pretrain_all(
+        SAMPLE,
+        Path(sys.argv[1]),
+        AllSettings(
+            **{**vars(SETTINGS), "execution": scratch_world.Execution(checkpoint_seconds=0)}
+        ),
+        record=lambda kind, figures: print(f"{kind} step {figures['step']}", flush=True),
+    )
