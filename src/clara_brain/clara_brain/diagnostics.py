@@ -10,10 +10,12 @@ from rclpy.clock import Clock
 from rclpy.clock_type import ClockType
 from rclpy.node import Node
 
+from clara_brain import qos
 from clara_brain.backend import Backend
 from clara_brain.turn_desk import TurnDesk
 
 PERIOD_S = 1.0
+_DEPTH = 10
 
 
 class Diagnostics:
@@ -25,7 +27,7 @@ class Diagnostics:
         self.state = "unconfigured"
         self.fault = ""
         self.engine: Backend | None = None
-        self._publisher = node.create_publisher(DiagnosticArray, "/diagnostics", 10)
+        self._publisher = qos.publisher(node, DiagnosticArray, "/diagnostics", _DEPTH)
         # Health is reported in real time, also while a simulation stands still.
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         node.create_timer(PERIOD_S, self._publish, callback_group=group, clock=steady)

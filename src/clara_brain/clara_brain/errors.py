@@ -62,6 +62,10 @@ class StateError(BrainError):
     """The folder for conversations and the KV cache cannot be used."""
 
 
+class QosError(BrainError):
+    """A parameter overrides a topic's QoS with what is no such policy."""
+
+
 class SessionNotFound(BrainError):
     """No conversation has this name."""
 

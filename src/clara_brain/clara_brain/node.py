@@ -18,6 +18,7 @@ from pathlib import Path
 
 import rclpy
 from rclpy.callback_groups import ReentrantCallbackGroup
+from rclpy.exceptions import ParameterException
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.signals import SignalHandlerOptions
@@ -33,6 +34,7 @@ from clara_brain.errors import (
     BrainError,
     GovernanceError,
     ModelError,
+    QosError,
     SkillFileError,
     SpecError,
     StateError,
@@ -117,7 +119,11 @@ class BrainNode(LifecycleNode):  # type: ignore[misc]
         assert self.engine is not None and self.sessions is not None
         assert self.adapters is not None
         self._desk.open(self.engine, self.sessions, self.skills or (), self.adapters)
-        self._speech.listen()
+        try:
+            self._speech.listen()
+        except QosError as error:
+            self._stop_turns()
+            return self._failure(str(error), "activate")
         super().on_activate(state)
         self.get_logger().info("active: takes turns on 'chat' and 'say'")
         return self._reached("active")
@@ -311,8 +317,8 @@ class BrainNode(LifecycleNode):  # type: ignore[misc]
         self._health.state, self._health.fault = state, ""
         return TransitionCallbackReturn.SUCCESS
 
-    def _failure(self, reason: str) -> TransitionCallbackReturn:
-        self.get_logger().error(f"cannot configure: {reason}")
+    def _failure(self, reason: str, wanted: str = "configure") -> TransitionCallbackReturn:
+        self.get_logger().error(f"cannot {wanted}: {reason}")
         self._health.fault = reason
         return TransitionCallbackReturn.FAILURE
 
@@ -324,7 +330,12 @@ def _path(given: str, shipped: str) -> Path:
 def main(args: list[str] | None = None) -> int:
     """Run the node until SIGINT or SIGTERM, then stop in order."""
     rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
-    node = BrainNode()
+    try:
+        node = BrainNode()
+    except (ParameterException, QosError) as error:
+        print(f"brain_node: {error}", file=sys.stderr)
+        rclpy.try_shutdown()
+        return 1
     executor = SingleThreadedExecutor()
     executor.add_node(node)
     asked = RosPromise(node)

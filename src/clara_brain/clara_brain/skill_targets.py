@@ -21,17 +21,16 @@ from rclpy.callback_groups import CallbackGroup
 from rclpy.clock import Clock
 from rclpy.clock_type import ClockType
 from rclpy.node import Node
-from rclpy.qos import QoSProfile
 from unique_identifier_msgs.msg import UUID
 
-from clara_brain import conversions
+from clara_brain import conversions, qos
 from clara_brain.errors import SkillRefused
 from clara_brain.skill_decision import Decision
 from clara_brain.skill_messages import MessageTemplate, outcome_of
 from clara_brain.skills import Skill, TargetKind
 from clara_interfaces.msg import ActionEvent, ActionResult
 
-_QOS = QoSProfile(depth=100)
+_DEPTH = 100
 _NAMES = {
     ActionResult.SUCCEEDED: "succeeded",
     ActionResult.FAILED: "failed",
@@ -68,7 +67,7 @@ class SkillTargets:
         self._node = node
         self._group = group
         self._steady = Clock(clock_type=ClockType.STEADY_TIME)
-        self._requests = node.create_publisher(ActionEvent, "action_request", _QOS)
+        self._requests = qos.publisher(node, ActionEvent, "action_request", _DEPTH)
         self._events: Any = None
         self._results: Any = None
         self._ways: dict[str, _Way] = {}
@@ -81,8 +80,8 @@ class SkillTargets:
         for skill, template in templates:
             self._ways[skill.name] = _Way(skill, template, self._client(skill, template))
         if any(skill.target and skill.target.remember for skill in skills):
-            self._events = self._node.create_publisher(ActionEvent, "action_event", _QOS)
-            self._results = self._node.create_publisher(ActionResult, "action_result", _QOS)
+            self._events = qos.publisher(self._node, ActionEvent, "action_event", _DEPTH)
+            self._results = qos.publisher(self._node, ActionResult, "action_result", _DEPTH)
 
     def close(self) -> None:
         """Let go of the targets."""
@@ -179,7 +178,7 @@ class SkillTargets:
             return ActionClient(node, template.interface, target.name, callback_group=self._group)
         if target.kind is TargetKind.SERVICE:
             return node.create_client(template.interface, target.name, callback_group=self._group)
-        return node.create_publisher(template.interface, target.name, _QOS)
+        return qos.publisher(node, template.interface, target.name, _DEPTH)
 
     def _start(self, running: _Running, message: Any, identity: uuid.UUID) -> None:
         self._running[running.action_id] = running

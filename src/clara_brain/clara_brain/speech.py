@@ -6,9 +6,9 @@ from __future__ import annotations
 
 from rclpy.callback_groups import CallbackGroup
 from rclpy.node import Node
-from rclpy.qos import QoSProfile
 from rclpy.subscription import Subscription
 
+from clara_brain import qos
 from clara_brain.conversions import LONGEST_NAME
 from clara_brain.turn_desk import TurnDesk
 from clara_interfaces.action import Chat
@@ -24,13 +24,13 @@ class Speech:
         self._node = node
         self._desk = desk
         self._group = group
-        self._reply = node.create_publisher(Utterance, "reply", QoSProfile(depth=_DEPTH))
+        self._reply = qos.publisher(node, Utterance, "reply", _DEPTH)
         self._subscription: Subscription | None = None
 
     def listen(self) -> None:
         """Start to listen."""
-        self._subscription = self._node.create_subscription(
-            Utterance, "say", self._answer, QoSProfile(depth=_DEPTH), callback_group=self._group
+        self._subscription = qos.subscription(
+            self._node, Utterance, "say", self._answer, _DEPTH, callback_group=self._group
         )
 
     def stop(self) -> None:

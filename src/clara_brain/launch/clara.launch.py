@@ -50,6 +50,12 @@ ARGUMENTS = [
         description="configure and activate the nodes at once",
     ),
     DeclareLaunchArgument(
+        "use_sim_time",
+        default_value="",
+        choices=["", "true", "false"],
+        description="take the time from /clock; empty: as the launch around this one says",
+    ),
+    DeclareLaunchArgument(
         "respawn",
         default_value="false",
         choices=["true", "false"],
@@ -115,14 +121,18 @@ def nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     if params_file and not os.path.isfile(params_file):
         raise RuntimeError(f"params_file: there is no file {params_file}")
     namespace = value("namespace")
+    outer = str(context.launch_configurations.get("ros_namespace", ""))  # of PushRosNamespace
+    use_sim_time = {"true": True, "false": False}.get(value("use_sim_time"), "")
     demo = value("demo") == "true"
     enclaves = value("enclaves").rstrip("/")
     if enclaves and not enclaves.startswith("/"):
         raise RuntimeError(f"enclaves: {enclaves!r} must begin with '/', as /clara")
 
     def node(package: str, executable: str, name: str, **parameters: object) -> Node:
+        parameters["use_sim_time"] = use_sim_time
         given = {key: setting for key, setting in parameters.items() if setting != ""}
-        logger = ".".join([*filter(None, namespace.split("/")), name])
+        full = namespace if namespace.startswith("/") else f"{outer}/{namespace}"
+        logger = ".".join([*filter(None, full.split("/")), name])
         enclave = ["--enclave", f"{enclaves}/{name}"] if enclaves else []
         return Node(
             package=package,

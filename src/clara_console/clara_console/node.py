@@ -31,7 +31,7 @@ from rclpy.clock_type import ClockType
 from rclpy.exceptions import ParameterException
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
-from rclpy.qos import QoSProfile
+from rclpy.qos_overriding_options import QoSOverridingOptions
 from rclpy.signals import SignalHandlerOptions
 from rclpy.task import Future
 
@@ -64,9 +64,16 @@ class ConsoleNode(Node):  # type: ignore[misc]
             Episode,
             "memory/episodes",
             lambda episode: self.news("episode", as_json(episode), False),
-            QoSProfile(depth=100),
+            100,
+            qos_overriding_options=QoSOverridingOptions.with_default_policies(),
         )
-        self.create_subscription(DiagnosticArray, "/diagnostics", self._health.hear, 10)
+        self.create_subscription(
+            DiagnosticArray,
+            "/diagnostics",
+            self._health.hear,
+            10,
+            qos_overriding_options=QoSOverridingOptions.with_default_policies(),
+        )
         self.create_subscription(ParameterEvent, "/parameter_events", self._on_parameters, 100)
         # The page is for people in real time, also while a simulation stands still.
         steady = Clock(clock_type=ClockType.STEADY_TIME)
@@ -121,7 +128,7 @@ def main(args: list[str] | None = None) -> int:
         node = ConsoleNode()
         secret = token(node.settings, os.environ)
         listening = listen(node.settings.host, node.settings.port)
-    except (ParameterException, SettingsError) as error:
+    except (ParameterException, RuntimeError, SettingsError) as error:
         print(f"console: {error}", file=sys.stderr)
         if node is not None:
             node.destroy_node()

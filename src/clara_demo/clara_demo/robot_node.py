@@ -23,7 +23,7 @@ from rclpy.duration import Duration
 from rclpy.exceptions import ParameterException
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
-from rclpy.qos import QoSProfile
+from rclpy.qos_overriding_options import QoSOverridingOptions
 from rclpy.signals import SignalHandlerOptions
 from rclpy.task import Future
 
@@ -31,7 +31,7 @@ from clara_demo.outcome import Outcome
 from clara_demo.world import Report, World
 from clara_interfaces.msg import ActionEvent, ActionResult, RoleFiller
 
-QOS = QoSProfile(depth=100)  # reliable, keep-last
+DEPTH = 100  # reliable, keep-last
 IDS_KEPT = 1000
 _LISTENER_CHECK_S = 0.2
 _LAST_WORDS_LIMIT_S = 1.0
@@ -66,9 +66,12 @@ class RobotNode(Node):  # type: ignore[misc]
         self._waiting: deque[ActionEvent] = deque()
         self._under_way: tuple[ActionEvent, Report] | None = None
         self._ids: deque[str] = deque(maxlen=IDS_KEPT)
-        self._events = self.create_publisher(ActionEvent, "action_event", QOS)
-        self._results = self.create_publisher(ActionResult, "action_result", QOS)
-        self.create_subscription(ActionEvent, "action_request", self._on_request, QOS)
+        overrides = {"qos_overriding_options": QoSOverridingOptions.with_default_policies()}
+        self._events = self.create_publisher(ActionEvent, "action_event", DEPTH, **overrides)
+        self._results = self.create_publisher(ActionResult, "action_result", DEPTH, **overrides)
+        self.create_subscription(
+            ActionEvent, "action_request", self._on_request, DEPTH, **overrides
+        )
         self._timer: Any = None
         self._own = (
             self.create_timer(_LISTENER_CHECK_S, self._begin_own_actions)
@@ -185,7 +188,7 @@ def main(args: list[str] | None = None) -> int:
     rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     try:
         node = RobotNode()
-    except ParameterException as error:
+    except (ParameterException, RuntimeError) as error:
         print(f"robot_node: {error}", file=sys.stderr)
         rclpy.try_shutdown()
         return 1

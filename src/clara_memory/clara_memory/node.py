@@ -18,7 +18,7 @@ import rclpy
 from rclpy.exceptions import ParameterException
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
-from rclpy.qos import QoSProfile
+from rclpy.qos_overriding_options import QoSOverridingOptions
 from rclpy.signals import SignalHandlerOptions
 from rclpy.subscription import Subscription
 from rclpy.task import Future
@@ -38,7 +38,9 @@ from clara_memory.recorder import Recorder
 from clara_memory.services import LOG_THROTTLE_S, Services, Shared
 from clara_memory.settings import MemorySettings
 
-QOS = QoSProfile(depth=1000)  # reliable, keep-last
+DEPTH = (
+    1000  # reliable, keep-last, unless parameters as qos_overrides./clara/action_event.* differ
+)
 LAST_ANSWERS_S = 1.0
 
 
@@ -53,8 +55,13 @@ class MemoryNode(LifecycleNode):  # type: ignore[misc]
         self._subscriptions_made: list[Subscription] = []
         self._watchers: list[ActionWatcher] = []
         self._patterns: list[Pattern] = []
-        self._episodes = self.create_publisher(EpisodeMessage, "memory/episodes", QOS)
-        self._matches = self.create_publisher(Match, "memory/match", QOS)
+        overrides = QoSOverridingOptions.with_default_policies()
+        self._episodes = self.create_publisher(
+            EpisodeMessage, "memory/episodes", DEPTH, qos_overriding_options=overrides
+        )
+        self._matches = self.create_publisher(
+            Match, "memory/match", DEPTH, qos_overriding_options=overrides
+        )
         self._memory_services = Services(self, self._shared)
         self._diagnostics = Diagnostics(self, self._health)
         if self.get_parameter("autostart").value:
@@ -111,10 +118,13 @@ class MemoryNode(LifecycleNode):  # type: ignore[misc]
         self._shared.recorder = Recorder(
             self._shared.memory, self._settings.recorder, self._now_ns, self._publish
         )
-        self._subscriptions_made = [
-            self.create_subscription(ActionEvent, "action_event", self._on_event, QOS),
-            self.create_subscription(ActionResult, "action_result", self._on_result, QOS),
-        ]
+        try:
+            self._listen()
+        except (ParameterException, RuntimeError) as error:
+            self._stop_recording()
+            self._shared.fault = self._shared.last_error = str(error)
+            self.get_logger().error(f"cannot activate: {error}")
+            return TransitionCallbackReturn.FAILURE
         self._watchers = [
             ActionWatcher(
                 self, parse_watched("watched_actions", written), self._offer, self._now_ns()
@@ -160,6 +170,18 @@ class MemoryNode(LifecycleNode):  # type: ignore[misc]
     def idle(self) -> bool:
         """Whether nobody waits for the answer to a store."""
         return self._memory_services.idle
+
+    def _listen(self) -> None:
+        overrides = QoSOverridingOptions.with_default_policies()
+        for kind, topic, take in (
+            (ActionEvent, "action_event", self._on_event),
+            (ActionResult, "action_result", self._on_result),
+        ):
+            self._subscriptions_made.append(
+                self.create_subscription(
+                    kind, topic, take, DEPTH, qos_overriding_options=overrides
+                )
+            )
 
     def _autostart(self) -> None:
         self.destroy_guard_condition(self._start)
@@ -265,7 +287,7 @@ def main(args: list[str] | None = None) -> int:
     rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     try:
         node = MemoryNode()
-    except ParameterException as error:
+    except (ParameterException, RuntimeError) as error:  # the latter: a QoS override that is none
         print(f"memory_node: {error}", file=sys.stderr)
         rclpy.try_shutdown()
         return 1

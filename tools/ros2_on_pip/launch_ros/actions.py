@@ -116,6 +116,7 @@ class PushRosNamespace(Action):
     def execute(self, context: LaunchContext) -> None:
         """Push it."""
         context.ros_namespace = joined(context.ros_namespace, perform(context, self.namespace))
+        context.launch_configurations["ros_namespace"] = context.ros_namespace
 
 
 class SetParameter(Action):
