@@ -285,6 +285,7 @@ def test_the_commands_train_export_and_write(
     command = (
         *("simone", "--data_dir", SAMPLE, "--output_dir", out, "--vocab_size", 384),
         *("--batch_size", 2, "--gradient_accumulation_steps", 2, "--num_epochs", 3),
+        *("--accuracy", "--loss-weights", "dwa", "--optimizer", "muon", "--precision", "fp32"),
         *("--size", "nano", "--context", 64, "--max_steps", 3, "--threads", 1),
     )
     code, said, _ = clara(*command)
