@@ -4,9 +4,27 @@
 
 from pathlib import Path
 
+_LONGEST = 900
+
+
+def sentence(text: str) -> str:
+    """Return a text as one line for logs and terminals: nothing that it quotes can forge another.
+
+    Control characters are escaped, and what is too long is cut.
+    """
+    line = text if text.isprintable() else "".join(map(_visible, text))
+    return line if len(line) <= _LONGEST else f"{line[:_LONGEST]}..."
+
+
+def _visible(character: str) -> str:
+    return character if character.isprintable() else ascii(character)[1:-1]
+
 
 class MemoryFault(Exception):
     """Base of all errors of this package."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(sentence(text))
 
 
 class InvalidRequest(MemoryFault):
@@ -17,7 +35,7 @@ class InvalidRequest(MemoryFault):
 
     def __init__(self, field: str, problem: str) -> None:
         super().__init__(f"{field} {problem}")
-        self.field = field
+        self.field = sentence(field)
 
 
 class StorageFailed(MemoryFault):

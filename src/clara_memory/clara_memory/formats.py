@@ -26,6 +26,7 @@ TEXTS = [
 ]
 TIMES = ("start_ns", "end_ns")
 FILLERS = ("context", "effects")
+MAX_LINE = 1_000_000  # of JSONL, in characters; the longest episode takes a tenth of it
 
 
 def filler_to_json(filler: RoleFiller) -> dict[str, Any]:
@@ -44,7 +45,7 @@ def filler_from_json(field: str, written: Any) -> RoleFiller:
     if not isinstance(written, dict):
         raise InvalidRequest(field, "is not an object with a role and a filler")
     kind, values = written.get("kind", "TEXT"), written.get("values", [])
-    if kind not in Kind.__members__:
+    if not isinstance(kind, str) or kind not in Kind.__members__:
         raise InvalidRequest(f"{field}.kind", "is none of TEXT, NUMBER, POSITION")
     if not isinstance(values, list) or not all(
         isinstance(value, int | float) and not isinstance(value, bool) for value in values
@@ -95,7 +96,7 @@ def episode_from_json(written: Any) -> Episode:
         if name in TIMES and (not isinstance(value, int) or isinstance(value, bool)):
             raise InvalidRequest(name, "is not a whole number of nanoseconds")
         if name == "outcome":
-            if value not in Outcome.__members__:
+            if not isinstance(value, str) or value not in Outcome.__members__:
                 raise InvalidRequest(name, f"is none of {', '.join(Outcome.__members__)}")
             value = Outcome[value]
         if name in FILLERS:
@@ -122,13 +123,16 @@ def write_jsonl(episodes: Iterable[Episode], file: TextIO) -> int:
 
 def read_jsonl(file: TextIO) -> Iterator[Episode]:
     """Yield the episodes of a JSONL file; raises InvalidRequest naming line and field."""
-    for number, line in enumerate(file, start=1):
+    for number, line in enumerate(iter(lambda: file.readline(MAX_LINE + 1), ""), start=1):
+        if len(line) > MAX_LINE:
+            raise InvalidRequest(f"line {number}", f"has more than {MAX_LINE:,} characters")
         if not line.strip():
             continue
         try:
             yield episode_from_json(json.loads(line))
-        except json.JSONDecodeError as error:
-            raise InvalidRequest(f"line {number}", f"is not JSON: {error.msg}") from None
+        except (ValueError, RecursionError) as error:
+            problem = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
+            raise InvalidRequest(f"line {number}", f"is not JSON: {problem}") from None
         except InvalidRequest as error:
             raise InvalidRequest(
                 f"line {number}: {error.field}", str(error)[len(error.field) + 1 :]

@@ -108,7 +108,7 @@ class EpisodicMemory:
         self.bounds = bounds or Bounds()
         check_bounds(self.bounds)
         self.robot = robot
-        file = None if path is None else Path(path).expanduser().absolute()
+        file = None if path is None else Path(os.path.expanduser(path)).absolute()
         self._store = Store(file, read_only=read_only)
         self._columns = Columns(meaning)
         self._chance = random.Random(os.urandom(32))
@@ -416,7 +416,7 @@ class EpisodicMemory:
             StorageFailed: the disk refused.
         """
         check_text("name", name, MAX_FILLER)
-        other = Path(path).expanduser().absolute()
+        other = Path(os.path.expanduser(path)).absolute()
         if other == self._store.path:
             raise InvalidRequest("path", "is this memory's own file")
         seen = 0

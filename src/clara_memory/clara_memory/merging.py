@@ -29,6 +29,9 @@ def episodes_of(path: Path) -> Iterator[Episode]:
         InvalidRequest: there is no such file, or it is neither; line and field are named.
     """
     try:
+        # A pipe or a device may never end, or never begin.
+        if path.exists() and not path.is_file():
+            raise InvalidRequest("path", f"{path} is no file: give a memory or a JSONL export")
         with path.open("rb") as file:
             is_database = file.read(len(HEADER)) == HEADER
     except OSError as error:

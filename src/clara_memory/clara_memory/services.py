@@ -6,7 +6,7 @@ Queries are answered at once, from what is committed. Whatever writes is done on
 answered after commit, so that nobody waits for somebody else's disk.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from rclpy.lifecycle import LifecycleNode
@@ -75,7 +75,8 @@ class Services:
             return self._not_active(response)
         promise: Future = Future(executor=self._node.executor)
         try:
-            asked = conversions.episode(request.episode)
+            # Where it has an episode from is for the memory to say.
+            asked = replace(conversions.episode(request.episode), source="")
             whole = self._shared.memory.complete(asked, "service", self._now_ns())
             self._shared.recorder.store(whole, lambda stored: resolve(self._node, promise, stored))
             self._stores_under_way += 1

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Taking in another robot's memory."""
 
+import os
+
 import pytest
 from clara_memory.formats import write_jsonl
 
@@ -62,6 +64,35 @@ def test_what_is_no_memory_is_refused_by_name(tmp_path, content):
         path.write_bytes(content)
     with pytest.raises(InvalidRequest, match=r"x\.bin"):
         EpisodicMemory().merge(path)
+
+
+@pytest.mark.timeout(10)
+def test_a_pipe_or_a_device_is_refused_at_once(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", tmp_path, "/dev/zero"):
+        with pytest.raises(InvalidRequest, match="is no file"):
+            EpisodicMemory().merge(path)
+    with pytest.raises(InvalidRequest, match="cannot be read"):
+        EpisodicMemory().merge("~nobody-of-this-name/memory.sqlite3")
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("[" * 100_000, "line 1 is not JSON"),
+        ('{"start_ns": ' + "9" * 5_000 + "}", "line 1 is not JSON"),
+        ('{"action": "' + "x" * 1_000_000 + '"}', "more than 1,000,000 characters"),
+        ('{"action": "GO", "outcome": []}', "line 1: outcome is none of"),
+        ('{"action": "GO", "context": [{"kind": {}}]}', "kind is none of"),
+        ('{"action": "GO", "\\n\\u001b[2J": 1}', r"line 1: \\n\\x1b"),
+    ],
+)
+def test_a_line_that_makes_no_sense_is_refused_in_one_printable_line(tmp_path, line, said):
+    path = tmp_path / "x.jsonl"
+    path.write_text(line + "\n")
+    with pytest.raises(InvalidRequest, match=said) as raised:
+        EpisodicMemory().merge(path)
+    assert str(raised.value).isprintable() and len(str(raised.value)) < 1000
 
 
 def test_a_memory_does_not_merge_itself(tmp_path):
