@@ -91,6 +91,7 @@ class Engine:
         self._running: set[Ticket] = set()
         self._jobs: deque[Callable[[], None]] = deque()
         self._closing = False
+        self._model_info: ModelInfo | None = None
         self._changed = threading.Condition()
         self._figures = Figures(restored_sequences=self._restore())
         self._worker = threading.Thread(target=self._work, name="llama", daemon=True)
@@ -192,8 +193,11 @@ class Engine:
 
     def model_info(self) -> ModelInfo:
         """Lineage of the model; reads all of a file not hashed before. Raises ModelError."""
-        info = model_info.of_file(self.path, self.header, self.n_ctx)
-        return replace(info, heads=self.heads, no_heads=self.no_heads)
+        # Once: a file that is put in its place later is not what is loaded.
+        if self._model_info is None:
+            info = model_info.of_file(self.path, self.header, self.n_ctx)
+            self._model_info = replace(info, heads=self.heads, no_heads=self.no_heads)
+        return self._model_info
 
     def figures(self) -> Figures:
         """Health figures as they stand."""

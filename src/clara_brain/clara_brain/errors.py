@@ -5,9 +5,27 @@
 Each message is one sentence for people: what was wrong, where, and what to do.
 """
 
+_LONGEST = 900
+
+
+def sentence(text: str) -> str:
+    """Return a text as one line for logs and terminals: nothing that it quotes can forge another.
+
+    Control characters are escaped, and what is too long is cut.
+    """
+    line = text if text.isprintable() else "".join(map(_visible, text))
+    return line if len(line) <= _LONGEST else f"{line[:_LONGEST]}..."
+
+
+def _visible(character: str) -> str:
+    return character if character.isprintable() else ascii(character)[1:-1]
+
 
 class BrainError(Exception):
     """Base of all errors of this package."""
+
+    def __init__(self, text: str = "") -> None:
+        super().__init__(sentence(text))
 
 
 class ModelError(BrainError):

@@ -21,6 +21,7 @@ from clara_brain.errors import ModelError
 MAGIC = b"GGUF"
 VERSIONS = (2, 3)
 _MAX_DIMENSIONS = 4
+_MAX_ELEMENTS = 1 << 62  # llama.cpp counts in signed 64 bits
 _SHOWN_ITEMS = 16
 
 _SCALARS = {
@@ -36,7 +37,8 @@ _SCALARS = {
     11: "q",
     12: "d",
 }
-_STRING, _ARRAY = 8, 9
+_UINT32, _STRING, _ARRAY = 4, 8, 9
+_ALIGNMENT = "general.alignment"
 
 # ggml type: elements in a block, bytes of a block.
 _BLOCKS = {
@@ -182,6 +184,8 @@ class _Cursor:
         kind, count = self.number("I"), self.number("Q")
         if kind == _ARRAY:
             raise ModelError("arrays of arrays are not supported")
+        if kind != _STRING and kind not in _SCALARS:
+            raise ModelError(f"unknown metadata type {kind}")
         shown = [self.value(kind) for _ in range(min(count, _SHOWN_ITEMS))]
         rest = count - len(shown)
         if kind == _STRING:
@@ -200,6 +204,9 @@ def read_header(path: str | Path) -> GgufHeader:
     """
     path = Path(path)
     try:
+        if path.exists() and not path.is_file():
+            # A pipe or a device may never end, or never begin.
+            raise ModelError(f"{path} is no regular file; give a model in llama.cpp's GGUF format")
         with path.open("rb") as file:
             magic = file.read(4)
             if magic != MAGIC:
@@ -227,8 +234,13 @@ def _parse(data: mmap.mmap, path: Path) -> GgufHeader:
         metadata: dict[str, Any] = {}
         for _ in range(pairs):
             key = cursor.string()
+            if not key or key in metadata:
+                raise ModelError(f"{path} is damaged: metadata {key[:64]!r} is there twice")
             try:
-                metadata[key] = cursor.value(cursor.number("I"))
+                kind = cursor.number("I")
+                metadata[key] = cursor.value(kind)
+                if key == _ALIGNMENT and kind != _UINT32:
+                    raise ModelError("it is no uint32")
             except ModelError as error:
                 raise ModelError(
                     f"{path} is damaged or too new: metadata {key[:64]!r}: {error}"
@@ -239,9 +251,9 @@ def _parse(data: mmap.mmap, path: Path) -> GgufHeader:
             f"{path} is cut short: its header ends after {len(data)} bytes;"
             " copy or download it again"
         ) from None
-    alignment = metadata.get("general.alignment", 32)
-    if not isinstance(alignment, int) or alignment < 1:
-        raise ModelError(f"{path} is damaged: general.alignment is {alignment!r}")
+    alignment = metadata.get(_ALIGNMENT, 32)
+    if alignment < 1 or alignment & (alignment - 1):
+        raise ModelError(f"{path} is damaged: {_ALIGNMENT} is {alignment}, no power of two")
     needed = -(-cursor.at // alignment) * alignment + extent
     if needed > len(data):
         raise ModelError(
@@ -258,8 +270,12 @@ def _parse(data: mmap.mmap, path: Path) -> GgufHeader:
 def _tensors(cursor: _Cursor, count: int, path: Path) -> tuple[int, int]:
     """Return the number of weights, and the bytes of the data section that the tensors need."""
     parameters = extent = 0
+    names: set[str] = set()
     for _ in range(count):
         name = cursor.string()
+        if name in names:
+            raise ModelError(f"{path} is damaged: tensor {name[:64]!r} is there twice")
+        names.add(name)
         dimensions = cursor.number("I")
         if dimensions > _MAX_DIMENSIONS:
             raise ModelError(
@@ -274,6 +290,10 @@ def _tensors(cursor: _Cursor, count: int, path: Path) -> tuple[int, int]:
             )
         elements = math.prod(shape)
         block, size = _BLOCKS[kind]
+        if elements > _MAX_ELEMENTS or (shape and shape[0] % block):
+            raise ModelError(
+                f"{path} is damaged: tensor {name[:64]!r} cannot have the shape {shape}"
+            )
         parameters += elements
         extent = max(extent, offset + elements // block * size)
     return parameters, extent

@@ -346,5 +346,14 @@ class LlamaRuntime:
         return Sampler(self._vocab, settings)
 
     def choose(self, sampler: Sampler, place: int) -> int:
-        """Choose the token that follows the logits at a place of the last batch."""
+        """Choose the token that follows the logits at a place of the last batch.
+
+        Raises BackendError where the logits are no numbers.
+        """
+        first = llama_cpp.llama_get_logits_ith(self._context, place)[0]
+        if first != first:
+            # One NaN in the weights makes all of them so, and llama.cpp would choose any token.
+            raise BackendError(
+                "the model's output is not a number: its weights, or an adapter's, are damaged"
+            )
         return sampler.choose(self._context, place)

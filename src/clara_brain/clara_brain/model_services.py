@@ -8,6 +8,7 @@ await it, so the executor is never held up.
 
 from __future__ import annotations
 
+import os
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -75,7 +76,7 @@ class ModelServices:
         engine, adapters = self._loaded()
         check_name(request.name)
         check_scale(request.name, request.scale)
-        path = Path(request.path).expanduser()
+        path = Path(os.path.expanduser(request.path))
         adapter = await self._done(engine.load_adapter(request.name, path))
         adapters.added(adapter, request.scale)
         self._node.get_logger().info(f"adapter {request.name!r} loaded from {path}")

@@ -8,6 +8,7 @@ callbacks; the model works on the engine's own thread.
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import sys
@@ -43,6 +44,7 @@ from clara_brain.model_info import ModelInfo
 from clara_brain.model_services import ModelServices
 from clara_brain.openai_backend import OpenAIBackend
 from clara_brain.persona import Spec, load_presets, load_spec, system_prompt
+from clara_brain.probe import probe
 from clara_brain.promise import RosPromise
 from clara_brain.services import Services
 from clara_brain.session_store import SessionStore
@@ -199,7 +201,7 @@ class BrainNode(LifecycleNode):  # type: ignore[misc]
         return system_prompt(parameters.sliders(self), silent, parameters.domains(self))
 
     def _open_skills(self, given: str) -> None:
-        self.skills_path = str(Path(given).expanduser()) if given else ""
+        self.skills_path = str(Path(os.path.expanduser(given))) if given else ""
         skills = load_skills(self.skills_path) if given else ()
         self.targets.open(skills)
         self.skills = skills
@@ -210,7 +212,7 @@ class BrainNode(LifecycleNode):  # type: ignore[misc]
             return
         own = self.get_fully_qualified_name().strip("/").replace("/", ".")
         try:
-            self._state_folder = StateFolder(Path(path).expanduser() / own)
+            self._state_folder = StateFolder(Path(os.path.expanduser(path)) / own)
         except StateError as error:
             self.get_logger().warning(f"conversations and KV cache are not kept: {error}")
 
@@ -228,14 +230,14 @@ class BrainNode(LifecycleNode):  # type: ignore[misc]
         self._health.engine = self.engine
 
     def _load_weights(self, settings: BrainSettings) -> None:
-        path = Path(settings.model).expanduser() if settings.model else model_info.default_model()
+        given = settings.model
+        path = Path(os.path.expanduser(given)) if given else model_info.default_model()
         folder = self._state_folder
         cache = folder.cache if folder and settings.engine.cache_bytes else None
-        heads = (
-            Path(settings.governance_path).expanduser()
-            if settings.governance_path
-            else governance.beside(path)
-        )
+        if given:  # the model that ships is known to be sound
+            probe(path, folder.sound_models if folder else None)
+        heads_given = settings.governance_path
+        heads = Path(os.path.expanduser(heads_given)) if heads_given else governance.beside(path)
         self.engine = engine = Engine(path, replace(settings.engine, cache_path=cache), heads)
         if engine.no_heads:
             self.get_logger().error(f"the model is served without read-outs: {engine.no_heads}")
@@ -248,8 +250,8 @@ class BrainNode(LifecycleNode):  # type: ignore[misc]
             )
         merged = model_info.merged_strengths(engine.header)
         self.adapters = Adapters(engine, merged, self.spec.values)
-        given = settings.adapters_path
-        adapters = Path(given).expanduser() if given else beside(path)
+        folder_given = settings.adapters_path
+        adapters = Path(os.path.expanduser(folder_given)) if folder_given else beside(path)
         if adapters and not adapters.is_dir():
             raise AdapterError(f"adapters_path: there is no folder {adapters}")
         if adapters and (names := self.adapters.load_folder(adapters)):
@@ -324,7 +326,7 @@ class BrainNode(LifecycleNode):  # type: ignore[misc]
 
 
 def _path(given: str, shipped: str) -> Path:
-    return Path(given).expanduser() if given else parameters.shipped(shipped)
+    return Path(os.path.expanduser(given)) if given else parameters.shipped(shipped)
 
 
 def main(args: list[str] | None = None) -> int:

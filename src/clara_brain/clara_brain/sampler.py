@@ -17,6 +17,8 @@ from dataclasses import dataclass
 import jsonschema
 import llama_cpp
 from llama_cpp.llama_grammar import json_schema_to_gbnf
+from referencing import Registry
+from referencing.exceptions import Unresolvable
 
 from clara_brain.constrained import Grammar
 from clara_brain.errors import InvalidRequest, SchemaMismatch
@@ -84,12 +86,15 @@ class Sampler:
 def grammar_of_schema(schema: str) -> str:
     """Return the GBNF grammar of a JSON schema. Raises InvalidRequest."""
     try:
-        jsonschema.validators.validator_for(json.loads(schema)).check_schema(json.loads(schema))
+        parsed = json.loads(schema)
+        jsonschema.validators.validator_for(parsed).check_schema(parsed)
     except json.JSONDecodeError as error:
         raise InvalidRequest(
             f"sampling.json_schema is not valid JSON: line {error.lineno}, column {error.colno}:"
             f" {error.msg}"
         ) from error
+    except (ValueError, RecursionError, TypeError) as error:
+        raise InvalidRequest(f"sampling.json_schema cannot be read: {error}") from error
     except jsonschema.SchemaError as error:
         raise InvalidRequest(
             f"sampling.json_schema is no JSON schema: {error.json_path}: {error.message}"
@@ -109,8 +114,11 @@ def check_schema(text: str, schema: str) -> None:
     The grammar lets nothing else through, but it cannot express every schema, and a reply may
     have been cut off.
     """
+    parsed = json.loads(schema)
+    # An empty registry: what a schema refers to is never fetched from a network.
+    validator = jsonschema.validators.validator_for(parsed)(parsed, registry=Registry())
     try:
-        jsonschema.validate(json.loads(text), json.loads(schema))
+        validator.validate(json.loads(text))
     except json.JSONDecodeError as error:
         raise SchemaMismatch(
             f"the reply is no whole JSON document (it ends after {len(text)} characters:"
@@ -120,6 +128,8 @@ def check_schema(text: str, schema: str) -> None:
         raise SchemaMismatch(
             f"the reply does not follow the schema: {error.json_path}: {error.message}"
         ) from error
+    except (Unresolvable, RecursionError, ValueError) as error:
+        raise SchemaMismatch(f"the reply cannot be held against the schema: {error}") from error
 
 
 def _links(vocab: object, settings: SamplerSettings) -> Iterator[object]:

@@ -40,6 +40,11 @@ class StateFolder:
         """File of the conversations."""
         return self.path / "sessions.sqlite3"
 
+    @property
+    def sound_models(self) -> Path:
+        """File with the fingerprints of models that were loaded before."""
+        return self.path / "sound_models"
+
     def close(self) -> None:
         """Give the folder back."""
         os.close(self._lock)

@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from clara_brain.constrained import check as check_grammar
 from clara_brain.decoding import Completion, Stop
 from clara_brain.engine import Engine, Request, Ticket
 from clara_brain.errors import (
@@ -20,10 +21,11 @@ from clara_brain.errors import (
     InvalidRequest,
     ModelError,
     QueueFull,
+    SchemaMismatch,
     ShuttingDown,
 )
 from clara_brain.prompt import ChatPrompt, Exchange
-from clara_brain.sampler import SamplerSettings, grammar_of_schema
+from clara_brain.sampler import SamplerSettings, check_schema, grammar_of_schema
 from clara_brain.settings import EngineSettings
 from clara_brain.text_stream import TextStream
 
@@ -211,6 +213,47 @@ def test_a_grammar_that_leaves_no_token_ends_the_turn_and_not_the_process(engine
 def test_a_bad_grammar_is_an_invalid_request(engine, grammar):
     done = ask(engine, sampling=SamplerSettings(0.0, 1.0, 0, 0.0, 1.0, 0, grammar))
     assert isinstance(done.error, InvalidRequest) and "GBNF" in str(done.error)
+
+
+@pytest.mark.parametrize(
+    ("grammar", "said"),
+    [
+        ("root ::= " + "(" * 30_000, "30,000 deep"),
+        ("root ::= " + '("a" ' * 201 + ")" * 201, "201 deep"),
+        ('root ::= <"> ' + "(" * 300, "300 deep"),
+        ('root ::= "a\n" ' + "(" * 300 + ' "', "300 deep"),
+        ("root ::= " + '"a"? ' * 1001, "has 1,001"),
+    ],
+)
+def test_a_grammar_that_llama_cpp_would_die_of_is_an_invalid_request(engine, grammar, said):
+    done = ask(engine, sampling=replace(GREEDY, grammar=grammar))
+    assert isinstance(done.error, InvalidRequest) and said in str(done.error)
+
+
+def test_what_is_quoted_in_a_grammar_does_not_count():
+    check_grammar('root ::= "((((\\"((((" [(((\\](] # ((((((\n' + '("a")')
+    check_grammar('root ::= "' + "(" * 30_000 + '" [' + "?" * 30_000 + "]")
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        "[" * 12_000,
+        '{"a":' * 6_000 + "1" + "}" * 6_000,
+        "9" * 6_000,
+        '{"$ref": "http://127.0.0.1:9/schema"}',
+        '{"$ref": "https://127.0.0.1:9/schema"}',
+    ],
+)
+def test_a_schema_that_cannot_be_read_here_is_an_invalid_request(schema):
+    with pytest.raises(InvalidRequest):
+        grammar_of_schema(schema)
+
+
+def test_what_a_schema_refers_to_is_never_fetched():
+    refers = '{"$dynamicRef": "http://127.0.0.1:9/schema"}'
+    with pytest.raises(SchemaMismatch, match="cannot be held against"):
+        check_schema("{}", refers)
 
 
 def test_the_oldest_turns_are_dropped_when_the_context_is_full(engine):
