@@ -4,7 +4,7 @@ PYTHON ?= python3
 ARGS ?=
 WITH_CLARA := source setup.bash
 
-.PHONY: help setup build launch demo test lint docs sbom bench train pretrain clean
+.PHONY: help setup build launch demo test lint docs sbom bench fuzz drill train pretrain clean
 .DEFAULT_GOAL := help
 
 help: ## say what there is
@@ -51,6 +51,12 @@ sbom: build ## list what Clara is installed with, in build/sbom, and check the l
 bench: build ## measure every figure that the documents quote
 	@$(PYTHON) tools/set_up.py --training
 	@$(WITH_CLARA) && bench/all.bash $(ARGS)
+
+fuzz: build ## 10,000 malformed requests at every door; ARGS="--only chat --requests 500"
+	@$(WITH_CLARA) && exec python bench/drill/fuzz.py $(ARGS)
+
+drill: build ## bad days: kills, a full disk, floods...; ARGS="--minutes 5 --only kill disk"
+	@$(WITH_CLARA) && exec python bench/drill $(ARGS)
 
 clean: ## remove what was built (the venv stays: rm -rf .venv)
 	rm -rf build install log tools/ros2_on_pip/build

@@ -14,6 +14,7 @@ import os
 import sys
 import tempfile
 import time
+from dataclasses import asdict
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
@@ -23,7 +24,7 @@ from conftest import active
 from domain_coordinator import domain_id
 from rclpy.action import ActionClient
 from report import report
-from running import Peer, Process
+from running import Footprint, Peer, Process
 from tqdm import tqdm
 
 from clara_interfaces.action import Chat
@@ -31,18 +32,6 @@ from clara_interfaces.srv import SetPersonality
 
 AT_ONCE, SESSIONS = 4, 50
 SAID = ("Hello!", "What is tea?", "Count to ten.", "Why is the sky blue?", "Tell me about ships.")
-
-
-def state_of(pid: int) -> dict[str, float]:
-    """Return resident memory in MB, threads and open descriptors of a process."""
-    fields = dict(
-        line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines()
-    )
-    return {
-        "rss_mb": int(fields["VmRSS"].split()[0]) / 1024,
-        "threads": int(fields["Threads"]),
-        "descriptors": len(list(Path(f"/proc/{pid}/fd").iterdir())),
-    }
 
 
 def main() -> None:
@@ -87,7 +76,7 @@ def main() -> None:
                         names=["warmth"], values=[(number % 1000) / 1000]
                     )
                     peer.call(SetPersonality, "personality/set", request)
-                samples.append(state_of(node.pid))
+                samples.append(asdict(Footprint.of(node.pid)))
             seconds = time.perf_counter() - began
             client.destroy()
         finally:

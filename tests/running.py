@@ -14,6 +14,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,26 @@ def wait_until(condition: Callable[[], Any], limit: float, what: str) -> Any:
             return value
         assert time.monotonic() < end, f"{what}: not within {limit:.0f} s"
         time.sleep(0.02)
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """What a process takes of the machine: resident memory in MB, threads, open descriptors."""
+
+    rss_mb: float
+    threads: int
+    descriptors: int
+
+    @classmethod
+    def of(cls, pid: int) -> Footprint:
+        """Look at a process."""
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+        fields = dict(line.split(":", 1) for line in lines)
+        return cls(
+            rss_mb=int(fields["VmRSS"].split()[0]) / 1024,
+            threads=int(fields["Threads"]),
+            descriptors=len(list(Path(f"/proc/{pid}/fd").iterdir())),
+        )
 
 
 def wait_for_node(start: Callable[..., Process], name: str, *listing: str) -> None:
