@@ -51,7 +51,7 @@ def test_a_robots_own_launch_file_starts_clara_and_she_remembers_what_its_node_d
             lambda name=name: active(robot, name), 90.0, f"{name} active; {launch.output}"
         )
     robot.spin_until(lambda: robot.subscribers("action_request") == 2, 30.0, "the arm listens")
-    asked, _ = robot.chat("Please pick up the cup.")
+    asked, _ = robot.chat("Please pick up the cup.", limit=120.0)
     assert [decision.skill for decision in asked.decisions] == ["pick_up"], asked
     robot.spin_until(lambda: requests and episodes, 30.0, "the arm did it, memory recorded it")
     assert (episodes[0].robot, episodes[0].action, episodes[0].object) == (
