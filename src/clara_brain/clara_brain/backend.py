@@ -21,6 +21,7 @@ from clara_brain.kv_cache import AdapterScales
 from clara_brain.lora import LoadedAdapter
 from clara_brain.model_info import ModelInfo
 from clara_brain.prompt import ChatPrompt, RawPrompt
+from clara_brain.readout import Embedding
 from clara_brain.sampler import SamplerSettings
 
 
@@ -28,9 +29,8 @@ from clara_brain.sampler import SamplerSettings
 class Request:
     """One completion. `deadline` is a time of time.monotonic(), or None.
 
-    `adapters` are in force for this completion alone, whatever is set meanwhile. `read` are the
-    user's own words, whose read-outs by governance heads are wanted; None for no read-outs. With
-    `peek` the reply is cut after a token: the prompt is read, and what was evaluated is kept.
+    `adapters` are in force for this completion alone, whatever is set meanwhile. With `read` the
+    read-outs of governance heads are wanted.
     """
 
     prompt: ChatPrompt | RawPrompt
@@ -39,8 +39,7 @@ class Request:
     stop: tuple[str, ...] = ()
     deadline: float | None = None
     adapters: AdapterScales = ()
-    read: str | None = None
-    peek: bool = False
+    read: bool = False
 
 
 OnToken = Callable[[str], None]
@@ -121,6 +120,9 @@ class Backend(Protocol):
 
     def embed(self, text: str) -> Future[list[float]]:
         """Embed a text as a vector of length 1."""
+
+    def embed_span(self, text: str) -> Future[Embedding | None]:
+        """Embed a text by the memory head; None without one."""
 
     def load_adapter(self, name: str, path: str | Path) -> Future[LoadedAdapter]:
         """Load a LoRA adapter. The future raises AdapterError."""

@@ -15,7 +15,7 @@ import numpy as np
 
 from clara_brain.governance import Floats
 from clara_brain.grounding import cleaned
-from clara_brain.readout import Readout
+from clara_brain.readout import Embedding
 
 # 512 spans of a width of 256 are half a megabyte.
 MOST_SPANS = 512
@@ -43,37 +43,29 @@ class Hit:
     recalled: bool = False
 
 
-def spans_of(turn: int, said: str, replied: str, readout: Readout) -> list[Span]:
-    """Return the spans of a completed turn, as far as they have embeddings."""
-    pairs = ((False, said, readout.said), (True, replied, readout.replied))
-    return [
-        Span(turn, by_clara, text, vector)
-        for by_clara, text, vector in pairs
-        if vector is not None
-    ]
-
-
-def hits(spans: Sequence[Span], readout: Readout, recalled: Sequence[Span] = ()) -> list[Hit]:
+def hits(
+    spans: Sequence[Span], said: Embedding | None, recalled: Sequence[Span] = ()
+) -> list[Hit]:
     """Return the spans that are close to what was said, best first.
 
     Those in `recalled` are marked, and there in any case.
     """
-    if readout.said is None or not spans:
+    if said is None or not spans:
         return []
-    similarities = np.stack([span.embedding for span in spans]) @ readout.said
+    similarities = np.stack([span.embedding for span in spans]) @ said.vector
     again = {id(span) for span in recalled}
     found = [
         Hit(spans[place], float(similarities[place]), id(spans[place]) in again)
         for place in np.argsort(-similarities, kind="stable")
-        if similarities[place] >= readout.similar
+        if similarities[place] >= said.similar
     ]
     return [hit for place, hit in enumerate(found) if place < _MOST_HITS or hit.recalled]
 
 
-def to_recall(spans: Sequence[Span], readout: Readout, first_kept: int) -> list[Span]:
-    """Return close spans of turns before `first_kept`, which the prompt no longer has."""
+def to_recall(spans: Sequence[Span], said: Embedding | None, first_kept: int) -> list[Span]:
+    """Return close spans of turns before `first_kept`, which the history no longer has."""
     forgotten = [span for span in spans if span.turn < first_kept]
-    return [hit.span for hit in hits(forgotten, readout)[:_MOST_RECALLED]]
+    return [hit.span for hit in hits(forgotten, said)[:_MOST_RECALLED]]
 
 
 def with_recalled(

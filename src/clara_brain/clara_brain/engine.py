@@ -35,7 +35,7 @@ from clara_brain.llama_runtime import LlamaRuntime
 from clara_brain.lora import LoadedAdapter
 from clara_brain.model_info import ModelInfo
 from clara_brain.prompt import PromptBuilder
-from clara_brain.readout import Reading
+from clara_brain.readout import Embedding, Reading
 from clara_brain.settings import EngineSettings
 from clara_brain.text_stream import TextStream
 
@@ -156,6 +156,23 @@ class Engine:
     def embed(self, text: str) -> Future[list[float]]:
         """Embed a text: the mean of its last hidden states, of length 1."""
         return self._call(lambda: self._runtime.embed(self._prompts.neutralise(text)))
+
+    def embed_span(self, text: str) -> Future[Embedding | None]:
+        """Embed a text by the memory head, which reads it by itself; None without one.
+
+        None as well for a text without tokens.
+        """
+        memory = self.heads.memory if self.heads else None
+        if memory is None:
+            future: Future[Embedding | None] = Future()
+            future.set_result(None)
+            return future
+
+        def work() -> Embedding | None:
+            state = self._runtime.mean_state(self._prompts.neutralise(text))
+            return None if state is None else Embedding(memory.embed(state), memory.threshold)
+
+        return self._call(work)
 
     def load_adapter(self, name: str, path: str | Path) -> Future[LoadedAdapter]:
         """Load a LoRA adapter; it has no effect on requests that do not name it.
@@ -315,7 +332,6 @@ class Engine:
             completion.prompt_tokens = len(tokens)
             sampler = runtime.sampler(request.sampling)
             runtime.adapters.use(request.adapters)
-            reading = self._reading(request, tokens)
             slot, completion.cached_tokens = runtime.cache.acquire(tokens, request.adapters)
         except Exception as error:
             if sampler:
@@ -332,24 +348,15 @@ class Engine:
                 sampler,
                 TextStream(request.stop),
                 tokens,
-                1 if request.peek else min(request.max_tokens, self.n_ctx - len(tokens)),
+                min(request.max_tokens, self.n_ctx - len(tokens)),
                 completion,
                 ticket.accepted,
                 ticket.on_token,
                 lambda: bool(ticket.ending),
                 lambda: self._answer(ticket, completion),
-                reading,
+                Reading(self.heads, len(tokens)) if request.read and self.heads else None,
             )
         )
-
-    def _reading(self, request: Request, tokens: list[int]) -> Reading | None:
-        """Return what gathers the read-outs of a completion; None where none are wanted."""
-        if request.read is None or self.heads is None or not self.heads.heads:
-            return None
-        words = range(0)
-        if self.heads.memory:
-            words = self._prompts.place_of(request.read, tokens)
-        return Reading(self.heads, len(tokens), words)
 
     def _identity(self) -> str:
         return self._runtime.identity(model_info.fingerprint(self.path))

@@ -40,7 +40,7 @@ class Slot:
     """One sequence of the KV cache and the tokens that it holds.
 
     Where a model's states are read, `states` (n_ctx, width) has the final hidden state of each
-    token that it holds; NaN is what is not known. Else it is None.
+    token that was evaluated for the completion under way. Else it is None.
     """
 
     index: int
@@ -64,7 +64,7 @@ class KvCache:
         self._slots = [Slot(index) for index in range(slots)]
         self._adapter_files: dict[str, str] = {}
         for slot in self._slots if width else ():
-            slot.states = np.full((n_ctx, width), np.nan, np.float32)
+            slot.states = np.zeros((n_ctx, width), np.float32)
 
     @property
     def free(self) -> int:
@@ -217,8 +217,6 @@ class KvCache:
             self.cut(slot, 0)
             return False
         slot.tokens = list(tokens[: count.value])
-        if slot.states is not None:
-            slot.states[: count.value] = np.nan
         return True
 
     def _copy(self, source: Slot, target: Slot) -> None:
@@ -227,8 +225,6 @@ class KvCache:
         # afterwards.
         llama_cpp.llama_memory_seq_cp(self._memory, source.index, target.index, -1, -1)
         target.tokens[:] = source.tokens
-        if source.states is not None and target.states is not None:
-            target.states[: len(source.tokens)] = source.states[: len(source.tokens)]
 
 
 def common_prefix(left: Sequence[int], right: Sequence[int]) -> int:

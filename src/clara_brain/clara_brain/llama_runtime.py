@@ -18,6 +18,7 @@ from pathlib import Path
 
 import llama_cpp
 import numpy as np
+from numpy.typing import NDArray
 
 from clara_brain.errors import BackendError, InvalidRequest, ModelError
 from clara_brain.kv_cache import KvCache, Slot
@@ -28,6 +29,7 @@ from clara_brain.settings import KV_TYPES, EngineSettings
 _log = logging.getLogger(__name__)
 
 _ABORTED = 2
+_LONGEST_SPAN = 128
 _CONTROL = llama_cpp.LLAMA_TOKEN_ATTR_CONTROL | llama_cpp.LLAMA_TOKEN_ATTR_UNKNOWN
 _FLASH = {
     "auto": llama_cpp.LLAMA_FLASH_ATTN_TYPE_AUTO,
@@ -89,6 +91,7 @@ class LlamaRuntime:
         _start_backend()
         self._context: object | None = None
         self._embedder: object | None = None
+        self._reader: object | None = None
         self._settings = settings
         model_params = llama_cpp.llama_model_default_params()
         model_params.n_gpu_layers = settings.n_gpu_layers
@@ -147,8 +150,9 @@ class LlamaRuntime:
 
     def close(self) -> None:
         """Free everything. The runtime cannot be used afterwards."""
-        if self._embedder:
-            llama_cpp.llama_free(self._embedder)
+        for context in (self._embedder, self._reader):
+            if context:
+                llama_cpp.llama_free(context)
         if self._context:
             if hasattr(self, "adapters"):
                 self.adapters.close()
@@ -156,7 +160,7 @@ class LlamaRuntime:
             llama_cpp.llama_free(self._context)
         if self._model:
             llama_cpp.llama_model_free(self._model)
-        self._model = self._context = self._embedder = None
+        self._model = self._context = self._embedder = self._reader = None
 
     def identity(self, sha256: str) -> str:
         """Say what a saved KV cache depends on, given the hash of the model's file."""
@@ -217,10 +221,6 @@ class LlamaRuntime:
         if count < 0:
             raise BackendError(f"llama.cpp could not tokenise a text of {len(data)} bytes")
         return list(tokens[:count])
-
-    def token_bytes(self, token: int) -> bytes:
-        """Bytes of a token in a prompt, control tokens included."""
-        return self._piece(token, special=True)
 
     def is_end(self, token: int) -> bool:
         """Whether the token ends the model's turn."""
@@ -313,33 +313,62 @@ class LlamaRuntime:
         BackendError.
         """
         if not self._embedder:
-            params = llama_cpp.llama_context_default_params()
-            params.n_ctx = params.n_batch = params.n_ubatch = self.n_batch
-            params.n_threads = params.n_threads_batch = self._settings.threads()
-            params.embeddings = True
-            params.n_outputs_max_per_seq = 0
-            params.pooling_type = llama_cpp.LLAMA_POOLING_TYPE_MEAN
-            # No text is so long that it would have to be aborted.
-            self._embedder = llama_cpp.llama_init_from_model(self._model, params)
-            if not self._embedder:
-                raise BackendError("llama.cpp could not make a context for embeddings")
+            self._embedder = self._reading_context(llama_cpp.LLAMA_POOLING_TYPE_MEAN)
         tokens = self.tokenize(text, add_special=True)
         if not 0 < len(tokens) <= self.n_batch:
             raise InvalidRequest(
                 f"a text to embed must have 1 to {self.n_batch} tokens, not {len(tokens)}"
             )
-        for place, token in enumerate(tokens):
-            self._put(place, token, place, 0)
-            self._batch.logits[place] = 1
-        self._batch.n_tokens = len(tokens)
-        llama_cpp.llama_memory_clear(llama_cpp.llama_get_memory(self._embedder), True)
-        code = llama_cpp.llama_decode(self._embedder, self._batch)
-        if code:
-            raise BackendError(f"llama_decode failed with code {code} for an embedding")
+        self._read(self._embedder, tokens)
         size = llama_cpp.llama_model_n_embd(self._model)
         vector = llama_cpp.llama_get_embeddings_seq(self._embedder, 0)[:size]
         length = math.sqrt(sum(value * value for value in vector)) or 1.0
         return [value / length for value in vector]
+
+    def mean_state(self, text: str) -> NDArray[np.float32] | None:
+        """Return the mean of the final hidden states of a text read by itself, (n_embd,).
+
+        Of its first tokens, so that nobody waits long; None when it has none. Memory heads are
+        trained on such means, the beginning of a text before them. Raises BackendError.
+        """
+        if not self._reader:
+            self._reader = self._reading_context(llama_cpp.LLAMA_POOLING_TYPE_NONE)
+        begin = llama_cpp.llama_vocab_bos(self._vocab)
+        before = [] if begin < 0 else [begin]
+        tokens = self.tokenize(text, add_special=False)
+        tokens = before + tokens[: min(_LONGEST_SPAN, self.n_batch - len(before))]
+        if len(tokens) == len(before):
+            return None
+        self._read(self._reader, tokens)
+        given = llama_cpp.llama_get_embeddings(self._reader)
+        size = llama_cpp.llama_model_n_embd(self._model)
+        states = np.ctypeslib.as_array(given, (len(tokens), size))[len(before) :]
+        return np.asarray(states.mean(axis=0, dtype=np.float64), np.float32)
+
+    def _reading_context(self, pooling: int) -> object:
+        """Make a small context that gives states, beside the one that generates."""
+        params = llama_cpp.llama_context_default_params()
+        params.n_ctx = params.n_batch = params.n_ubatch = self.n_batch
+        params.n_threads = params.n_threads_batch = self._settings.threads()
+        params.embeddings = True
+        params.n_outputs_max_per_seq = 0
+        params.pooling_type = pooling
+        # No text is so long that it would have to be aborted.
+        context = llama_cpp.llama_init_from_model(self._model, params)
+        if not context:
+            raise BackendError("llama.cpp could not make a context for embeddings")
+        return context
+
+    def _read(self, context: object, tokens: Sequence[int]) -> None:
+        """Evaluate tokens in a context of `_reading_context`, and nothing before them."""
+        for place, token in enumerate(tokens):
+            self._put(place, token, place, 0)
+            self._batch.logits[place] = 1
+        self._batch.n_tokens = len(tokens)
+        llama_cpp.llama_memory_clear(llama_cpp.llama_get_memory(context), True)
+        code = llama_cpp.llama_decode(context, self._batch)
+        if code:
+            raise BackendError(f"llama_decode failed with code {code} for an embedding")
 
     def sampler(self, settings: SamplerSettings) -> Sampler:
         """Make a chain of samplers. Raises InvalidRequest."""

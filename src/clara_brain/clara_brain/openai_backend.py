@@ -36,6 +36,7 @@ from clara_brain.errors import (
 from clara_brain.lora import LoadedAdapter
 from clara_brain.model_info import ModelInfo
 from clara_brain.openai_server import OpenAIServer
+from clara_brain.readout import Embedding
 from clara_brain.served_model import Kind, ServedModel, look_at
 from clara_brain.settings import EngineSettings, ServerSettings
 from clara_brain.text_stream import TextStream
@@ -133,6 +134,12 @@ class OpenAIBackend:
     def embed(self, text: str) -> Future[list[float]]:
         """Embed a text as a vector of length 1. The future raises BackendError."""
         return self._call(self._embed(text))
+
+    def embed_span(self, text: str) -> Future[Embedding | None]:
+        """Return nothing: a server does not give the states that governance heads read."""
+        future: Future[Embedding | None] = Future()
+        future.set_result(None)
+        return future
 
     def load_adapter(self, name: str, path: str | Path) -> Future[LoadedAdapter]:
         """Refuse: a server loads its adapters itself. The future raises AdapterError."""

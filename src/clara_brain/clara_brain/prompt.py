@@ -9,7 +9,7 @@ every control token of the model's vocabulary, so it can never open or close a t
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from clara_brain.chat_template import ChatTemplate, Message
@@ -17,8 +17,6 @@ from clara_brain.errors import ContextOverflow
 from clara_brain.llama_runtime import LlamaRuntime
 
 LEAST_REPLY = 16
-# Bytes of a template behind what the user said.
-_LONGEST_END = 4096
 
 
 @dataclass(frozen=True)
@@ -109,30 +107,6 @@ class PromptBuilder:
         tokens = counted.get(dropped) or self._chat(prompt, dropped)
         self._check(len(tokens), max_tokens)
         return tokens, dropped
-
-    def place_of(self, words: str, tokens: Sequence[int]) -> range:
-        """Return which tokens of a prompt are the words last said in it; empty when none are."""
-        wanted = self.neutralise(words).strip().encode("utf-8")
-        if not wanted:
-            return range(0)
-        tail, begins = b"", []
-        # The words are near the end, so the end is put together first.
-        for token in reversed(tokens):
-            if len(tail) > len(wanted) + _LONGEST_END:
-                return range(0)
-            piece = self._runtime.token_bytes(token)
-            begins.append(len(tail) + len(piece))
-            tail = piece + tail
-            if len(tail) >= len(wanted) and (at := tail.find(wanted)) >= 0:
-                first = len(tail) - at
-                break
-        else:
-            return range(0)
-        last = first - len(wanted)
-        # Counted from the end: a token covers the bytes from its begin down to the one before it.
-        ends = [0, *begins]
-        inside = [n for n, begin in enumerate(begins) if begin > last and ends[n] < first]
-        return range(len(tokens) - 1 - inside[-1], len(tokens) - inside[0])
 
     def _check(self, count: int, max_tokens: int) -> None:
         least = min(max_tokens, LEAST_REPLY)

@@ -15,13 +15,13 @@ from typing import Protocol
 
 from clara_brain.backend import Backend, Request, Ticket
 from clara_brain.decoding import Completion, Stop
-from clara_brain.earlier_turns import Hit, Span, hits, spans_of, to_recall, with_recalled
+from clara_brain.earlier_turns import Hit, Span, hits, to_recall, with_recalled
 from clara_brain.errors import BrainError, ContextOverflow, SchemaMismatch, ShuttingDown
 from clara_brain.grounding import MemoryPolicy, Recollection, asks_memory, cue, ground
 from clara_brain.kv_cache import AdapterScales
 from clara_brain.orders import Offer
 from clara_brain.prompt import ChatPrompt, Exchange, RawPrompt
-from clara_brain.readout import Readout
+from clara_brain.readout import Embedding
 from clara_brain.sampler import SamplerSettings, check_schema
 from clara_brain.sessions import Sessions
 from clara_brain.skill_decision import GREEDY, MAX_TOKENS, decision_prompt, grammar
@@ -150,6 +150,7 @@ class Turn:
     async def _run(self, result: TurnResult) -> None:
         request = self._request
         text, said = request.text, ""
+        words: Embedding | None = None
         shown: tuple[Exchange, ...] = ()
         history = self._sessions.history(request.session) if request.session else ()
         # Only the user's own words, never memory or history, decide about a skill.
@@ -188,17 +189,18 @@ class Turn:
                 request.stop,
                 request.deadline,
                 request.adapters,
-                read=request.text,
+                read=True,
             )
-            earlier = await self._look_back(asked)
+            words = await self._embed(request.text)
+            spans = self._sessions.spans(request.session) if request.session else ()
+            recalled = self._forgotten(spans, words, len(history))
             before = time.monotonic() - self._accepted
-            completion = await self._complete(earlier.asked, self._on_token)
-            if earlier.recalled and isinstance(completion.error, ContextOverflow):
+            completion = await self._complete(self._with(recalled, asked), self._on_token)
+            if recalled and isinstance(completion.error, ContextOverflow):
                 # What is said now goes before what was said earlier.
-                earlier = replace(earlier, recalled=[])
+                recalled = []
                 completion = await self._complete(asked, self._on_token)
-            if readout := earlier.readout or completion.readout:
-                result.hits = hits(earlier.spans, readout, earlier.recalled)
+            result.hits = hits(spans, words, recalled)
             result.adapters = request.adapters
             if completion.time_to_first_token:
                 completion.time_to_first_token += before
@@ -212,43 +214,45 @@ class Turn:
             exchange = Exchange(request.text, completion.text)
             tokens = self._engine.count_tokens(request.text) + completion.completion_tokens
             turn = self._sessions.turns(request.session)
-            readout = completion.readout
-            spans = spans_of(turn, exchange.user, exchange.assistant, readout) if readout else ()
-            self._sessions.add(request.session, exchange, tokens, completion.dropped_turns, spans)
+            replied = await self._embed(completion.text) if words else None
+            pairs = ((False, request.text, words), (True, completion.text, replied))
+            new = [Span(turn, who, said, made.vector) for who, said, made in pairs if made]
+            self._sessions.add(request.session, exchange, tokens, completion.dropped_turns, new)
 
-    async def _look_back(self, asked: Request) -> _Earlier:
-        """Find earlier turns that the prompt no longer has and that it should have again.
+    async def _embed(self, text: str) -> Embedding | None:
+        """Embed a text by the memory head; None without one, and outside of a conversation."""
+        if not self._request.session or self._ending:
+            return None
+        future, promise = self._engine.embed_span(text), self._host.promise()
+        future.add_done_callback(promise.resolve)
+        await promise
+        try:
+            return future.result()
+        except BrainError:
+            # An embedding is never worth a turn; what is wrong shows in the turn itself.
+            return None
 
-        To know what the words are close to, the prompt is evaluated without them first; when
-        nothing is found, all of that is kept and one token was wasted.
-        """
-        name, prompt = self._request.session, asked.prompt
-        spans = self._sessions.spans(name) if name else ()
-        assert isinstance(prompt, ChatPrompt)
+    def _forgotten(
+        self, spans: tuple[Span, ...], words: Embedding | None, kept: int
+    ) -> list[Span]:
+        """Return what comes back of turns that the history no longer has, as far as it fits."""
         if not spans:
-            return _Earlier(asked)
-        session = self._sessions.get(name)
-        first_kept = session.turns - len(prompt.history)
-        if not first_kept and session.tokens < self._engine.n_ctx // 2:
-            return _Earlier(asked, spans)
-        peek = replace(asked, sampling=GREEDY, stop=(), peek=True)
-        peeked = await self._complete(peek, lambda delta: None)
-        readout = peeked.readout
-        if readout is None:
-            return _Earlier(asked, spans)
-        recalled = to_recall(spans, readout, first_kept + peeked.dropped_turns)
-        text, most = prompt.text, self._engine.n_ctx // _RECALLED_SHARE
-        while recalled:
-            engine = self._engine
-            fence = with_recalled(
-                "", recalled, engine.neutralise, fenced=not engine.continues_text
-            )
-            if self._engine.count_tokens(fence) <= most:
-                text = fence + text
-                break
-            recalled.pop()
-        again = replace(prompt, text=text)
-        return _Earlier(replace(asked, prompt=again), spans, readout, recalled)
+            return []
+        found = to_recall(spans, words, self._sessions.turns(self._request.session) - kept)
+        most = self._engine.n_ctx // _RECALLED_SHARE
+        while found and self._engine.count_tokens(self._after(found, "")) > most:
+            found.pop()
+        return found
+
+    def _with(self, recalled: list[Span], asked: Request) -> Request:
+        """Return the request with earlier turns before its text."""
+        assert isinstance(asked.prompt, ChatPrompt)
+        text = self._after(recalled, asked.prompt.text)
+        return replace(asked, prompt=replace(asked.prompt, text=text))
+
+    def _after(self, recalled: list[Span], text: str) -> str:
+        engine = self._engine
+        return with_recalled(text, recalled, engine.neutralise, fenced=not engine.continues_text)
 
     async def _choose(self, choices: list[Offer]) -> str | None:
         """Let the model write one of the choices, or none; None when the turn was cut short.
@@ -284,16 +288,6 @@ class Turn:
         self._ticket = None
         assert isinstance(completion, Completion)
         return completion
-
-
-@dataclass(frozen=True)
-class _Earlier:
-    """What a look back found, and the request with it."""
-
-    asked: Request
-    spans: tuple[Span, ...] = ()
-    readout: Readout | None = None
-    recalled: list[Span] = field(default_factory=list)
 
 
 # What comes back into the prompt may have this part of the context at most.

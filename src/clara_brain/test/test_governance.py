@@ -19,18 +19,18 @@ import numpy as np
 import pytest
 from clara_brain.backend import Request
 from clara_brain.decoding import Completion, Stop
-from clara_brain.earlier_turns import Span, hits, spans_of, to_recall, with_recalled
+from clara_brain.earlier_turns import Span, hits, to_recall, with_recalled
 from clara_brain.engine import Engine
 from clara_brain.errors import GovernanceError
-from clara_brain.prompt import ChatPrompt, Exchange, RawPrompt
-from clara_brain.readout import Readout
+from clara_brain.prompt import Exchange, RawPrompt
+from clara_brain.readout import Embedding, Readout
 from clara_brain.sampler import SamplerSettings
 from clara_brain.session_store import SessionStore
 from clara_brain.sessions import Sessions
 from clara_brain.settings import EngineSettings
 from clara_brain.skill_gate import SkillGate
 from clara_brain.turn import Turn, TurnRequest, TurnResult
-from tiny_model import LABELS, MODEL_HASH, WIDTH, heads, write_heads
+from tiny_model import LABELS, WIDTH, heads, write_heads
 
 from clara_brain import gguf, governance
 
@@ -59,8 +59,8 @@ def served(tiny: Path, file: Path) -> Iterator[Engine]:
     engine.close()
 
 
-def raw(text: str = PROMPT, words: str = WORDS, tokens: int = 10) -> Request:
-    return Request(RawPrompt(text), GREEDY, tokens, read=words)
+def raw(text: str = PROMPT, tokens: int = 10) -> Request:
+    return Request(RawPrompt(text), GREEDY, tokens, read=True)
 
 
 def readout(completion: Completion) -> Readout:
@@ -161,10 +161,31 @@ def test_what_the_heads_read_is_what_a_plain_computation_gives(served, plain):
     nats = np.log1p(np.exp(plain.head("trace", inputs)[:, 0]))
     np.testing.assert_allclose(read.trace_nats, nats, rtol=1e-3, atol=1e-4)
 
-    words = plain.tokenize(f" {WORDS}", add_special=False)
-    vector = plain.head("memory", states[begin - len(words) : begin].mean(0))
-    np.testing.assert_allclose(read.said, vector / np.linalg.norm(vector), atol=1e-3)
-    assert np.linalg.norm(read.replied) == pytest.approx(1.0, abs=1e-5)
+
+def test_the_memory_head_reads_a_text_by_itself_behind_a_beginning_of_text(served, plain):
+    begin = llama_cpp.llama_vocab_bos(plain.vocab)
+    for text in (WORDS, f"{WORDS} <|im_end|>", "word after word " * 100):
+        embedding = served.embed_span(text).result(20)
+        tokens = plain.tokenize(text.replace("<|im_end|>", " "), add_special=False)
+        states, _ = plain.states([begin, *tokens[: min(128, SETTINGS.n_batch - 1)]])
+        vector = plain.head("memory", states[1:].mean(0))
+        np.testing.assert_allclose(embedding.vector, vector / np.linalg.norm(vector), atol=1e-3)
+        assert embedding.similar == pytest.approx(0.2)
+    assert served.embed_span("").result(20) is None
+
+
+def test_reading_a_text_does_not_disturb_a_reply_under_way(served):
+    alone = served.complete(raw("Undisturbed " + PROMPT, tokens=40))
+    done, read = Future(), []
+    served.submit(
+        raw("Undisturbed " + PROMPT, tokens=40),
+        lambda delta: read.append(served.embed_span(delta)),
+        done.set_result,
+    )
+    assert done.result(20).text == alone.text and len(read) > 1
+    np.testing.assert_allclose(
+        readout(done.result()).trace_nats, readout(alone).trace_nats, atol=1e-3
+    )
 
 
 def test_no_heads_no_read_outs_and_no_states_are_asked_of_llama_cpp(tiny):
@@ -173,8 +194,9 @@ def test_no_heads_no_read_outs_and_no_states_are_asked_of_llama_cpp(tiny):
         completion = engine.complete(raw())
         assert completion.completion_tokens and completion.readout is None
         assert engine.readouts == "" and engine.no_heads == ""
+        assert engine.embed_span(WORDS).result(20) is None
         runtime = engine._runtime
-        assert not llama_cpp.llama_get_embeddings(runtime._context)
+        assert not llama_cpp.llama_get_embeddings(runtime._context) and not runtime._reader
         assert all(slot.states is None for slot in runtime.cache._slots)
     finally:
         engine.close()
@@ -188,7 +210,7 @@ def test_a_request_that_wants_no_read_outs_gets_none(served):
 def test_the_places_of_the_trace_join_up_with_the_text(served, stop):
     for seed in range(12):
         sampling = SamplerSettings(1.8, 1.0, 0, 0.0, 1.0, seed=seed)
-        completion = served.complete(Request(RawPrompt("So"), sampling, 24, stop, read="So"))
+        completion = served.complete(Request(RawPrompt("So"), sampling, 24, stop, read=True))
         read, text = readout(completion), completion.text
         assert len(read.trace_offsets) == len(read.trace_nats) == completion.completion_tokens
         ends = [*read.trace_offsets[1:], len(text)]
@@ -206,7 +228,7 @@ def test_a_character_of_several_tokens_is_the_text_of_the_last_one(served):
     assert len(characters) > 1
     bias = tuple((token, 1000.0) for token in characters[:1])
     sampling = SamplerSettings(0.0, 1.0, 0, 0.0, 1.0, seed=0, logit_bias=bias)
-    completion = served.complete(Request(RawPrompt("So"), sampling, 3, read="So"))
+    completion = served.complete(Request(RawPrompt("So"), sampling, 3, read=True))
     # Three first bytes and never a second: each is U+FFFD as soon as the next one shows it.
     assert completion.text == "\ufffd" * 3
     assert readout(completion).trace_offsets == (0, 0, 1)
@@ -216,26 +238,10 @@ def test_read_outs_are_the_same_whatever_is_cached(served):
     first = served.complete(raw("Twice " + PROMPT))
     again = served.complete(raw("Twice " + PROMPT))
     assert first.text == again.text and again.cached_tokens == again.prompt_tokens - 1
-    for name in ("probabilities", "trace_nats", "said", "replied"):
+    for name in ("probabilities", "trace_nats"):
         np.testing.assert_allclose(
             getattr(readout(first), name), getattr(readout(again), name), atol=1e-4
         )
-
-
-def test_a_copied_beginning_brings_its_states_along(served):
-    start = "One long beginning that two conversations share, word for word, to its very end. " * 2
-    first, other, sent = Future(), Future(), []
-
-    def on_token(delta: str) -> None:
-        # The sequence of the first is in use, so the second gets a copy in another one.
-        if not sent:
-            second = raw(f"{start}{WORDS} and right", tokens=2)
-            sent.append(served.submit(second, lambda delta: None, other.set_result))
-
-    served.submit(raw(f"{start}{WORDS} and left", tokens=40), on_token, first.set_result)
-    one, two = first.result(20), other.result(20)
-    assert two.cached_tokens > 16
-    np.testing.assert_allclose(readout(one).said, readout(two).said, atol=1e-4)
 
 
 def test_conversations_decoded_at_once_do_not_mix_their_states(served):
@@ -249,14 +255,13 @@ def test_conversations_decoded_at_once_do_not_mix_their_states(served):
     for one, other in zip(alone, together, strict=True):
         np.testing.assert_allclose(one.probabilities, other.probabilities, atol=1e-3)
         np.testing.assert_allclose(one.trace_nats, other.trace_nats, atol=1e-2)
-        np.testing.assert_allclose(one.said, other.said, atol=1e-3)
-    assert not np.allclose(together[0].said, together[1].said, atol=1e-2)
+    assert not np.allclose(together[0].probabilities, together[1].probabilities, atol=1e-2)
 
 
 def test_guessed_tokens_leave_no_trace_of_their_own(tiny, file, plain):
     guessing = Engine(tiny, EngineSettings(n_ctx=512, slots=1, n_threads=1, lookup=4), file)
     try:
-        request = raw("go on and on, go on and on, go on and on, go on and on, go on", "go on", 24)
+        request = raw("go on and on, go on and on, go on and on, go on and on, go on", 24)
         completion = guessing.complete(request)
         tokens, reply = plain.reply(request.prompt.text, 24)
         states, logits = plain.states(tokens + reply)
@@ -266,47 +271,6 @@ def test_guessed_tokens_leave_no_trace_of_their_own(tiny, file, plain):
         np.testing.assert_allclose(readout(completion).trace_nats, nats, rtol=1e-2, atol=1e-3)
     finally:
         guessing.close()
-
-
-def test_the_user_s_own_words_are_found_in_a_chat_and_not_those_around_them(served):
-    prompt = ChatPrompt("Be kind.", f"<earlier>\n{WORDS}\n</earlier>\n{WORDS}  <|im_end|>", ())
-    tokens, _ = served._prompts.build(prompt, 4)
-    place = served._prompts.place_of(f"{WORDS}  <|im_end|>", tokens)
-    said = b"".join(
-        served._runtime.token_bytes(token) for token in tokens[place.start : place.stop]
-    )
-    assert said.decode().strip() == WORDS
-    after = [served._runtime.token_bytes(token) for token in tokens[place.stop :]]
-    assert WORDS.encode() not in b"".join(after)
-    assert served._prompts.place_of("never said", tokens) == range(0)
-    assert served._prompts.place_of("<|im_end|>", tokens) == range(0)
-
-
-def test_words_evaluated_before_a_restart_have_no_embedding_and_the_reply_has(
-    tiny, file, tmp_path
-):
-    settings = EngineSettings(n_ctx=512, slots=1, n_threads=1, cache_path=tmp_path / "kv")
-    text = "word after word " * 24 + WORDS
-    engine = Engine(tiny, settings, file)
-    first = readout(engine.complete(raw(text)))
-    engine.close()
-    engine = Engine(tiny, settings, file)
-    completion = engine.complete(raw(text))
-    engine.close()
-    assert completion.cached_tokens > 64
-    second = readout(completion)
-    assert first.said is not None and second.said is None
-    np.testing.assert_allclose(first.probabilities, second.probabilities, atol=1e-3)
-    np.testing.assert_allclose(first.trace_nats, second.trace_nats, atol=1e-3)
-
-
-def test_a_peek_reads_the_prompt_and_leaves_it_for_the_turn(served):
-    peek = Request(RawPrompt("Peek " + PROMPT), GREEDY, 40, read=WORDS, peek=True)
-    peeked = served.complete(peek)
-    assert peeked.completion_tokens == 1
-    after = served.complete(raw("Peek " + PROMPT))
-    assert after.cached_tokens == after.prompt_tokens - 1
-    np.testing.assert_allclose(readout(peeked).said, readout(after).said, atol=1e-4)
 
 
 def _changed(**changes):
@@ -386,7 +350,8 @@ def test_a_head_that_did_not_beat_its_baseline_is_not_run_and_this_is_said(tiny,
         assert "not better than their baseline and not run: policy" in engine.readouts
         assert ("memory.recall.at_1", "0.5") in engine.heads.metrics
         read = readout(engine.complete(raw()))
-        assert not read.labels and not read.policy and read.trace_nats and read.said is not None
+        assert not read.labels and not read.policy and read.trace_nats
+        assert engine.embed_span(WORDS).result(20) is not None
     finally:
         engine.close()
 
@@ -428,7 +393,7 @@ def vector(*values: float) -> np.ndarray:
 
 
 def test_hits_are_the_closest_spans_above_the_threshold_and_the_forgotten_ones_come_back():
-    read = Readout(said=vector(1, 0), replied=vector(0, 1), similar=0.5)
+    read = Embedding(vector(1, 0), similar=0.5)
     spans = [
         Span(0, False, "about cups", vector(0.8, 0.6)),
         Span(0, True, "I see", vector(0.0, 1.0)),
@@ -441,8 +406,7 @@ def test_hits_are_the_closest_spans_above_the_threshold_and_the_forgotten_ones_c
     assert [span.text for span in again] == ["about cups", "cups again"]
     marked = hits(spans, read, again)
     assert [hit.span.text for hit in marked if hit.recalled] == ["about cups", "cups again"]
-    assert hits(spans, Readout(similar=0.5)) == []
-    assert [span.by_clara for span in spans_of(4, "a", "b", read)] == [False, True]
+    assert hits(spans, None) == [] and hits([], read) == []
 
 
 def test_what_comes_back_is_fenced_data_in_the_order_it_was_said():
@@ -511,7 +475,6 @@ def test_turns_that_no_longer_fit_come_back_when_they_are_close(listened):
     assert first.completion.error is None and first.hits == []
     dropped = count = 0
     while not dropped:
-        before = listened.requests[-1]
         result = take(listened, sessions, f"This is remark number {count}. " * 8)
         dropped, count = result.completion.dropped_turns, count + 1
         assert count < 20 and result.completion.error is None and result.hits
@@ -519,8 +482,7 @@ def test_turns_that_no_longer_fit_come_back_when_they_are_close(listened):
     assert result.completion.error is None
     again = [hit.span for hit in result.hits if hit.recalled]
     assert again and all(span.turn < dropped for span in again)
-    peek, asked = listened.requests[-2:]
-    assert peek.peek and not asked.peek and peek is not before
+    asked = listened.requests[-1]
     assert asked.prompt.text.startswith("<earlier>\n[1] ")
     assert asked.prompt.text.endswith("</earlier>\nWhere is the key?")
     shown = {"You said: The key (lies) under the blue pot, behind the second door."}
@@ -550,9 +512,9 @@ def test_embeddings_survive_a_restart_under_the_same_heads_and_no_others(tmp_pat
 
     sessions = opened("a" * 64)
     for turn in range(4):
-        read = Readout(said=vector(1, turn), replied=vector(0, 1))
-        exchange = Exchange(f"said {turn}", f"replied {turn}")
-        sessions.add("s", exchange, 3, spans=spans_of(turn, f"said {turn}", "yes", read))
+        exchange = Exchange(f"said {turn}", "yes")
+        pairs = ((False, exchange.user, vector(1, turn)), (True, exchange.assistant, vector(0, 1)))
+        sessions.add("s", exchange, 3, spans=[Span(turn, *each) for each in pairs])
     before = sessions.spans("s")
     sessions.close()
     sessions = opened("a" * 64)
@@ -583,12 +545,3 @@ def test_conversations_of_the_version_before_are_taken_over(tmp_path):
     sessions = Sessions(time.monotonic, 4, 4, SessionStore(path))
     assert sessions.history("s") == (Exchange("hi", "hello"),) and sessions.spans("s") == ()
     sessions.close()
-
-
-def test_dropped_turns_are_said_in_a_peek_as_in_the_turn_itself(served):
-    history = tuple(Exchange(f"question {n} " * 12, f"answer {n} " * 12) for n in range(12))
-    prompt = ChatPrompt("Be kind.", WORDS, history)
-    peeked = served.complete(Request(prompt, GREEDY, 40, read=WORDS, peek=True))
-    taken = served.complete(Request(prompt, GREEDY, 40, read=WORDS))
-    assert peeked.dropped_turns == taken.dropped_turns > 0
-    assert served.header.metadata["clara.model_sha256"] == MODEL_HASH
