@@ -5,8 +5,8 @@
 
 SIM-ONE of 341 M and 109 M with random weights and random tokens, rows of 1,024, one document each
 (and packed with several, to see what the mask costs); every peer has the same shape, batch, bf16
-autocast over fp32 weights, fused AdamW and clipping, and takes turns with ours. It runs on a
-machine that has only torch, transformers, tokenizers and safetensors, from a checkout, with
+autocast over fp32 weights, fused AdamW and clipping, and follows ours in the same run. It runs on
+a machine that has only torch, transformers, tokenizers and safetensors, from a checkout, with
 nothing installed, in less than ten minutes (it leaves out what would not fit and says so):
 
     python3 bench/gpu_pretrain.py
