@@ -133,6 +133,13 @@ def test_another_distribution_has_its_own_packages_and_stays_until_another_is_as
     assert "left-pad==1.0" in (tree / ".venv" / "clara" / "constraints.txt").read_text()
 
 
+def test_an_image_is_set_up_without_what_builds_and_tests_a_workspace(tree: Path) -> None:
+    (tree / "requirements" / "build.txt").write_text("no-such-package-of-clara\n")
+    made = set_up(tree, "--runtime")
+    assert made.returncode == 0, made.stderr + made.stdout
+    assert "llama.cpp" in made.stdout and "colcon" not in made.stdout
+
+
 def test_a_missing_system_package_is_named_in_one_line(tree: Path) -> None:
     tools = tree / "bin"
     tools.mkdir()
