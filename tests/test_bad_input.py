@@ -33,6 +33,10 @@ REST = {
     "config": {"base_model": "x", "examples_per_dimension": 10, "merge_method": "linear"},
 }
 LAUNCH = ("ros2", "launch", "clara_brain", "clara.launch.py")
+BRAIN = (
+    *("ros2", "run", "clara_brain", "brain_node"),
+    *("--ros-args", "-r", "__ns:=/clara", "-p", "autostart:=true"),
+)
 
 
 def model_file() -> Path:
@@ -69,8 +73,8 @@ def test_a_bad_model_file_leaves_the_brain_unconfigured_with_a_sentence(
     make: Callable[[Path], str],
     words: tuple[str, ...],
 ) -> None:
-    launch = start(*LAUNCH, f"model:={make(tmp_path / 'model.gguf')}")
-    line = launch.wait_for("[ERROR]", 60.0)
+    brain = start(*BRAIN, "-p", f"model:={make(tmp_path / 'model.gguf')}")
+    line = brain.wait_for("[ERROR]", 60.0)
     assert words[0] in line and any(word in line for word in words[1:]), line
     state = peer.call(GetState, "brain/get_state").current_state
     assert state.id == State.PRIMARY_STATE_UNCONFIGURED
@@ -78,8 +82,8 @@ def test_a_bad_model_file_leaves_the_brain_unconfigured_with_a_sentence(
     assert info.error_code == GetModelInfo.Response.NO_MODEL and "model.gguf" in info.error_msg
     result, _ = peer.chat("Hello?")
     assert result.error_code == Chat.Result.NOT_ACTIVE and result.error_msg
-    assert "Traceback" not in launch.output
-    assert launch.running
+    assert "Traceback" not in brain.output
+    assert brain.running
 
 
 @pytest.mark.parametrize(
@@ -101,12 +105,12 @@ def test_a_bad_spec_leaves_the_brain_unconfigured_with_a_sentence(
 ) -> None:
     file = tmp_path / "clara_spec.json"
     file.write_text(spec if isinstance(spec, str) else json.dumps(REST | spec))
-    launch = start(*LAUNCH, f"spec:={file}")
-    line = launch.wait_for("[ERROR]", 60.0)
+    brain = start(*BRAIN, "-p", f"spec:={file}")
+    line = brain.wait_for("[ERROR]", 60.0)
     assert words in line and "clara_spec.json" in line
     state = peer.call(GetState, "brain/get_state").current_state
     assert state.id == State.PRIMARY_STATE_UNCONFIGURED
-    assert "Traceback" not in launch.output
+    assert "Traceback" not in brain.output
 
 
 def test_a_memory_path_that_cannot_be_written_leaves_memory_unconfigured(

@@ -16,6 +16,7 @@ import pytest
 from conftest import active
 from lifecycle_msgs.msg import State
 from lifecycle_msgs.srv import GetState
+from rcl_interfaces.srv import GetParameters
 from running import Peer, Process, wait_for_node, wait_until
 
 from clara_interfaces.srv import GetModelInfo
@@ -103,8 +104,9 @@ def test_without_autostart_the_nodes_wait_unconfigured_and_obey_ros2_lifecycle(
     ):
         said = start("ros2", "lifecycle", "set", "/clara/memory", transition)
         assert said.wait() == 0 and "Transitioning successful" in said.output, said.output
-        asked = start("ros2", "lifecycle", "get", "/clara/memory")
-        assert asked.wait() == 0 and expected in asked.output, asked.output
+        assert peer.call(GetState, "memory/get_state").current_state.label == expected
+    asked = start("ros2", "lifecycle", "get", "/clara/memory")
+    assert asked.wait() == 0 and "inactive [2]" in asked.output, asked.output
 
 
 def test_a_params_file_reaches_the_nodes(
@@ -114,9 +116,9 @@ def test_a_params_file_reaches_the_nodes(
     file.write_text("/**:\n  ros__parameters:\n    personality.warmth: 0.125\n")
     start(*LAUNCH, f"params_file:={file}")
     peer.spin_until(lambda: active(peer, "brain"), 90.0, "brain active")
-    wait_for_node(start, "/clara/brain")
-    asked = start("ros2", "param", "get", "/clara/brain", "personality.warmth")
-    assert asked.wait() == 0 and "0.125" in asked.output, asked.output
+    asked = GetParameters.Request(names=["personality.warmth"])
+    (warmth,) = peer.call(GetParameters, "brain/get_parameters", asked).values
+    assert warmth.double_value == 0.125
 
 
 def test_show_args_describes_every_argument(start: Callable[..., Process]) -> None:
