@@ -23,7 +23,7 @@ for setup in $([ $# -eq 0 ] && ls src/*/setup.py tests/setup.py); do
     fi
 done
 if [ $# -eq 0 ] && python tools/ros2_on_pip/ros2_on_pip/check.py >/dev/null; then
-    python -m pytest tools/ros2_on_pip/test --junit-xml build/ros2_on_pip/pytest.xml || failed=1
+    python -m pytest -n 4 tools/ros2_on_pip/test --junit-xml build/ros2_on_pip/pytest.xml || failed=1
 fi
 python -m colcon test-result --verbose || failed=1
 exit $failed
