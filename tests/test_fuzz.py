@@ -10,9 +10,14 @@ from pathlib import Path
 
 import pytest
 from acceptance import must_refuse
+from clara_brain.errors import ModelError
+from clara_brain.gguf import read_header
+from damaged_gguf import damaged as damaged_file
+from damaged_gguf import damages
 from fuzz_doors import Nodes, nodes
 from fuzzing import complaint, damaged, made_of, smallest
 from malformed import Plausible, messages, weight
+from small_model import write_small_model
 
 from clara_interfaces.srv import QueryMemory, StoreEpisode
 
@@ -59,6 +64,24 @@ def test_a_node_that_takes_what_is_forbidden_is_found_out_with_the_smallest_requ
     answer.error_code = answer.INVALID_REQUEST
     assert "is no sentence" in complaint(request, answer)
     assert "refused with" in complaint(QueryMemory.Request(), answer)
+
+
+def test_a_model_file_with_one_wrong_number_is_refused_in_a_sentence_or_is_a_header(
+    tmp_path,
+):
+    path = tmp_path / "m.gguf"
+    write_small_model(path)
+    sound = path.read_bytes()
+    refused = 0
+    for at, wrong in damages(path, 300, 1):
+        with damaged_file(path, at, wrong):
+            try:
+                read_header(path)
+            except ModelError as error:
+                refused += 1
+                assert str(error).isprintable() and "m.gguf" in str(error)
+    assert refused > 100 and path.read_bytes() == sound
+    read_header(path)
 
 
 def test_damaged_bytes_differ_from_the_sound_ones():

@@ -13,21 +13,28 @@ import argparse
 import os
 import sys
 import tempfile
+import time
 from dataclasses import asdict
 from pathlib import Path
 
 _BENCH = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(_BENCH), str(_BENCH.parent / "tests")]
 
+from clara_brain.errors import ModelError
+from clara_brain.probe import probe
+from damaged_gguf import damaged, damages
 from domain_coordinator import domain_id
 from fuzz_doors import nodes
 from fuzzing import Findings
 from report import report
 from rich.console import Console
 from rich.table import Table
+from small_model import write_small_model
 
 GROWTH_MB = 48.0  # caches and heaps that settle; a leak of 5 kB a request would show
 _EXAMPLES = 5
+MODEL = "model file"
+FILES = 0.03  # one damaged model file for so many requests of another door: each loads a model
 
 
 def grown(found: Findings) -> str:
@@ -63,6 +70,29 @@ def row(found: Findings) -> tuple[str, ...]:
     )
 
 
+def model_files(folder: Path, count: int, number: int) -> Findings:
+    """Try damaged model files as the node does before it loads one: header first, then a child."""
+    found, began = Findings(MODEL), time.monotonic()
+    path = folder / "damaged.gguf"
+    write_small_model(path)
+    ended = 0
+    for at, wrong in damages(path, count, number):
+        found.sent += 1
+        with damaged(path, at, wrong):
+            try:
+                probe(path)
+            except ModelError as error:
+                found.refused += 1
+                ended += "ends its process" in str(error)
+                if not str(error).isprintable():
+                    found.add("no sentence", (at, wrong, str(error)))
+            except Exception as error:
+                found.add(f"not foreseen: {error!r}", (at, wrong))
+    found.seconds = time.monotonic() - began
+    print(f"{ended} of {count} files ended llama.cpp, in a child")
+    return found
+
+
 def main() -> int:
     """Fuzz and report."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -74,7 +104,7 @@ def main() -> int:
     with domain_id() as domain, tempfile.TemporaryDirectory() as home:
         os.environ.update(ROS_DOMAIN_ID=str(domain), ROS_AUTOMATIC_DISCOVERY_RANGE="LOCALHOST")
         with nodes(int(domain), Path(home)) as made:
-            unknown = set(options.only or ()) - set(made.doors)
+            unknown = set(options.only or ()) - {*made.doors, MODEL}
             if unknown:
                 parser.error(
                     f"no door {', '.join(sorted(unknown))}; there are {', '.join(made.doors)}"
@@ -89,6 +119,9 @@ def main() -> int:
                     if not (made.memory.running and made.brain.running):
                         print(made.memory.output[-3000:], made.brain.output[-3000:], sep="\n---\n")
                         break
+        if not options.only or MODEL in options.only:
+            files = max(20, int(options.requests * FILES))
+            all_found.append(model_files(Path(home), files, options.seed))
     table = Table(title=f"Malformed requests, seed {options.seed}")
     for title in ("door", "sent", "refused", "took", "memory held", "threads / fds", "verdict"):
         table.add_column(title, justify="left" if title == "door" else "right")

@@ -26,11 +26,11 @@ WIDTH = 32
 
 def write_model(path: Path, weight: float = 0.1, scores: int = len(WORDS), **changes: int) -> Path:
     """Write a model of one layer and a few words."""
-    numbers = {"heads": 2, "context": 64} | changes
+    numbers = {"heads": 2, "context": 64, "blocks": 1} | changes
     writer = gguf.GGUFWriter(path, "llama")
     writer.add_context_length(numbers["context"])
     writer.add_embedding_length(WIDTH)
-    writer.add_block_count(1)
+    writer.add_block_count(numbers["blocks"])
     writer.add_feed_forward_length(WIDTH)
     writer.add_head_count(numbers["heads"])
     writer.add_head_count_kv(numbers["heads"])
@@ -127,9 +127,12 @@ def test_a_file_that_ends_llama_cpp_is_found_out_in_a_child_and_a_sound_one_is_n
     sound = write_model(tmp_path / "sound.gguf")
     probe(sound, noted)
     assert len(noted.read_text().split()) == 1
-    deadly = write_model(tmp_path / "deadly.gguf", heads=0)
-    with pytest.raises(ModelError, match=r"deadly\.gguf"):
+    deadly = write_model(tmp_path / "deadly.gguf", blocks=1 << 16)
+    with pytest.raises(ModelError, match=r"deadly\.gguf is damaged.*SIGABRT"):
         probe(deadly, noted)
+    refused = write_model(tmp_path / "refused.gguf", heads=0)
+    with pytest.raises(ModelError, match=r"could not load .*refused\.gguf"):
+        probe(refused, noted)
     assert len(noted.read_text().split()) == 1
     with pytest.raises(ModelError, match="cannot be read"):
         probe(tmp_path / "nothing", noted)
