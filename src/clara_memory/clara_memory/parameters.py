@@ -67,15 +67,25 @@ def declare(node: Node) -> None:
                 value = getattr(defaults, item.name)
                 descriptor = _descriptor(item.name, value)
                 if isinstance(value, tuple):
-                    node.declare_parameter(item.name, Parameter.Type.STRING_ARRAY, descriptor)
+                    _declare_texts(node, item.name, descriptor)
                 else:
                     node.declare_parameter(item.name, value, descriptor)
     node.add_on_set_parameters_callback(_check)
 
 
+def _declare_texts(node: Node, name: str, descriptor: ParameterDescriptor) -> None:
+    # While one parameter has no value rclpy answers for none (`ros2 param dump` shows nothing);
+    # and as a default it takes [] for bytes.
+    node.declare_parameter(name, Parameter.Type.STRING_ARRAY, descriptor)
+    try:
+        node.get_parameter(name)
+    except ParameterUninitializedException:
+        node.set_parameters([Parameter(name, Parameter.Type.STRING_ARRAY, [])])
+
+
 def read(node: Node) -> MemorySettings:
     """Return the settings as they stand; raises InvalidRequest naming a parameter."""
-    values = {name: _value(node, name) for name in _TABLE}
+    values = {name: node.get_parameter(name).value for name in _TABLE}
     for name, value in values.items():
         reason = _fault(name, value)
         if reason:
@@ -91,13 +101,6 @@ def read(node: Node) -> MemorySettings:
         pairing=PairingSettings(**_of(PairingSettings, values)),
         recorder=RecorderSettings(**_of(RecorderSettings, values)),
     )
-
-
-def _value(node: Node, name: str) -> Any:
-    try:
-        return node.get_parameter(name).value
-    except ParameterUninitializedException:
-        return ()  # an array that nobody has set
 
 
 def _of(group: type, values: dict[str, Any]) -> dict[str, Any]:

@@ -5,6 +5,8 @@
 import threading
 
 import pytest
+from rcl_interfaces.msg import ParameterType
+from rcl_interfaces.srv import GetParameters, ListParameters
 from rclpy.action import ActionClient, ActionServer, CancelResponse
 from rclpy.executors import MultiThreadedExecutor
 from service_msgs.msg import ServiceEventInfo
@@ -91,6 +93,14 @@ def test_merge_takes_in_another_memory_once(node, peer, tmp_path):
     missing = peer.call(MergeMemory, "memory/merge", MergeMemory.Request(path="/nowhere/x"))
     assert missing.error_code == MergeMemory.Response.INVALID_REQUEST
     assert "/nowhere/x" in missing.error_msg
+
+
+def test_every_parameter_has_a_value_to_show(node, peer):
+    listed = peer.call(ListParameters, "memory/list_parameters").result.names
+    request = GetParameters.Request(names=listed)
+    values = peer.call(GetParameters, "memory/get_parameters", request).values
+    assert len(values) == len(listed) > 10
+    assert all(value.type != ParameterType.PARAMETER_NOT_SET for value in values)
 
 
 def test_an_episode_that_fits_a_pattern_is_announced(start, peer):

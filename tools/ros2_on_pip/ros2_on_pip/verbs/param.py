@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -174,7 +175,7 @@ def main_set(args: argparse.Namespace) -> None:
     if result.successful:
         print("Set parameter successful" + (f": {result.reason}" if result.reason else ""))
     else:
-        print(f"Setting parameter failed: {result.reason}")
+        print(f"Setting parameter failed: {result.reason}", file=sys.stderr)
 
 
 def _value(text: str) -> Any:
