@@ -9,6 +9,7 @@ loopback or namespaces that a drill makes and takes down. Ends with 1 when anyth
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
 import tempfile
@@ -31,7 +32,7 @@ from drill.outcome import Outcome, Skipped
 from drill.partition import partition
 from drill.pressure import memory_pressure
 from drill.soak import soak
-from report import report
+from report import RESULTS, report
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -90,6 +91,11 @@ def row(name: str, outcome: Outcome | str) -> tuple[str, ...]:
     return name, said, str(outcome.lost), recovered, verdict
 
 
+def _earlier() -> dict[str, object]:
+    path = RESULTS / "drill.json"
+    return json.loads(path.read_text())["drills"] if path.is_file() else {}
+
+
 def main() -> int:
     """Hold the drills and report."""
     parser = argparse.ArgumentParser(prog="make drill", description=__doc__)
@@ -126,25 +132,23 @@ def main() -> int:
     outcomes = [each for each in held.values() if isinstance(each, Outcome)]
     lost = sum(outcome.lost for outcome in outcomes)
     passed = sum(outcome.passed for outcome in outcomes)
-    if not options.only:
-        report(
-            "drill",
-            "Bad days",
-            {
-                "drills": f"{passed} of {len(held)} passed, {len(held) - len(outcomes)} skipped",
-                "lost": str(lost),
-            },
-            {
-                "soak_minutes": options.minutes,
-                "drills": {
-                    name: {
-                        "seconds": seconds[name],
-                        **({"skipped": each} if isinstance(each, str) else asdict(each)),
-                    }
-                    for name, each in held.items()
-                },
-            },
-        )
+    figures = {
+        name: {
+            "seconds": seconds[name],
+            **({"skipped": each} if isinstance(each, str) else asdict(each)),
+        }
+        for name, each in held.items()
+    }
+    report(
+        "drill",
+        "Bad days",
+        {
+            "drills": f"{passed} of {len(held)} passed, {len(held) - len(outcomes)} skipped",
+            "lost": str(lost),
+        },
+        # A drill that is held by itself replaces its own result and no other.
+        {"drills": {**_earlier(), **figures}},
+    )
     return 0 if passed == len(outcomes) else 1
 
 

@@ -17,8 +17,8 @@ import numpy as np
 
 from clara_brain.errors import BackendError, InvalidRequest
 
-DEEPEST = 200
-MOST_REPEATS = 1000
+DEEPEST = 1100
+MOST_REPEATS = 1100
 # As llama.cpp reads it: what is quoted, a set, a token by name and a comment hold no operators.
 # Each of them may lack its end, so that the search never goes back.
 _QUIET = re.compile(r'"(?:[^"\\]|\\.)*"?|\[(?:[^\]\\]|\\.)*\]?|<[^>]*>?|#[^\r\n]*', re.DOTALL)
@@ -86,7 +86,7 @@ def check(grammar: str) -> None:
         deepest = max(deepest, depth)
     if deepest > DEEPEST:
         raise InvalidRequest(
-            f"sampling.grammar nests parentheses {deepest:,} deep; at most {DEEPEST} are allowed"
+            f"sampling.grammar nests parentheses {deepest:,} deep; at most {DEEPEST:,} are allowed"
         )
     repeats = sum(map(loud.count, "?*+{"))
     if repeats > MOST_REPEATS:

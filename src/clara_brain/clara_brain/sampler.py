@@ -11,6 +11,7 @@ from __future__ import annotations
 import ctypes
 import json
 import math
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -23,6 +24,9 @@ from referencing.exceptions import Unresolvable
 from clara_brain.constrained import Grammar
 from clara_brain.errors import InvalidRequest, SchemaMismatch
 
+LONGEST_RUN = 1000
+_COUNTS = ("minLength", "maxLength", "minItems", "maxItems")
+_REPEATS = re.compile(r"\d+(?=\s*[,}])")
 _PENALTY_WINDOW = 64
 
 
@@ -100,12 +104,34 @@ def grammar_of_schema(schema: str) -> str:
             f"sampling.json_schema is no JSON schema: {error.json_path}: {error.message}"
         ) from error
     try:
+        _check_lengths(parsed)
         return str(json_schema_to_gbnf(schema))
+    except InvalidRequest:
+        raise
     except Exception as error:
         # The converter of llama-cpp-python asserts and indexes its way through a schema.
         raise InvalidRequest(
             f"sampling.json_schema has a part that no grammar can be made of: {error!r}"
         ) from error
+
+
+def _check_lengths(part: object) -> None:
+    """Raise InvalidRequest where a schema counts further than the converter can write out."""
+    if isinstance(part, list):
+        for each in part:
+            _check_lengths(each)
+    elif isinstance(part, dict):
+        for name, value in part.items():
+            count = value if name in _COUNTS and isinstance(value, (int, float)) else 0
+            if name == "pattern" and isinstance(value, str):
+                # One may be inside of the other: what counts is their product.
+                count = math.prod(max(1, int(found)) for found in _REPEATS.findall(value))
+            if count > LONGEST_RUN:
+                raise InvalidRequest(
+                    f"sampling.json_schema has {name} {str(value)[:40]}; at most {LONGEST_RUN:,}"
+                    " of anything can be asked for"
+                )
+            _check_lengths(value)
 
 
 def check_schema(text: str, schema: str) -> None:

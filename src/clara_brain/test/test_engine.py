@@ -219,10 +219,10 @@ def test_a_bad_grammar_is_an_invalid_request(engine, grammar):
     ("grammar", "said"),
     [
         ("root ::= " + "(" * 30_000, "30,000 deep"),
-        ("root ::= " + '("a" ' * 201 + ")" * 201, "201 deep"),
-        ('root ::= <"> ' + "(" * 300, "300 deep"),
-        ('root ::= "a\n" ' + "(" * 300 + ' "', "300 deep"),
-        ("root ::= " + '"a"? ' * 1001, "has 1,001"),
+        ("root ::= " + '("a" ' * 1101 + ")" * 1101, "1,101 deep"),
+        ('root ::= <"> ' + "(" * 1300, "1,300 deep"),
+        ('root ::= "a\n" ' + "(" * 1300 + ' "', "1,300 deep"),
+        ("root ::= " + '"a"? ' * 1101, "has 1,101"),
     ],
 )
 def test_a_grammar_that_llama_cpp_would_die_of_is_an_invalid_request(engine, grammar, said):
@@ -241,6 +241,10 @@ def test_what_is_quoted_in_a_grammar_does_not_count():
         "[" * 12_000,
         '{"a":' * 6_000 + "1" + "}" * 6_000,
         "9" * 6_000,
+        '{"type": "string", "minLength": 1000000000}',
+        '{"type": "array", "items": {"type": "string", "maxLength": 1001}}',
+        '{"type": "string", "pattern": "^((a{1000}){1000}){1000}$"}',
+        '{"type": "string", "pattern": "^a{0,1000000000}$"}',
         '{"$ref": "http://127.0.0.1:9/schema"}',
         '{"$ref": "https://127.0.0.1:9/schema"}',
     ],
@@ -248,6 +252,13 @@ def test_what_is_quoted_in_a_grammar_does_not_count():
 def test_a_schema_that_cannot_be_read_here_is_an_invalid_request(schema):
     with pytest.raises(InvalidRequest):
         grammar_of_schema(schema)
+
+
+def test_a_schema_may_ask_for_a_thousand_characters(engine):
+    schema = '{"type": "object", "properties": {"a": {"type": "string", "maxLength": 1000}}}'
+    grammar = grammar_of_schema(schema)
+    done = ask(engine, sampling=replace(GREEDY, grammar=grammar), n=4)
+    assert done.error is None and done.text.startswith("{")
 
 
 def test_what_a_schema_refers_to_is_never_fetched():
