@@ -37,5 +37,6 @@ python bench/losses.py
 python bench/optimizers.py
 python bench/simone_mvlm.py
 python bench/data_loader.py --bits 400
+python bench/governance.py --work "$(mktemp -d)"
 python bench/idle_nodes.py
 python bench/launch_time.py

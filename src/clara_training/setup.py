@@ -16,7 +16,13 @@ setup(
         ("bin", ["scripts/clara-train"]),
     ],
     package_data={
-        PACKAGE: ["py.typed", "starter/*.json", "general_text.txt", "sample_corpus/*.txt"]
+        PACKAGE: [
+            "py.typed",
+            "starter/*.json",
+            "general_text.txt",
+            "sample_corpus/*.txt",
+            "*.json",
+        ]
     },
     install_requires=["setuptools", "click", "rich", "tqdm", "rapidfuzz"],
     zip_safe=False,

@@ -34,6 +34,7 @@ STAGES = {
     "corpus": "Make clean token shards of a folder of text, for a model from scratch.",
     "mvlm": "Train MVLM, a GPT-2, from scratch.",
     "simone": "Train SIM-ONE from scratch.",
+    "governance": "Make the heads that read SIM-ONE's states, and measure them.",
     "sample": "Let a model that was trained from scratch write.",
     "pretrain-all": "Train MVLM and SIM-ONE, judge both and pack them.",
     "bundle": "Pack models from scratch for download, or check a pack.",

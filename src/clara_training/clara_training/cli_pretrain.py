@@ -86,12 +86,24 @@ def mvlm(**options: Any) -> None:
 @click.command()
 @of_a_training
 @_option("untied", is_flag=True, help="An output embedding of its own.")
-def simone(**options: Any) -> None:
+@click.option("--governance/--no-governance", default=True, help="Heads, after the training.")
+@_option("labels", type=click.Path(path_type=Path), help="For them; see clara-train governance.")
+def simone(governance: bool, labels: Path | None, **options: Any) -> None:
     """Train SIM-ONE on a corpus; goes on where it stopped."""
-    _train("simone", options)
+    best = _train("simone", options)
+    if governance and os.environ.get("RANK", "0") == "0":
+        from clara_training.cli_governance import govern
+        from clara_training.errors import CorpusError, GovernanceError
+
+        try:
+            govern(best.parent, None, labels, options["device"])
+        except (CorpusError, GovernanceError) as error:
+            if labels is not None:
+                raise
+            click.echo(f"no governance heads: {error}")
 
 
-def _train(kind: str, options: dict[str, Any]) -> None:
+def _train(kind: str, options: dict[str, Any]) -> Path:
     load("torch", "training")
     from clara_training.base import default_device
     from clara_training.lora import use_threads
@@ -124,6 +136,7 @@ def _train(kind: str, options: dict[str, Any]) -> None:
         )
     if os.environ.get("RANK", "0") == "0":
         export(best, tell=click.echo)
+    return best
 
 
 @click.command()

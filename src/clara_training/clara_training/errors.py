@@ -46,6 +46,10 @@ class PretrainError(TrainingError):
     """A model cannot be trained from scratch, taken up again, or sampled from."""
 
 
+class GovernanceError(TrainingError):
+    """Governance heads cannot be made, or their file cannot be read."""
+
+
 class ValidationError(TrainingError):
     """What is to be judged, or what it is judged by, is missing or of no use."""
 

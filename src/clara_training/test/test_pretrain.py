@@ -19,6 +19,7 @@ import torch
 from clara_training.corpus import SAMPLE, CorpusSettings, make_corpus
 from clara_training.errors import PretrainError
 from clara_training.gguf_scores import GgufScores
+from clara_training.governance_fit import FitSettings
 from clara_training.manifest import read_manifest
 from clara_training.pretrain_export import export
 from clara_training.pretrain_loop import PretrainSettings, bits_per_byte
@@ -288,13 +289,18 @@ def test_the_commands_train_export_and_write(
         *("--accuracy", "--loss-weights", "dwa", "--optimizer", "muon", "--precision", "fp32"),
         *("--size", "nano", "--context", 64, "--max_steps", 3, "--threads", 1),
     )
-    code, said, _ = clara(*command)
+    code, said, _ = clara(*command, "--no-governance")
     assert code == 0 and "held-out bits per byte at step 3 of 3" in said
+    assert not (out / "governance.safetensors").exists()
     assert (out / "simone.gguf").exists() and (out / "corpus" / "corpus.json").exists()
     lines = (out / "metrics" / "training.jsonl").read_text().splitlines()
     assert sum("loss" in json.loads(line) for line in lines) == 3
+    quick = FitSettings(seeds=1, folds=2)
+    monkeypatch.setattr("clara_training.governance_fit.FitSettings", lambda seed: quick)
     code, said, _ = clara(*command[:-4], "--max_steps", 5, "--resume_from", "best_model")
     assert code == 0 and "goes on after step 3" in said
+    assert "policy: no head, for it takes two classes with two books each" in said
+    assert "governance.safetensors: memory, trace" in said
     write = ("sample", out / "best_model", "--prompt", "Ruth", "--tokens", 5, "--seed", 1)
     code, said, _ = clara(*write)
     assert code == 0 and said.startswith("Ruth") and clara(*write)[1] == said

@@ -1,0 +1,124 @@
+# Copyright 2026 The Clara Authors
+# SPDX-License-Identifier: Apache-2.0
+"""The trace head: how many nats the next token is expected to cost, told before it is known.
+
+The model's own entropy says the same where the model knows what it does not know; the head takes
+it as an input and must beat it. Fitted on held-out text, for a model is surer on what it learned,
+and judged by cross-validation over books, or documents, or blocks, where there are few.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from clara_training.governance_fit import FitSettings, Shape, cross_fit, fit_head, folds_of
+from clara_training.governance_heads import Head
+from clara_training.governance_metrics import (
+    bootstrap,
+    calibration_error,
+    calibration_rows,
+    correlation,
+    moments,
+    reliability,
+    sums_by_unit,
+    useful,
+)
+from clara_training.governance_states import States
+
+SHAPE = Shape(
+    hidden=64, out=1, epochs=8, batch=1024, learning_rate=2e-3, weight_decay=0.1, dropout=0.1
+)
+_LEAST_TOKENS = 256
+_FEW = 4
+
+
+@dataclass
+class Trace:
+    """The head that is kept, what belongs to it, and its figures."""
+
+    head: Head
+    said: dict[str, Any]
+    metrics: dict[str, Any]
+
+
+def fit_trace(states: States, settings: FitSettings) -> Trace | str:
+    """Fit and judge the trace head, or return why there cannot be one."""
+    nats = np.asarray(states.nats, np.float64)
+    if len(nats) < _LEAST_TOKENS:
+        return (
+            f"trace: no head, for it takes {_LEAST_TOKENS} tokens of held-out text, and there are"
+            f" {len(nats)}"
+        )
+    entropy = np.asarray(states.entropy, np.float64)
+    inputs = torch.from_numpy(
+        np.column_stack((states.token_states, states.entropy)).astype(np.float32)
+    )
+    target = torch.from_numpy(np.array(states.nats, np.float32))
+    group, unit = _groups(states)
+    fold = folds_of(group, np.zeros(len(group), np.int64), settings.folds)
+
+    # The inverse of softplus: to begin with, every token is expected to cost the mean.
+    start = float(np.log(np.expm1(nats.mean())))
+
+    def loss(head: Head, cases: Tensor) -> Tensor:
+        return F.mse_loss(F.softplus(head(inputs[cases])[:, 0]), target[cases])
+
+    found, epochs = cross_fit(inputs, fold, loss, SHAPE, settings, start)
+    outside = [F.softplus(each[:, 0]).double().numpy() for each in found]
+    constant = np.zeros(len(nats))
+    for number in np.unique(fold):
+        constant[fold == number] = nats[fold != number].mean()
+    kept = fit_head(
+        inputs, np.arange(len(nats)), loss, SHAPE, settings.seed, epochs=epochs, start=start
+    )
+
+    own = [sums_by_unit(moments(each, nats), unit) for each in outside]
+    baselines = {"entropy": entropy, "a constant": constant}
+    theirs = {name: sums_by_unit(moments(x, nats), unit) for name, x in baselines.items()}
+    # A constant that differs by fold would correlate with the folds' own means.
+    theirs["a constant"] = sums_by_unit(moments(np.zeros(len(nats)), nats), unit)
+    gains = {name: bootstrap(own, correlation, [rows]) for name, rows in theirs.items()}
+
+    def error(x: NDArray[np.float64]) -> Any:
+        return sums_by_unit(calibration_rows(x, nats), unit)
+
+    metrics = {
+        "metric": "correlation with the loss",
+        "value": bootstrap(own, correlation),
+        "baselines": {name: bootstrap([rows], correlation) for name, rows in theirs.items()},
+        "gain": gains,
+        "useful": useful(gains, unit),
+        "seeds": [float(correlation(rows.sum(0)[None])[0]) for rows in own],
+        "ece_nats": bootstrap([error(each) for each in outside], calibration_error),
+        "ece_nats_of_baselines": {
+            name: bootstrap([error(x)], calibration_error) for name, x in baselines.items()
+        },
+        "mean_nats": float(nats.mean()),
+        "reliability": reliability(outside[0], nats),
+        "reliability_of_entropy": reliability(entropy, nats),
+        "tokens": len(nats),
+    }
+    said = {
+        "inputs": ["state", "entropy"],
+        "threshold": float(np.quantile(outside[0], 1 - settings.unsure)),
+    }
+    return Trace(kept.head, said, metrics)
+
+
+def _groups(states: States) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return what may not be torn by a fold, and the units of the bootstrap, for each token."""
+    spans = np.asarray(states.token_spans)
+    document = states.spans[spans, 1]
+    names = [states.sources[each][0] for each in document]
+    _, book = np.unique(names, return_inverse=True)
+    blocks = np.arange(len(spans)) * 4 * _FEW // len(spans)
+    groups = next((each for each in (book, document) if len(np.unique(each)) >= _FEW), blocks)
+    units = document if len(np.unique(document)) >= 4 * _FEW else blocks
+    return np.asarray(groups, np.int64), np.asarray(units, np.int64)

@@ -1,0 +1,286 @@
+# Copyright 2026 The Clara Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Governance heads learn what there is to learn, say what they are worth, and take bad input."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from clara_training.corpus import SAMPLE, CorpusSettings, make_corpus
+from clara_training.errors import CorpusError, GovernanceError
+from clara_training.governance import FILE, STATES, make_heads, verdicts
+from clara_training.governance_fit import FitSettings, folds_of
+from clara_training.governance_heads import read_governance
+from clara_training.governance_labels import label_documents, read_labels
+from clara_training.governance_metrics import (
+    bm25,
+    bootstrap,
+    calibration_error,
+    calibration_rows,
+    correlation,
+    least_threshold,
+    moments,
+    naive_bayes,
+    ranks,
+    share,
+)
+from clara_training.governance_states import StatesSettings
+from clara_training.manifest import read_manifest
+from clara_training.scratch import load_model
+from clara_training.shards import HELD_OUT, TRAIN, TokenStream, read_sources
+from scratch_world import VOCAB, train
+
+from clara_training import cli
+
+QUICK = FitSettings(seeds=1, folds=2)
+WORDS = {
+    "sea": ["ship", "wave", "salt", "gull", "storm", "sail", "tide", "oar"],
+    "farm": ["cow", "barn", "hay", "plough", "wheat", "hen", "mud", "gate"],
+}
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model of texts about the sea and farms, in sub-folders, three books each."""
+    draw = np.random.default_rng(0)
+    folder = tmp_path_factory.mktemp("governance")
+    for label, words in WORDS.items():
+        (folder / "text" / label).mkdir(parents=True)
+        for number in range(4):
+            # Each book has its own favourites, so that a span's context can be told.
+            weights = draw.dirichlet(np.full(len(words), 0.6))
+            said = draw.choice(words, 900, p=weights)
+            path = folder / "text" / label / f"{label}{number}.txt"
+            path.write_text(" ".join(said))
+    corpus = folder / "corpus"
+    held_out = ("sea0", "sea1", "farm0", "farm1")
+    settings = CorpusSettings(vocab_size=300, held_out=held_out, near=1.0)
+    make_corpus(folder / "text", corpus, settings)
+    train("simone", corpus, folder / "run", max_steps=80, num_epochs=50)
+    return folder / "run"
+
+
+@pytest.fixture(scope="module")
+def heads(run: Path) -> Path:
+    return make_heads(run, settings=QUICK)
+
+
+def test_the_classes_of_books_never_seen_are_told_and_the_file_holds_what_the_brain_needs(
+    run: Path, heads: Path
+) -> None:
+    metrics = read_manifest(heads)["metrics"]
+    policy = metrics["policy"]
+    assert policy["classes_from"] == "the sub-folders" and policy["books"] == 8
+    assert policy["value"]["value"] > 0.9 > policy["baselines"]["commonest class"]["value"]
+    assert policy["coverage"]["value"] > 0.8 and policy["accuracy_of_answers"]["value"] > 0.9
+    # Words tell these classes as well: the head is no better, and it is said.
+    assert policy["useful"] is False
+    said = [row[-1] for row in verdicts(metrics)]
+    assert any(each.startswith("not better than naive Bayes") for each in said)
+    assert any(each.startswith("better than commonest class") for each in said)
+
+    governance = read_governance(heads)
+    model = load_model(run / "best_model")
+    assert governance.model_sha256 == read_manifest(run / "best_model")["sha256"]
+    assert governance.width == model.config.width
+    assert governance.said["policy"]["labels"] == ["farm", "sea"]
+    assert governance.metrics["policy"]["useful"] is False
+    stream = TokenStream(run.parent / "corpus", HELD_OUT)
+    starts = np.load(run.parent / "corpus" / f"{HELD_OUT}.documents.npy").astype(int)
+    for start, (book, _) in zip(
+        starts, read_sources(run.parent / "corpus", HELD_OUT), strict=True
+    ):
+        tokens = torch.from_numpy(stream.slice(start, start + 40))[None]
+        with torch.no_grad():
+            states = model.states(tokens)[0]
+            logits = model.logits(states)
+            chance = governance.policy(states[1:].mean(0))
+            log_p = logits.log_softmax(-1)
+            entropy = -(log_p.exp() * log_p).sum(-1)
+            nats = governance.trace(states, entropy)
+            memory = governance.memory(states[1:].mean(0))
+        assert governance.said["policy"]["labels"][int(chance.argmax())] == book[:-1]
+        assert float(chance.sum()) == pytest.approx(1) and float(memory.norm()) == pytest.approx(1)
+        assert nats.shape == (40,) and bool((nats > 0).all())
+
+
+def test_the_trace_head_expects_about_what_the_tokens_cost(heads: Path) -> None:
+    trace = read_manifest(heads)["metrics"]["trace"]
+    assert trace["ece_nats"]["value"] < 0.2 * trace["mean_nats"]
+    assert trace["gain"]["a constant"]["low"] > 0
+
+
+def test_the_memory_head_finds_context_better_than_chance(heads: Path) -> None:
+    memory = read_manifest(heads)["metrics"]["memory"]
+    assert memory["value"]["low"] > 1.5 * 10 / memory["candidates"]
+    threshold = read_governance(heads).said["memory"]["threshold"]
+    assert -1 < threshold < 1
+
+
+def test_heads_that_are_there_are_not_made_again_and_come_out_the_same_from_one_seed(
+    run: Path, heads: Path
+) -> None:
+    said: list[str] = []
+    before = heads.read_bytes()
+    make_heads(run, settings=QUICK, tell=said.append)
+    assert said == [f"{heads} is there already"]
+    torch.set_num_threads(1)
+    heads.unlink()
+    states = (run / STATES / "alone.npy").stat().st_mtime_ns
+    make_heads(run, settings=QUICK)
+    assert heads.read_bytes() == before
+    assert (run / STATES / "alone.npy").stat().st_mtime_ns == states  # read from the cache
+    make_heads(run, settings=FitSettings(seed=1, seeds=1, folds=2))
+    assert heads.read_bytes() != before
+    make_heads(run, settings=QUICK)
+
+
+def test_states_of_a_span_are_those_of_the_model(run: Path, heads: Path) -> None:
+    model = load_model(run / "best_model")
+    spans = np.load(run / STATES / "spans.npy")
+    alone, within = (np.load(run / STATES / f"{name}.npy") for name in ("alone", "within"))
+    nats, of = np.load(run / STATES / "nats.npy"), np.load(run / STATES / "token_spans.npy")
+    corpus = run.parent / "corpus"
+    streams = [TokenStream(corpus, split) for split in (TRAIN, HELD_OUT)]
+    assert set(spans[:, 0]) == {0, 1}
+    # The second span of a window of held-out text.
+    second = next(
+        n for n in range(1, len(spans)) if spans[n, 0] == 1 and spans[n, 4] == spans[n - 1, 4]
+    )
+    split, _, start, length, _ = spans[second]
+    tokens = streams[split].slice(int(start), int(start + length) + 1)
+    before = streams[split].slice(int(spans[second - 1, 2]), int(start))
+    with torch.no_grad():
+        own = model.states(torch.tensor([[0, *tokens[:-1]]]))[0, 1:]
+        inside = model.states(torch.tensor([[0, *before, *tokens[:-1]]]))[0, 1 + len(before) :]
+        log_p = model.logits(inside).log_softmax(-1)
+    assert np.allclose(alone[second], own.mean(0).numpy(), atol=1e-4)
+    assert np.allclose(within[second], inside.mean(0).numpy(), atol=1e-4)
+    wanted = -log_p[torch.arange(int(length)), torch.from_numpy(tokens[1:])]
+    assert np.allclose(nats[of == second], wanted.numpy(), atol=1e-3)
+
+
+def test_bad_labels_are_a_sentence(run: Path, heads: Path, tmp_path: Path) -> None:
+    path = tmp_path / "labels.json"
+    for text, said in (
+        ("{", "are not JSON"),
+        ("[]", "are not an object like"),
+        ('{"sea0": 3}', "'sea0' has 3; it must be the name of a class"),
+        ('{"wet": ["sea0"], "dry": ["SEA0"]}', "'SEA0' is of the class 'wet' and of 'dry'"),
+        ('{"wet": ["sea0", "sea9"]}', "'sea9' is no book or document of the corpus"),
+    ):
+        path.write_text(text)
+        with pytest.raises(GovernanceError, match=said):
+            make_heads(run, labels=path, settings=QUICK)
+    with pytest.raises(GovernanceError, match="cannot be read"):
+        make_heads(run, labels=tmp_path / "none.json", settings=QUICK)
+    assert read_governance(heads).heads.keys() == {"policy", "memory", "trace"}  # untouched
+
+
+def test_a_class_with_one_book_is_learned_but_not_tested_and_two_of_them_are_no_head(
+    run: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(run, tmp_path / "run")
+    path = tmp_path / "labels.json"
+    path.write_text(json.dumps({"wet": ["sea0"], "dry": ["farm0", "farm1"]}))
+    said: list[str] = []
+    corpus = run.parent / "corpus"
+    made = make_heads(*(tmp_path / "run", corpus), labels=path, settings=QUICK, tell=said.append)
+    assert "policy" not in read_governance(made).heads
+    assert said[0].startswith("policy: no head, for it takes two classes with two books each")
+    assert read_manifest(made)["metrics"]["left_out"].keys() == {"policy"}
+
+
+def test_a_damaged_file_and_a_missing_model_are_sentences(
+    run: Path, heads: Path, tmp_path: Path
+) -> None:
+    broken = tmp_path / FILE
+    broken.write_bytes(heads.read_bytes()[:-500])
+    with pytest.raises(GovernanceError, match=r"is damaged .*: remove it and make it again"):
+        read_governance(broken)
+    with pytest.raises(GovernanceError, match="is not there: make it with"):
+        read_governance(tmp_path / "none.safetensors")
+    with pytest.raises(GovernanceError, match="there is no finished model in"):
+        make_heads(tmp_path)
+    shutil.copytree(run / "best_model", tmp_path / "best_model")
+    with pytest.raises(GovernanceError, match=r"is not at .*: give it with --data_dir"):
+        make_heads(tmp_path)
+    other = tmp_path / "other"
+    make_corpus(SAMPLE, other, CorpusSettings(vocab_size=VOCAB))
+    with pytest.raises(GovernanceError, match="was not trained on the corpus"):
+        make_heads(tmp_path, other)
+    (other / f"{TRAIN}.sources.json").unlink()
+    with pytest.raises(CorpusError, match="was made by an earlier version"):
+        read_sources(other, TRAIN)
+
+
+def test_the_classes_of_the_bible_are_of_passages_and_a_document_comes_before_its_book() -> None:
+    classes = read_labels(Path(sys.modules[label_documents.__module__].BIBLE))
+    assert len(set(classes.values())) == 8
+    sources = [
+        *(("Genesis", "engKJV2006eb Genesis 3"), ("Exodus", "engWEB2015eb Exodus 20")),
+        *(("Exodus", "engWEB2015eb Exodus 2"), ("ruth", "ruth.txt"), ("Moby Dick", "moby.txt")),
+    ]
+    found, origin = label_documents(sources)
+    assert found == ["history", "law", "history", "history", None]
+    assert origin == "discourse_classes.json"
+
+
+def test_metrics_are_those_of_their_definitions() -> None:
+    draw = np.random.default_rng(1)
+    x = draw.random(400)
+    y = 0.5 * x + 0.1 * draw.standard_normal(400)
+    sums = moments(x, y).sum(0)[None]
+    assert correlation(sums)[0] == pytest.approx(np.corrcoef(x, y)[0, 1])
+    assert correlation(moments(np.ones(400), y).sum(0)[None])[0] == 0
+    sure = calibration_error(calibration_rows(x, x).sum(0)[None])[0]
+    off = calibration_error(calibration_rows(x, x + 0.25).sum(0)[None])[0]
+    assert sure == pytest.approx(0) and off == pytest.approx(0.25)
+    units = np.column_stack((draw.binomial(50, 0.6, 60), np.full(60, 50)))
+    found = bootstrap([units.astype(float)], share)
+    assert found.low < 0.6 < found.high and found.high - found.low < 0.1
+    worse = bootstrap([units.astype(float)], share, [units * np.array([0.9, 1.0])])
+    assert worse.low > 0  # paired: the same units on both sides
+    hits = np.array([True, True, False, True, False, False])
+    confidence = np.array([0.9, 0.8, 0.7, 0.6, 0.5, 0.4])
+    assert least_threshold(confidence, hits, 0.75) == 0.6
+    assert least_threshold(confidence, ~hits, 0.9) == 1.0
+    counts = np.array(
+        [[3, 0, 1], [2, 0, 0], [0, 3, 1], [0, 2, 0], [1, 0, 0], [0, 1, 1]], np.float32
+    )
+    guessed = naive_bayes(
+        *(counts, np.array([0, 0, 1, 1, 0, 0]), np.arange(4), np.arange(4, 6), 2), tf_idf=True
+    )
+    assert guessed.tolist() == [0, 1]
+    assert bm25(counts)[0].argsort()[::-1][:2].tolist() == [0, 1]
+    similarity = np.array([[0.9, 0.5, 0.7, 0.1]], np.float32)
+    barred = np.array([[True, False, False, False]])
+    assert ranks(similarity, np.array([1]), barred).tolist() == [1]
+    fold = folds_of([0, 0, 1, 2, 2, 3], [0, 0, 0, 1, 1, 1], 2)
+    assert fold[0] == fold[1] != fold[2] and fold[3] == fold[4] != fold[5]
+
+
+def test_the_command_makes_the_heads_and_says_what_each_is_worth(
+    run: Path, heads: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    quick = StatesSettings(train_spans=128, held_out_spans=64)
+    monkeypatch.setattr("clara_training.governance_states.StatesSettings", lambda seed: quick)
+    monkeypatch.setattr("clara_training.governance_fit.FitSettings", lambda seed: QUICK)
+    shutil.copytree(run / "best_model", tmp_path / "best_model")
+    command = ["clara-train", "governance", str(tmp_path), "--threads", "1"]
+    monkeypatch.setattr(sys, "argv", [*command, "--data_dir", str(run.parent / "corpus")])
+    cli.main()
+    said = capsys.readouterr().out
+    assert "not better than naive Bayes" in said and (tmp_path / FILE).exists()
+    monkeypatch.setattr(sys, "argv", [*command, "--data_dir", str(tmp_path / "nowhere")])
+    with pytest.raises(SystemExit):
+        cli.main()
+    assert capsys.readouterr().err.startswith("clara-train: the corpus that ")
