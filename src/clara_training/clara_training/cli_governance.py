@@ -59,7 +59,7 @@ def govern(
     from clara_training.governance_states import StatesSettings
     from clara_training.manifest import read_manifest
 
-    with tqdm(desc="states", unit="span", leave=False) as bar:
+    with tqdm(desc="states", unit="span", leave=False, disable=None) as bar:
 
         def progress(done: int, total: int) -> None:
             bar.total = total
