@@ -69,6 +69,11 @@ def bits(value: float) -> str:
     return f"{value:+.4f}"
 
 
+def gain(value: float) -> str:
+    """Return a difference of a share or a correlation."""
+    return f"{value:+.3f}"
+
+
 def small(value: float) -> str:
     """Return a number in powers of ten."""
     return f"{value:.1e}"

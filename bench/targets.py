@@ -16,6 +16,7 @@ from figures import (
     at,
     bits,
     count,
+    gain,
     mb,
     ms,
     over,
@@ -489,6 +490,21 @@ BENCHES: dict[str, dict[str, tuple[Figure, ...]]] = {
                 bits,
                 "AdamW, each at its better rate",
             ),
+        ),
+        "governance": tuple(
+            Figure(
+                f"{head}: {metric}, gain: lower end of its 95 % interval",
+                at(head, "gain", baseline, "low"),
+                gain,
+                baseline,
+                0,
+            )
+            for head, metric, baselines in (
+                ("policy", "accuracy", ("commonest class", "naive Bayes", "naive Bayes, TF-IDF")),
+                ("memory", "recall@10", ("mean-pooled states, standardised", "BM25")),
+                ("trace", "correlation with the loss", ("a constant", "entropy")),
+            )
+            for baseline in baselines
         ),
         "data_loader": (
             Figure(

@@ -56,15 +56,15 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (folder / "text" / label).mkdir(parents=True)
         for number in range(4):
             # Each book has its own favourites, so that a span's context can be told.
-            weights = draw.dirichlet(np.full(len(words), 0.4))
-            said = draw.choice(words, 500, p=weights)
+            weights = draw.dirichlet(np.full(len(words), 0.6))
+            said = draw.choice(words, 900, p=weights)
             path = folder / "text" / label / f"{label}{number}.txt"
             path.write_text(" ".join(said))
     corpus = folder / "corpus"
     held_out = ("sea0", "sea1", "farm0", "farm1")
     settings = CorpusSettings(vocab_size=300, held_out=held_out, near=1.0)
     make_corpus(folder / "text", corpus, settings)
-    train("simone", corpus, folder / "run", max_steps=40, num_epochs=50)
+    train("simone", corpus, folder / "run", max_steps=80, num_epochs=50)
     return folder / "run"
 
 
