@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 
 @click.command()
 @of_a_training
+@click.option("--governance/--no-governance", default=True, help="Heads of SIM-ONE.")
 @click.option("--quick", is_flag=True, help="Coarse figures: to see it work.")
-def command(quick: bool, **options: Any) -> None:
+def command(governance: bool, quick: bool, **options: Any) -> None:
     """Train MVLM and SIM-ONE, export, judge and report them, and pack it all for download.
 
     Both learn from the same text with the same settings. --max_steps bounds the time: see the
@@ -86,7 +87,7 @@ def command(quick: bool, **options: Any) -> None:
             data,
             output,
             settings,
-            govern=_governance(given["device"]),
+            govern=_governance(given["device"]) if governance else None,
             tell=tell,
             record=record,
             advance=advance,

@@ -27,7 +27,7 @@ from clara_training.gguf_scores import GgufScores
 from clara_training.manifest import read_manifest
 from clara_training.passages import LEAST, MOST, Passage, Texts, Trigrams, draw_passages
 from clara_training.pretrain_all import AllSettings, Finished, pack, pretrain_all
-from clara_training.pretrain_loop import PretrainSettings
+from clara_training.pretrain_loop import Execution, PretrainSettings
 from clara_training.report_scratch import write_scratch_report
 from clara_training.scratch import load_model
 from clara_training.shards import HELD_OUT, TRAIN
@@ -40,12 +40,19 @@ from clara_training import cli, evaluate
 PACKAGE = Path(__file__).parents[1]
 QUICK = ScratchSettings.quick()
 SETTINGS = AllSettings(
-    PretrainSettings(**{**scratch_world.SMALL, "max_steps": 40}),
+    PretrainSettings(batch_size=4, max_steps=40, learning_rate=1e-2, patience=0),
+    Execution(checkpoint_seconds=0),
     validation=QUICK,
     size="nano",
     context=128,
     vocab_size=scratch_world.VOCAB,
     threads=1,
+)
+OPTIONS = (
+    *("--size", "nano", "--context", "128", "--vocab_size", str(scratch_world.VOCAB)),
+    *("--batch_size", "4", "--max_steps", "40", "--learning_rate", "1e-2", "--patience", "0"),
+    *("--checkpoint_seconds", "0", "--threads", "1", "--device", "cpu"),
+    *("--quick", "--no-governance"),
 )
 
 
@@ -57,7 +64,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Finished, list[str]]:
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Finished, str]:
     """Both models, of a call that was killed with -9 in its middle, and what the next one said."""
     output = tmp_path_factory.mktemp("all")
     process = subprocess.Popen(
@@ -72,19 +79,17 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Finished, list
             break
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
-    said: list[str] = []
     torch.set_num_threads(1)
-    steps: list[str] = []
-    finished = pretrain_all(
-        SAMPLE,
-        output,
-        SETTINGS,
-        tell=said.append,
-        record=lambda kind, figures: steps.append(f"{kind} {figures['step']}"),
+    done = CliRunner(env={"WANDB_MODE": "disabled"}).invoke(
+        cli.commands,
+        ["pretrain-all", "--data_dir", str(SAMPLE), "--output_dir", str(output), *OPTIONS],
     )
-    assert not any(each.startswith("mvlm") for each in steps)
-    assert steps[0] != "simone 1" and steps[-1].startswith("simone")
-    return output, finished, said
+    assert done.exit_code == 0, (done.output, done.exception)
+    assert not (output / "mvlm" / "metrics" / "training.jsonl").exists()  # it was done
+    lines = (output / "simone" / "metrics" / "training.jsonl").read_text().splitlines()
+    steps = [json.loads(line)["step"] for line in lines]
+    assert 1 < steps[0] <= 21 and steps[-1] == 40
+    return output, pretrain_all(SAMPLE, output, SETTINGS), done.output
 
 
 class Oracle:
@@ -146,7 +151,7 @@ def test_a_writer_who_repeats_is_told_from_one_who_does_not() -> None:
 
 
 def test_held_out_bits_are_those_of_each_document_by_itself(
-    made: tuple[Path, Finished, list[str]],
+    made: tuple[Path, Finished, str],
 ) -> None:
     output, finished, _ = made
     model = load_model(output / "simone" / "best_model")
@@ -174,7 +179,7 @@ def test_held_out_bits_are_those_of_each_document_by_itself(
 
 
 def test_recall_finds_what_was_learned_by_heart(
-    made: tuple[Path, Finished, list[str]],
+    made: tuple[Path, Finished, str],
 ) -> None:
     output, _, _ = made
     tokenizer = load_tokenizer(output / "corpus" / "tokenizer")
@@ -193,9 +198,11 @@ def test_recall_finds_what_was_learned_by_heart(
 
 
 def test_what_was_made_is_reported_side_by_side_and_packed(
-    made: tuple[Path, Finished, list[str]],
+    made: tuple[Path, Finished, str],
 ) -> None:
-    output, finished, _ = made
+    output, finished, said = made
+    assert "[5/5] bundle" in said and f"report: {output}/report.html" in said
+    assert f"model:={output}/simone/simone.gguf" in said
     assert set(finished.seconds) == {"corpus", "mvlm", "simone", "validate", "bundle"}
     page = finished.products["report"].read_text()
     for words in ("MVLM and SIM-ONE", "Recall", "References and coherence", "Gates of MVLM"):
@@ -220,7 +227,7 @@ def test_what_was_made_is_reported_side_by_side_and_packed(
 
 
 def test_what_is_done_is_not_done_again_and_what_is_lost_is_made_again(
-    made: tuple[Path, Finished, list[str]],
+    made: tuple[Path, Finished, str],
 ) -> None:
     output, _, _ = made
     said: list[str] = []
@@ -241,7 +248,7 @@ def test_what_is_done_is_not_done_again_and_what_is_lost_is_made_again(
 
 
 def test_governance_metrics_are_shown_and_heads_of_another_model_fail_their_gate(
-    made: tuple[Path, Finished, list[str]], tmp_path: Path
+    made: tuple[Path, Finished, str], tmp_path: Path
 ) -> None:
     from safetensors.numpy import save_file
 
@@ -265,7 +272,7 @@ def test_governance_metrics_are_shown_and_heads_of_another_model_fail_their_gate
 
 
 def test_bad_input_is_a_sentence(
-    made: tuple[Path, Finished, list[str]], corpus: Path, tmp_path: Path
+    made: tuple[Path, Finished, str], corpus: Path, tmp_path: Path
 ) -> None:
     output, _, _ = made
 
@@ -305,8 +312,6 @@ if __name__ == "__main__":
     pretrain_all(
         SAMPLE,
         Path(sys.argv[1]),
-        AllSettings(
-            **{**vars(SETTINGS), "execution": scratch_world.Execution(checkpoint_seconds=0)}
-        ),
+        SETTINGS,
         record=lambda kind, figures: print(f"{kind} step {figures['step']}", flush=True),
     )
