@@ -29,7 +29,7 @@ def test_a_model_from_scratch_goes_on_with_what_is_said_to_it(
         ("corpus", "--sample", "--vocab_size", "384", "--output_dir", corpus),
         (
             *("simone", "--data_dir", corpus, "--output_dir", run, "--context", "64"),
-            *("--batch_size", "4", "--max_steps", "6", "--threads", "1"),
+            *("--batch_size", "4", "--max_steps", "6", "--threads", "1", "--no-governance"),
         ),
     ):
         process = start("clara-train", *map(str, stage))

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from clara_training.cli_pretrain import of_a_training
-from clara_training.errors import GateFailed, PretrainError, TrainingError
+from clara_training.errors import CorpusError, GateFailed, GovernanceError, PretrainError
 from clara_training.packages import load
 
 if TYPE_CHECKING:
@@ -105,15 +104,13 @@ def _of(kind: Any, given: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in given.items() if name in names}
 
 
-def _governance(device: str) -> Callable[[Path], None] | None:
-    if importlib.util.find_spec("clara_training.cli_governance") is None:
-        return None
-    govern = importlib.import_module("clara_training.cli_governance").govern
+def _governance(device: str) -> Callable[[Path], None]:
+    from clara_training.cli_governance import govern
 
     def make(run: Path) -> None:
         try:
             govern(run, None, None, device)
-        except TrainingError as error:
+        except (CorpusError, GovernanceError) as error:
             click.echo(f"no governance heads: {error}")
 
     return make
