@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The file: nothing acknowledged is lost, nothing of others is touched."""
 
+import io
 import os
 import re
 import signal
@@ -232,7 +233,7 @@ def test_an_export_comes_back_the_same(path, tmp_path):
 def test_a_line_that_is_no_episode_is_refused_by_number_and_nothing_is_taken(line, said):
     memory = EpisodicMemory()
     with pytest.raises(InvalidRequest, match=re.escape(said)) as refusal:
-        memory.store_all(read_jsonl(iter(['{"action": "GO"}\n', line])))
+        memory.store_all(read_jsonl(io.StringIO('{"action": "GO"}\n' + line)))
     assert "line 2" in str(refusal.value) and len(memory) == 0
 
 
