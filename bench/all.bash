@@ -27,6 +27,7 @@ python bench/chance_resemblance.py
 python bench/durability.py
 python bench/memory_peers.py
 python bench/memory_curves.py
+python bench/trait_table.py
 python bench/training_export.py
 python bench/training_fidelity.py
 python bench/decode_roof.py

@@ -55,6 +55,40 @@ def _engine(weights: str) -> tuple[Figure, ...]:
     )
 
 
+def _moved(name: str, way: str) -> Callable[[Result], float]:
+    return lambda result: result[name][way] - result[name]["base"]
+
+
+def _trait_table() -> tuple[Figure, ...]:
+    traits = ("warmth", "playful", "formal", "encouragement")
+    return (
+        *(
+            Figure(f"{trait}: margin gained, {said}", _moved(trait, way), gain, "the base", 0)
+            for way, said in (("adapter", "its adapter alone"), ("merged", "all eight merged"))
+            for trait in traits
+        ),
+        *(
+            Figure(
+                f"{domain}: perplexity of answers, its adapter alone",
+                over(at(domain, "adapter"), at(domain, "base")),
+                ratio,
+                "the base",
+                1,
+                most=True,
+            )
+            for domain in ("medical", "coding", "teaching", "quantum")
+        ),
+        Figure(
+            "perplexity of general text, all eight merged",
+            at("general", "ratio"),
+            ratio,
+            "the base",
+            1.5,
+            most=True,
+        ),
+    )
+
+
 def _wrong_actions(result: Result) -> float:
     return sum(len(each["wrong"]) for each in result.values() if "wrong" in each)
 
@@ -396,6 +430,7 @@ BENCHES: dict[str, dict[str, tuple[Figure, ...]]] = {
         "chance_resemblance": (),
     },
     "Training": {
+        "trait_table": _trait_table(),
         "training_export": (
             Figure(
                 "tensors byte-equal",
