@@ -82,7 +82,7 @@ def test_model_info_and_diagnostics_say_which_heads_there_are(world, model):
 
 def test_the_command_prints_them(world):
     run = [sys.executable, "-c", "from clara_brain.cli import main; main()", "ask", "Hello"]
-    run += ["--max-tokens", "6"]
+    run += ["--max-tokens", "6", "--temperature", "0"]
     said = subprocess.run([*run, "--json"], capture_output=True, text=True, check=True, timeout=30)
     read = json.loads(said.stdout)["governance"]
     assert read["policy_labels"] == LABELS and len(read["trace_nats"]) == 6
