@@ -3,7 +3,8 @@
 """Turn the bytes of tokens into text that can be shown while it grows.
 
 A delta never ends inside a UTF-8 character, and never shows part of a stop string: what could
-still become one is held back until it is decided.
+still become one is held back until it is decided. U+0000, which would end a string of ROS 2, is
+given as U+FFFD.
 """
 
 from __future__ import annotations
@@ -44,6 +45,7 @@ class TextStream:
         if self.stopped:
             return ""
         self.decoded += len(new)
+        new = new.replace("\0", "\N{REPLACEMENT CHARACTER}")
         if not self._stop:
             if new:
                 self._given.append(new)

@@ -317,6 +317,11 @@ def test_a_truncated_model_is_a_sentence(model: Path, tmp_path: Path, size: int)
         Engine(broken)
 
 
+def test_a_null_character_does_not_end_the_text():
+    stream = TextStream()
+    assert stream.push(b"before\x00after") == "before\ufffdafter" == stream.text
+
+
 def test_a_missing_a_foreign_and_a_newer_file_are_sentences(tmp_path: Path):
     with pytest.raises(ModelError, match="No such file"):
         Engine(tmp_path / "missing.gguf")
