@@ -20,7 +20,7 @@ from collections import Counter
 from collections.abc import Callable
 
 import numpy as np
-from clara_memory.meaning import wordllama_embedder
+from clara_memory.meaning import Embedder, wordllama_embedder
 from rapidfuzz import fuzz, process
 from report import report
 from vocabulary import ACTIONS, PEOPLE, RESULTS, things
@@ -62,6 +62,12 @@ def auroc(positive: list[float], negative: list[float]) -> float:
     """Return how often a positive scores above a negative, ties counting half."""
     high, low = np.asarray(positive)[:, None], np.asarray(negative)[None, :]
     return float(np.mean((high > low) + 0.5 * (high == low)))
+
+
+def unit_vectors(embedder: Embedder, names: list[str]) -> np.ndarray:
+    """Return the embeddings of names, each of length 1: (names, size)."""
+    vectors = np.asarray(embedder(names), dtype=np.float32)
+    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
 
 
 class Bench:
@@ -109,8 +115,7 @@ class Bench:
         return memory
 
     def _unit(self, names: list[str]) -> np.ndarray:
-        vectors = np.asarray(self.embedder(names), dtype=np.float32)
-        return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
+        return unit_vectors(self.embedder, names)
 
     def right(self, cue: Cue) -> set[str]:
         """Return the actions that episodes with exactly this cue have most often."""

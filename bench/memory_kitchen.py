@@ -26,9 +26,8 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 from clara_memory.meaning import wordllama_embedder
-from memory_accuracy import interval
+from memory_accuracy import interval, unit_vectors
 from rapidfuzz import fuzz, process
 from report import report
 
@@ -68,7 +67,7 @@ class Kitchen:
         self.sql.execute("CREATE INDEX by_cue ON e (video, noun)")
         self.nouns = sorted({row[2] for row in rows})
         self.embedder = wordllama_embedder()
-        self.vectors = self._unit(self.nouns)
+        self.vectors = unit_vectors(self.embedder, self.nouns)
         self.spelling, self.meaning = self._memory(None), self._memory(self.embedder)
 
     def _memory(self, meaning: object) -> EpisodicMemory:
@@ -77,10 +76,6 @@ class Kitchen:
             Episode(subject=video, action=verb, object=noun) for video, verb, noun, _ in self.rows
         )
         return memory
-
-    def _unit(self, names: list[str]) -> np.ndarray:
-        vectors = np.asarray(self.embedder(names), dtype=np.float32)
-        return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
 
     def right(self, cue: Cue) -> set[str]:
         """Return the verbs that the episodes with this cue have most often."""
@@ -102,7 +97,8 @@ class Kitchen:
         """Answer as SQL does, with the nearest known noun by meaning where it is not known."""
         video, noun = cue
         if noun not in self.nouns:
-            noun = self.nouns[int((self.vectors @ self._unit([noun])[0]).argmax())]
+            meant = unit_vectors(self.embedder, [noun])[0]
+            noun = self.nouns[int((self.vectors @ meant).argmax())]
         return self.by_sql((video, noun))
 
     def by_memory(self, memory: EpisodicMemory, cue: Cue) -> str | None:
