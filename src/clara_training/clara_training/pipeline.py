@@ -8,7 +8,6 @@ after a kill, and a changed weight in the spec merges and measures anew but trai
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -23,6 +22,7 @@ from clara_training.lora import LoraSettings, train_adapters
 from clara_training.merge import merge_adapters
 from clara_training.report import write_report
 from clara_training.spec import Spec
+from clara_training.stages import Stages
 from clara_training.validate import ValidateSettings, validate_run
 
 # What a CPU does in under an hour with the embedded base and all eight dimensions.
@@ -114,30 +114,20 @@ def run_pipeline(
     Raises whatever a stage raises, after which the same call goes on.
     """
     settings = settings or settings_for()
-    seconds: dict[str, float] = {}
-    stages = ("base", "data", "lora", "merge", "export", "validate")
+    stages = Stages(("base", "data", "lora", "merge", "export", "validate"), tell)
 
-    def stage(name: str) -> None:
-        now = time.monotonic()
-        if seconds:
-            last = next(reversed(seconds))
-            seconds[last] = now - seconds[last]
-        if name:
-            seconds[name] = now
-            tell(f"[{stages.index(name) + 1}/{len(stages)}] {name}")
-
-    stage("base")
+    stages.begin("base")
     base = find_base(spec.base_model)
     load_tokenizer(base)
     tell(f"{base.name}: {base.folder}")
     _write_spec(run, spec)
-    stage("data")
+    stages.begin("data")
     if fill_data is None:
         filled = fill_from_starter(spec, run, spec.dimensions, tell)
         tell(", ".join(f"{each.dimension} {each.after}" for each in filled))
     else:
         fill_data(spec)
-    stage("lora")
+    stages.begin("lora")
     tell(plan(settings.lora))
     for adapter in train_adapters(run, spec, settings.lora, report=record):
         before, after = (
@@ -146,18 +136,18 @@ def run_pipeline(
         losses = f"held-out loss {before:.3f} -> {after:.3f}" if before and after else "trained"
         there = ", was there" if adapter.was_there else ""
         tell(f"{adapter.dimension}: {losses}{there}")
-    stage("merge")
+    stages.begin("merge")
     merged = merge_adapters(run, spec)
     there = ", was there" if merged.was_there else ""
     tell(f"{spec.merge_method} of {len(spec.dimensions)} adapters: {merged.folder}{there}")
-    stage("export")
+    stages.begin("export")
     products = dict(export_run(run, spec, settings.export, tell=tell))
-    stage("validate")
+    stages.begin("validate")
     validation = validate_run(run, spec, settings.validate, tell=tell)
     products["report"] = write_report(run)
-    stage("")
-    atomic_json(run / "metrics" / "pipeline.json", {"seconds": seconds})
-    return Finished(products, validation, seconds)
+    stages.end()
+    atomic_json(run / "metrics" / "pipeline.json", {"seconds": stages.seconds})
+    return Finished(products, validation, stages.seconds)
 
 
 def plan(lora: LoraSettings) -> str:

@@ -9,7 +9,6 @@ knows what is done already, so the same call goes on wherever it was killed.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +25,7 @@ from clara_training.pretrain_export import HISTORY, export, files_of
 from clara_training.pretrain_loop import Execution, PretrainSettings
 from clara_training.report_scratch import write_scratch_report
 from clara_training.shards import FILE
+from clara_training.stages import Stages
 from clara_training.validate_scratch import (
     GOVERNANCE,
     RESULT,
@@ -87,22 +87,14 @@ def pretrain_all(
     Raises whatever a stage raises, after which the same call goes on.
     """
     settings = settings or AllSettings()
-    seconds: dict[str, float] = {}
-    stages = ["corpus", *KINDS, *(["governance"] if govern else []), "validate", "bundle"]
+    stages = Stages(
+        ["corpus", *KINDS, *(["governance"] if govern else []), "validate", "bundle"], tell
+    )
 
-    def stage(name: str) -> None:
-        now = time.monotonic()
-        if seconds:
-            last = next(reversed(seconds))
-            seconds[last] = now - seconds[last]
-        if name:
-            seconds[name] = now
-            tell(f"[{stages.index(name) + 1}/{len(stages)}] {name}")
-
-    stage("corpus")
+    stages.begin("corpus")
     corpus = _corpus(data, output, settings, tell)
     for kind in KINDS:
-        stage(kind)
+        stages.begin(kind)
         best = pretrain(
             kind,
             corpus,
@@ -116,9 +108,9 @@ def pretrain_all(
         )
         export(best, tell=tell)
     if govern:
-        stage("governance")
+        stages.begin("governance")
         govern(output / "simone")
-    stage("validate")
+    stages.begin("validate")
     validations = {
         kind: validate_scratch(
             output / kind,
@@ -130,13 +122,13 @@ def pretrain_all(
         for kind in KINDS
     }
     report = write_scratch_report([output / kind for kind in KINDS], output / "report.html")
-    stage("bundle")
+    stages.begin("bundle")
     bundle = pack(output, tell=tell, advance=advance)
-    stage("")
-    atomic_json(output / "metrics" / "pretrain_all.json", {"seconds": seconds})
+    stages.end()
+    atomic_json(output / "metrics" / "pretrain_all.json", {"seconds": stages.seconds})
     products = {"report": report, "bundle": bundle}
     products |= {kind: files_of(output / kind, kind)["Q8_0"] for kind in KINDS}
-    return Finished(products, validations, seconds)
+    return Finished(products, validations, stages.seconds)
 
 
 def _corpus(data: Path | None, output: Path, settings: AllSettings, tell: Tell) -> Path:
