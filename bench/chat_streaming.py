@@ -20,7 +20,9 @@ import tempfile
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
+_ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(_ROOT / "tests"))
+sys.path.append(str(_ROOT / "src" / "clara_brain" / "test"))
 
 from conftest import active
 from domain_coordinator import domain_id
@@ -28,7 +30,7 @@ from rclpy.action import ActionClient
 from rclpy.qos import QoSProfile
 from report import percentile, report, summary
 from running import Peer, Process
-from tiny_model import write_tiny_model
+from tiny_model import write_model
 
 from clara_interfaces.action import Chat
 from clara_interfaces.msg import Sampling
@@ -102,7 +104,7 @@ def listen(domain: int, chunks: int) -> None:
 def measure_loss(home: str, domain: int, clients: int, chunks: int) -> dict[str, float]:
     """Return what the clients had of what was sent to them."""
     model = Path(home) / "tiny.gguf"
-    write_tiny_model(model)
+    write_model(model)
     node = brain(home, f"model:={model}")
     watch = Peer(domain)
     try:
