@@ -52,6 +52,7 @@ class ChatTemplate:
         try:
             self._template = environment.from_string(source)
             self._system_role = self._knows_system_role()
+        # Here and below: a template is a program out of the model's file, and may raise anything.
         except Exception as error:
             raise ModelError(
                 f"the model's chat template is not valid: {_reason(error)}"

@@ -8,6 +8,7 @@ engine's callbacks come from another thread.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Awaitable, Callable, Generator
 from dataclasses import dataclass, field, replace
@@ -28,6 +29,8 @@ from clara_brain.skill_decision import GREEDY, MAX_TOKENS, decision_prompt, gram
 from clara_brain.skill_gate import SkillGate
 from clara_brain.skill_use import Decided, SkillHost, SkillPolicy, SkillUse
 from clara_brain.skills import Skill
+
+_log = logging.getLogger(__name__)
 
 
 class Promise(Protocol):
@@ -228,9 +231,9 @@ class Turn:
         await promise
         try:
             return future.result()
-        except BrainError:
-            # An embedding is never worth a turn; what is wrong shows in the turn itself.
-            return None
+        except BrainError as error:
+            _log.warning("what was said is not embedded, and will not be found again: %s", error)
+            return None  # an embedding is never worth a turn
 
     def _forgotten(
         self, spans: tuple[Span, ...], words: Embedding | None, kept: int

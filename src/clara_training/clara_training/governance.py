@@ -98,6 +98,7 @@ def make_heads(
         ("memory", lambda: fit_memory(read, settings)),
         ("trace", lambda: fit_trace(read, settings)),
     ):
+        tell(f"{name}: is fitted and judged")
         began = time.perf_counter()
         made = fit()
         seconds[name] = time.perf_counter() - began
