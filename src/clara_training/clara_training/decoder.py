@@ -103,6 +103,40 @@ def nll_of_tokens(logits: Tensor, targets: Tensor) -> Tensor:
     return nll.view(targets.shape).clone()  # FSDP2 warns of modules that return views
 
 
+class LanguageModel(nn.Module):  # type: ignore[misc]
+    """A decoder that has `states` and `logits`: logits, or with targets the sum of their NLL."""
+
+    def forward(
+        self,
+        tokens: Tensor,
+        targets: Tensor | None = None,
+        documents: Documents | None = None,
+        cache: KVCache | None = None,
+        *,
+        each: bool = False,
+    ) -> Any:
+        """Read tokens (B, T): logits (B, T, V), or with targets (B, T) a sum of nats, ().
+
+        With `each`, the nats of each target, (B, T), and the states after the last norm,
+        (B, T, width).
+        """
+        states = self.states(tokens, documents, cache)
+        logits = self.logits(states)
+        if targets is None:
+            return logits
+        return (nll_of_tokens(logits, targets), states) if each else nll_sum(logits, targets)
+
+    def states(
+        self, tokens: Tensor, documents: Documents | None = None, cache: KVCache | None = None
+    ) -> Tensor:
+        """Read tokens (B, T): final hidden states after the last norm, (B, T, width)."""
+        raise NotImplementedError
+
+    def logits(self, states: Tensor) -> Tensor:
+        """Logits of the next token, (..., V), from final hidden states (..., width)."""
+        raise NotImplementedError
+
+
 def initialise(model: nn.Module, residual: tuple[str, ...], layers: int) -> None:
     """Draw first weights as GPT-2's: N(0, 0.02), and less for what adds to the residual stream."""
     for name, parameter in model.named_parameters():

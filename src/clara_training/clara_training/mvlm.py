@@ -19,10 +19,9 @@ from torch import Tensor, nn
 from clara_training.decoder import (
     Documents,
     KVCache,
+    LanguageModel,
     attend,
     initialise,
-    nll_of_tokens,
-    nll_sum,
     positions_of,
 )
 
@@ -104,8 +103,8 @@ class Block(nn.Module):  # type: ignore[misc]
         return out
 
 
-class Mvlm(nn.Module):  # type: ignore[misc]
-    """The model: logits of the next token, or with targets the sum of their NLL."""
+class Mvlm(LanguageModel):
+    """The model: final hidden states of tokens, and logits of the next token from them."""
 
     def __init__(self, config: MvlmConfig) -> None:
         super().__init__()
@@ -123,26 +122,6 @@ class Mvlm(nn.Module):  # type: ignore[misc]
     def input_embedding(self) -> Tensor:
         """Return the embeddings of tokens, (V, width)."""
         return self.wte.weight
-
-    def forward(
-        self,
-        tokens: Tensor,
-        targets: Tensor | None = None,
-        documents: Documents | None = None,
-        cache: KVCache | None = None,
-        *,
-        each: bool = False,
-    ) -> Any:
-        """Read tokens (B, T): logits (B, T, V), or with targets (B, T) a sum of nats, ().
-
-        With `each`, the nats of each target, (B, T), and the states after the last norm,
-        (B, T, width).
-        """
-        states = self.states(tokens, documents, cache)
-        logits = self.logits(states)
-        if targets is None:
-            return logits
-        return (nll_of_tokens(logits, targets), states) if each else nll_sum(logits, targets)
 
     def states(
         self, tokens: Tensor, documents: Documents | None = None, cache: KVCache | None = None
