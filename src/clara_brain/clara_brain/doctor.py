@@ -163,7 +163,7 @@ def model_file(path: Path | None) -> Finding:
 def model_server(settings: ServerSettings | None) -> Finding:
     """Whether the server of the backend openai answers, and has the model that is asked for."""
     if settings is None:
-        return Finding("server", Level.OK, "none is configured (backend openai)")
+        return Finding("server", Level.OK, "none is configured: the model runs in the brain")
     try:
         served = asyncio.run(_look_at(settings))
     except BrainError as error:

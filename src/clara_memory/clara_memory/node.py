@@ -38,9 +38,8 @@ from clara_memory.recorder import Recorder
 from clara_memory.services import LOG_THROTTLE_S, Services, Shared
 from clara_memory.settings import MemorySettings
 
-DEPTH = (
-    1000  # reliable, keep-last, unless parameters as qos_overrides./clara/action_event.* differ
-)
+# Reliable, keep-last, unless parameters as qos_overrides./clara/action_event.* say otherwise.
+DEPTH = 1000
 LAST_ANSWERS_S = 1.0
 
 
