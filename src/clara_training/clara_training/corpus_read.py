@@ -29,6 +29,7 @@ _DROPPED = re.compile(
     r"<note\b.*?</note>|<title\b(?![^>]*canonical=\"true\")[^>]*(?<!/)>.*?</title>", re.S
 )
 _LINE = re.compile(r"<(?:l|lb|div)\b(?=[^>]*(?:\bsID=|/>))(?![^>]*\beID=)[^>]*>")
+_USFM = re.compile(r"\\\+?[a-z]+\d*\*? ?")  # marks that the conversion to OSIS overlooked
 _TAG = re.compile(r"<[^>]*>")
 _CHAPTER = re.compile(r"<chapter\b(?=[^>]*\bsID=)[^>]*\bosisID=\"([^\".]+)\.(\d+)\"")
 _HEADING = re.compile(r"<milestone n=\"([^\"]+)\" type=\"x-usfm-h\"/>")
@@ -182,7 +183,7 @@ def _entries(module: Path) -> Iterator[str]:
 def _plain(osis: str) -> str:
     """Return an entry's words; paragraphs and lines of verse begin on a new line."""
     text = _LINE.sub("\n", _DROPPED.sub("", osis))
-    text = unescape(_TAG.sub("", text)).replace("¶", "")
+    text = _USFM.sub("", unescape(_TAG.sub("", text))).replace("¶", "")
     text = re.sub(r"[ \t]+", " ", text)
     return re.sub(r" ?\n[ \n]*", "\n", text).rstrip(" ")
 

@@ -180,7 +180,7 @@ def test_a_bible_in_swords_format_is_read_by_chapters_without_notes_and_marks(
         heading,
         '<chapter n="1" osisID="Ps.1" sID="Ps.1"/> ',
         'Blessed is the <w lemma="strong:H0376">man</w> &amp; <note>1:1 a note</note>wife. ',
-        '<div sID="g1" type="x-p"/> ¶ And he shall be.<chapter eID="Ps.1"/>',
+        '<div sID="g1" type="x-p"/> ¶ And he \\nd shall be.<chapter eID="Ps.1"/>',
         '<chapter n="2" osisID="Ps.2" sID="Ps.2"/>'
         '<title type="psalm" canonical="true">A Psalm of David.</title>',
         '<lg sID="1"/><l level="1" sID="2"/>Why do the heathen<l eID="2"/><l sID="3"/>rage?',
