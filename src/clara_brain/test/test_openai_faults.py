@@ -151,7 +151,7 @@ def test_what_no_server_should_say_does_no_harm(reach):
     with Server(events(*odd, DONE)) as server:
         completion = reach(server).complete(HELLO)
     assert completion.error is None and completion.stop is Stop.END
-    assert completion.text == "a?\0b" and completion.completion_tokens == 1
+    assert completion.text == "a?\ufffdb" and completion.completion_tokens == 1
     assert completion.prompt_tokens < 2**32
 
 
