@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     help="At its highest; default: by the base's width.",
 )
 @click.option("--contrast", type=click.FloatRange(0), help="Weight of ORPO's term, for traits.")
+@click.option("--anchor", type=click.FloatRange(0), help="Weight of what is to stay as it was.")
 @click.option("--patience", type=click.IntRange(0), help="Evaluations without a new best; 0: all.")
 @click.option("--examples", type=click.IntRange(2), help="To learn from, at most.")
 @click.option("--max-steps", type=click.IntRange(1), help="Of the optimiser, at most.")

@@ -23,6 +23,7 @@ from clara_training.base import Base, default_device, find_base, load_model, loa
 from clara_training.errors import DataError, LoraError
 from clara_training.examples import (
     Example,
+    Reply,
     TraitExample,
     conversation,
     file_name,
@@ -31,12 +32,14 @@ from clara_training.examples import (
     split,
 )
 from clara_training.manifest import is_done, read_manifest, sha256_of, write_manifest
-from clara_training.spec import Spec
+from clara_training.spec import DOMAINS, TRAITS, Spec
+from clara_training.starter import starter_examples
 
 STAGE = "lora"
 WEIGHTS = "adapter_model.safetensors"
 ROW_TOKENS = {"DOCUMENTS": 1024, "VARLEN": 8192, "BLOCKS": 2048, "PADDED": 0}
 _FEWEST_EXAMPLES = 2
+ANCHORS_OF_EACH = 16  # conversations, of each trait or domain of the starter data
 
 # What happened: the dimension, and a record of figures or of a `note`.
 Report = Callable[[str, dict[str, Any]], None]
@@ -56,6 +59,7 @@ class LoraSettings:
     warmup: float = 0.05
     weight_decay: float = 0.0
     contrast: float = 0.0  # weight of ORPO's term, traits only
+    anchor: float = 0.0  # weight of what is to stay as it was, see `anchors_for`
     evaluations: int = 2  # on held-out examples, in each epoch
     patience: int = 2  # evaluations without a new best before training stops; 0: never
     held_out_examples: int = 64  # at most
@@ -214,7 +218,7 @@ class _Room:
         from clara_training.lora_checkpoint import CheckpointFile
         from clara_training.lora_linear import fuse, keep_memory
         from clara_training.lora_loop import fit
-        from clara_training.lora_step import MemoryBudget
+        from clara_training.lora_step import MemoryBudget, anchored
         from clara_training.packing import choose_layout
 
         settings, ranks = self._settings, self._ranks
@@ -239,9 +243,16 @@ class _Room:
                 repr((sorted(inputs.items()), settings.as_manifest(self._base), ranks.world)),
                 settings.how.checkpoint_seconds,
             )
+            # The new adapter does nothing yet: what is measured now is the base.
+            anchors = []
+            if settings.anchor:
+                trait = isinstance(examples[0], TraitExample)
+                encoded = self._encoded(anchors_for(trait, settings.seed))
+                anchors = anchored(model, encoded, layout, ranks.device, budget)
             standing = fit(
                 *(model, lessons, held, layout, budget, loop, ranks, checkpoint),
                 lambda record: report(name, record),
+                anchors,
             )
             metrics = {
                 "examples": len(lessons),
@@ -292,7 +303,6 @@ class _Room:
 
     def _lessons(self, name: str, examples: list[Example]) -> tuple[list[Any], list[Any]]:
         """Return what is learned, and what is held out, encoded."""
-        from clara_training.chat_encoding import encode_all
         from clara_training.lora_step import Lesson
 
         settings = self._settings
@@ -307,15 +317,19 @@ class _Room:
         held = held[: settings.held_out_examples]
 
         def encoded(chosen: Sequence[Example], reply: Any = "high") -> list[Any]:
-            turns = [conversation(example, reply) for example in chosen]
-            length = settings.max_length
-            return encode_all(self._tokenizer, turns, length, system=settings.system)
+            return self._encoded([conversation(example, reply) for example in chosen])
 
         wanted = encoded(learned)
         if settings.contrast and all(isinstance(example, TraitExample) for example in learned):
             pairs = zip(wanted, encoded(learned, "low"), strict=True)
             return [Lesson(high, low) for high, low in pairs], encoded(held)
         return [Lesson(one) for one in wanted], encoded(held)
+
+    def _encoded(self, turns: Sequence[tuple[str, str]]) -> list[Any]:
+        from clara_training.chat_encoding import encode_all
+
+        settings = self._settings
+        return encode_all(self._tokenizer, turns, settings.max_length, system=settings.system)
 
     def _loop_settings(self) -> Any:
         from clara_training.lora_loop import LoopSettings
@@ -330,10 +344,29 @@ class _Room:
             warmup=settings.warmup,
             weight_decay=settings.weight_decay,
             contrast=settings.contrast,
+            anchor=settings.anchor,
             evaluations=settings.evaluations,
             patience=settings.patience,
             seed=settings.seed,
         )
+
+
+def anchors_for(trait: bool, seed: int) -> list[tuple[str, str]]:
+    """Return conversations of the starter data that an adapter is to leave as they are.
+
+    For a domain, everyday ones: of each trait as many replies with much of it as with little, for
+    knowledge of a subject says nothing on how warm or how formal a robot is. For a trait,
+    questions on the domains and their answers.
+    """
+    draw = random.Random(seed)
+    chosen = []
+    for name in DOMAINS if trait else TRAITS:
+        learned = split(starter_examples(name, not trait))[0]
+        replies: Sequence[Reply] = ("high",) if trait else ("high", "low")
+        for example in draw.sample(learned, ANCHORS_OF_EACH // len(replies)):
+            chosen += [conversation(example, reply) for reply in replies]
+    draw.shuffle(chosen)
+    return chosen
 
 
 def save_adapter(adapter: Any, config: Any, folder: Path) -> None:

@@ -38,6 +38,7 @@ class LoopSettings:
     weight_decay: float = 0.0
     max_gradient_norm: float = 1.0
     contrast: float = 0.0
+    anchor: float = 0.0
     evaluations: int = 2  # in each epoch
     patience: int = 2  # evaluations without a new best before training stops; 0: never
     seed: int = 0
@@ -65,8 +66,11 @@ def fit(
     ranks: Ranks,
     checkpoint: CheckpointFile,
     report: Report,
+    anchors: Sequence[Lesson] = (),
 ) -> Standing:
     """Train the parameters that require gradients; at the end they are the best ones seen.
+
+    With anchors, each step has half as many of them as lessons.
 
     Without held-out examples, or with a patience of 0, the last ones are the best.
     Raises LoraError, StorageError.
@@ -117,9 +121,15 @@ def fit(
         # Dropout draws the same in a step whether the run was interrupted before it or not.
         torch.manual_seed(settings.seed * 1_000_003 + step * ranks.world + ranks.rank)
         batch = step_lessons(lessons, step, settings)
+        kept = step_anchors(anchors, step, settings)
         objective = Objective(
-            sum(lesson.reply_tokens for lesson in batch), len(batch), settings.contrast
+            sum(lesson.reply_tokens for lesson in batch),
+            len(batch),
+            settings.contrast,
+            settings.anchor,
+            sum(lesson.reply_tokens for lesson in kept),
         )
+        batch += kept
         rate = settings.rate(step, total)
         for group in optimizer.param_groups:
             group["lr"] = rate
@@ -173,6 +183,12 @@ def step_lessons(lessons: Sequence[Lesson], step: int, settings: LoopSettings) -
     random.Random(f"{settings.seed} {epoch}").shuffle(order)
     start = place * settings.step_examples
     return [lessons[number] for number in order[start : start + settings.step_examples]]
+
+
+def step_anchors(anchors: Sequence[Lesson], step: int, settings: LoopSettings) -> list[Lesson]:
+    """Return the anchors of a step, one after the other, round and round."""
+    count = min(len(anchors), max(1, settings.step_examples // 2))
+    return [anchors[(step * count + at) % len(anchors)] for at in range(count)]
 
 
 def _judge(

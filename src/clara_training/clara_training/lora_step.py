@@ -7,6 +7,8 @@
   recomputing activations (gradient checkpointing), and only then by giving up.
 - With contrast, each example brings its opposite (the reply with little of the trait) along, and
   the odds-ratio term of ORPO (Hong, Lee & Thorne, arXiv:2403.07691) pushes the two apart.
+- Anchors are conversations of another kind, which the model is to find as likely as it did before
+  (Li & Hoiem's learning without forgetting, arXiv:1606.09282, on the tokens that are there).
 """
 
 from __future__ import annotations
@@ -27,10 +29,15 @@ _CPU_OUT_OF_MEMORY = "can't allocate memory"
 
 @dataclass(frozen=True)
 class Lesson:
-    """What is to be said, and with contrast, what is not."""
+    """What is to be said, and with contrast, what is not.
+
+    An anchor has `before`, the NLL of each of its reply tokens in the base model; it is not
+    learned but kept.
+    """
 
     wanted: Encoded
     unwanted: Encoded | None = None
+    before: torch.Tensor | None = None  # [reply tokens]
 
     def __len__(self) -> int:
         return len(self.wanted) + (len(self.unwanted) if self.unwanted else 0)
@@ -74,27 +81,42 @@ class MemoryBudget:
 class Objective:
     """What a step minimises, with the sums of the whole step, on all ranks."""
 
-    tokens: int  # reply tokens of the step
+    tokens: int  # reply tokens of the step's lessons
     lessons: int
     contrast: float = 0.0
+    anchor: float = 0.0
+    anchor_tokens: int = 1
 
     def loss(self, losses: TokenLosses, batch: Sequence[Lesson]) -> tuple[Any, float]:
         """Return this micro-batch's part of the loss, and its sum of NLL of wanted replies.
 
         NLL / tokens + contrast · mean of -log sigmoid(log odds(wanted) - log odds(unwanted)), with
-        odds = p / (1 - p), and p is the geometric mean of the tokens' probabilities.
+        odds = p / (1 - p), and p is the geometric mean of the tokens' probabilities. For anchors,
+        anchor · mean over their tokens of Huber's loss (delta 1) between NLL now and before.
         """
-        pairs = all(lesson.unwanted for lesson in batch)
-        sums = losses.sums(len(batch) * (2 if pairs else 1))
-        nll = sums[: len(batch)].sum()
+        examples = examples_of(batch)
+        sums = losses.sums(len(examples))
+        learned = [at for at, lesson in enumerate(batch) if lesson.before is None]
+        nll = sums[learned].sum()
         loss = nll / self.tokens
+        pairs = [at for at in learned if batch[at].unwanted]
         if self.contrast and pairs:
-            counts = [lesson.wanted.reply_tokens for lesson in batch]
-            counts += [lesson.unwanted.reply_tokens for lesson in batch if lesson.unwanted]
-            log_odds = _log_odds(sums / torch.tensor(counts, device=sums.device))
-            ratio = log_odds[: len(batch)] - log_odds[len(batch) :]
+            counts = torch.tensor([each.reply_tokens for each in examples], device=sums.device)
+            log_odds = _log_odds(sums / counts)
+            ratio = log_odds[pairs] - log_odds[len(batch) :]
             loss = loss + self.contrast * F.softplus(-ratio).sum() / self.lessons
+        for at, lesson in enumerate(batch):
+            if lesson.before is not None:
+                now = losses.nll[losses.example == at]
+                moved = F.huber_loss(now, lesson.before.to(now.device), reduction="sum")
+                loss = loss + self.anchor * moved / self.anchor_tokens
         return loss, float(nll.detach())
+
+
+def examples_of(batch: Sequence[Lesson]) -> list[Encoded]:
+    """Return what a micro-batch reads: all that is wanted, then all that is not."""
+    wanted = [lesson.wanted for lesson in batch]
+    return wanted + [lesson.unwanted for lesson in batch if lesson.unwanted]
 
 
 def accumulate(
@@ -179,6 +201,29 @@ def summed_loss(
     return total, sum(example.reply_tokens for example in examples)
 
 
+def anchored(
+    model: Any, examples: Sequence[Encoded], layout: Layout, device: str, budget: MemoryBudget
+) -> list[Lesson]:
+    """Return anchors: conversations, with the NLL of their tokens as the model is now.
+
+    Raises LoraError when one alone does not fit into memory.
+    """
+    found: dict[int, torch.Tensor] = {}
+    numbers = {id(example): number for number, example in enumerate(examples)}
+
+    def forward(batch: Sequence[Lesson]) -> float:
+        wanted = [lesson.wanted for lesson in batch]
+        losses = token_losses(model, wanted, layout, device)
+        for at, example in enumerate(wanted):
+            found[numbers[id(example)]] = losses.nll[losses.example == at].cpu()
+        return 0.0
+
+    with torch.no_grad():
+        lessons = [Lesson(example) for example in examples]
+        _within_memory(model, lessons, layout, device, budget, forward)
+    return [Lesson(example, before=found[at]) for at, example in enumerate(examples)]
+
+
 def out_of_memory(error: BaseException) -> bool:
     """Tell whether an error is the memory's, of a GPU or of this machine."""
     return isinstance(error, torch.OutOfMemoryError | MemoryError) or (
@@ -197,9 +242,7 @@ def recompute_activations(model: Any) -> None:
 def _backward(
     model: Any, batch: Sequence[Lesson], layout: Layout, device: str, objective: Objective
 ) -> float:
-    examples = [lesson.wanted for lesson in batch]
-    examples += [lesson.unwanted for lesson in batch if lesson.unwanted]
-    losses = token_losses(model, examples, layout, device)
+    losses = token_losses(model, examples_of(batch), layout, device)
     loss, nll = objective.loss(losses, batch)
     loss.backward()
     return nll

@@ -12,7 +12,7 @@ import pytest
 import tiny
 import torch
 from clara_training.base import load_tokenizer
-from clara_training.chat_encoding import encode_all
+from clara_training.chat_encoding import Encoded, encode_all
 from clara_training.errors import (
     BaseModelError,
     DataError,
@@ -22,15 +22,18 @@ from clara_training.errors import (
 )
 from clara_training.examples import conversation, split
 from clara_training.lora import load_examples, train_adapters, usual_rate
-from clara_training.lora_loop import LoopSettings, step_lessons
+from clara_training.lora_loop import LoopSettings, step_anchors, step_lessons
+from clara_training.lora_step import Lesson
 from clara_training.manifest import read_manifest
 from clara_training.packing import Layout, token_losses
+from clara_training.spec import DOMAINS
+from clara_training.starter import starter_examples
 from lora_world import settings, world
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM
 
 from clara_training import base as bases
-from clara_training import lora_step
+from clara_training import lora, lora_step
 
 
 @pytest.fixture
@@ -126,7 +129,8 @@ def test_out_of_memory_makes_micro_batches_smaller_and_changes_nothing_else(
     place, monkeypatch, packing
 ):
     wanted, got = [], []
-    changes = {"max_steps": 4, "how": {"packing": packing}, "batch_size": 4}
+    monkeypatch.setattr(lora, "anchors_for", lambda trait, seed: ANCHORS)
+    changes = {"max_steps": 4, "how": {"packing": packing}, "batch_size": 4, "anchor": 1.0}
     (adapter,) = train(place, report=lambda _, r: wanted.append((_, r)), **changes)
     reference = weights(adapter)
     shutil.rmtree(adapter.folder)
@@ -196,6 +200,56 @@ def test_contrast_takes_the_low_reply_further_away(place):
 
     plain = low_loss(train(place, max_steps=8)[0])
     assert low_loss(train(place, max_steps=8, contrast=1.0)[0]) > plain + 0.1
+
+
+ANCHORS = [(f"How is the {thing}?", "Fine, and how are you?") for thing in ("cup", "lantern")]
+
+
+def test_anchors_stay_as_likely_as_they_were(place, monkeypatch):
+    monkeypatch.setattr(lora, "anchors_for", lambda trait, seed: ANCHORS)
+    base = bases.find_base(place[1].base_model)
+    encoded = encode_all(load_tokenizer(base), ANCHORS, 512)
+
+    def anchor_losses(adapter):
+        model = AutoModelForCausalLM.from_pretrained(base.folder)
+        if adapter:
+            model = peft.PeftModel.from_pretrained(model, adapter.folder)
+        with torch.inference_mode():
+            return token_losses(model.eval(), encoded, Layout.PADDED, "cpu").nll
+
+    before = anchor_losses(None)
+    (free,) = train(place, "medical", max_steps=24)
+    loose = (anchor_losses(free) - before).abs().mean()
+    (held,) = train(place, "medical", max_steps=24, anchor=4.0)
+    assert not held.was_there
+    kept = (anchor_losses(held) - before).abs().mean()
+    assert kept < 0.5 * loose
+    assert held.metrics["held_out_loss"] < 0.7 * held.metrics["held_out_loss_before"]
+
+
+def test_anchors_weigh_as_the_formula_says_and_are_not_counted_as_learned():
+    lesson = Lesson(Encoded((1, 2, 3, 4), 1))
+    kept = Lesson(Encoded((1, 2, 3), 1), before=torch.tensor([1.0, 2.0]))
+    nll = torch.tensor([0.5, 0.7, 0.9, 1.5, 5.0])
+    found = lora_step.TokenLosses(nll, torch.tensor([0, 0, 0, 1, 1]))
+    objective = lora_step.Objective(3, 1, anchor=2.0, anchor_tokens=2)
+    loss, learned = objective.loss(found, [lesson, kept])
+    # Huber: half the square up to 1, then the distance less a half.
+    assert float(loss) == pytest.approx(2.1 / 3 + 2.0 * (0.125 + 2.5) / 2)
+    assert learned == pytest.approx(2.1)
+
+
+def test_anchors_of_a_domain_favour_no_side_and_those_of_a_trait_are_knowledge():
+    of_domain, of_trait = lora.anchors_for(False, 0), lora.anchors_for(True, 0)
+    assert len(of_domain) == len(of_trait) == 64
+    prompts = [prompt for prompt, _ in of_domain]
+    assert all(prompts.count(prompt) % 2 == 0 for prompt in prompts)
+    known = {conversation(e) for name in DOMAINS for e in split(starter_examples(name, False))[0]}
+    assert set(of_trait) <= known
+    assert lora.anchors_for(False, 1) != of_domain == lora.anchors_for(False, 0)
+    loop = LoopSettings(step_examples=16)
+    steps = [at for step in range(8) for at in step_anchors(range(64), step, loop)]
+    assert sorted(steps) == list(range(64))
 
 
 def test_every_example_is_seen_once_in_an_epoch_and_in_another_order_in_the_next():
