@@ -45,6 +45,10 @@ def main() -> None:
     general = result["general"]
     rows["general text, perplexity"] = f"{general['base']:.0f}, , {general['merged']:.0f}"
     figures["general"] = general
+    together = result.get("together")
+    if together:
+        rows["merged at, of the spec's strengths"] = f"{together['share']:.2f}"
+        figures["together"] = together
     failed = [gate for gate in result["gates"] if not gate["passed"]]
     rows["gates failed"] = "; ".join(gate["name"] for gate in failed) or "none"
     figures["gates"] = result["gates"]

@@ -20,6 +20,7 @@ setup(
             "py.typed",
             "starter/*.json",
             "general_text.txt",
+            "tuning_text.txt",
             "sample_corpus/*.txt",
             "*.json",
         ]

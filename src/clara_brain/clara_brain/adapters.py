@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """How strong each adapter of the loaded model is: set by hand, or following a slider.
 
-An adapter named after a slider of the personality has that slider's value as its scale, unless the
-node expresses the personality by its prompt alone. Of a merged model, which says how much of each
-adapter is in it already, only the rest is added (or taken away).
+An adapter named after a slider of the personality has that slider's value as its scale, unless
+the node expresses the personality by its prompt alone. Where the sliders together ask for more
+than the model bears, all of them are weaker by one factor (see `together`). Of a merged model,
+which says how much of each adapter is in it already, only the rest is added (or taken away).
 """
 
 from __future__ import annotations
@@ -16,10 +17,11 @@ from enum import Enum
 from pathlib import Path
 
 from clara_brain.backend import Backend
-from clara_brain.errors import InvalidRequest
+from clara_brain.errors import AdapterError, InvalidRequest
 from clara_brain.kv_cache import AdapterScales
 from clara_brain.lora import LoadedAdapter, canonical
 from clara_brain.persona import SLIDERS
+from clara_brain.together import FILE, Together
 
 STRONGEST = 4.0
 LONGEST_NAME = 64
@@ -60,6 +62,7 @@ class Adapters:
         self._merged = dict(merged or {})
         self._loaded: dict[str, LoadedAdapter] = {}
         self._scales: dict[str, float] = {}
+        self._together: Together | None = None
 
     def load_folder(self, folder: Path) -> list[str]:
         """Load every GGUF of a folder under its stem; return the names. Raises AdapterError."""
@@ -69,6 +72,17 @@ class Adapters:
             silent = path.stem in self._sliders or path.stem in self._merged
             self.added(adapter, 0.0 if silent else 1.0)
         return sorted(self._loaded)
+
+    def bound_together(self, together: Together) -> None:
+        """Keep adapters within a bound. Raises AdapterError where it was measured of others."""
+        for name, sha256 in together.sha256.items():
+            if name in self._loaded and self._loaded[name].source_sha256 != sha256:
+                raise AdapterError(
+                    f"adapter {name!r} ({self._loaded[name].path}) is not the one that {FILE} was"
+                    " measured with; run clara-train merge and clara-train export again, and"
+                    " until then nothing bounds the adapters together"
+                )
+        self._together = together
 
     def load_served(self) -> list[str]:
         """Take those that the backend has loaded already; return the names."""
@@ -103,12 +117,24 @@ class Adapters:
     ) -> tuple[ScaledAdapter, ...]:
         """All adapters by name, as strong as they are with these sliders."""
         listed = []
+        share = self.share(sliders, by)
         for name in sorted(self._loaded):
-            follows = name in self._sliders and by is not PersonalityBy.PROMPT
-            rest = round(sliders[name] - self._merged.get(name, 0.0), 7) if follows else 0.0
+            follows = self._follows(name, by)
+            merged = self._merged.get(name, 0.0)
+            rest = round(share * sliders[name] - merged, 7) if follows else 0.0
             scale = rest if follows else self._scales[name]
             listed.append(ScaledAdapter(self._loaded[name], scale, follows))
         return tuple(listed)
+
+    def share(self, sliders: Mapping[str, float], by: PersonalityBy) -> float:
+        """Return what adapters have of their sliders' values: 1, or less where it is too much."""
+        if self._together is None:
+            return 1.0
+        asked = {name: sliders[name] for name in self._loaded if self._follows(name, by)}
+        return self._together.share(asked)
+
+    def _follows(self, name: str, by: PersonalityBy) -> bool:
+        return name in self._sliders and by is not PersonalityBy.PROMPT
 
     def in_force(self, sliders: Mapping[str, float], by: PersonalityBy) -> AdapterScales:
         """Scales of the next turn."""

@@ -67,7 +67,7 @@ def adapters(context: click.Context, as_json: bool, namespace: str, timeout: flo
         from clara_interfaces.srv import ListAdapters
 
         answer = client.call(ListAdapters, "adapter/list")
-    show(answer, as_json, lambda: cli_text.adapters(answer.adapters))
+    show(answer, as_json, lambda: cli_text.adapters(answer.adapters, answer.share))
 
 
 @adapters.command()

@@ -164,9 +164,14 @@ def model(info: Any, metadata: bool) -> Table:
     return table
 
 
-def adapters(loaded: Iterable[Any]) -> Table:
-    """Return a table of the adapters."""
+def adapters(loaded: Iterable[Any], share: float = 1.0) -> Table:
+    """Return a table of the adapters; beneath it, what is left of the sliders' values."""
     table = Table("adapter", "scale", "", "file")
+    if share < 1:
+        table.caption = (
+            f"The sliders together ask for more than the model bears: adapters have {share:.2f} of"
+            " their values."
+        )
     for each in loaded:
         follows = "follows its slider" if each.follows_slider else ""
         table.add_row(

@@ -19,18 +19,22 @@ from clara_brain import gguf, model_info
 from clara_brain.errors import AdapterError, ModelError
 from clara_brain.kv_cache import AdapterScales
 
+ADAPTER_SHA256 = "clara.adapter_sha256"  # as clara-train export writes it
+
 
 @dataclass(frozen=True)
 class LoadedAdapter:
     """An adapter's name, its file, and the model that the file says it was made for.
 
-    The fingerprint tells the file from others that had this name before.
+    The fingerprint tells the file from others that had this name before. `source_sha256` is the
+    hash of the trained adapter that the file was made from, as the file says.
     """
 
     name: str
     path: Path
     base: str
     fingerprint: str
+    source_sha256: str = ""
 
 
 class LoraAdapters:
@@ -70,9 +74,9 @@ class LoraAdapters:
                 f"adapter {name!r}: llama.cpp could not load {path}: it was made for another model"
                 " (other tensors or shapes)"
             )
-        adapter = LoadedAdapter(
-            name, path, str(header.metadata.get("general.base_model.0.name", "")), fingerprint
-        )
+        base = str(header.metadata.get("general.base_model.0.name", ""))
+        source = str(header.metadata.get(ADAPTER_SHA256, ""))
+        adapter = LoadedAdapter(name, path, base, fingerprint, source)
         self._handles[name], self._loaded[name] = handle, adapter
         return adapter
 

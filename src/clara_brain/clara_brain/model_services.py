@@ -107,8 +107,10 @@ class ModelServices:
         response.adapters = self._listing()
 
     async def _list(self, request: ListAdapters.Request, response: ListAdapters.Response) -> None:
-        self._loaded()
+        _, adapters = self._loaded()
         response.adapters = self._listing()
+        sliders, by = parameters.sliders(self._node), parameters.personality_by(self._node)
+        response.share = adapters.share(sliders, by)
 
     async def _embed(self, request: Embed.Request, response: Embed.Response) -> None:
         engine, _ = self._loaded()

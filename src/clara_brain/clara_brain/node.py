@@ -56,6 +56,7 @@ from clara_brain.skill_targets import SkillTargets
 from clara_brain.skills import Skill
 from clara_brain.speech import Speech
 from clara_brain.state_folder import StateFolder
+from clara_brain.together import read_together
 from clara_brain.turn_desk import TurnDesk
 
 _LAST_ANSWERS_S = 1.0
@@ -256,6 +257,16 @@ class BrainNode(LifecycleNode):  # type: ignore[misc]
             raise AdapterError(f"adapters_path: there is no folder {adapters}")
         if adapters and (names := self.adapters.load_folder(adapters)):
             self.get_logger().info(f"adapters of {adapters}: {', '.join(names)}")
+            self._bound_together(adapters)
+
+    def _bound_together(self, folder: Path) -> None:
+        assert self.adapters is not None
+        try:
+            together = read_together(folder)
+            if together:
+                self.adapters.bound_together(together)
+        except AdapterError as error:
+            self.get_logger().error(str(error))
 
     def _reach_server(self, settings: BrainSettings) -> None:
         if settings.governance_path:

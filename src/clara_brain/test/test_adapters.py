@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from clara_brain.model_info import merged_strengths
 from clara_brain.prompt import ChatPrompt
 from clara_brain.sampler import SamplerSettings
 from clara_brain.settings import EngineSettings
+from clara_brain.together import read_together
 from conftest import write_adapter
 
 GREEDY = SamplerSettings(0.0, 1.0, 0, 0.0, 1.0, 0)
@@ -156,3 +158,78 @@ def test_of_a_merged_model_a_slider_adds_only_what_is_not_in_it_yet(adapted):
     assert adapters.in_force(sliders, PersonalityBy.ADAPTERS) == (("formal", 0.4),)
     sliders["warmth"] = 0.0
     assert adapters.in_force(sliders, PersonalityBy.BOTH) == (("formal", 0.4), ("warmth", -0.8))
+
+
+def together(**changed: object) -> dict:
+    """Two adapters that cost 9 and 16, and nothing more together; the model bears 16."""
+    document = {
+        "format": 1,
+        "limit": 16.0,
+        "names": ["warmth", "formal"],
+        "costs": [[9.0, 0.0], [0.0, 16.0]],
+        "inputs": {"adapter warmth": "w", "adapter formal": "f", "base": "b"},
+    }
+    return {**document, **changed}
+
+
+def bounded(folder: Path, engine: Engine | None = None, merged: dict | None = None) -> Adapters:
+    adapters = Adapters(engine, merged)
+    for name in ("warmth", "formal"):
+        adapters.added(LoadedAdapter(name, Path(f"{name}.gguf"), "", "", name[0]), 0.0)
+    found = read_together(folder)
+    assert found is not None
+    adapters.bound_together(found)
+    return adapters
+
+
+def test_sliders_that_ask_for_more_than_the_model_bears_share_what_it_does(tmp_path):
+    (tmp_path / "together.json").write_text(json.dumps(together()))
+    adapters = bounded(tmp_path)
+    by = PersonalityBy.ADAPTERS
+    alone = {"warmth": 1.0, "formal": 0.0}
+    assert adapters.share(alone, by) == 1.0
+    assert adapters.in_force(alone, by) == (("warmth", 1.0),)
+    both = {"warmth": 1.0, "formal": 1.0}  # 25
+    assert adapters.share(both, by) == pytest.approx(0.8)
+    assert adapters.in_force(both, by) == (("formal", 0.8), ("warmth", 0.8))
+    # What the prompt speaks for takes nothing away.
+    assert adapters.share(both, PersonalityBy.PROMPT) == 1.0
+    # Of a model that was merged within the bound, sliders where they began add nothing.
+    merged = bounded(tmp_path, merged={"warmth": 0.8, "formal": 0.8})
+    assert merged.in_force(both, by) == ()
+    assert merged.in_force(alone, by) == (("formal", -0.8), ("warmth", 0.2))
+
+
+def test_a_bound_that_was_measured_of_other_adapters_is_refused(tmp_path):
+    inputs = {"adapter warmth": "another", "adapter formal": "f"}
+    (tmp_path / "together.json").write_text(json.dumps(together(inputs=inputs)))
+    with pytest.raises(AdapterError, match=r"'warmth' .*is not the one .*clara-train merge"):
+        bounded(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        "{}",
+        json.dumps(together(format=2)),
+        json.dumps(together(limit=0)),
+        json.dumps(together(limit=float("nan"))),
+        json.dumps(together(limit="4 or so")),
+        json.dumps(together(costs=[[1.0]])),
+        json.dumps(together(costs=[[1.0, None], [0.0, 1.0]])),
+        json.dumps(together(names=["warmth", "warmth"])),
+        json.dumps(together(inputs={})),
+        "[" * 100_000,
+    ],
+)
+def test_a_damaged_bound_is_a_sentence(tmp_path, text):
+    (tmp_path / "together.json").write_text(text)
+    with pytest.raises(AdapterError) as caught:
+        read_together(tmp_path)
+    assert "together.json" in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_without_the_file_nothing_is_bounded(tmp_path):
+    assert read_together(tmp_path) is None

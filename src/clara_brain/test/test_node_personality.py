@@ -206,3 +206,35 @@ def test_a_personality_file_with_a_trait_of_its_own_has_a_slider_for_it(world, f
         configure("")
     names = world.call(ListParameters, "brain/list_parameters").result.names
     assert "personality.dialect" not in names and "personality.warmth" in names
+
+
+def test_sliders_that_ask_for_too_much_together_are_kept_to_what_the_model_bears(world, folder):
+    path = folder / "together.json"
+    document = {
+        "format": 1,
+        "limit": 0.16,
+        "names": ["warmth"],
+        "costs": [[1.0]],
+        "inputs": {"adapter warmth": ""},
+    }
+
+    def again(text: str) -> ListAdapters.Response:
+        path.write_text(text)
+        assert all(world.transition(each) for each in (4, 2, 1, 3))
+        return world.call(ListAdapters, "adapter/list")
+
+    try:
+        listed = again(json.dumps(document))
+        assert listed.share == pytest.approx(0.5)  # of 0.8, which costs 0.64
+        assert scales(world)["warmth"] == 0.4
+        result = world.ask("Hello!").result
+        assert {each.name: round(each.scale, 4) for each in result.adapters}["warmth"] == 0.4
+        world.call(SetPersonality, "personality/set", names=["warmth"], values=[0.3])
+        assert world.call(ListAdapters, "adapter/list").share == 1.0
+        assert scales(world)["warmth"] == pytest.approx(0.3, abs=1e-6)
+        # A damaged file is said in the log, and Clara is served without a bound.
+        listed = again("{")
+        assert world.state() == "active" and listed.share == 1.0 and len(listed.adapters) == 2
+    finally:
+        path.unlink()
+        assert all(world.transition(each) for each in (4, 2, 1, 3))

@@ -10,6 +10,7 @@ import click
 
 from clara_training.cli_data import find_spec, of_a_run
 from clara_training.merge import DTYPES, ENGINES, JSON, YAML, members_of, merge_adapters
+from clara_training.merge_bound import LIMIT
 from clara_training.merge_config import (
     METHODS,
     SPARSE,
@@ -56,6 +57,14 @@ from clara_training.merge_config import (
 @click.option("--dtype", type=click.Choice(DTYPES), default="float32", show_default=True)
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of dare.")
 @click.option(
+    "--perplexity-limit",
+    type=click.FloatRange(0),
+    default=LIMIT,
+    show_default=True,
+    help="How many times its perplexity general text may have; adapters act together at less than"
+    " the spec's strengths to keep to it. 0: no limit.",
+)
+@click.option(
     "--explain", "only_explain", is_flag=True, help="Say what the weights come to; stop."
 )
 def command(
@@ -71,6 +80,7 @@ def command(
     engine: str,
     dtype: str,
     seed: int,
+    perplexity_limit: float,
     only_explain: bool,
 ) -> None:
     """Merge the adapters into the base model, by the spec's weights."""
@@ -83,6 +93,7 @@ def command(
         dtype=dtype,
         seed=seed,
         engine=engine,
+        perplexity_limit=perplexity_limit or None,
     )
     more = dict(_other(text) for text in others)
     members = members_of(run_folder, spec, only, more)
@@ -109,6 +120,7 @@ def command(
             base=base,
             others=more,
             progress=progress,
+            tell=tqdm.write,
         )
         if not merged.was_there:
             monitor.track_merge(method=settings.method, **merged.metrics)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 @click.option("--max-steps", type=click.IntRange(1), help="Of each adapter's training, at most.")
 @click.option("--learning-rate", type=click.FloatRange(0, min_open=True), help="At its highest.")
 @click.option("--contrast", type=click.FloatRange(0), help="Weight of ORPO's term, for traits.")
+@click.option("--anchor", type=click.FloatRange(0), help="Weight of what is to stay as it was.")
 @click.option("--device", type=click.Choice(["cpu", "cuda"]), help="Default: cuda where it is.")
 @click.option("--threads", type=click.IntRange(1), help="Of the CPU; default: idle cores.")
 @click.option(
@@ -36,6 +37,11 @@ if TYPE_CHECKING:
     default="auto",
     show_default=True,
     help="Of clara.gguf.",
+)
+@click.option(
+    "--perplexity-limit",
+    type=click.FloatRange(0),
+    help="How many times its perplexity general text may have, as of clara-train merge.",
 )
 @click.option("--no-claude", is_flag=True, help="Starter data only, even where there is a key.")
 @click.option("--yes", is_flag=True, help="Do not ask before spending on data.")
@@ -100,11 +106,14 @@ def command(
 def _settings(settings: PipelineSettings, options: dict[str, Any]) -> PipelineSettings:
     given = {
         name: options[name]
-        for name in ("examples", "max_steps", "learning_rate", "contrast")
+        for name in ("examples", "max_steps", "learning_rate", "contrast", "anchor")
         if options[name] is not None
     }
     threads = options["threads"]
     how = replace(settings.lora.how, device=options["device"], threads=threads)
+    limit = options["perplexity_limit"]
+    if limit is not None:
+        settings = replace(settings, perplexity_limit=limit or None)
     return replace(
         settings,
         lora=replace(settings.lora, how=how, **given),

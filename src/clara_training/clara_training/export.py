@@ -114,6 +114,7 @@ def export_run(
 
 def _lineage(run: Path, spec: Spec, base: Base, names: Sequence[str]) -> Lineage:
     """Return the metadata that say where the merged model came from."""
+    share = 1.0
     lineage: dict[str, str | float | int | bool] = {
         "general.name": "Clara",
         "general.finetune": "clara",
@@ -128,10 +129,13 @@ def _lineage(run: Path, spec: Spec, base: Base, names: Sequence[str]) -> Lineage
         merge = read_manifest(run / "merged")
         lineage["clara.merged_sha256"] = merge["sha256"]
         lineage["clara.merge_method"] = str(merge["settings"].get("method", spec.merge_method))
+        share = float(merge["metrics"].get("live_share", 1.0))
     except ManifestError:
         lineage["clara.merged_sha256"] = sha256_of(run / "merged")
+    # Less than the spec's strength where the model bears less; live, sliders at the spec's values
+    # then have nothing to add.
     for name in names:
-        lineage[f"{STRENGTH}{name}"] = spec.weights[name]
+        lineage[f"{STRENGTH}{name}"] = share * spec.weights[name]
         folder = run / "adapters" / name
         try:
             manifest = read_manifest(folder)

@@ -21,8 +21,10 @@ from clara_training.atomic import atomic_folder, atomic_json, atomic_text
 from clara_training.base import Base, find_base
 from clara_training.errors import MergeError
 from clara_training.manifest import is_done, read_manifest, sha256_of, write_manifest
+from clara_training.merge_bound import Bound, find_bound, keep_within
 from clara_training.merge_check import check_members
 from clara_training.merge_config import (
+    SHARES,
     Member,
     MergeSettings,
     as_yaml,
@@ -63,6 +65,7 @@ def merge_adapters(
     base: str = "",
     others: Mapping[str, float] | None = None,
     progress: Callable[[int, int], None] = lambda done, of: None,
+    tell: Callable[[str], None] = lambda sentence: None,
 ) -> Merged:
     """Merge a run's adapters and return the model.
 
@@ -74,6 +77,7 @@ def merge_adapters(
         base: another base model than the spec's.
         others: more adapters, or whole models of the base's shape, by folder, with weights.
         progress: is told how many tensors are done, of how many; not by mergekit.
+        tell: is told how much the model bears, where that is limited.
 
     Raises SpecError, BaseModelError, AdapterError, MergeError, StorageError, MissingPackage; what
     was there before is then as it was.
@@ -94,6 +98,7 @@ def merge_adapters(
         return Merged(folder, read_manifest(folder)["metrics"], was_there=True)
     write_configurations(run / "configs", settings, members, found)
     start = time.monotonic()
+    bound = _bound(run, settings, members, found, tell)
     metrics: dict[str, Any] = {}
     with atomic_folder(folder) as partial:
         if settings.engine == "direct":
@@ -105,6 +110,12 @@ def merge_adapters(
 
             config = mergekit_config(settings, members, found.folder.resolve())
             run_mergekit(config, partial, settings.seed)
+        if bound is not None:
+            share = keep_within(partial, found.folder, bound.size)
+            # What live sliders do with the same weights; the merge is theirs for linear methods.
+            metrics |= {"bound": bound.size, "share": share, "live_share": bound.share(weights)}
+            if "relative_change" in metrics:
+                metrics["relative_change"] *= share
         _copy_rest(found, partial, settings.dtype)
     metrics["seconds"] = time.monotonic() - start
     write_manifest(folder, STAGE, inputs, chosen, metrics)
@@ -149,6 +160,27 @@ def write_configurations(
         "mergekit": config,
     }
     atomic_json(folder / JSON, document)
+
+
+def _bound(
+    run: Path,
+    settings: MergeSettings,
+    members: Sequence[Member],
+    base: Base,
+    tell: Callable[[str], None],
+) -> Bound | None:
+    if settings.perplexity_limit is None:
+        return None
+    if settings.method in SHARES:
+        tell(f"{settings.method} goes between models and adds nothing up: it has no limit to keep")
+        return None
+    models = [member.name for member in members if not member.is_adapter]
+    if models:
+        raise MergeError(
+            f"how much the model bears is measured for adapters, and {models[0]} is a whole"
+            " model: merge with no limit (--perplexity-limit 0)"
+        )
+    return find_bound(run / "adapters", base, members, settings.perplexity_limit, tell=tell)
 
 
 def _engine(settings: MergeSettings) -> str:

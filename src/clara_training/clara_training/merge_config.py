@@ -52,6 +52,9 @@ class MergeSettings:
     dtype: str = "float32"
     seed: int = 0  # of dare's choice
     engine: str = "auto"
+    # How many times its perplexity general text may have; all of the change is made smaller to
+    # keep to it (see merge_bound). None: whatever comes of it.
+    perplexity_limit: float | None = None
 
     def as_manifest(self) -> dict[str, Any]:
         """Return what decides the product."""
@@ -60,6 +63,8 @@ class MergeSettings:
             del settings["density"]
         if not self.method.startswith("dare"):
             del settings["seed"]
+        if self.perplexity_limit is None:
+            del settings["perplexity_limit"]
         return settings
 
 

@@ -39,7 +39,7 @@ def merge_weights(
 
     Raises MergeError, StorageError.
     """
-    sources = [_Source(member) for member in members]
+    sources = [Source(member) for member in members]
     weights = torch.tensor([member.weight for member in members], dtype=torch.float64)
     dtype = getattr(torch, settings.dtype)
     shapes = tensor_shapes(base)
@@ -53,7 +53,7 @@ def merge_weights(
             file_name = f"model-{number:05d}-of-{len(shards):05d}.safetensors"
         merged = {}
         for name in names:
-            before = _read(shapes[name][0], name)
+            before = read_tensor(shapes[name][0], name)
             after = before.float() if before.is_floating_point() else before
             change = _change(name, after, sources, weights, settings)
             if change is not None:
@@ -64,7 +64,7 @@ def merge_weights(
             index[name] = file_name
             done += 1
             progress(done, len(shapes))
-        _write(output / file_name, merged)
+        write_tensors(output / file_name, merged)
     if len(shards) > 1:
         total = sum(path.stat().st_size for path in output.glob("*.safetensors"))
         document = {"metadata": {"total_size": total}, "weight_map": index}
@@ -112,7 +112,7 @@ def trim(change: torch.Tensor, density: float) -> torch.Tensor:
     return torch.where(change.abs() >= float(threshold), change, 0.0)
 
 
-class _Source:
+class Source:
     """The changes of one member: of an adapter, or of a whole model."""
 
     def __init__(self, member: Member) -> None:
@@ -141,6 +141,7 @@ class _Source:
         return self._finite(change.T if self.header.transposed else change, name)
 
     def close(self) -> None:
+        """Let go of the files."""
         self._files.clear()
 
     def _finite(self, change: torch.Tensor, name: str) -> torch.Tensor:
@@ -155,7 +156,7 @@ class _Source:
 def _change(
     name: str,
     base: torch.Tensor,
-    sources: Sequence[_Source],
+    sources: Sequence[Source],
     weights: torch.Tensor,
     settings: MergeSettings,
 ) -> torch.Tensor | None:
@@ -185,13 +186,15 @@ def _open(path: Path) -> Any:
     return safetensors.safe_open(path, framework="pt")  # type: ignore[no-untyped-call]
 
 
-def _read(path: Path, name: str) -> torch.Tensor:
+def read_tensor(path: Path, name: str) -> torch.Tensor:
+    """Read one tensor of a safetensors file."""
     with _open(path) as file:
         tensor: torch.Tensor = file.get_tensor(name)
     return tensor
 
 
-def _write(path: Path, tensors: dict[str, torch.Tensor]) -> None:
+def write_tensors(path: Path, tensors: dict[str, torch.Tensor]) -> None:
+    """Write a safetensors file. Raises StorageError."""
     try:
         safetensors.torch.save_file(
             {name: tensor.contiguous() for name, tensor in tensors.items()}, path, {"format": "pt"}

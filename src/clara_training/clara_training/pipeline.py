@@ -20,6 +20,8 @@ from clara_training.errors import SpecError
 from clara_training.export import ExportSettings, export_run
 from clara_training.lora import LoraSettings, train_adapters
 from clara_training.merge import merge_adapters
+from clara_training.merge_bound import LIMIT
+from clara_training.merge_config import MergeSettings
 from clara_training.report import write_report
 from clara_training.spec import Spec
 from clara_training.stages import Stages
@@ -33,6 +35,9 @@ QUICK_STEPS = 8
 # Without contrast, a small model learns from `high` replies what they have in common with `low`
 # ones as well, and its preference between the two hardly moves.
 CONTRAST = 1.0
+# Without anchors, learning a domain makes every reply as dry as its answers are, and a trait costs
+# general text more.
+ANCHOR = 1.0
 
 Tell = Callable[[str], None]
 Record = Callable[[str, dict[str, Any]], None]
@@ -40,9 +45,12 @@ Record = Callable[[str, dict[str, Any]], None]
 
 @dataclass(frozen=True)
 class PipelineSettings:
-    """How each stage is done."""
+    """How each stage is done. `perplexity_limit` is that of `MergeSettings`."""
 
-    lora: LoraSettings = field(default_factory=lambda: LoraSettings(contrast=CONTRAST))
+    lora: LoraSettings = field(
+        default_factory=lambda: LoraSettings(contrast=CONTRAST, anchor=ANCHOR)
+    )
+    perplexity_limit: float | None = LIMIT
     export: ExportSettings = field(default_factory=ExportSettings)
     validate: ValidateSettings = field(default_factory=ValidateSettings)
 
@@ -137,7 +145,7 @@ def run_pipeline(
         there = ", was there" if adapter.was_there else ""
         tell(f"{adapter.dimension}: {losses}{there}")
     stages.begin("merge")
-    merged = merge_adapters(run, spec)
+    merged = merge_adapters(run, spec, _merge_settings(spec, settings), tell=tell)
     there = ", was there" if merged.was_there else ""
     tell(f"{spec.merge_method} of {len(spec.dimensions)} adapters: {merged.folder}{there}")
     stages.begin("export")
@@ -148,6 +156,10 @@ def run_pipeline(
     stages.end()
     atomic_json(run / "metrics" / "pipeline.json", {"seconds": stages.seconds})
     return Finished(products, validation, stages.seconds)
+
+
+def _merge_settings(spec: Spec, settings: PipelineSettings) -> MergeSettings:
+    return MergeSettings(method=spec.merge_method, perplexity_limit=settings.perplexity_limit)
 
 
 def plan(lora: LoraSettings) -> str:

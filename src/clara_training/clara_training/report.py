@@ -105,6 +105,8 @@ def page(result: Mapping[str, Any], records: Sequence[Mapping[str, Any]] = ()) -
         parts += _traits(result, strengths)
     if result["domains"]:
         parts.append(_domains(result, strengths))
+    if result.get("together"):
+        parts.append(_together(result["together"]))
     if records:
         parts.append(
             section(
@@ -154,6 +156,22 @@ def _cards(result: Mapping[str, Any]) -> str:
         for value, label in cards
     )
     return f'<div class="cards">{inside}</div>'
+
+
+def _together(found: Mapping[str, Any]) -> str:
+    limit = found["settings"]["limit"]
+    rows = (
+        (f"{each['size']:.2f}", f"x {each['perplexity_ratio']:.3f}")
+        for each in sorted(found["points"], key=lambda each: float(each["size"]))
+    )
+    return section(
+        "All adapters together",
+        f"Merged at {found['share']:.2f} of the spec's strengths. How much harder general text"
+        " becomes as all adapters change the weights together, by the size of that change"
+        f" (Frobenius norm); a size of {found['size']:.2f} is borne (at most x {limit:g}), and"
+        " live sliders keep to it as well.",
+        table(("size of the change", "perplexity"), rows),
+    )
 
 
 def _traits(result: Mapping[str, Any], strengths: Mapping[str, float]) -> list[str]:

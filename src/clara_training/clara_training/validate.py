@@ -9,6 +9,7 @@ result is `validation.json` and `report.html`; gates that are not passed are lis
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ from clara_training.fidelity import GATES, compare
 from clara_training.gguf_scores import GgufScores
 from clara_training.lora import load_examples, use_threads
 from clara_training.manifest import read_manifest, sha256_of
+from clara_training.merge_bound import FILE
 from clara_training.spec import Spec
 from clara_training.validate_gates import gates
 from clara_training.validate_kept import Kept
@@ -111,6 +113,7 @@ def validate_run(
         with GgufScores(files["clara.gguf"], n_ctx=_CONTEXT, threads=settings.threads) as model:
             _merged(model, cases, result, tokenizer, settings, kept)
     result["training"] = _training(run, names)
+    result["together"] = _together(run)
     result["sizes"] = {name: path.stat().st_size for name, path in files.items()}
     result["gates"] = [gate.as_json() for gate in gates(result)]
     atomic_json(run / "validation.json", result)
@@ -325,6 +328,22 @@ def _speed(model: GgufScores, tokens: int = 24) -> float:
             model.step(1, place + 1)
         best = max(best, tokens / (time.perf_counter() - start))
     return best
+
+
+def _together(run: Path) -> dict[str, Any] | None:
+    """Return what the model bears of its adapters together, and what was merged; None: no limit.
+
+    `size` is a Frobenius norm, `share` the part of the spec's strengths that is in the weights.
+    """
+    try:
+        share = read_manifest(run / "merged")["metrics"].get("share")
+        measured = json.loads((run / "adapters" / FILE).read_text(encoding="utf-8"))
+    except (ManifestError, OSError, ValueError):
+        return None
+    if share is None:
+        return None
+    kept = ("size", "reached", "points", "settings")
+    return {"share": share, **{name: measured[name] for name in kept}}
 
 
 def _training(run: Path, names: Sequence[str]) -> dict[str, Any]:
