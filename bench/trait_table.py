@@ -47,8 +47,11 @@ def main() -> None:
     figures["general"] = general
     together = result.get("together")
     if together:
-        rows["merged at, of the spec's strengths"] = f"{together['share']:.2f}"
+        rows["merged, of the method's whole change"] = f"{together['share']:.2f}"
         figures["together"] = together
+    trained = sum(float(each["seconds"]) for each in result["training"].values())
+    rows["training the adapters"] = f"{trained / 60:.0f} min"
+    figures["training_seconds"] = trained
     failed = [gate for gate in result["gates"] if not gate["passed"]]
     rows["gates failed"] = "; ".join(gate["name"] for gate in failed) or "none"
     figures["gates"] = result["gates"]

@@ -114,7 +114,6 @@ def export_run(
 
 def _lineage(run: Path, spec: Spec, base: Base, names: Sequence[str]) -> Lineage:
     """Return the metadata that say where the merged model came from."""
-    share = 1.0
     lineage: dict[str, str | float | int | bool] = {
         "general.name": "Clara",
         "general.finetune": "clara",
@@ -129,13 +128,11 @@ def _lineage(run: Path, spec: Spec, base: Base, names: Sequence[str]) -> Lineage
         merge = read_manifest(run / "merged")
         lineage["clara.merged_sha256"] = merge["sha256"]
         lineage["clara.merge_method"] = str(merge["settings"].get("method", spec.merge_method))
-        share = float(merge["metrics"].get("live_share", 1.0))
     except ManifestError:
         lineage["clara.merged_sha256"] = sha256_of(run / "merged")
-    # Less than the spec's strength where the model bears less; live, sliders at the spec's values
-    # then have nothing to add.
+    strengths = _strengths(run, spec)
     for name in names:
-        lineage[f"{STRENGTH}{name}"] = share * spec.weights[name]
+        lineage[f"{STRENGTH}{name}"] = strengths[name]
         folder = run / "adapters" / name
         try:
             manifest = read_manifest(folder)
@@ -144,6 +141,18 @@ def _lineage(run: Path, spec: Spec, base: Base, names: Sequence[str]) -> Lineage
         lineage[f"clara.adapter_sha256.{name}"] = manifest["sha256"]
         lineage[f"clara.data_sha256.{name}"] = manifest["inputs"].get("data", "")
     return lineage
+
+
+def _strengths(run: Path, spec: Spec) -> dict[str, float]:
+    """Return the spec's strengths, or the share of them that the model bears.
+
+    Of a model merged so, live sliders at the spec's values have nothing to add.
+    """
+    try:
+        share = float(read_manifest(run / "merged")["metrics"].get("live_share", 1.0))
+    except ManifestError:
+        share = 1.0
+    return {name: share * weight for name, weight in spec.weights.items()}
 
 
 def _importance(
@@ -251,7 +260,8 @@ def _adapters(run: Path, base: Base, names: Sequence[str], tell: Tell) -> dict[s
 
 def _collapsed(run: Path, spec: Spec, names: Sequence[str], tell: Tell) -> Path:
     path = run / "collapsed.gguf"
-    weights = {run / "adapters" / f"{name}.gguf": spec.weights[name] for name in names}
+    strengths = _strengths(run, spec)
+    weights = {run / "adapters" / f"{name}.gguf": strengths[name] for name in names}
     inputs = {source.stem: sha256_of(source) for source in weights}
     settings = {"weights": {source.stem: weight for source, weight in weights.items()}}
     if not _there(path, inputs, settings, tell):

@@ -166,10 +166,10 @@ def _together(found: Mapping[str, Any]) -> str:
     )
     return section(
         "All adapters together",
-        f"Merged at {found['share']:.2f} of the spec's strengths. How much harder general text"
-        " becomes as all adapters change the weights together, by the size of that change"
-        f" (Frobenius norm); a size of {found['size']:.2f} is borne (at most x {limit:g}), and"
-        " live sliders keep to it as well.",
+        f"The merged change is {found['share']:.2f} of what the method makes of the spec's"
+        " strengths. How much harder general text becomes as all adapters change the weights"
+        " together, by the size of that change (Frobenius norm); a size of"
+        f" {found['size']:.2f} is borne (at most x {limit:g}), and live sliders keep to it too.",
         table(("size of the change", "perplexity"), rows),
     )
 

@@ -333,7 +333,7 @@ def _speed(model: GgufScores, tokens: int = 24) -> float:
 def _together(run: Path) -> dict[str, Any] | None:
     """Return what the model bears of its adapters together, and what was merged; None: no limit.
 
-    `size` is a Frobenius norm, `share` the part of the spec's strengths that is in the weights.
+    `size` is a Frobenius norm, `share` the part of the method's whole change that was merged.
     """
     try:
         share = read_manifest(run / "merged")["metrics"].get("share")

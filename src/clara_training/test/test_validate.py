@@ -76,6 +76,34 @@ def test_the_export_is_complete_and_tells_where_it_came_from(exported: tuple[Pat
     assert 'PARAMETER stop "<|im_end|>"' in modelfile
 
 
+def test_what_is_merged_at_a_share_is_exported_at_that_share(
+    exported: tuple[Path, Spec], tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(exported[0], run)
+    path = run / "merged" / "manifest.json"
+    manifest = json.loads(path.read_text())
+    manifest["metrics"]["live_share"] = 0.5
+    path.write_text(json.dumps(manifest))
+    export_run(run, exported[1], ExportSettings(threads=1, collapsed=True))
+    fields = gguf.GGUFReader(run / "clara.gguf").fields
+    assert fields["clara.strength.warmth"].contents() == pytest.approx(0.4)
+    collapsed = gguf.GGUFReader(run / "collapsed.gguf").fields["clara.collapsed"].contents()
+    assert collapsed == "warmth 0.4, coding 0.25"
+
+
+def test_the_report_says_what_is_borne_together(result: dict[str, Any]) -> None:
+    assert result["together"] is None and "All adapters together" not in page(result)
+    together = {
+        "share": 0.4,
+        "size": 12.0,
+        "points": [{"size": 12.0, "perplexity_ratio": 1.25}],
+        "settings": {"limit": 1.3},
+    }
+    text = page({**result, "together": together})
+    assert "The merged change is 0.40 of what" in text and "x 1.250" in text
+
+
 def test_what_is_exported_already_is_not_written_again(exported: tuple[Path, Spec]) -> None:
     run, spec = exported
     times = {path: path.stat().st_mtime_ns for path in run.rglob("*.gguf")}
