@@ -316,14 +316,16 @@ class _Room:
             learned = random.Random(settings.seed).sample(learned, settings.examples)
         held = held[: settings.held_out_examples]
 
-        def encoded(chosen: Sequence[Example], reply: Any = "high") -> list[Any]:
-            return self._encoded([conversation(example, reply) for example in chosen])
+        contrast = bool(settings.contrast) and isinstance(learned[0], TraitExample)
 
-        wanted = encoded(learned)
-        if settings.contrast and all(isinstance(example, TraitExample) for example in learned):
-            pairs = zip(wanted, encoded(learned, "low"), strict=True)
-            return [Lesson(high, low) for high, low in pairs], encoded(held)
-        return [Lesson(one) for one in wanted], encoded(held)
+        def lessons(chosen: Sequence[Example]) -> list[Any]:
+            wanted = self._encoded([conversation(example) for example in chosen])
+            if not contrast:
+                return [Lesson(one) for one in wanted]
+            unwanted = self._encoded([conversation(example, "low") for example in chosen])
+            return [Lesson(high, low) for high, low in zip(wanted, unwanted, strict=True)]
+
+        return lessons(learned), lessons(held)
 
     def _encoded(self, turns: Sequence[tuple[str, str]]) -> list[Any]:
         from clara_training.chat_encoding import encode_all

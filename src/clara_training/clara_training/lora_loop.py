@@ -16,10 +16,9 @@ from typing import Any
 
 import torch
 
-from clara_training.chat_encoding import Encoded
 from clara_training.errors import LoraError
 from clara_training.lora_checkpoint import CheckpointFile, Standing
-from clara_training.lora_step import Lesson, MemoryBudget, Objective, accumulate, summed_loss
+from clara_training.lora_step import Lesson, MemoryBudget, Objective, accumulate, part_of_loss
 from clara_training.packing import Layout
 from clara_training.ranks import Ranks
 
@@ -59,7 +58,7 @@ class LoopSettings:
 def fit(
     model: Any,
     lessons: Sequence[Lesson],
-    held_out: Sequence[Encoded],
+    held_out: Sequence[Lesson],
     layout: Layout,
     budget: MemoryBudget,
     settings: LoopSettings,
@@ -70,7 +69,8 @@ def fit(
 ) -> Standing:
     """Train the parameters that require gradients; at the end they are the best ones seen.
 
-    With anchors, each step has half as many of them as lessons.
+    With anchors, each step has half as many of them as lessons. Held-out lessons are judged by the
+    loss that is trained, contrast included.
 
     Without held-out examples, or with a patience of 0, the last ones are the best.
     Raises LoraError, StorageError.
@@ -93,6 +93,8 @@ def fit(
     per_epoch = math.ceil(len(lessons) / settings.step_examples)
     every = max(1, per_epoch // settings.evaluations)
 
+    held_tokens = sum(lesson.reply_tokens for lesson in held_out)
+    judged = Objective(held_tokens, len(held_out), settings.contrast)
     room = str(budget)
 
     def note_memory() -> None:
@@ -105,12 +107,13 @@ def fit(
         if not held_out:
             return
         model.eval()
-        part = summed_loss(model, ranks.share(held_out), layout, ranks.device, budget)
+        share = ranks.share(held_out)
+        part = part_of_loss(model, share, layout, ranks.device, budget, judged)
         note_memory()
-        nll, tokens = ranks.sum_numbers(*part)
+        loss = ranks.sum_numbers(part)[0]
         model.train()
-        _judge(standing, nll / tokens, parameters, settings)
-        report({"step": standing.step, "held_out_loss": nll / tokens})
+        _judge(standing, loss, parameters, settings)
+        report({"step": standing.step, "held_out_loss": loss})
 
     model.train()
     if not found:

@@ -181,24 +181,27 @@ def micro_batches(
     ]
 
 
-def summed_loss(
-    model: Any, examples: Sequence[Encoded], layout: Layout, device: str, budget: MemoryBudget
-) -> tuple[float, int]:
-    """Return the sum of NLL over the replies, and the number of their tokens.
+def part_of_loss(
+    model: Any,
+    lessons: Sequence[Lesson],
+    layout: Layout,
+    device: str,
+    budget: MemoryBudget,
+    objective: Objective,
+) -> float:
+    """Return what these lessons add to the loss, which nothing learns from.
 
     Raises LoraError when one example alone does not fit into memory.
     """
 
     def forward(batch: Sequence[Lesson]) -> float:
-        wanted = [lesson.wanted for lesson in batch]
-        return float(token_losses(model, wanted, layout, device).nll.sum())
+        losses = token_losses(model, examples_of(batch), layout, device)
+        return float(objective.loss(losses, batch)[0])
 
-    if not examples:  # of several processes, some may have none
-        return 0.0, 0
-    lessons = [Lesson(example) for example in examples]
+    if not lessons:  # of several processes, some may have none
+        return 0.0
     with torch.inference_mode():
-        total = _within_memory(model, lessons, layout, device, budget, forward)
-    return total, sum(example.reply_tokens for example in examples)
+        return _within_memory(model, lessons, layout, device, budget, forward)
 
 
 def anchored(
