@@ -21,6 +21,7 @@ from clara_training.atomic import atomic_folder, atomic_json, atomic_text
 from clara_training.base import Base, find_base
 from clara_training.errors import MergeError
 from clara_training.manifest import is_done, read_manifest, sha256_of, write_manifest
+from clara_training.merge_bound import FILE as TOGETHER
 from clara_training.merge_bound import Bound, find_bound, keep_within
 from clara_training.merge_check import check_members
 from clara_training.merge_config import (
@@ -170,6 +171,8 @@ def _bound(
     tell: Callable[[str], None],
 ) -> Bound | None:
     if settings.perplexity_limit is None:
+        # Of an earlier merge; live sliders are not to keep what this one does not.
+        (run / "adapters" / TOGETHER).unlink(missing_ok=True)
         return None
     if settings.method in SHARES:
         tell(f"{settings.method} goes between models and adds nothing up: it has no limit to keep")

@@ -161,6 +161,7 @@ def test_the_command_says_what_is_borne(place):
     assert "general text bears" in result.output and "together at 0." in result.output
     result = CliRunner().invoke(commands, [*arguments, "0"])
     assert result.exit_code == 0 and "general text bears" not in result.output
+    assert not (run / "adapters" / "together.json").exists()
 
 
 @pytest.mark.parametrize(
