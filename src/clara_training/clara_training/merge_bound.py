@@ -71,20 +71,18 @@ def find_bound(
     members: Sequence[Member],
     limit: float = LIMIT,
     *,
-    text: Path = TEXT,
     tell: Tell = lambda sentence: None,
 ) -> Bound:
     """Measure what adapters cost, alone and together, and write `together.json`.
 
-    What is there already, of the same adapters, weights, base, text and limit, is not measured
-    again. Members are adapters.
+    What is there already, of the same adapters, weights, base and limit, is not measured again.
+    Members are adapters.
 
     Args:
         adapters: the folder that gets the file.
         base: what they were trained on.
         members: adapters and their strengths.
         limit: how many times the base's perplexity is borne.
-        text: ordinary English, paragraphs apart.
         tell: is told what is found.
 
     Raises MergeError, AdapterError, BaseModelError, StorageError, MissingPackage.
@@ -93,7 +91,7 @@ def find_bound(
         raise MergeError(f"the perplexity limit must be above 1, not {limit}")
     inputs = {
         "base": base.sha256(),
-        "text": sha256_of(text),
+        "text": sha256_of(TEXT),
         **{f"adapter {member.name}": sha256_of(member.folder) for member in members},
     }
     weights = {member.name: member.weight for member in members}
@@ -103,7 +101,7 @@ def find_bound(
     if there and there.get("inputs") == inputs and there.get("settings") == settings:
         return _bound(there)
     model = _Moving(base, members)
-    texts = _texts(text, base)
+    texts = _texts(base)
     tqdm = packages.load("tqdm", "merging").tqdm
     points: list[tuple[float, float]] = []
     with tqdm(desc="what the model bears", unit="measure", disable=None) as bar:
@@ -281,10 +279,10 @@ def _largest(rise: Callable[[float], float], wanted: float) -> tuple[float, bool
     return best, True
 
 
-def _texts(path: Path, base: Base) -> list[list[int]]:
+def _texts(base: Base) -> list[list[int]]:
     transformers = packages.load("transformers", "merging")
     tokenizer = transformers.AutoTokenizer.from_pretrained(base.folder, local_files_only=True)
-    paragraphs = path.read_text(encoding="utf-8").split("\n\n")
+    paragraphs = TEXT.read_text(encoding="utf-8").split("\n\n")
     texts = [tokenizer.encode(each.strip(), add_special_tokens=False) for each in paragraphs]
     return [text[:_WINDOW] for text in texts if len(text) > 1]
 
