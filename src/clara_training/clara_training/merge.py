@@ -97,7 +97,6 @@ def merge_adapters(
     folder = run / "merged"
     if is_done(folder, STAGE, inputs, chosen):
         return Merged(folder, read_manifest(folder)["metrics"], was_there=True)
-    write_configurations(run / "configs", settings, members, found)
     start = time.monotonic()
     bound = _bound(run, settings, members, found, tell)
     metrics: dict[str, Any] = {}
@@ -119,6 +118,9 @@ def merge_adapters(
                 metrics["relative_change"] *= share
         _copy_rest(found, partial, settings.dtype)
     metrics["seconds"] = time.monotonic() - start
+    # What was merged: mergekit makes the same of it, and what the weights come to is true.
+    merged_at = replace(settings, scale=settings.scale * metrics.get("share", 1.0))
+    write_configurations(run / "configs", merged_at, members, found)
     write_manifest(folder, STAGE, inputs, chosen, metrics)
     return Merged(folder, metrics)
 

@@ -365,7 +365,7 @@ def test_a_full_disk_is_a_sentence_and_nothing_is_left_of_it(place, engine):
             merge(place, method="task_arithmetic", engine=engine)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    assert {path.name for path in run.iterdir()} == {"adapters", "configs"}
+    assert {path.name for path in run.iterdir()} == {"adapters"}
     assert not merge(place, method="task_arithmetic", engine=engine).was_there
 
 

@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 import tiny
 import torch
+import yaml
 from clara_training.base import find_base
 from clara_training.cli import commands
 from clara_training.errors import MergeError
 from clara_training.merge import members_of, merge_adapters
 from clara_training.merge_bound import FARTHEST, TEXT, _largest, find_bound
 from clara_training.merge_config import MergeSettings
+from clara_training.merge_mergekit import run_mergekit
 from click.testing import CliRunner
 from test_merge import WEIGHTS, changes, far, load, make
 from transformers import AutoModelForCausalLM
@@ -128,6 +130,14 @@ def test_a_merge_keeps_to_the_bound_and_to_its_direction(place, method):
     assert 0 < share < 1 and kept.metrics["live_share"] == pytest.approx(bound.share(WEIGHTS))
     wanted = {name: base[name] + share * (free[name] - base[name]) for name in base}
     assert far(got, wanted) <= 1e-6
+    # The configuration is of what was merged: mergekit makes the same of it.
+    config = yaml.safe_load((run / "configs" / "clara_full_merge.yaml").read_text())
+    (run / "again").mkdir()
+    run_mergekit(config, run / "again", 0)
+    # (A number at ties' threshold may fall on its other side, by rounding.)
+    assert far(load(run / "again"), got) <= 1e-3 < 0.1 * far(free, got)
+    meaning = json.loads((run / "configs" / "clara_merge.json").read_text())["meaning"]
+    assert any(line.startswith(f"warmth 0.8: {0.8 * share:.3g} of what") for line in meaning)
     again = merge_adapters(run, spec, MergeSettings(method=method, perplexity_limit=1.02))
     assert again.was_there
 
