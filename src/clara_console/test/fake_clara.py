@@ -104,9 +104,12 @@ class FakeClara:
 
     def stop_brain(self):
         """End the brain; a turn under way never gets its result."""
-        self.brain.executor.shutdown(0.1)
-        self.canceled.set()
+        # From Kilted on, shutting down waits for callbacks, and one of them waits to be canceled.
+        stopping = threading.Thread(target=self.brain.executor.shutdown, args=(0.1,))
+        stopping.start()
         self.brain.thread.join(5.0)
+        self.canceled.set()
+        stopping.join(5.0)
         self.action.destroy()
         self.brain.close()
 
