@@ -113,6 +113,23 @@ def test_a_bad_spec_leaves_the_brain_unconfigured_with_a_sentence(
     assert "Traceback" not in brain.output
 
 
+@pytest.mark.parametrize(
+    ("package", "node", "parameter"),
+    [
+        ("clara_brain", "brain_node", "n_ctx"),
+        ("clara_memory", "memory_node", "result_timeout_s"),
+        ("clara_console", "console", "service_timeout"),
+        ("clara_demo", "robot_node", "seed"),
+    ],
+)
+def test_a_parameter_of_the_wrong_kind_ends_a_node_with_a_sentence(
+    start: Callable[..., Process], package: str, node: str, parameter: str
+) -> None:
+    process = start("ros2", "run", package, node, "--ros-args", "-p", f"{parameter}:=soon")
+    assert process.wait(30.0) == 1
+    assert parameter in process.output and "Traceback" not in process.output
+
+
 def test_a_memory_path_that_cannot_be_written_leaves_memory_unconfigured(
     start: Callable[..., Process], peer: Peer, tmp_path: Path
 ) -> None:

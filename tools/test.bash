@@ -9,8 +9,11 @@ cd "$(dirname "$0")/.."
 export ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST PYTHONDONTWRITEBYTECODE=1
 export PYTEST_ADDOPTS="${PYTEST_ADDOPTS:-} --timeout=300"
 # Nodes find each other at once, not after Fast DDS's 3 s, where the first announcements went unheard.
-export FASTDDS_DEFAULT_PROFILES_FILE="$PWD/tests/fast_discovery.xml" # Kilted and later
-export FASTRTPS_DEFAULT_PROFILES_FILE="$FASTDDS_DEFAULT_PROFILES_FILE" # Jazzy
+if [ "${ROS_DISTRO:-jazzy}" = jazzy ]; then
+    export FASTRTPS_DEFAULT_PROFILES_FILE="$PWD/tests/fast_discovery.xml"
+else
+    export FASTDDS_DEFAULT_PROFILES_FILE="$PWD/tests/fast_discovery.xml"
+fi
 failed=0
 python -m colcon test-result --delete-yes >/dev/null
 python -m colcon test --executor sequential --event-handlers console_direct+ --return-code-on-test-failure "$@" || failed=1

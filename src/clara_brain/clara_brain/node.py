@@ -66,6 +66,10 @@ _NO_MODEL = "no model is loaded; configure the node"
 class BrainNode(LifecycleNode):  # type: ignore[misc]
     """Hosts a language model with a personality, and answers what is said to it."""
 
+    # rclpy destroys what is left at its shutdown (from Kilted on), also a node that a wrong
+    # parameter stopped half-way.
+    _complete = False
+
     def __init__(self, **options: object) -> None:
         super().__init__("brain", **options)
         group = ReentrantCallbackGroup()
@@ -94,6 +98,7 @@ class BrainNode(LifecycleNode):  # type: ignore[misc]
             # A guard condition runs once something spins, under any executor and any clock.
             self._start = self.create_guard_condition(self._autostart, callback_group=group)
             self._start.trigger()
+        self._complete = True
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Read the personality and load the weights.
@@ -178,9 +183,10 @@ class BrainNode(LifecycleNode):  # type: ignore[misc]
 
     def destroy_node(self) -> None:
         """Free the model, then take the node down."""
-        self._stop_turns()
-        self._unload()
-        self._chat.destroy()
+        if self._complete:
+            self._stop_turns()
+            self._unload()
+            self._chat.destroy()
         super().destroy_node()
 
     def _autostart(self) -> None:

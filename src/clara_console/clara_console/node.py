@@ -53,6 +53,10 @@ _END_LIMIT_S = 2.5
 class ConsoleNode(Node):  # type: ignore[misc]
     """Hears what Clara publishes; `news` passes it on to the pages."""
 
+    # rclpy destroys what is left at its shutdown (from Kilted on), also a node that a wrong
+    # parameter stopped half-way.
+    _complete = False
+
     def __init__(self, **options: Any) -> None:
         super().__init__("console", **options)
         self.settings = self._read_parameters()
@@ -78,10 +82,12 @@ class ConsoleNode(Node):  # type: ignore[misc]
         # The page is for people in real time, also while a simulation stands still.
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self.create_timer(HEALTH_PERIOD_S, self._tell_health, clock=steady)
+        self._complete = True
 
     def destroy_node(self) -> None:
         """Take the action client down, then the node."""
-        self.link.destroy()
+        if self._complete:
+            self.link.destroy()
         super().destroy_node()
 
     def _read_parameters(self) -> ConsoleSettings:

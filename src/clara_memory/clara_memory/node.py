@@ -46,6 +46,10 @@ LAST_ANSWERS_S = 1.0
 class MemoryNode(LifecycleNode):  # type: ignore[misc]
     """Remembers what the robot does, and answers questions about it."""
 
+    # rclpy destroys what is left at its shutdown (from Kilted on), also a node that a wrong
+    # parameter stopped half-way.
+    _complete = False
+
     def __init__(self, **options: Any) -> None:
         super().__init__("memory", **options)
         parameters.declare(self)
@@ -67,6 +71,7 @@ class MemoryNode(LifecycleNode):  # type: ignore[misc]
             # A guard condition runs once something spins, under any executor and any clock.
             self._start = self.create_guard_condition(self._autostart)
             self._start.trigger()
+        self._complete = True
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Open the file; FAILURE with a sentence where that cannot be done."""
@@ -157,8 +162,9 @@ class MemoryNode(LifecycleNode):  # type: ignore[misc]
 
     def destroy_node(self) -> None:
         """Write what has been taken and close the file, then take the node down."""
-        self._memory_services.stop()
-        self._close()
+        if self._complete:
+            self._memory_services.stop()
+            self._close()
         super().destroy_node()
 
     def stop(self) -> None:
