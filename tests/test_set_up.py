@@ -96,6 +96,26 @@ def test_a_changed_version_repeats_the_steps_and_keeps_the_venv(ready: Path) -> 
     assert "[1/5]" not in again.stdout and "[2/5]" in again.stdout
 
 
+def test_what_the_system_has_stays_and_becomes_no_newer_than_its_pin(ready: Path) -> None:
+    system = ready.parent / f"{ready.name}_system"
+    (own,) = (ready / ".venv" / "lib").glob("python3*/site-packages")
+    for place, name, version in (
+        (system, "older", "1.9"),
+        (system, "newer", "1.10"),
+        (own, "ours", "1.0"),
+    ):
+        folder = place / f"{name}-{version}.dist-info"
+        folder.mkdir(parents=True)
+        (folder / "METADATA").write_text(f"Name: {name}\nVersion: {version}\n")
+    (ready / "constraints.txt").write_text(
+        'older==1.9.1; python_version >= "3"\nnewer==1.9.1\nours==1.1\nabsent==1.0\n'
+    )
+    again = set_up(ready, PYTHONPATH=str(system))
+    assert again.returncode == 0, again.stderr + again.stdout
+    kept = (ready / ".venv" / "clara" / "constraints.txt").read_text().splitlines()
+    assert kept == ['older<=1.9.1; python_version >= "3"', "ours==1.1", "absent==1.0"]
+
+
 def test_another_ros_2_makes_the_venv_anew(ready: Path, tmp_path: Path) -> None:
     other = tmp_path.parent / f"{tmp_path.name}_other_ros"
     shutil.copytree(ready.parent / f"{ready.name}_ros", other)

@@ -45,8 +45,11 @@ PIP_INSTALL: list[str | Path] = [
     *("--disable-pip-version-check", "--progress-bar", "off"),
 ]
 LIST_DISTRIBUTIONS = """
+import sys
 from importlib.metadata import distributions
-print("\\n".join(found.metadata["Name"] or "" for found in distributions()))
+for found in distributions():
+    if sys.prefix not in map(str, found.locate_file("").parents):
+        print(f"{found.metadata['Name']}=={found.version}")
 """
 
 
@@ -255,8 +258,9 @@ def make_venv(ros: Ros, log: TextIO) -> None:
 def effective_constraints(ros: Ros) -> Path:
     """Return the constraints to give to pip.
 
-    A sourced ROS 2 is compiled against the system's own numpy and the like: what is there already
-    stays as it is. The packages of another distribution than Jazzy have versions of their own.
+    A sourced ROS 2 is compiled against the system's own numpy and the like: what is there outside
+    the venv stays as it is, and what is too old for a requirement becomes no newer than the pin.
+    The packages of another distribution than Jazzy have versions of their own.
     """
     path = STAMPS / "constraints.txt"
     if ros.prefix is None:
@@ -270,12 +274,18 @@ def effective_constraints(ros: Ros) -> Path:
         ]
         path.write_text("\n".join(shared) + "\n" + own.read_text())
         return path
-    present = {normalized(name) for name in says(LIST_DISTRIBUTIONS).split()}
-    kept = [
-        line
-        for line in CONSTRAINTS.read_text().splitlines()
-        if normalized(re.split(r"[=<>;\s]", line, maxsplit=1)[0]) not in present
-    ]
+    present: dict[str, tuple[int, ...]] = {}
+    for line in says(LIST_DISTRIBUTIONS).splitlines():
+        name, version = line.split("==", 1)
+        present.setdefault(normalized(name), release(version))
+    kept = []
+    for line in CONSTRAINTS.read_text().splitlines():
+        name, _, pinned = line.partition(";")[0].partition("==")
+        there = present.get(normalized(name.strip()))
+        if there is None:
+            kept.append(line)
+        elif there <= release(pinned):
+            kept.append(line.replace("==", "<=", 1))
     path.write_text("\n".join(kept) + "\n")
     return path
 
@@ -285,6 +295,11 @@ def distro_constraints(ros: Ros) -> Path | None:
     if ros.prefix is not None or ros.distro == "jazzy":
         return None
     return ROOT / f"constraints_{ros.distro}.txt"
+
+
+def release(version: str) -> tuple[int, ...]:
+    """Return the numbers of a version, to compare it by."""
+    return tuple(map(int, re.findall(r"\d+", version)))
 
 
 def normalized(name: str) -> str:
