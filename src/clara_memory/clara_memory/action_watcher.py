@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import rclpy.action
 from action_msgs.msg import GoalStatus, GoalStatusArray
-from rclpy.action import get_action_names_and_types
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.subscription import Subscription
@@ -126,7 +126,7 @@ class ActionWatcher:
 
     def _type_in_graph(self) -> str:
         wanted = self._status.topic_name.removesuffix("/_action/status")
-        for name, types in get_action_names_and_types(self._node):
+        for name, types in _actions_in_graph(self._node):
             if name == wanted and types:
                 return str(types[0])
         return ""
@@ -178,6 +178,13 @@ class ActionWatcher:
         self._take(
             Event(action_id=identity, action=self._watched.action, start_ns=accepted_ns, **fields)
         )
+
+
+def _actions_in_graph(node: Node) -> list[tuple[str, list[str]]]:
+    # Jazzy and Kilted have the function alone; Lyrical has the method and deprecates the function.
+    if hasattr(node, "get_action_names_and_types"):
+        return list(node.get_action_names_and_types())
+    return list(rclpy.action.get_action_names_and_types(node))
 
 
 def _trim(kept: dict[str, Any]) -> None:
