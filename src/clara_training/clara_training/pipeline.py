@@ -29,7 +29,7 @@ from clara_training.validate import ValidateSettings, validate_run
 
 # What a CPU does in under an hour with the embedded base and all eight dimensions.
 CPU_EXAMPLES = 160
-CPU_EPOCHS = 3
+CPU_EPOCHS = 5
 QUICK_EXAMPLES = 64
 QUICK_STEPS = 8
 # Without contrast, a small model learns from `high` replies what they have in common with `low`
