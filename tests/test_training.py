@@ -81,11 +81,11 @@ def test_two_traits_are_learned_merged_exported_and_heard_over_ros(
         shorten(run / "data" / f"{name}_training.json")
     for stage in (
         ("lora", *LESSONS, "--threads", "1"),
-        ("merge",),
+        ("merge", "--threads", "1"),
         ("export", "--threads", "1"),
     ):
         process = start("clara-train", *stage, "--run", str(run))
-        assert process.wait(550.0) == 0, process.output
+        assert process.wait(280.0) == 0, process.output
     for name in STRENGTHS:
         found = margins(run, name)
         assert found["clara"] > found["base"] + 0.1, (name, found)

@@ -64,6 +64,7 @@ from clara_training.merge_config import (
     help="How many times its perplexity general text may have; adapters act together at less than"
     " the spec's strengths to keep to it. 0: no limit.",
 )
+@click.option("--threads", type=click.IntRange(1), help="Of the CPU; default: idle cores.")
 @click.option(
     "--explain", "only_explain", is_flag=True, help="Say what the weights come to; stop."
 )
@@ -81,6 +82,7 @@ def command(
     dtype: str,
     seed: int,
     perplexity_limit: float,
+    threads: int | None,
     only_explain: bool,
 ) -> None:
     """Merge the adapters into the base model, by the spec's weights."""
@@ -94,6 +96,7 @@ def command(
         seed=seed,
         engine=engine,
         perplexity_limit=perplexity_limit or None,
+        threads=threads or 0,
     )
     more = dict(_other(text) for text in others)
     members = members_of(run_folder, spec, only, more)

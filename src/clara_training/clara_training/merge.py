@@ -20,6 +20,7 @@ from typing import Any
 from clara_training.atomic import atomic_folder, atomic_json, atomic_text
 from clara_training.base import Base, find_base
 from clara_training.errors import MergeError
+from clara_training.lora import use_threads
 from clara_training.manifest import is_done, read_manifest, sha256_of, write_manifest
 from clara_training.merge_bound import FILE as TOGETHER
 from clara_training.merge_bound import Bound, find_bound, keep_within
@@ -98,6 +99,7 @@ def merge_adapters(
     if is_done(folder, STAGE, inputs, chosen):
         return Merged(folder, read_manifest(folder)["metrics"], was_there=True)
     start = time.monotonic()
+    use_threads(settings.threads or None)
     bound = _bound(run, settings, members, found, tell)
     metrics: dict[str, Any] = {}
     with atomic_folder(folder) as partial:

@@ -26,7 +26,6 @@ from clara_training import packages
 from clara_training.atomic import atomic_json
 from clara_training.base import Base, default_device, load_model
 from clara_training.errors import MergeError
-from clara_training.lora import use_threads
 from clara_training.manifest import sha256_of
 from clara_training.merge_check import tensor_shapes
 from clara_training.merge_config import Member
@@ -101,7 +100,6 @@ def find_bound(
     there = _read(path)
     if there and there.get("inputs") == inputs and there.get("settings") == settings:
         return _bound(there)
-    use_threads(None)
     model = _Moving(base, members)
     texts = _texts(base)
     tqdm = packages.load("tqdm", "merging").tqdm

@@ -55,10 +55,12 @@ class MergeSettings:
     # How many times its perplexity general text may have; all of the change is made smaller to
     # keep to it (see merge_bound). None: whatever comes of it.
     perplexity_limit: float | None = None
+    threads: int = 0  # of the CPU; 0: the cores that are not busy
 
     def as_manifest(self) -> dict[str, Any]:
         """Return what decides the product."""
         settings = asdict(self)
+        del settings["threads"]
         if self.method not in SPARSE:
             del settings["density"]
         if not self.method.startswith("dare"):

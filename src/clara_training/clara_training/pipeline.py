@@ -159,7 +159,11 @@ def run_pipeline(
 
 
 def _merge_settings(spec: Spec, settings: PipelineSettings) -> MergeSettings:
-    return MergeSettings(method=spec.merge_method, perplexity_limit=settings.perplexity_limit)
+    return MergeSettings(
+        method=spec.merge_method,
+        perplexity_limit=settings.perplexity_limit,
+        threads=settings.lora.how.threads or 0,
+    )
 
 
 def plan(lora: LoraSettings) -> str:

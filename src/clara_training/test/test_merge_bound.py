@@ -142,6 +142,19 @@ def test_a_merge_keeps_to_the_bound_and_to_its_direction(place, method):
     assert again.was_there
 
 
+def test_a_merge_computes_on_the_threads_it_is_given_and_they_change_no_product(place):
+    run, spec = place
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(2)
+        settings = MergeSettings(perplexity_limit=1.02, threads=1)
+        assert not merge_adapters(run, spec, settings).was_there
+        assert torch.get_num_threads() == 1
+        assert merge_adapters(run, spec, MergeSettings(perplexity_limit=1.02)).was_there
+    finally:
+        torch.set_num_threads(before)
+
+
 def test_a_merge_that_is_borne_is_left_as_it_is(place):
     run, spec = place
     free = load(merge_adapters(run, spec, MergeSettings()).folder)
