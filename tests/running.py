@@ -63,7 +63,8 @@ class Footprint:
 def wait_for_node(start: Callable[..., Process], name: str, *listing: str) -> None:
     """Wait until the `ros2` command has discovered a node: its daemon takes a moment.
 
-    `listing` is what must have it, as "lifecycle", "nodes": a name comes before its services.
+    `listing` is what must have it, as "lifecycle", "nodes": a name comes before its services. It
+    is to be there twice: the first answer may not be the daemon's, whom that call has started.
     """
     listing = listing or ("node", "list")
 
@@ -71,7 +72,8 @@ def wait_for_node(start: Callable[..., Process], name: str, *listing: str) -> No
         shown = start("ros2", *listing)
         return shown.wait() == 0 and name in shown.output.split()
 
-    wait_until(listed, 60.0, f"{name} in ros2 {' '.join(listing)}")
+    for _ in range(2):
+        wait_until(listed, 60.0, f"{name} in ros2 {' '.join(listing)}")
 
 
 class Process:
