@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # The training pipeline, `clara-train`, on a CUDA base. No ROS 2 in it: its products are files. From the top of the checkout:
 #   docker build -f docker/training.Dockerfile -t clara/training:0.1.0 .
-#   docker run --rm --gpus all -v "$PWD:/work" clara/training:0.1.0 run --spec my_spec.json --base smollm2
+#   docker run --rm --gpus all --user "$(id -u):$(id -g)" -v "$PWD:/work" clara/training:0.1.0 run --spec my_spec.json --base smollm2
 # PyTorch's wheels bring their own CUDA libraries; the base has what Triton compiles with, and names the driver that is needed.
 ARG CUDA_VERSION=12.9.1
 FROM nvidia/cuda:${CUDA_VERSION}-base-ubuntu24.04
@@ -30,8 +30,10 @@ COPY LICENSE NOTICE ./
 COPY src/clara_training ./src/clara_training
 RUN pip install --no-cache-dir --no-deps --no-build-isolation ./src/clara_training \
     && rm -rf src \
-    && useradd --system --uid 10001 --create-home --home-dir /home/clara --shell /usr/sbin/nologin clara \
+    && useradd --system --uid 10001 --home-dir /work --shell /usr/sbin/nologin clara \
     && install -d -o clara -g clara /work
+# What is kept between runs, as the base model's weights, is kept beside them; and any user may be given that can write there.
+ENV HOME=/work USER=clara
 USER 10001
 WORKDIR /work
 VOLUME ["/work"]
