@@ -64,6 +64,7 @@ _OPTIONS = (
         type=click.Choice(["ddp", "fsdp2"]),
         help="Under torchrun: whole models, or one spread over all.  [default: ddp]",
     ),
+    _option("recompute", is_flag=True, help="Gradient checkpointing: less memory, more time."),
     _option("compile", is_flag=True, help="torch.compile: a minute first, then quicker."),
     _option("checkpoint_seconds", type=click.FloatRange(0), help="Between two.  [default: 120]"),
 )
@@ -115,7 +116,7 @@ def _train(kind: str, options: dict[str, Any]) -> Path:
     given = {name: value for name, value in options.items() if value is not None}
     use_threads(given.pop("threads", None))
     how: dict[str, Any] = {"device": given.pop("device", None) or default_device()}
-    execution = ("compile", "precision", "parallel", "checkpoint_seconds")
+    execution = ("compile", "precision", "parallel", "recompute", "checkpoint_seconds")
     how |= {name: given.pop(name) for name in execution if name in given}
     output = given.pop("output_dir", Path("runs") / kind)
     shape = ("size", "context", "vocab_size")

@@ -18,6 +18,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from clara_training.errors import PretrainError
 
@@ -103,6 +104,29 @@ def nll_of_tokens(logits: Tensor, targets: Tensor) -> Tensor:
     return nll.view(targets.shape).clone()  # FSDP2 warns of modules that return views
 
 
+class Layer(nn.Module):  # type: ignore[misc]
+    """A block of a decoder, from (B, T, width) to the same shape.
+
+    With `recompute`, training keeps its input alone and computes what is within once more for the
+    gradients (Chen et al., arXiv:1604.06174): less memory, a third more time, the same result.
+    """
+
+    recompute = False
+
+    def forward(self, x: Tensor, *beside: Any) -> Tensor:
+        """Map (B, T, width) to the same shape."""
+        if not (self.recompute and self.training and torch.is_grad_enabled()):
+            return self.through(x, *beside)
+        out: Tensor = checkpoint(
+            self.through, x, *beside, use_reentrant=False, preserve_rng_state=False
+        )
+        return out
+
+    def through(self, x: Tensor, *beside: Any) -> Tensor:
+        """Compute it."""
+        raise NotImplementedError
+
+
 class LanguageModel(nn.Module):  # type: ignore[misc]
     """A decoder that has `states` and `logits`: logits, or with targets the sum of their NLL."""
 
@@ -125,6 +149,12 @@ class LanguageModel(nn.Module):  # type: ignore[misc]
         if targets is None:
             return logits
         return (nll_of_tokens(logits, targets), states) if each else nll_sum(logits, targets)
+
+    def recompute_layers(self) -> None:
+        """Let training take less memory and more time from now on, as `Layer` says."""
+        for module in self.modules():
+            if isinstance(module, Layer):
+                module.recompute = True
 
     def states(
         self, tokens: Tensor, documents: Documents | None = None, cache: KVCache | None = None

@@ -20,6 +20,7 @@ from clara_training.decoder import (
     Documents,
     KVCache,
     LanguageModel,
+    Layer,
     attend,
     initialise,
     positions_of,
@@ -86,7 +87,7 @@ class Mlp(nn.Module):  # type: ignore[misc]
         return out
 
 
-class Block(nn.Module):  # type: ignore[misc]
+class Block(Layer):
     """Attention and MLP, each added to the residual stream."""
 
     def __init__(self, config: MvlmConfig, layer: int) -> None:
@@ -96,7 +97,7 @@ class Block(nn.Module):  # type: ignore[misc]
         self.ln_2 = nn.LayerNorm(config.width)
         self.mlp = Mlp(config)
 
-    def forward(self, x: Tensor, documents: Documents | None, cache: KVCache | None) -> Tensor:
+    def through(self, x: Tensor, documents: Documents | None, cache: KVCache | None) -> Tensor:
         """Map (B, T, width) to the same shape."""
         x = x + self.attn(self.ln_1(x), documents, cache)
         out: Tensor = x + self.mlp(self.ln_2(x))

@@ -40,6 +40,7 @@ class Progress:
     best_step: int = 0
     waited: int = 0  # evaluations since the best
     rows_at_once: int = 0  # 0: as the settings say; less where memory was short
+    recompute: bool = False  # activations, where memory was shorter still, or as asked for
     history: list[dict[str, float]] = field(default_factory=list)  # of each evaluation
 
 

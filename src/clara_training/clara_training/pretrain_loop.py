@@ -94,6 +94,7 @@ class Execution:
     compile: bool = False
     precision: str = "auto"  # of PRECISIONS
     parallel: Literal["ddp", "fsdp2"] = "ddp"  # with several processes
+    recompute: bool = False  # gradient checkpointing from the start
     checkpoint_seconds: float = 120.0
 
 
@@ -138,6 +139,9 @@ def fit(
     total = settings.total_steps(rows.count)
     every = max(1, total // max(1, settings.num_epochs * settings.evaluations))
     progress.rows_at_once = progress.rows_at_once or settings.batch_size
+    progress.recompute = progress.recompute or execution.recompute
+    if progress.recompute:
+        model.recompute_layers()
     device_figures = DeviceFigures(execution.device, flops_per_token(model), ranks.world)
     written = time.monotonic()
     patience = settings.patience or math.inf

@@ -74,7 +74,7 @@ def gradients(compute: Compute, batch: np.ndarray[Any, Any], progress: Progress)
                 module.zero_grad(set_to_none=True)
         if compute.device.startswith("cuda"):
             torch.cuda.empty_cache()
-        if at_once == 1:
+        if at_once == 1 and progress.recompute:
             raise PretrainError(
                 f"a single row of {batch.shape[1] - 1} tokens does not fit into the memory of"
                 f" {compute.device}: take a smaller --size or --context"
@@ -82,10 +82,14 @@ def gradients(compute: Compute, batch: np.ndarray[Any, Any], progress: Progress)
         if compute.sharded:
             raise PretrainError(
                 f"{at_once} rows at once do not fit into the memory of {compute.device}, and"
-                " fsdp2 cannot take fewer on its own: halve --batch_size and double"
-                " --gradient_accumulation_steps, which is the same training"
+                " fsdp2 cannot take less on its own: take --recompute, or halve --batch_size and"
+                " double --gradient_accumulation_steps, which is the same training"
             )
-        progress.rows_at_once = at_once // 2
+        if at_once == 1:
+            progress.recompute = True
+            compute.model.recompute_layers()
+        else:
+            progress.rows_at_once = at_once // 2
     _sum_gradients(compute)
     names = [] if plan is None else list(plan.counts)
     sums = [found.get(name, 0.0) for name in (LANGUAGE, *names, *(f"right {n}" for n in names))]

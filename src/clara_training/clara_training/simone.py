@@ -22,6 +22,7 @@ from clara_training.decoder import (
     Documents,
     KVCache,
     LanguageModel,
+    Layer,
     attend,
     initialise,
     positions_of,
@@ -88,7 +89,7 @@ class Attention(nn.Module):  # type: ignore[misc]
         return out
 
 
-class Block(nn.Module):  # type: ignore[misc]
+class Block(Layer):
     """Attention and SwiGLU, each added to the residual stream."""
 
     def __init__(self, config: SimoneConfig, layer: int) -> None:
@@ -99,7 +100,7 @@ class Block(nn.Module):  # type: ignore[misc]
         self.gate_up = nn.Linear(config.width, 2 * config.inner, bias=False)
         self.down = nn.Linear(config.inner, config.width, bias=False)
 
-    def forward(
+    def through(
         self, x: Tensor, turn: Turn, documents: Documents | None, cache: KVCache | None
     ) -> Tensor:
         """Map (B, T, width) to the same shape."""

@@ -194,6 +194,24 @@ def test_out_of_memory_is_answered_by_smaller_micro_batches_and_the_same_steps(
         train("mvlm", corpus, tmp_path / "2")
 
 
+def test_where_one_row_is_too_much_its_activations_are_recomputed(
+    corpus: Path, trained: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forward = mvlm.Mvlm.forward
+
+    def small(self: Any, tokens: torch.Tensor, *rest: Any, **named: Any) -> torch.Tensor:
+        if len(tokens) > 1 or not all(layer.recompute for layer in self.h):
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return forward(self, tokens, *rest, **named)
+
+    monkeypatch.setattr(mvlm.Mvlm, "forward", small)
+    figures = read_manifest(train("mvlm", corpus, tmp_path))["metrics"]
+    assert figures["rows_at_once"] == 1 and figures["recompute"]
+    wanted = read_manifest(trained["mvlm"])["metrics"]
+    assert not wanted["recompute"]
+    assert figures["best"] == pytest.approx(wanted["best"], abs=1e-3)
+
+
 def test_accumulated_batches_are_one_large_batch(corpus: Path, tmp_path: Path) -> None:
     how = {"max_steps": 3, "evaluations": 1}
     one = train("simone", corpus, tmp_path / "1", batch_size=8, **how)

@@ -68,9 +68,8 @@ def test_two_processes_learn_what_one_learns_with_the_same_batch(
             wanted[record["step"]] = record["loss"]
 
     one = train("simone", corpus, tmp_path / "1", again={"report": note, "context": 128}, **how)
-    said = by_two(
-        corpus, tmp_path / "2", {**how, "execution": {"parallel": parallel}, "context": 128}
-    )
+    execution = {"parallel": parallel, "recompute": parallel == "fsdp2"}
+    said = by_two(corpus, tmp_path / "2", {**how, "execution": execution, "context": 128})
     lines = [line.split() for line in said.splitlines()]
     found = {int(line[0]): float(line[1]) for line in lines if len(line) == 2}
     assert found == pytest.approx(wanted, rel=1e-4)  # and one of them speaks
@@ -80,6 +79,7 @@ def test_two_processes_learn_what_one_learns_with_the_same_batch(
         assert (tensor - weights[1][name]).abs().max() < 1e-4, name
     figures = [read_manifest(each)["metrics"] for each in (one, two)]
     assert figures[1]["best"] == pytest.approx(figures[0]["best"], rel=1e-4)
+    assert [each["recompute"] for each in figures] == [False, execution["recompute"]]
     # What two have trained goes on with one, optimiser and all.
     told: list[str] = []
     again = {"context": 128, "resume_from": str(two), "tell": told.append}

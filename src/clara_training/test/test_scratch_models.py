@@ -137,3 +137,30 @@ def test_a_cut_off_model_is_a_sentence(tmp_path: Path, size: int) -> None:
     with pytest.raises(PretrainError, match=r"there is no model in"):
         read_weights(tmp_path)
     json.loads((tmp_path / "config.json").read_text())
+
+
+def test_recomputed_activations_take_less_memory_and_give_the_same_gradients(model: Any) -> None:
+    model.train()
+    tokens = some_tokens()
+    tokens[:, 17] = 0  # two documents in each row
+    documents = documents_in(tokens[:, :-1])
+
+    def gradients() -> tuple[int, list[torch.Tensor]]:
+        kept = []
+
+        def keep(tensor: torch.Tensor) -> torch.Tensor:
+            kept.append(tensor.numel() * tensor.element_size())
+            return tensor
+
+        with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+            loss = model(tokens[:, :-1], tokens[:, 1:], documents)
+        kept_by_forward = sum(kept)
+        model.zero_grad()
+        loss.backward()
+        return kept_by_forward, [parameter.grad.clone() for parameter in model.parameters()]
+
+    before, wanted = gradients()
+    model.recompute_layers()
+    after, found = gradients()
+    assert after < 0.6 * before
+    assert all(torch.equal(*pair) for pair in zip(wanted, found, strict=True))
