@@ -125,6 +125,12 @@ class Progress:
             self._bar.set_postfix(loss=f"{record['loss']:.3f}", refresh=False)
             self._bar.update()
 
+    def tell(self, sentence: str) -> None:
+        """Say what stage comes after the training, or went before it; its bar ends there."""
+        self._close()
+        click.echo(sentence)
+
     def _close(self) -> None:
         if self._bar is not None:
             self._bar.close()
+            self._bar = None

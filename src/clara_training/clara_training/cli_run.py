@@ -91,7 +91,7 @@ def command(
                 spec,
                 settings,
                 fill_data=fill_data,
-                tell=click.echo,
+                tell=progress.tell,
                 record=progress,
             )
         monitor.track_validation(
