@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 import time
 import urllib.request
 from collections.abc import Callable
@@ -16,7 +17,7 @@ import pytest
 from conftest import active
 from lifecycle_msgs.msg import State
 from lifecycle_msgs.srv import GetState
-from rcl_interfaces.srv import GetParameters
+from rcl_interfaces.srv import GetParameters, ListParameters
 from running import Peer, Process, wait_for_node, wait_until
 
 from clara_interfaces.srv import GetModelInfo
@@ -45,6 +46,44 @@ def test_ctrl_c_ends_everything_within_five_seconds_with_exit_code_0(
     assert "Traceback" not in launch.output
     folder = launch.wait_for("All log files can be found below").split("below ", 1)[1]
     assert "process started with pid" in Path(folder, "launch.log").read_text()
+
+
+LONGEST = """
+import runpy, sys
+from rclpy.task import Future
+longest, add = 0, Future.add_done_callback
+def counting(future, callback):
+    global longest
+    add(future, callback)
+    longest = max(longest, len(future._callbacks))
+Future.add_done_callback = counting
+try:
+    runpy.run_module(sys.argv.pop(1), run_name="__main__")
+finally:
+    print("the longest list of callbacks has", longest)
+"""
+
+
+@pytest.mark.parametrize(
+    ("module", "node"),
+    [
+        ("clara_memory.node", "memory"),
+        ("clara_brain.node", "brain"),
+        ("clara_console.node", "console"),
+        ("clara_demo.robot_node", "robot"),
+    ],
+)
+def test_a_node_gathers_nothing_with_every_request(
+    start: Callable[..., Process], peer: Peer, module: str, node: str
+) -> None:
+    # rclpy's spin_until_future_complete keeps a callback for each turn: megabytes an hour.
+    process = start(sys.executable, "-c", LONGEST, module, "--ros-args", "-r", "__ns:=/clara")
+    for _ in range(100):
+        peer.call(ListParameters, f"{node}/list_parameters", limit=60.0)
+    process.interrupt()
+    assert process.wait(20.0) == 0, process.output
+    line = process.wait_for("the longest list of callbacks has")
+    assert int(line.rsplit(" ", 1)[1]) < 20, process.output
 
 
 def test_an_impatient_ctrl_c_ends_everything_cleanly_too(

@@ -21,8 +21,10 @@ import rclpy
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.exceptions import ParameterException
 from rclpy.executors import SingleThreadedExecutor
+from rclpy.guard_condition import GuardCondition
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.signals import SignalHandlerOptions
+from rclpy.task import Future
 
 from clara_brain import governance, model_info, parameters
 from clara_brain.adapters import Adapters, beside
@@ -357,10 +359,13 @@ def main(args: list[str] | None = None) -> int:
         return 1
     executor = SingleThreadedExecutor()
     executor.add_node(node)
-    asked = RosPromise(node)
-    watching = _resolve_on_signals(asked)
+    asked: Future = Future()
+    # A guard condition is work, so that `spin_once` returns for it.
+    watching = _resolve_on_signals(asked, node.create_guard_condition(lambda: None))
     try:
-        executor.spin_until_future_complete(asked.future)
+        # `spin_until_future_complete` would hang one more callback on the future for each message.
+        while not asked.done():
+            executor.spin_once()
         watching.join()  # it wakes the executor, which must still be there then
         for number in (signal.SIGINT, signal.SIGTERM):
             # Python's handlers go before the process does; a second signal must not kill it then.
@@ -376,8 +381,8 @@ def main(args: list[str] | None = None) -> int:
     return 0
 
 
-def _resolve_on_signals(promise: RosPromise) -> threading.Thread:
-    """Resolve the promise when SIGINT or SIGTERM comes, even while DDS waits."""
+def _resolve_on_signals(asked: Future, wake: GuardCondition) -> threading.Thread:
+    """Complete the future at SIGINT or SIGTERM, also while the main thread waits inside DDS."""
     reader, writer = socket.socketpair()
     writer.setblocking(False)
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -387,8 +392,9 @@ def _resolve_on_signals(promise: RosPromise) -> threading.Thread:
     signal.set_wakeup_fd(writer.fileno())
 
     def wait() -> None:
-        # The promise keeps both ends open for a second signal.
-        promise.resolve((reader.recv(1), reader, writer))
+        reader.recv(1)
+        asked.set_result((reader, writer))  # both ends stay open for a second signal
+        wake.trigger()
 
     watching = threading.Thread(target=wait, name="signals", daemon=True)
     watching.start()

@@ -22,6 +22,7 @@ from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescri
 from rclpy.duration import Duration
 from rclpy.exceptions import ParameterException
 from rclpy.executors import SingleThreadedExecutor
+from rclpy.guard_condition import GuardCondition
 from rclpy.node import Node
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from rclpy.signals import SignalHandlerOptions
@@ -195,9 +196,12 @@ def main(args: list[str] | None = None) -> int:
     executor = SingleThreadedExecutor()
     executor.add_node(node)
     asked: Future = Future()
-    watching = _resolve_on_signals(asked, executor)
+    # A guard condition is work, so that `spin_once` returns for it.
+    watching = _resolve_on_signals(asked, node.create_guard_condition(lambda: None))
     try:
-        executor.spin_until_future_complete(asked)
+        # `spin_until_future_complete` would hang one more callback on the future for each message.
+        while not asked.done():
+            executor.spin_once()
         watching.join()  # it wakes the executor, which must still be there then
         for number in (signal.SIGINT, signal.SIGTERM):
             # Python's handlers go before the process does; a second signal must not kill it then.
@@ -210,7 +214,7 @@ def main(args: list[str] | None = None) -> int:
     return 0
 
 
-def _resolve_on_signals(asked: Future, executor: SingleThreadedExecutor) -> threading.Thread:
+def _resolve_on_signals(asked: Future, wake: GuardCondition) -> threading.Thread:
     """Complete the future at SIGINT or SIGTERM, also while the main thread waits inside DDS."""
     reader, writer = socket.socketpair()
     writer.setblocking(False)
@@ -222,7 +226,7 @@ def _resolve_on_signals(asked: Future, executor: SingleThreadedExecutor) -> thre
     def wait() -> None:
         reader.recv(1)
         asked.set_result((reader, writer))  # both ends stay open for a second signal
-        executor.wake()
+        wake.trigger()
 
     watching = threading.Thread(target=wait, name="signals", daemon=True)
     watching.start()

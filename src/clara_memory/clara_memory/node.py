@@ -17,6 +17,7 @@ from typing import Any
 import rclpy
 from rclpy.exceptions import ParameterException
 from rclpy.executors import SingleThreadedExecutor
+from rclpy.guard_condition import GuardCondition
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from rclpy.signals import SignalHandlerOptions
@@ -299,9 +300,12 @@ def main(args: list[str] | None = None) -> int:
     executor = SingleThreadedExecutor()
     executor.add_node(node)
     asked: Future = Future()
-    watching = _resolve_on_signals(asked, executor)
+    # A guard condition is work, so that `spin_once` returns for it.
+    watching = _resolve_on_signals(asked, node.create_guard_condition(lambda: None))
     try:
-        executor.spin_until_future_complete(asked)
+        # `spin_until_future_complete` would hang one more callback on the future for each message.
+        while not asked.done():
+            executor.spin_once()
         watching.join()  # it wakes the executor, which must still be there then
         for number in (signal.SIGINT, signal.SIGTERM):
             # Python's handlers go before the process does; a second signal must not kill it then.
@@ -318,7 +322,7 @@ def main(args: list[str] | None = None) -> int:
     return 0
 
 
-def _resolve_on_signals(asked: Future, executor: SingleThreadedExecutor) -> threading.Thread:
+def _resolve_on_signals(asked: Future, wake: GuardCondition) -> threading.Thread:
     """Complete the future at SIGINT or SIGTERM, also while the main thread waits inside DDS."""
     reader, writer = socket.socketpair()
     writer.setblocking(False)
@@ -330,7 +334,7 @@ def _resolve_on_signals(asked: Future, executor: SingleThreadedExecutor) -> thre
     def wait() -> None:
         reader.recv(1)
         asked.set_result((reader, writer))  # both ends stay open for a second signal
-        executor.wake()
+        wake.trigger()
 
     watching = threading.Thread(target=wait, name="signals", daemon=True)
     watching.start()
