@@ -105,7 +105,8 @@ def _rank_role(columns: Columns, role: str, found: Fit, head: Rows, top_k: int) 
     for identity in order:
         candidate = Candidate(
             filler=known[identity].spoken,
-            score=float(weight[identity]) / total,
+            # Nothing that counts fits where only roles of next to no weight do.
+            score=float(weight[identity]) / total if total else 0.0,
             support=int(support[identity]),
             succeeded=int(succeeded[identity]),
             failed=int(failed[identity]),

@@ -136,6 +136,16 @@ def test_weights_decide_which_role_counts():
     assert first((100.0, 1.0)) == "NEAR_IN_SPACE" and first((1.0, 100.0)) == "NEAR_IN_SPEED"
 
 
+@pytest.mark.parametrize("weight", [0.0, 5e-324, 1e-46])
+def test_where_only_a_role_without_weight_fits_nothing_has_a_score(weight):
+    memory = EpisodicMemory()
+    memory.store_memory(action="MOVE", object="cup", place="kitchen")
+    memory.store_memory(action="MOVE", object="box", place="dock")
+    cue, text = (RoleFiller("place", "dock"),), "what happened with the cup?"
+    answer = memory.ask(Query(cue=cue, text=text, weights=(weight,)))
+    assert [(each.filler, each.score) for each in answer["object"].candidates] == [("box", 0.0)]
+
+
 @pytest.mark.parametrize(
     ("fields", "field"),
     [
