@@ -3,7 +3,8 @@
 """Forgetting: exact, on request, and by a declared policy when a memory reaches its cap.
 
 - What is forgotten is gone from the file (`PRAGMA secure_delete`); an audit row says when, what
-  was asked, why and which ids, never what the episodes were.
+  was asked, why and which ids, never what the episodes were. Rows of requests stay; of what went
+  because the memory was full there are the latest, for a capped memory must not grow.
 - Use is counted with forward decay (Cormode et al., 2009): log2 of the sum of 2^(t / half life)
   over the times an episode answered a query. Its order never changes as time goes by.
 """
@@ -21,6 +22,7 @@ POLICIES = ("oldest", "least_used", "consolidate")
 MIN_BYTES = 1_000_000
 _CHUNK = 100  # one in so many goes at a time, so that most stores need not forget anything
 _IDS_AUDITED = 1000
+_ROWS_AUDITED = 100  # of the policy; as each is for a _CHUNKth, of as many episodes as are held
 _FAILED = (int(Outcome.FAILED), int(Outcome.TIMED_OUT))
 
 
@@ -124,6 +126,11 @@ def make_room(
     if bounds.forgetting_policy == "consolidate":
         _consolidate(database, seqs)
     erase(database, seqs, now_ns, {"policy": bounds.forgetting_policy}, "the memory was full")
+    database.execute(
+        "DELETE FROM audit WHERE asked LIKE '{\"policy\":%'"
+        " AND number <= (SELECT max(number) FROM audit) - ?",
+        (_ROWS_AUDITED,),
+    )
     return seqs
 
 

@@ -79,6 +79,17 @@ def test_an_audit_row_says_when_why_and_which(tmp_path):
     assert rows.fetchall() == [(77, "it was wrong", 1, '["e3"]')]
 
 
+def test_a_capped_memory_does_not_grow_by_the_audit_of_what_it_forgot(tmp_path):
+    path = tmp_path / "m.sqlite3"
+    with filled(path, count=20, bounds=Bounds(max_episodes=20)) as memory:
+        memory.forget(episode_ids=["e3"], reason="the memory was full")
+        for number in range(300):
+            memory.store(Episode(action="LATER", object=f"THING_{number}"))
+        assert memory.stats().forgotten == 299
+    rows = sqlite3.connect(path).execute("SELECT asked FROM audit ORDER BY number").fetchall()
+    assert '"episode_ids": 1' in rows[0][0] and rows[1:] == [('{"policy": "oldest"}',)] * 100
+
+
 @pytest.mark.parametrize("policy", ["oldest", "least_used", "consolidate"])
 def test_a_cap_is_kept_and_the_oldest_unused_go_first(policy):
     bounds = Bounds(max_episodes=20, forgetting_policy=policy)
