@@ -23,21 +23,27 @@ from clara_interfaces.srv import GetMemoryStats, MergeMemory
 
 LIMIT_S = 60.0
 MEET_S = 20.0
+AT_ONCE = 50
 
 
 def act(peer: Peer, name: str, count: int) -> str:
     """Report actions to this host's own memory, until it has them on disk."""
     known = peer.call(GetMemoryStats, "memory/stats", limit=LIMIT_S).episodes
-    peer.spin_until(lambda: peer.subscribers("action_result"), LIMIT_S, "topics")
-    for number in range(count):
-        action_id = f"{name}-{known + number}"
+    for topic in ("action_event", "action_result"):
+        peer.spin_until(lambda topic=topic: peer.subscribers(topic), LIMIT_S, topic)
+    # No more at once than DDS keeps for a memory that is slow to take them.
+    for number in range(known, known + count):
+        action_id = f"{name}-{number}"
         peer.events.publish(ActionEvent(action_id=action_id, action="MOVE", object=name))
         peer.results.publish(ActionResult(action_id=action_id, outcome=1))
-    wait_until(
-        lambda: peer.call(GetMemoryStats, "memory/stats").episodes >= known + count,
-        LIMIT_S,
-        f"{count} episodes of {name}",
-    )
+        if (number + 1 - known) % AT_ONCE == 0 or number + 1 == known + count:
+            wait_until(
+                lambda wanted=number + 1: (
+                    peer.call(GetMemoryStats, "memory/stats", limit=LIMIT_S).episodes >= wanted
+                ),
+                LIMIT_S,
+                f"{number + 1} episodes of {name}",
+            )
     return str(known + count)
 
 
