@@ -77,8 +77,7 @@ FROM build AS sbom
 COPY tools/sbom.py ./tools/
 RUN python3 -m venv /opt/sbom \
     && /opt/sbom/bin/pip install --no-cache-dir -c constraints.txt -r requirements/sbom.txt \
-    && /opt/sbom/bin/python tools/sbom.py --python .venv/bin/python --out sbom robot \
-    && dpkg-query -W -f '${Package} ${Version} ${Architecture}\n' > sbom/debian.txt
+    && /opt/sbom/bin/python tools/sbom.py --python .venv/bin/python --out sbom robot
 
 FROM base AS runtime-cpu
 
@@ -100,6 +99,7 @@ WORKDIR /opt/clara
 COPY --from=build /opt/clara/.venv ./.venv
 COPY --from=build /opt/clara/install ./install
 COPY --from=sbom /opt/clara/sbom ./sbom
+RUN dpkg-query -W -f '${Package} ${Version} ${Architecture}\n' > sbom/debian.txt
 COPY LICENSE NOTICE setup.bash ./
 COPY tools/ros_env.bash ./tools/
 COPY docker/entrypoint.bash docker/healthcheck.py docker/cuda.params.yaml ./docker/
