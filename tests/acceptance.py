@@ -194,6 +194,8 @@ def _merge(request: MergeMemory.Request) -> Verdict:
 def _pairs(names: Sequence[str], values: Sequence[float], low: float, high: float) -> Verdict:
     if len(names) != len(values):
         return f"{len(names)} names and {len(values)} values"
+    if len(set(names)) < len(names):
+        return "a name is given twice"
     return _numbers("values", values, low, high) or (None if len(names) else "")
 
 

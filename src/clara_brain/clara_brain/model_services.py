@@ -98,11 +98,12 @@ class ModelServices:
                 f"there are {len(request.names)} names but {len(request.scales)} scales;"
                 " give one for each"
             )
-        # A float32 as 0.3 has digits that nobody wrote; seven digits are what it holds.
-        wanted = {
-            name: round(float(scale), 7)
-            for name, scale in zip(request.names, request.scales, strict=True)
-        }
+        wanted: dict[str, float] = {}
+        for name, scale in zip(request.names, request.scales, strict=True):
+            if name in wanted:
+                raise InvalidRequest(f"adapter {name!r} is given twice")
+            # A float32 as 0.3 has digits that nobody wrote; seven digits are what it holds.
+            wanted[name] = round(float(scale), 7)
         adapters.scale(wanted, parameters.personality_by(self._node))
         response.adapters = self._listing()
 

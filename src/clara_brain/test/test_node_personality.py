@@ -99,6 +99,7 @@ def test_a_slider_with_an_adapter_is_not_scaled_by_hand_and_any_other_is(world):
         (["dialect"], [float("nan")], "nan"),
         (["nobody"], [1.0], "nobody"),
         (["dialect"], [], "scales"),
+        (["dialect", "dialect"], [9.0, 0.0], "twice"),
     ):
         bad = world.call(ScaleAdapters, "adapter/scale", names=names, scales=values)
         assert bad.error_code == bad.INVALID_REQUEST and word in bad.error_msg
