@@ -77,7 +77,8 @@ def test_a_node_gathers_nothing_with_every_request(
     start: Callable[..., Process], peer: Peer, module: str, node: str
 ) -> None:
     # rclpy's spin_until_future_complete keeps a callback for each turn: megabytes an hour.
-    process = start(sys.executable, "-c", LONGEST, module, "--ros-args", "-r", "__ns:=/clara")
+    how = ("--ros-args", "-r", "__ns:=/clara", "-p", "port:=0")  # of the console alone
+    process = start(sys.executable, "-c", LONGEST, module, *how)
     for _ in range(100):
         peer.call(ListParameters, f"{node}/list_parameters", limit=60.0)
     process.interrupt()
