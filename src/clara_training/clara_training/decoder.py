@@ -108,7 +108,7 @@ class Layer(nn.Module):  # type: ignore[misc]
     """A block of a decoder, from (B, T, width) to the same shape.
 
     With `recompute`, training keeps its input alone and computes what is within once more for the
-    gradients (Chen et al., arXiv:1604.06174): less memory, a third more time, the same result.
+    gradients (Chen et al., arXiv:1604.06174): less memory, one more forward, the same result.
     """
 
     recompute = False
