@@ -118,15 +118,9 @@ def partition(domain: int, folder: Path, model: Path) -> Outcome:
             north.say("merge", "south", north.path),
             south.say("merge", "north", south.path),
         ]
-        again = north.say("merge", "south", north.path)
-        if not again.startswith("0 "):
-            outcome.faults.append(f"a second merge added {again.split()[0]} episodes once more")
-        anew = sum(int(each.split()[1]) for each in (*merged, again))
-        if anew:
-            outcome.notes.append(
-                f"for {anew} of 3 merges DDS did not find the service again in a process that had"
-                " lived through the cut, but in one that joined anew"
-            )
+        again = north.say("merge", "south", north.path).split()
+        if again[0] != "0":
+            outcome.faults.append(f"a second merge added {again[0]} episodes once more")
     expected = {f"{name}-{number}" for name in HOSTS for number in range(2 * ACTIONS)}
     for host in hosts:
         with EpisodicMemory(host.path, read_only=True) as memory:
