@@ -37,6 +37,13 @@ def _space(name: str) -> str:
     return f"clara-drill-{name}-{os.getpid()}"
 
 
+def _is_up(name: str) -> bool:
+    shown = subprocess.run(
+        ["ip", "-n", _space(name), "link", "show", name], capture_output=True, text=True
+    )
+    return "state UP" in shown.stdout
+
+
 @contextmanager
 def two_hosts() -> Iterator[None]:
     """Make two namespaces with a cable between them, and take them down again."""
@@ -51,6 +58,9 @@ def two_hosts() -> Iterator[None]:
         for number, name in enumerate(HOSTS, start=1):
             _ip("-n", _space(name), "address", "add", f"10.213.7.{number}/24", "dev", name)
             _ip("-n", _space(name), "link", "set", name, "up", "multicast", "on")
+        # DDS uses the networks that were up when a program started, and no others.
+        for name in HOSTS:
+            wait_until(lambda name=name: _is_up(name), LIMIT_S, f"the network of {name}")
         yield
     except FileNotFoundError:
         raise Skipped("the command ip is not there: sudo apt install iproute2") from None
@@ -65,8 +75,13 @@ class Host:
     def __init__(self, name: str, path: Path) -> None:
         self.name, self.path = name, path
         environment = {**os.environ, "ROS_AUTOMATIC_DISCOVERY_RANGE": "SUBNET"}
+        # Shared memory of its own too: DDS would speak through it past any cable.
+        own_memory = 'mount -t tmpfs tmpfs /dev/shm && exec "$@"'
         self._process = subprocess.Popen(
-            ["ip", "netns", "exec", _space(name), sys.executable, _SCRIPT, name, str(path)],
+            [
+                *("ip", "netns", "exec", _space(name), "sh", "-c", own_memory, "sh"),
+                *(sys.executable, _SCRIPT, name, str(path)),
+            ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -109,7 +124,12 @@ def partition(domain: int, folder: Path, model: Path) -> Outcome:
         if north.say("ask", "south") != "none":
             outcome.faults.append("the hosts heard each other although the cable was cut")
         # Cut for so long that DDS gives the other host up.
-        wait_until(lambda: north.say("see", "south") == "no", LIMIT_S, "the other host to be gone")
+        for host, other in ((north, south), (south, north)):
+            wait_until(
+                lambda host=host, other=other: host.say("see", other.name) == "no",
+                LIMIT_S,
+                f"{other.name} to be gone for {host.name}",
+            )
         _ip("-n", _space("north"), "link", "set", "north", "up")
         began = time.monotonic()
         wait_until(lambda: north.say("ask", "south") != "none", LIMIT_S, "the hosts to meet again")
