@@ -5,17 +5,20 @@
 - `<name>/_action/status` says when a goal was accepted and how it ended. Goals that had ended
   before the memory began to watch are left out: nobody can say when that was.
 - Where service introspection is on, `<name>/_action/send_goal/_service_event` has the goal itself:
-  its fields become context, a field `object` or `target` the object.
+  its fields become context, a field `object` or `target` the object. It may come after the status,
+  even after that of a goal that has ended: such a goal waits for it a while.
 """
 
 import importlib
 import re
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import rclpy.action
 from action_msgs.msg import GoalStatus, GoalStatusArray
+from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.subscription import Subscription
@@ -35,6 +38,7 @@ from clara_memory.errors import InvalidRequest
 from clara_memory.pairing import Event, Result
 
 GOALS_KEPT = 1000
+WAIT_FOR_GOAL_S = 2.0
 _NAME = re.compile(r"/?[A-Za-z_][A-Za-z0-9_]*(/[A-Za-z_][A-Za-z0-9_]*)*\Z")
 _TYPE = re.compile(r"([a-z][a-z0-9_]*)/action/([A-Z][A-Za-z0-9]*)\Z")
 _OBJECT_FIELDS = ("object", "object_name", "object_id", "target", "target_name")
@@ -74,28 +78,51 @@ def parse_watched(field: str, written: str) -> Watched:
     return Watched(name, type_name)
 
 
+@dataclass(slots=True)
+class _Goal:
+    """A goal that was accepted, until memory has been told how it ended."""
+
+    accepted_ns: int
+    told: bool = False
+    outcome: Outcome | None = None
+    end_ns: int = 0  # where it waited, so that waiting is not counted
+    waits_until: float = 0.0  # time.monotonic()
+
+
 class ActionWatcher:
     """Turns the goals of one action server into events and results."""
 
     def __init__(
-        self, node: Node, watched: Watched, take: Callable[[Event | Result], None], now_ns: int
+        self,
+        node: Node,
+        watched: Watched,
+        take: Callable[[Event | Result], None],
+        now_ns: Callable[[], int],
     ) -> None:
-        """Begin to watch; `take` is called on the executor's thread."""
+        """Begin to watch; `take` is called on the executor's thread, `now_ns` says the time."""
         self._node = node
         self._watched = watched
         self._take = take
-        self._since_ns = now_ns
+        self._now_ns = now_ns
+        self._since_ns = now_ns()
         self._first = True
-        self._open: dict[str, int] = {}  # goals under way, and when they were accepted, in ns
+        self._open: dict[str, _Goal] = {}
         self._ended: dict[str, None] = {}
         self._goals: dict[str, dict[str, Any]] = {}  # what was asked, until the goal is accepted
         self._events: Subscription | None = None
+        # Not on ROS time, which may stand still.
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self._waiting = node.create_timer(0.1, self._wait_no_longer, clock=steady)
+        self._waiting.cancel()
         topic = f"{watched.name}/_action/status"
         self._status = node.create_subscription(GoalStatusArray, topic, self._on_status, _LATCHED)
         self._watch_goals()
 
     def stop(self) -> None:
-        """Watch no more."""
+        """Watch no more, and wait for no goal's content."""
+        self._node.destroy_timer(self._waiting)
+        for identity in [each for each, goal in self._open.items() if goal.outcome is not None]:
+            self._end(identity)
         for subscription in (self._status, self._events):
             if subscription is not None:
                 self._node.destroy_subscription(subscription)
@@ -137,12 +164,15 @@ class ActionWatcher:
         request = message.request[0]
         identity = bytes(request.goal_id.uuid).hex()
         fields = _event_fields(request.goal)
-        accepted_ns = self._open.get(identity)
-        if accepted_ns is not None:
-            self._begin(identity, accepted_ns, fields)
-        elif identity not in self._ended:
-            self._goals[identity] = fields
-            _trim(self._goals)
+        goal = self._open.get(identity)
+        if goal is None:
+            if identity not in self._ended:
+                self._goals[identity] = fields
+                _trim(self._goals)
+            return
+        self._begin(identity, goal, fields)
+        if goal.outcome is not None:
+            self._end(identity)
 
     def _on_status(self, message: GoalStatusArray) -> None:
         self._watch_goals()
@@ -153,31 +183,50 @@ class ActionWatcher:
             outcome = _ENDED.get(status.status)
             if identity in self._ended:
                 continue
-            if identity not in self._open:
+            goal = self._open.get(identity)
+            if goal is None:
                 if first and outcome is not None and accepted_ns < self._since_ns:
                     self._ended[identity] = None
                     continue
-                self._open[identity] = accepted_ns
+                goal = self._open[identity] = _Goal(accepted_ns)
                 fields = self._goals.pop(identity, None)
-                if fields is not None or outcome is not None or not self._expects_goals():
-                    self._begin(identity, accepted_ns, fields or {})
-            if outcome is not None:
-                self._begin(identity, accepted_ns, {})
-                del self._open[identity]
-                self._ended[identity] = None
-                _trim(self._ended)
-                self._take(Result(action_id=identity, outcome=outcome))
+                if fields is not None or not self._expects_goals():
+                    self._begin(identity, goal, fields or {})
+            if outcome is None or goal.outcome is not None:
+                continue
+            goal.outcome = outcome
+            if goal.told or not self._expects_goals():
+                self._end(identity)
+            else:
+                goal.end_ns = max(accepted_ns, self._now_ns())
+                goal.waits_until = time.monotonic() + WAIT_FOR_GOAL_S
+                self._waiting.reset()
 
     def _expects_goals(self) -> bool:
         return self._events is not None and self._node.count_publishers(self._event_topic) > 0
 
-    def _begin(self, identity: str, accepted_ns: int, fields: dict[str, Any]) -> None:
-        if self._open.get(identity, 0) < 0:
+    def _wait_no_longer(self) -> None:
+        waiting = {each: goal for each, goal in self._open.items() if goal.outcome is not None}
+        late = [each for each, goal in waiting.items() if goal.waits_until <= time.monotonic()]
+        for identity in late:
+            self._end(identity)
+        if len(late) == len(waiting):
+            self._waiting.cancel()
+
+    def _begin(self, identity: str, goal: _Goal, fields: dict[str, Any]) -> None:
+        if goal.told:
             return
-        self._open[identity] = -1  # told
-        self._take(
-            Event(action_id=identity, action=self._watched.action, start_ns=accepted_ns, **fields)
-        )
+        goal.told = True
+        event = Event(identity, self._watched.action, start_ns=goal.accepted_ns, **fields)
+        self._take(event)
+
+    def _end(self, identity: str) -> None:
+        goal = self._open.pop(identity)
+        assert goal.outcome is not None
+        self._begin(identity, goal, {})
+        self._ended[identity] = None
+        _trim(self._ended)
+        self._take(Result(identity, goal.outcome, goal.end_ns))
 
 
 def _actions_in_graph(node: Node) -> list[tuple[str, list[str]]]:

@@ -24,6 +24,7 @@ from clara_interfaces.srv import (
 )
 from clara_memory import Episode as Remembered
 from clara_memory import EpisodicMemory
+from clara_memory.action_watcher import WAIT_FOR_GOAL_S
 
 pytestmark = pytest.mark.usefixtures("domain")
 
@@ -35,6 +36,10 @@ def store(peer, **fields):
 
 def query(peer, **fields):
     return peer.call(QueryMemory, "memory/query", QueryMemory.Request(**fields))
+
+
+def seconds(time):
+    return time.sec + time.nanosec / 1e9
 
 
 def forget(peer, **fields):
@@ -153,9 +158,9 @@ def server(peer):
     own.destroy_node()
 
 
-def goal(peer, server, text):
+def goal(peer, server, text, identity=None):
     assert server.client.wait_for_server(20.0)
-    asked = server.client.send_goal_async(Chat.Goal(text=text))
+    asked = server.client.send_goal_async(Chat.Goal(text=text), goal_uuid=identity)
     peer.until(asked.done, "the goal to be accepted")
     return asked.result()
 
@@ -184,22 +189,51 @@ def test_the_goals_of_an_action_server_become_episodes(server, start, peer):
     assert found.matches == 3
 
 
-def test_what_was_asked_of_an_action_server_is_context_where_it_can_be_seen(server, start, peer):
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_what_was_asked_of_an_action_server_is_context_where_it_can_be_seen(
+    server, start, peer, when
+):
     start(autostart=True, watched_actions="['/clara/greet:clara_interfaces/action/Chat']")
     peer.until(lambda: peer.state() == "active", "the node to be active")
     # rclpy of Jazzy cannot switch introspection of actions on: its topic is published here.
     kind = Chat.Impl.SendGoalService.Event
     events = peer.publisher(kind, "greet/_action/send_goal/_service_event")
+    watching = "/clara/greet/_action/status"
+    peer.until(lambda: peer.node.count_subscribers(watching) >= 2, "memory to watch")
     identity = UUID(uuid=list(range(16)))
     request = Chat.Impl.SendGoalService.Request(goal_id=identity)
     request.goal.text = "hello"
     request.goal.max_tokens = 7
     info = ServiceEventInfo(event_type=ServiceEventInfo.REQUEST_RECEIVED)
-    events.publish(kind(info=info, request=[request]))
-    asked = server.client.send_goal_async(Chat.Goal(text="hello"), goal_uuid=identity)
-    peer.until(asked.done, "the goal to be accepted")
+    asked = kind(info=info, request=[request])
+    if when == "before":
+        events.publish(asked)
     server.released.set()
+    ended = goal(peer, server, "hello", identity).get_result_async()
+    peer.until(ended.done, "its end")
+    if when == "after":
+        # DDS keeps no order between two topics: what was asked may come when it has ended.
+        events.publish(asked)
     cue = [RoleFiller(role="text", filler="hello")]
     found = peer.until(lambda: (answer := query(peer, cue=cue)).matches and answer, "the episode")
-    context = {filler.role: filler for filler in found.episodes[0].episode.context}
+    episode = found.episodes[0].episode
+    context = {filler.role: filler for filler in episode.context}
     assert context["text"].filler == "hello" and list(context["max_tokens"].values) == [7.0]
+    assert episode.outcome == Episode.SUCCEEDED
+
+
+def test_a_goal_whose_content_never_comes_is_remembered_without_it(server, start, peer):
+    start(autostart=True, watched_actions="['/clara/greet:clara_interfaces/action/Chat']")
+    peer.until(lambda: peer.state() == "active", "the node to be active")
+    peer.publisher(Chat.Impl.SendGoalService.Event, "greet/_action/send_goal/_service_event")
+    watching = "/clara/greet/_action/status"
+    peer.until(lambda: peer.node.count_subscribers(watching) >= 2, "memory to watch")
+    server.released.set()
+    ended = goal(peer, server, "hello").get_result_async()
+    peer.until(ended.done, "its end")
+    cue = [RoleFiller(role="action", filler="GREET")]
+    found = peer.until(lambda: (answer := query(peer, cue=cue)).matches and answer, "the episode")
+    episode = found.episodes[0].episode
+    took = seconds(episode.end) - seconds(episode.start)
+    assert episode.outcome == Episode.SUCCEEDED and not episode.context
+    assert took < WAIT_FOR_GOAL_S  # to wait for it is not to act
