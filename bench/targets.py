@@ -201,6 +201,15 @@ BENCHES: dict[str, dict[str, tuple[Figure, ...]]] = {
             ),
         ),
         "engine_speed": (*_engine("Q4_1"), *_engine("Q8_0"), *_engine("F16")),
+        "busy_cores": tuple(
+            Figure(
+                f"writing beside {busy} busy processes",
+                at(f"busy_{busy}", "ratio"),
+                ratio,
+                "llama-cpp-python as it comes",
+            )
+            for busy in (0, 1, 2)
+        ),
         "chat_server": (
             Figure(
                 "one stream",

@@ -5,7 +5,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
+import sys
 import threading
 import time
 from dataclasses import replace
@@ -357,3 +360,22 @@ def test_no_thread_is_left_of_a_closed_engine(model):
     assert caught.first.wait(30)
     engine.close()
     assert caught.done.wait(5) and set(threading.enumerate()) <= before
+
+
+@pytest.mark.parametrize(
+    ("said", "wanted"),
+    [({}, "300"), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "PASSIVE"}, "0")],
+)
+def test_threads_do_not_spin_on_cores_that_others_need_unless_they_are_told_to(said, wanted):
+    names = ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")
+    own = {name: value for name, value in os.environ.items() if name not in names}
+    loaded = subprocess.run(
+        [sys.executable, "-c", "import clara_brain.llama_runtime"],
+        env={**own, **said, "OMP_DISPLAY_ENV": "verbose"},
+        capture_output=True,
+        text=True,
+    )
+    spins = re.search(r"GOMP_SPINCOUNT = '(\d+)'", loaded.stderr)
+    if spins is None:
+        pytest.skip("this llama.cpp was compiled without GNU OpenMP")
+    assert spins[1] == wanted

@@ -5,6 +5,7 @@
 import threading
 
 import pytest
+from clara_memory.action_watcher import WAIT_FOR_GOAL_S
 from rcl_interfaces.msg import ParameterType
 from rcl_interfaces.srv import GetParameters, ListParameters
 from rclpy.action import ActionClient, ActionServer, CancelResponse
@@ -24,7 +25,6 @@ from clara_interfaces.srv import (
 )
 from clara_memory import Episode as Remembered
 from clara_memory import EpisodicMemory
-from clara_memory.action_watcher import WAIT_FOR_GOAL_S
 
 pytestmark = pytest.mark.usefixtures("domain")
 
