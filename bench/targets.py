@@ -203,12 +203,12 @@ BENCHES: dict[str, dict[str, tuple[Figure, ...]]] = {
         "engine_speed": (*_engine("Q4_1"), *_engine("Q8_0"), *_engine("F16")),
         "busy_cores": tuple(
             Figure(
-                f"writing beside {busy} busy processes",
+                f"writing, {said}",
                 at(f"busy_{busy}", "ratio"),
                 ratio,
                 "llama-cpp-python as it comes",
             )
-            for busy in (0, 1, 2)
+            for busy, said in enumerate(("idle cores", "one of two cores busy", "both cores busy"))
         ),
         "chat_server": (
             Figure(
@@ -606,6 +606,7 @@ BENCHES: dict[str, dict[str, tuple[Figure, ...]]] = {
 HEADLINES: dict[str, tuple[str, ...]] = {
     "chat_overhead": ("`chat` over ROS, tokens/s", "time to first token that ROS adds"),
     "engine_speed": ("one stream, Q4_1", "four at once, Q4_1"),
+    "busy_cores": ("writing, one of two cores busy",),
     "memory_scale": ("role query, 1,000,000 episodes", "RAM, 1,000,000 episodes"),
     "memory_accuracy": ("one edit in two roles", "things never seen taken for known ones"),
     "memory_under_load": ("a query while 100 actions a second come, p99",),
