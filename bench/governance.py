@@ -74,10 +74,17 @@ def run_of(options: argparse.Namespace, seed: int) -> Path:
     return Path(options.work) / f"simone-{shape}-seed{seed}"
 
 
-def peak(work: Callable[..., None], *arguments: Any) -> int:
-    """Do work in a process of its own and return the most memory that it had, in bytes."""
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
-        return int(pool.apply(_peak, (work, arguments)))
+def peak(work: Callable[..., None], options: argparse.Namespace, seed: int) -> int:
+    """Do work in a process of its own and return the most memory that it had, in bytes.
+
+    It is kept, for work that is done already takes little.
+    """
+    kept = options.work / f"{run_of(options, seed).name}.{work.__name__}.bytes"
+    if not kept.is_file():
+        with multiprocessing.get_context("spawn").Pool(1) as pool:
+            most = pool.apply(_peak, (work, (options, seed)))
+        kept.write_text(f"{most}\n", encoding="utf-8")
+    return int(kept.read_text(encoding="utf-8"))
 
 
 def _peak(work: Callable[..., None], arguments: tuple[Any, ...]) -> int:
