@@ -19,6 +19,8 @@ from pathlib import Path
 from typing import Any
 
 import rclpy
+from lifecycle_msgs.msg import State
+from lifecycle_msgs.srv import GetState
 from rclpy.action import ActionClient
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
@@ -217,6 +219,18 @@ class Peer:
         while not future.done() and time.monotonic() < end:
             self.executor.spin_once(timeout_sec=0.05)
         return future.result() if future.done() else None
+
+    def state_of(self, name: str, limit: float = 20.0) -> State:
+        """Return the state of a lifecycle node.
+
+        It is asked again where no answer comes: a node that has just started may answer before it
+        has discovered who asks, and DDS drops that.
+        """
+        answer = wait_until(
+            lambda: self.try_call(GetState, f"{name}/get_state"), limit, f"the state of {name}"
+        )
+        state: State = answer.current_state
+        return state
 
     def chat(self, text: str, limit: float = 60.0, **fields: Any) -> tuple[Any, list[Any]]:
         """Return the result of one turn and the feedback that came before it."""

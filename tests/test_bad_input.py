@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 from conftest import active
 from lifecycle_msgs.msg import State
-from lifecycle_msgs.srv import GetState
 from rclpy.serialization import serialize_message
 from running import Peer, Process
 
@@ -76,7 +75,7 @@ def test_a_bad_model_file_leaves_the_brain_unconfigured_with_a_sentence(
     brain = start(*BRAIN, "-p", f"model:={make(tmp_path / 'model.gguf')}")
     line = brain.wait_for("[ERROR]", 60.0)
     assert words[0] in line and any(word in line for word in words[1:]), line
-    state = peer.call(GetState, "brain/get_state").current_state
+    state = peer.state_of("brain")
     assert state.id == State.PRIMARY_STATE_UNCONFIGURED
     info = peer.call(GetModelInfo, "model/info")
     assert info.error_code == GetModelInfo.Response.NO_MODEL and "model.gguf" in info.error_msg
@@ -108,7 +107,7 @@ def test_a_bad_spec_leaves_the_brain_unconfigured_with_a_sentence(
     brain = start(*BRAIN, "-p", f"spec:={file}")
     line = brain.wait_for("[ERROR]", 60.0)
     assert words in line and "clara_spec.json" in line
-    state = peer.call(GetState, "brain/get_state").current_state
+    state = peer.state_of("brain")
     assert state.id == State.PRIMARY_STATE_UNCONFIGURED
     assert "Traceback" not in brain.output
 
@@ -138,7 +137,7 @@ def test_a_memory_path_that_cannot_be_written_leaves_memory_unconfigured(
     launch = start(*LAUNCH, f"memory_path:={blocker}/memory.sqlite3")
     line = launch.wait_for("[ERROR]", 60.0)
     assert "a_file" in line
-    state = peer.call(GetState, "memory/get_state").current_state
+    state = peer.state_of("memory")
     assert state.id == State.PRIMARY_STATE_UNCONFIGURED
     assert peer.call(QueryMemory, "memory/query").error_code == QueryMemory.Response.NOT_ACTIVE
     peer.spin_until(lambda: active(peer, "brain"), 90.0, "the brain, which needs no memory")
@@ -160,7 +159,7 @@ def test_two_nodes_on_one_memory_file_are_refused_and_the_first_keeps_all(
     assert "memory.sqlite3" in line
     other = Peer(int(os.environ["ROS_DOMAIN_ID"]), "other")
     try:
-        state = other.call(GetState, "memory/get_state").current_state
+        state = other.state_of("memory")
         assert state.id == State.PRIMARY_STATE_UNCONFIGURED
     finally:
         other.close()

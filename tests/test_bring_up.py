@@ -16,7 +16,6 @@ from pathlib import Path
 import pytest
 from conftest import active
 from lifecycle_msgs.msg import State
-from lifecycle_msgs.srv import GetState
 from rcl_interfaces.srv import GetParameters, ListParameters
 from running import Peer, Process, wait_for_node, wait_until
 
@@ -134,7 +133,7 @@ def test_without_autostart_the_nodes_wait_unconfigured_and_obey_ros2_lifecycle(
     start: Callable[..., Process], peer: Peer
 ) -> None:
     start(*LAUNCH, "autostart:=false")
-    state = peer.call(GetState, "memory/get_state", limit=60.0).current_state
+    state = peer.state_of("memory", limit=60.0)
     assert state.id == State.PRIMARY_STATE_UNCONFIGURED
     wait_for_node(start, "/clara/memory", "lifecycle", "nodes")
     for transition, expected in (
@@ -144,7 +143,7 @@ def test_without_autostart_the_nodes_wait_unconfigured_and_obey_ros2_lifecycle(
     ):
         said = start("ros2", "lifecycle", "set", "/clara/memory", transition)
         assert said.wait() == 0 and "Transitioning successful" in said.output, said.output
-        assert peer.call(GetState, "memory/get_state").current_state.label == expected
+        assert peer.state_of("memory").label == expected
     asked = start("ros2", "lifecycle", "get", "/clara/memory")
     assert asked.wait() == 0 and "inactive [2]" in asked.output, asked.output
 
@@ -189,7 +188,7 @@ def test_the_console_argument_serves_the_page_and_it_ends_with_the_rest(
     with urllib.request.urlopen(address, timeout=10.0) as page:
         assert "<title>Clara</title>" in page.read().decode()
     for name in ("memory", "brain"):
-        peer.call(GetState, f"{name}/get_state", limit=60.0)
+        peer.state_of(name, limit=60.0)
     launch.interrupt()
     assert launch.wait(15.0) == 0, launch.output
     assert launch.output.count("process has finished cleanly") == 3, launch.output

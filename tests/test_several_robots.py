@@ -20,7 +20,6 @@ from builtin_interfaces.msg import Time
 from conftest import active
 from diagnostic_msgs.msg import DiagnosticArray
 from lifecycle_msgs.msg import State
-from lifecycle_msgs.srv import GetState
 from rcl_interfaces.srv import GetParameters
 from rclpy.qos import ReliabilityPolicy
 from rosgraph_msgs.msg import Clock
@@ -255,7 +254,7 @@ def test_a_robots_qos_overrides_hold_and_a_wrong_one_is_a_sentence(
         line = wrong.wait_for("[ERROR]", 60.0)
         assert "cannot activate" in line and "perhaps" in line and "reliability" in line
         assert "Traceback" not in wrong.output
-        state = other.call(GetState, "memory/get_state").current_state
+        state = other.state_of("memory")
         assert state.id == State.PRIMARY_STATE_INACTIVE
         assert brain.wait() == 1 and "Traceback" not in brain.output, brain.output
         assert "brain_node: " in brain.output and "perhaps" in brain.output
