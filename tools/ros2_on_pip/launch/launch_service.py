@@ -39,7 +39,10 @@ class LaunchService:
         self._descriptions.append(launch_description)
 
     def run(self) -> int:
-        """Return 0 when all went well; 1 when the launch itself failed."""
+        """Return 0 when all went well; 1 when the launch itself failed.
+
+        Signals that end a launch are ignored from then on: what is left is to end the process.
+        """
         try:
             return asyncio.run(self.run_async())
         finally:
@@ -52,6 +55,18 @@ class LaunchService:
         loop.add_signal_handler(signal.SIGINT, self._interrupted)
         for number in (signal.SIGTERM, signal.SIGQUIT):
             loop.add_signal_handler(number, self._terminated, number)
+        try:
+            return await self._run()
+        finally:
+            # The loop closes what its signal handlers write to, and only then takes them away.
+            ending = (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT)
+            signal.pthread_sigmask(signal.SIG_BLOCK, ending)
+            for number in ending:
+                loop.remove_signal_handler(number)
+                signal.signal(number, signal.SIG_IGN)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, ending)
+
+    async def _run(self) -> int:
         self.log.say("INFO", "launch", f"All log files can be found below {self.log.folder}")
         level = "DEBUG" if self.log.debug else "INFO"
         self.log.say("INFO", "launch", f"Default logging verbosity is set to {level}")
