@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """How fast the model writes while other programs keep the robot's cores busy.
 
-The model that ships, a thread for each physical core, beside none, one, and as many processes that
+The model that ships, a thread for each physical core, beside no, one, and as many processes that
 compute without end as there are cores: llama-cpp-python as it comes, and with `clara_brain`
 imported before, which tells OpenMP how long a thread may spin. The two take turns, each in a
 process of its own.
@@ -18,6 +18,7 @@ import subprocess
 import sys
 from contextlib import ExitStack
 
+from clara_brain.model_info import default_model
 from clara_brain.settings import physical_cores
 from report import report
 from rich.progress import track
@@ -40,8 +41,6 @@ for _ in range(rounds):
 
 def speeds(side: str, options: argparse.Namespace) -> list[float]:
     """Return tokens a second of each round of a new process."""
-    from clara_brain.model_info import default_model
-
     # What is set for this process came from importing clara_brain.
     environment = {key: value for key, value in os.environ.items() if key != "GOMP_SPINCOUNT"}
     words = [str(default_model()), *map(str, (options.threads, options.tokens, options.rounds))]
@@ -63,10 +62,10 @@ def main() -> None:
     parser.add_argument("--turns", type=int, default=3, help="processes of each side")
     parser.add_argument("--threads", type=int, default=physical_cores())
     options = parser.parse_args()
-    cores = os.cpu_count() or 1
+    load = {"idle": 0, "one busy": 1, "all busy": os.cpu_count() or 1}
     rows: dict[str, str] = {}
     figures: dict[str, object] = vars(options).copy()
-    for busy in sorted({0, 1, cores}):
+    for said, busy in load.items():
         found: dict[str, list[float]] = {side: [] for side in SIDES}
         with ExitStack() as closing:
             for _ in range(busy):
@@ -75,18 +74,16 @@ def main() -> None:
                 other = subprocess.Popen(busily, start_new_session=True)
                 closing.callback(other.wait)
                 closing.callback(other.kill)
-            for _ in track(range(options.turns), f"beside {busy} busy"):
+            for _ in track(range(options.turns), said):
                 for side, each in found.items():
                     each += speeds(side, options)
         medians = {side: statistics.median(each) for side, each in found.items()}
         ratio = medians["Clara"] / medians["llama-cpp-python"]
         for side, median in medians.items():
-            rows[f"beside {busy} busy: {side}"] = f"{median:.1f} tokens/s"
-        rows[f"beside {busy} busy"] = f"{ratio:.2f} times as fast"
-        figures[f"busy_{busy}"] = {**medians, "ratio": ratio}
-    report(
-        "busy_cores", f"Writing beside busy processes, {options.threads} threads", rows, figures
-    )
+            rows[f"{said}: {side}"] = f"{median:.1f} tokens/s"
+        rows[said] = f"{ratio:.2f} times as fast"
+        figures[said] = {**medians, "ratio": ratio, "busy": busy}
+    report("busy_cores", f"Writing on busy cores, {options.threads} threads", rows, figures)
 
 
 if __name__ == "__main__":

@@ -54,7 +54,7 @@ def appetite(corpus: Path, context: int, batch: int) -> float:
     model = new_model("simone", "tiny", vocabulary, context)
     optimizer = new_optimizer(model, PretrainSettings())
     rows = Rows(TokenStream(corpus, TRAIN), context, 0)
-    compute, progress = Compute(model, model, "cpu"), Progress(rows_at_once=batch)
+    compute, progress = Compute(model, "cpu"), Progress(rows_at_once=batch)
     seconds = []
     for number in range(6):
         found = np.stack([rows.row(number * batch + place) for place in range(batch)])

@@ -67,7 +67,8 @@ def machine(result: dict[str, Any]) -> str:
     """Return where a result comes from, in words."""
     known = result.get("machine", {})
     if not known:
-        return str(result.get("device", "not recorded"))
+        torch = f", torch {result['torch']}" if "torch" in result else ""
+        return f"one {result['device']}{torch}" if "device" in result else "not recorded"
     versions = ", ".join(
         f"{name} {known[name]}"
         for name in ("numpy", "llama-cpp-python", "torch")

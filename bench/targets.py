@@ -204,11 +204,15 @@ BENCHES: dict[str, dict[str, tuple[Figure, ...]]] = {
         "busy_cores": tuple(
             Figure(
                 f"writing, {said}",
-                at(f"busy_{busy}", "ratio"),
+                at(name, "ratio"),
                 ratio,
                 "llama-cpp-python as it comes",
             )
-            for busy, said in enumerate(("idle cores", "one of two cores busy", "both cores busy"))
+            for name, said in (
+                ("idle", "idle cores"),
+                ("one busy", "one core busy"),
+                ("all busy", "all cores busy"),
+            )
         ),
         "chat_server": (
             Figure(
@@ -576,6 +580,14 @@ BENCHES: dict[str, dict[str, tuple[Figure, ...]]] = {
                 1.08,
                 most=True,
             ),
+            Figure(
+                "memory of a step with all losses, 341 M",
+                at("sizes", "large", "memory_with_all_losses"),
+                ratio,
+                "language modelling alone",
+                1.05,
+                most=True,
+            ),
         ),
         "decode_roof": tuple(
             Figure(
@@ -606,7 +618,7 @@ BENCHES: dict[str, dict[str, tuple[Figure, ...]]] = {
 HEADLINES: dict[str, tuple[str, ...]] = {
     "chat_overhead": ("`chat` over ROS, tokens/s", "time to first token that ROS adds"),
     "engine_speed": ("one stream, Q4_1", "four at once, Q4_1"),
-    "busy_cores": ("writing, one of two cores busy",),
+    "busy_cores": ("writing, one core busy",),
     "memory_scale": ("role query, 1,000,000 episodes", "RAM, 1,000,000 episodes"),
     "memory_accuracy": ("one edit in two roles", "things never seen taken for known ones"),
     "memory_under_load": ("a query while 100 actions a second come, p99",),

@@ -30,9 +30,9 @@ _OPTIONS = (
         help="A corpus, or a folder of text.  [default: the installed sword-text-* packages]",
     ),
     _option("output_dir", type=click.Path(path_type=Path), help="Of everything that is made."),
-    _option("size", help="tiny, small, base or large.  [default: tiny]"),
+    _option("size", help="tiny, small, base or large.  [default: tiny; GPU: base]"),
     _option("vocab_size", type=click.IntRange(1), help="Of the tokenizer, where text is given."),
-    _option("context", type=click.IntRange(8), help="Tokens of a row.  [default: 512]"),
+    _option("context", type=click.IntRange(8), help="Tokens of a row.  [default: 512; GPU: 1024]"),
     _option("batch_size", type=click.IntRange(1), help="Rows at once.  [default: 16]"),
     _option("gradient_accumulation_steps", type=click.IntRange(1), help="[default: 1]"),
     _option("num_epochs", type=click.IntRange(1), help="At most.  [default: 3]"),
@@ -65,7 +65,7 @@ _OPTIONS = (
         help="Under torchrun: whole models, or one spread over all.  [default: ddp]",
     ),
     _option("recompute", is_flag=True, help="Gradient checkpointing: less memory, more time."),
-    _option("compile", is_flag=True, help="torch.compile: a minute first, then quicker."),
+    _option("compile", is_flag=True, help="torch.compile: some seconds first, then quicker."),
     _option("checkpoint_seconds", type=click.FloatRange(0), help="Between two.  [default: 120]"),
 )
 

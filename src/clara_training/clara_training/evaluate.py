@@ -161,7 +161,8 @@ def references(
 ) -> dict[str, Any]:
     """Measure how often a passage is likeliest after the beginning of its own document.
 
-    The others are of other books where there are any, and all different. Chance is one in as many.
+    The others are of other books where there are any, all different, and no longer than the model
+    can read with the passage. Chance is one in as many.
     """
     draw = np.random.default_rng([seed, 1])
     right: list[float] = []
@@ -174,6 +175,8 @@ def references(
                 each.reference for each in passages if each.reference != passage.reference
             )
         )
+        room = model.positions - len(passage.tokens)
+        others = [each for each in others if len(each) <= room]
         if not others:
             continue
         chosen = draw.permutation(len(others))[: REFERENCES - 1].tolist()
@@ -190,7 +193,10 @@ def references(
 def coherence(
     model: GgufScores, passages: Sequence[Passage], seed: int = 0, tick: Tick = lambda: None
 ) -> dict[str, Any]:
-    """Measure how often what follows a passage is told from what follows others."""
+    """Measure how often what follows a passage is told from what follows others.
+
+    What the model cannot read with the passage is not asked about.
+    """
     draw = np.random.default_rng([seed, 2])
     passages = [each for each in passages if each.following]
     if len(passages) < FOLLOWERS:
@@ -198,7 +204,14 @@ def coherence(
     right: list[float] = []
     gains: list[float] = []
     for number, passage in enumerate(passages):
-        others = [at for at in draw.permutation(len(passages)).tolist() if at != number]
+        room = model.positions - 1 - len(passage.tokens)
+        others = [
+            at
+            for at in draw.permutation(len(passages)).tolist()
+            if at != number and len(passages[at].following) <= room
+        ]
+        if len(others) < FOLLOWERS - 1 or len(passage.following) > room:
+            continue
         candidates = [
             passage.following,
             *(passages[at].following for at in others[: FOLLOWERS - 1]),
@@ -212,6 +225,8 @@ def coherence(
         right.append(float(gain[0] > max(gain[1:])))
         gains.append(gain[0])
         tick()
+    if not right:
+        return {}
     return {
         "accuracy": vars(Mean.of(right)),
         "chance": 1 / FOLLOWERS,

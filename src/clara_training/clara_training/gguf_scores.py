@@ -68,6 +68,8 @@ class GgufScores:
         self._vocab = cpp.llama_model_get_vocab(self._model)
         self.n_vocab = int(cpp.llama_vocab_n_tokens(self._vocab))
         self.n_ctx = n_ctx
+        # A model with learned positions has no others; llama.cpp ends the process at the next one.
+        self.positions = int(cpp.llama_model_n_ctx_train(self._model))
         if not vocab_only:
             self._open(threads or len(os.sched_getaffinity(0)))
 
@@ -144,8 +146,12 @@ class GgufScores:
         return None if length < 0 else buffer.value.decode("utf-8", "replace")
 
     def logits(self, tokens: Sequence[int]) -> NDArray[np.float32]:
-        """Logits after each token of a text, (tokens, vocabulary)."""
+        """Logits after each token of a text, (tokens, vocabulary).
+
+        ExportError for one that is longer than `positions`.
+        """
         self._clear()
+        self._check(len(tokens))
         for place, token in enumerate(tokens):
             self._put(place, token, place, (0,), wanted=True)
         return self._decode(len(tokens))
@@ -153,6 +159,7 @@ class GgufScores:
     def generate(self, prompt: Sequence[int], count: int) -> list[int]:
         """Go on from a prompt with the likeliest tokens, `count` at most, up to the turn's end."""
         self._clear()
+        self._check(len(prompt))
         for place, token in enumerate(prompt):
             self._put(place, token, place, (0,), wanted=place == len(prompt) - 1)
         at = len(prompt)
@@ -163,7 +170,7 @@ class GgufScores:
             if self._cpp.llama_vocab_is_eog(self._vocab, token):
                 break
             found.append(token)
-            if at == self.n_ctx or len(found) == count:
+            if at == min(self.n_ctx, self.positions) or len(found) == count:
                 break
             logits = self.step(token, at)
             at += 1
@@ -180,8 +187,8 @@ class GgufScores:
     ) -> list[float]:
         """Sum of the log-probabilities (nats) of each reply's tokens after the prompt.
 
-        At least one token of prompt, and as many replies as you like. A text longer than `n_ctx`
-        raises ExportError.
+        At least one token of prompt, and as many replies as you like. A text longer than `n_ctx`,
+        or than what the model was made for (`positions`), raises ExportError.
         """
         sums: list[float] = []
         for begin in range(0, len(replies), MOST_REPLIES):
@@ -197,6 +204,7 @@ class GgufScores:
         total = len(prompt) + sum(map(len, replies))
         if total > self.n_ctx:
             raise ExportError(f"a text of {total} tokens does not fit into {self.n_ctx}")
+        self._check(len(prompt) + max(map(len, replies)) - 1)
         self._clear()
         everyone = tuple(range(len(replies)))
         at = 0
@@ -215,6 +223,13 @@ class GgufScores:
             float(token_log_probabilities(logits[where[: len(reply)]], reply).sum())
             for where, reply in zip(rows, replies, strict=True)
         ]
+
+    def _check(self, tokens: int) -> None:
+        if tokens > self.positions:
+            raise ExportError(
+                f"a text of {tokens} tokens is longer than the {self.positions} that the model was"
+                " made for"
+            )
 
     def _clear(self) -> None:
         self._cpp.llama_memory_clear(self._cpp.llama_get_memory(self._context), True)

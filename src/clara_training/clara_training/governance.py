@@ -94,9 +94,9 @@ def make_heads(
     found: dict[str, Any] = {}
     left_out = {}
     for name, fit in (
-        ("policy", lambda: fit_policy(read, classes, settings)),
-        ("memory", lambda: fit_memory(read, settings)),
-        ("trace", lambda: fit_trace(read, settings)),
+        ("policy", lambda: fit_policy(read, classes, settings, device)),
+        ("memory", lambda: fit_memory(read, settings, device)),
+        ("trace", lambda: fit_trace(read, settings, device)),
     ):
         tell(f"{name}: is fitted and judged")
         began = time.perf_counter()

@@ -69,16 +69,16 @@ def fit_head(
     epochs: int | None = None,
     start: float | None = None,
 ) -> Fitted:
-    """Fit a head to cases of inputs (N, in), by a loss of the cases' numbers.
+    """Fit a head to cases of inputs (N, in), by a loss of the cases' numbers, on their device.
 
-    With `check`, the epoch with the least loss on these cases is kept; else the last of `epochs`.
-    `start` is what the last layer gives to begin with.
+    The head comes back to the CPU. With `check`, the epoch with the least loss on these cases is
+    kept; else the last of `epochs`. `start` is what the last layer gives to begin with.
     """
     torch.manual_seed(seed)
     draw = np.random.Generator(np.random.PCG64(seed))
     sizes = [inputs.shape[1], *([shape.hidden] if shape.hidden else []), shape.out]
-    head = Head(sizes, shape.dropout)
-    head.standardise(inputs[torch.from_numpy(cases)])
+    head = Head(sizes, shape.dropout).to(inputs.device)
+    head.standardise(inputs[_at(cases, inputs)])
     if start is not None:
         with torch.no_grad():
             head.layers[-1].weight.mul_(_SMALL)
@@ -97,7 +97,7 @@ def fit_head(
     for epoch in range(1, most + 1):
         head.train()
         for part in np.array_split(draw.permutation(cases), batches):
-            step = loss(head, torch.from_numpy(part))
+            step = loss(head, _at(part, inputs))
             optimizer.zero_grad(set_to_none=True)
             step.backward()
             optimizer.step()
@@ -105,14 +105,18 @@ def fit_head(
         if check is not None:
             head.eval()
             with torch.no_grad():
-                now = float(loss(head, torch.from_numpy(check)))
+                now = float(loss(head, _at(check, inputs)))
             if now < least:
                 best, least, kept = epoch, now, copy.deepcopy(head.state_dict())
     if check is None:
         best = most
     else:
         head.load_state_dict(kept)
-    return Fitted(head.eval(), max(1, best))
+    return Fitted(head.eval().cpu(), max(1, best))
+
+
+def _at(cases: NDArray[np.int64], inputs: Tensor) -> Tensor:
+    return torch.from_numpy(cases).to(inputs.device)
 
 
 def cross_fit(
@@ -147,7 +151,7 @@ def cross_fit(
                 ).epochs
             head = fit_head(inputs, rest, loss, shape, seed, epochs=best[number], start=start).head
             with torch.no_grad():
-                outputs[test] = head(inputs[test])
+                outputs[test] = head(inputs[_at(test, inputs)].cpu())
         found.append(outputs)
     return found, round(float(np.mean(list(best.values()))))
 

@@ -52,7 +52,7 @@ class Memory:
     metrics: dict[str, Any]
 
 
-def fit_memory(states: States, settings: FitSettings) -> Memory | str:
+def fit_memory(states: States, settings: FitSettings, device: str = "cpu") -> Memory | str:
     """Fit and judge the memory head, or return why there cannot be one."""
     first = neighbours(states, 0)
     queries = neighbours(states, 1)
@@ -70,6 +70,7 @@ def fit_memory(states: States, settings: FitSettings) -> Memory | str:
         held = held[np.isin(states.spans[held, 4], kept)]
         queries = queries[np.isin(queries, held) & np.isin(queries + 1, held)]
     inputs = torch.from_numpy(np.array(states.alone, np.float32))
+    there = inputs.to(device)
     alike = group_of(states)
     draw = np.random.Generator(np.random.PCG64([settings.seed, 17]))
     documents = np.unique(states.spans[first, 1])
@@ -80,15 +81,15 @@ def fit_memory(states: States, settings: FitSettings) -> Memory | str:
         train = check = first
 
     def loss(head: Head, cases: Tensor) -> Tensor:
-        numbers = cases.numpy()
+        numbers = cases.cpu().numpy()
         barred = barred_of(states, alike, numbers + 1, numbers)
         np.fill_diagonal(barred, False)
-        both = head(inputs[cases]), head(inputs[cases + 1])
-        return info_nce(*both, torch.from_numpy(barred))
+        both = head(there[cases]), head(there[cases + 1])
+        return info_nce(*both, torch.from_numpy(barred).to(device))
 
     shape = replace(SHAPE, out=settings.memory_size)
     heads = [
-        fit_head(inputs, train, loss, shape, seed, check[: 4 * shape.batch]).head
+        fit_head(there, train, loss, shape, seed, check[: 4 * shape.batch]).head
         for seed in range(settings.seed, settings.seed + settings.seeds)
     ]
     barred = barred_of(states, alike, held, queries)
@@ -147,7 +148,7 @@ def info_nce(one: Tensor, other: Tensor, barred: Tensor) -> Tensor:
     """
     logits = F.normalize(one, dim=-1) @ F.normalize(other, dim=-1).T / TEMPERATURE
     logits = logits.masked_fill(barred, float("-inf"))
-    right = torch.arange(len(logits))
+    right = torch.arange(len(logits), device=logits.device)
     return (F.cross_entropy(logits, right) + F.cross_entropy(logits.T, right)) / 2
 
 

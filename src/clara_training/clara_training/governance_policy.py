@@ -52,11 +52,11 @@ class Policy:
 
 
 def fit_policy(
-    states: States, classes: Sequence[str | None], settings: FitSettings
+    states: States, classes: Sequence[str | None], settings: FitSettings, device: str = "cpu"
 ) -> Policy | str:
     """Fit and judge the policy head, or return why there cannot be one.
 
-    `classes` has the class of each document, None without one.
+    `classes` has the class of each document, None without one; `device` does the fitting.
     """
     of = np.asarray([classes[document] or "" for document in states.spans[:, 1]])
     books = [states.sources[document][0] for document in states.spans[:, 1]]
@@ -75,9 +75,9 @@ def fit_policy(
     # Twice: each span by itself, and within its window.
     views = torch.from_numpy(
         np.concatenate((states.alone[chosen], states.within[chosen])).astype(np.float32)
-    )
+    ).to(device)
     n = len(chosen)
-    target = torch.from_numpy(np.concatenate((y, y)))
+    target = torch.from_numpy(np.concatenate((y, y))).to(device)
     shape = replace(SHAPE, out=len(labels))
 
     def loss(head: Head, cases: Tensor) -> Tensor:
@@ -89,7 +89,9 @@ def fit_policy(
     metrics = _judge(states, chosen, book[chosen], y, fold, judged, outside, labels, settings)
     if untested := [name for name in labels if name not in tested]:
         metrics["not_tested"] = untested
-    return Policy(*_kept(kept, labels, target[:n], outside[0][:n], judged, settings), metrics)
+    return Policy(
+        *_kept(kept, labels, target[:n].cpu(), outside[0][:n], judged, settings), metrics
+    )
 
 
 def _kept(

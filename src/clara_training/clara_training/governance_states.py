@@ -177,13 +177,14 @@ def _compute(
                         offsets = kept[inside] - seen
                         seen += length
                         follows = _next_tokens(streams[1], row)
-                        log_p = logits[place, at : at + length].float().log_softmax(-1).cpu()
+                        log_p = logits[place, at : at + length].float().log_softmax(-1)
                         token_states[inside] = own.cpu().numpy()[offsets]
                         token_spans[inside] = number
-                        spread = -(log_p.exp() * log_p).sum(-1).numpy()
+                        spread = -(log_p.exp() * log_p).sum(-1).cpu().numpy()
                         entropy[inside] = spread[offsets]
-                        known = torch.from_numpy(follows)
-                        nats[inside] = -log_p[torch.arange(length), known].numpy()[offsets]
+                        known = torch.from_numpy(follows).to(log_p.device)
+                        told = log_p.gather(-1, known[:, None])[:, 0]
+                        nats[inside] = -told.cpu().numpy()[offsets]
                     at += length
                 done += len(members)
             progress(done, total)

@@ -49,7 +49,7 @@ class Trace:
     metrics: dict[str, Any]
 
 
-def fit_trace(states: States, settings: FitSettings) -> Trace | str:
+def fit_trace(states: States, settings: FitSettings, device: str = "cpu") -> Trace | str:
     """Fit and judge the trace head, or return why there cannot be one."""
     nats = np.asarray(states.nats, np.float64)
     if len(nats) < _LEAST_TOKENS:
@@ -60,8 +60,8 @@ def fit_trace(states: States, settings: FitSettings) -> Trace | str:
     entropy = np.asarray(states.entropy, np.float64)
     inputs = torch.from_numpy(
         np.column_stack((states.token_states, states.entropy)).astype(np.float32)
-    )
-    target = torch.from_numpy(np.array(states.nats, np.float32))
+    ).to(device)
+    target = torch.from_numpy(np.array(states.nats, np.float32)).to(device)
     group, unit = _groups(states)
     fold = folds_of(group, np.zeros(len(group), np.int64), settings.folds)
 

@@ -37,7 +37,7 @@ from clara_training.starter import starter_examples
 
 STAGE = "lora"
 WEIGHTS = "adapter_model.safetensors"
-ROW_TOKENS = {"DOCUMENTS": 1024, "VARLEN": 8192, "BLOCKS": 2048, "PADDED": 0}
+ROW_TOKENS = {"DOCUMENTS": 1024, "VARLEN": 16384, "BLOCKS": 2048, "PADDED": 0}
 _FEWEST_EXAMPLES = 2
 ANCHORS_OF_EACH = 16  # conversations, of each trait or domain of the starter data
 
@@ -216,7 +216,7 @@ class _Room:
         report: Report,
     ) -> Adapter:
         from clara_training.lora_checkpoint import CheckpointFile
-        from clara_training.lora_linear import fuse, keep_memory
+        from clara_training.lora_linear import fuse, fuse_norms, keep_memory
         from clara_training.lora_loop import fit
         from clara_training.lora_step import MemoryBudget, anchored
         from clara_training.packing import choose_layout
@@ -229,7 +229,9 @@ class _Room:
             layout = choose_layout(
                 model, ranks.device, settings.max_length, packing=settings.how.packing
             )
-            if fuse(model):
+            fuse(model)
+            fuse_norms(model)
+            if ranks.device == "cpu":
                 keep_memory()
             rows = row_tokens(layout)
             budget = MemoryBudget(

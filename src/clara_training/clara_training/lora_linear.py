@@ -1,10 +1,11 @@
 # Copyright 2026 The Clara Authors
 # SPDX-License-Identifier: Apache-2.0
-"""A linear layer with its adapter as one operation: y = x Wᵀ + s (x Aᵀ) Bᵀ.
+"""A linear layer with its adapter as one operation: y = x Wᵀ + s (x Aᵀ) Bᵀ. And RMSNorm as one.
 
-On a CPU what is not a matrix product is bound by memory. As separate operations the adapter costs
-five passes over the layer's output and its gradient; here they are accumulated inside the
-products. For the same reason memory that was used is kept, not given back and cleared anew.
+What is not a matrix product is bound by memory, on a CPU and on a GPU. As separate operations the
+adapter costs five passes over the layer's output and its gradient; here they are accumulated
+inside the products. For the same reason memory that was used on a CPU is kept, not given back and
+cleared anew.
 """
 
 from __future__ import annotations
@@ -14,14 +15,18 @@ from types import MethodType
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 
+_TYPES = {"cpu": (torch.float32,), "cuda": (torch.bfloat16, torch.float16)}
+_NORMS_ON = ("cuda",)
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # of glibc's malloc.h
 
 
 class LoraLinear(torch.autograd.Function):  # type: ignore[misc]
     """The gradient of x, A and B; W and the bias are frozen.
 
-    With g = s dy B: dx = dy W + g A, dA = gᵀ x, dB = s dyᵀ (x Aᵀ).
+    With g = s dy B: dx = dy W + g A, dA = gᵀ x, dB = s dyᵀ (x Aᵀ). All products are in W's type;
+    sums within them are fp32.
     """
 
     @staticmethod
@@ -35,12 +40,14 @@ class LoraLinear(torch.autograd.Function):  # type: ignore[misc]
         scale: float,
     ) -> torch.Tensor:
         """Return [..., out]."""
-        rows = x.reshape(-1, x.shape[-1])
-        inner = rows @ a.T
-        y = rows @ weight.T if bias is None else torch.addmm(bias, rows, weight.T)
-        y.addmm_(inner, b.T, alpha=scale)
+        ctx.scale, ctx.types = scale, (a.dtype, b.dtype)
+        with torch.autocast(x.device.type, enabled=False):
+            rows = x.reshape(-1, x.shape[-1]).to(weight.dtype)
+            a, b = a.to(weight.dtype), b.to(weight.dtype)
+            inner = rows @ a.T
+            y = rows @ weight.T if bias is None else torch.addmm(bias, rows, weight.T)
+            y.addmm_(inner, b.T, alpha=scale)
         ctx.save_for_backward(rows, weight, a, b, inner)
-        ctx.scale = scale
         return y.view(*x.shape[:-1], -1)
 
     @staticmethod
@@ -53,7 +60,9 @@ class LoraLinear(torch.autograd.Function):  # type: ignore[misc]
         dx = None
         if ctx.needs_input_grad[0]:
             dx = (flat @ weight).addmm_(g, a).view(*dy.shape[:-1], -1)
-        return dx, None, None, g.T @ rows, (flat.T @ inner).mul_(ctx.scale), None
+        type_a, type_b = ctx.types
+        da, db = (g.T @ rows).to(type_a), (flat.T @ inner).to(type_b).mul_(ctx.scale)
+        return dx, None, None, da, db, None
 
 
 def keep_memory() -> bool:
@@ -70,7 +79,9 @@ def keep_memory() -> bool:
 
 
 def fuse(model: Any) -> int:
-    """Let the adapted float32 layers of a model on the CPU compute so; return how many do.
+    """Let the adapted layers of a model compute so, in fp32 on a CPU and bf16 or fp16 on a GPU.
+
+    Return how many do.
 
     Left alone are layers with dropout or in 4 bits, and whatever else peft computes otherwise.
     Without it the results are the same, to rounding.
@@ -84,8 +95,7 @@ def fuse(model: Any) -> int:
         layer, name = module.get_base_layer(), module.active_adapters[0]
         plain = (
             type(layer) is torch.nn.Linear
-            and layer.weight.device.type == "cpu"
-            and layer.weight.dtype is torch.float32
+            and layer.weight.dtype in _TYPES.get(layer.weight.device.type, ())
             and isinstance(module.lora_dropout[name], torch.nn.Identity)
             and not module.lora_variant
             and not module.lora_bias[name]
@@ -94,6 +104,34 @@ def fuse(model: Any) -> int:
             module.forward = MethodType(_forward, module)
             fused += 1
     return fused
+
+
+def fuse_norms(model: Any) -> int:
+    """Let the RMSNorms of a model on a GPU be one operation each; return how many are.
+
+    transformers computes them in six, each of which reads and writes all of its input. Norms of
+    other formulas have other fields, and are left alone. The result is the same, to rounding.
+    """
+    fused = 0
+    for module in model.modules():
+        weight = getattr(module, "weight", None)
+        if (
+            type(module).__name__.endswith("RMSNorm")
+            and hasattr(module, "variance_epsilon")
+            and isinstance(weight, torch.Tensor)
+            and weight.device.type in _NORMS_ON
+            and weight.dtype in _TYPES[weight.device.type]
+        ):
+            module.forward = MethodType(_norm, module)
+            fused += 1
+    return fused
+
+
+def _norm(module: Any, x: torch.Tensor) -> torch.Tensor:
+    with torch.autocast(x.device.type, enabled=False):
+        weight = module.weight.to(x.dtype)
+        normed: torch.Tensor = F.rms_norm(x, weight.shape, weight, module.variance_epsilon)
+        return normed
 
 
 def _forward(module: Any, x: torch.Tensor) -> Any:

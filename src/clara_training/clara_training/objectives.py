@@ -36,11 +36,13 @@ _INITIAL_STD = 0.02
 
 @dataclass(frozen=True)
 class StepPlan:
-    """The rows of one step of the optimiser, (rows, T + 1), and how many items each loss has."""
+    """The rows of one step of the optimiser, on the device, and how many items each loss has."""
 
-    rows: np.ndarray[Any, Any]
+    tokens: Tensor  # (rows, T)
     counts: dict[str, int]
-    named: np.ndarray[Any, Any] | None  # (rows, T), true where the target is a name or number
+    near: Tensor  # (rows, S - 1), whether segments i and i + 1 are of one document
+    far: Tensor  # (rows, S - 2), whether segments i to i + 2 are
+    named: Tensor | None  # (rows, T), true where the target is a name or number
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ class Terms:
     """Sums over a micro-batch's items of each loss, and of items that were told right."""
 
     sums: dict[str, Tensor]
-    right: dict[str, float]
+    right: dict[str, Tensor]
 
 
 class Matcher(nn.Module):  # type: ignore[misc]
@@ -83,50 +85,57 @@ class Objectives(nn.Module):  # type: ignore[misc]
             nn.init.normal_(parameter, std=_INITIAL_STD, generator=draw)
         self.weights: Any = WEIGHTS[weights]((LANGUAGE, *self.chosen))
 
-    def plan(self, rows: np.ndarray[Any, Any]) -> StepPlan:
-        """Count the items of each loss in the rows of a step, (rows, T + 1)."""
+    def plan(self, rows: np.ndarray[Any, Any], device: str) -> StepPlan:
+        """Count the items of each loss in the rows of a step, (rows, T + 1).
+
+        All that the losses will want of them goes to the device now, while it waits for nothing.
+        """
         near, far = same_document(rows[:, :-1], 1), same_document(rows[:, :-1], 2)
         counts = {CONTENT: int(near.sum()), COHERENCE: int(far.sum())}
         named = self._names.in_rows(rows) if self._names else None
         counts[ACCURACY] = 0 if named is None else int(named.sum())
-        return StepPlan(rows, {name: counts[name] for name in self.chosen}, named)
+        return StepPlan(
+            torch.from_numpy(rows[:, :-1]).to(device),
+            {name: counts[name] for name in self.chosen},
+            torch.from_numpy(near).to(device),
+            torch.from_numpy(far).to(device),
+            None if named is None else torch.from_numpy(named).to(device),
+        )
 
     def terms(
-        self, plan: StepPlan, places: Sequence[int], embedding: Tensor, states: Tensor, nll: Tensor
+        self, plan: StepPlan, places: Tensor, embedding: Tensor, states: Tensor, nll: Tensor
     ) -> Terms:
         """Return what a micro-batch adds to each loss.
 
         Args:
             plan: of the whole step.
-            places: of the micro-batch's rows in the step, B of them.
+            places: of the micro-batch's rows in the step, (B,).
             embedding: the model's input embedding, (V, width).
             states: after the last norm, (B, T, width).
             nll: of each token, (B, T), in nats.
         """
         sums: dict[str, Tensor] = {}
-        right: dict[str, float] = {}
+        right: dict[str, Tensor] = {}
         if self.heads:
             read = segment_means(states.float())  # (B, S, width)
-            tokens = torch.from_numpy(plan.rows[:, :-1]).to(states.device)
-            embedded = segment_means(F.embedding(tokens, embedding).float())  # (rows, S, width)
+            # (rows, S, width)
+            embedded = segment_means(F.embedding(plan.tokens, embedding).float())
         if CONTENT in self.heads:
-            valid = torch.from_numpy(same_document(plan.rows[places, :-1], 1)).to(states.device)
             sums[CONTENT], right[CONTENT] = content_alignment(
-                self.heads[CONTENT], read, embedded, list(places), valid
+                self.heads[CONTENT], read, embedded, places, plan.near[places]
             )
         if COHERENCE in self.heads:
-            valid = torch.from_numpy(same_document(plan.rows[places, :-1], 2)).to(states.device)
             sums[COHERENCE], right[COHERENCE] = coherence(
-                self.heads[COHERENCE], read, embedded[list(places)], valid
+                self.heads[COHERENCE], read, embedded[places], plan.far[places]
             )
         if plan.named is not None:
-            sums[ACCURACY] = accuracy(nll, torch.from_numpy(plan.named[places]).to(nll.device))
+            sums[ACCURACY] = accuracy(nll, plan.named[places])
         return Terms(sums, right)
 
 
 def content_alignment(
-    head: Matcher, read: Tensor, embedded: Tensor, places: list[int], valid: Tensor
-) -> tuple[Tensor, float]:
+    head: Matcher, read: Tensor, embedded: Tensor, own: Tensor, valid: Tensor
+) -> tuple[Tensor, Tensor]:
     """Contrastive alignment of the two halves of a passage; sum over passages, and how many hit.
 
     InfoNCE of contrastive predictive coding (van den Oord, Li & Vinyals 2018, arXiv:1807.03748):
@@ -141,13 +150,12 @@ def content_alignment(
         head: scores.
         read: means of states, (B, S, width).
         embedded: means of embeddings of all rows of the step, (rows, S, width).
-        places: of the B rows among all.
+        own: places of the B rows among all, (B,).
         valid: whether segments i and i + 1 are of one document, (B, S - 1).
     """
     rows, segments = embedded.shape[:2]
     scores = head(read[:, :-1].flatten(0, 1), embedded.flatten(0, 1))  # (B (S - 1), rows S)
     number = torch.arange(segments, device=read.device)
-    own = torch.tensor(places, device=read.device)
     of_row = (
         torch.arange(rows, device=read.device)[None, None, :, None] == own[:, None, None, None]
     )
@@ -157,12 +165,12 @@ def content_alignment(
     valid = valid.flatten()
     loss = F.cross_entropy(scores, wanted, reduction="none")
     hits = (scores.detach().argmax(-1) == wanted) & valid
-    return loss.masked_fill(~valid, 0.0).sum(), float(hits.sum())
+    return loss.masked_fill(~valid, 0.0).sum(), hits.sum()
 
 
 def coherence(
     head: Matcher, read: Tensor, embedded: Tensor, valid: Tensor
-) -> tuple[Tensor, float]:
+) -> tuple[Tensor, Tensor]:
     """Order of the next two segments; sum over pairs, and how many are in order.
 
     The order of adjacent segments as in ALBERT (Lan et al. 2020, arXiv:1909.11942, section 3.1),
@@ -181,7 +189,7 @@ def coherence(
     following = scores.diagonal(1, dim1=1, dim2=2)
     margin = following - scores.diagonal(2, dim1=1, dim2=2)
     right = ((margin.detach() > 0) & valid).sum()
-    return F.softplus(-margin).masked_fill(~valid, 0.0).sum(), float(right)
+    return F.softplus(-margin).masked_fill(~valid, 0.0).sum(), right
 
 
 def accuracy(nll: Tensor, named: Tensor) -> Tensor:

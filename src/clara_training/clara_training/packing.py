@@ -22,6 +22,7 @@ import torch
 import torch.nn.functional as F
 
 from clara_training.chat_encoding import Encoded
+from clara_training.varlen import varlen_attention
 
 DOCUMENT_ATTENTION = "clara_documents"
 VARLEN_ATTENTION = "clara_varlen"
@@ -271,17 +272,8 @@ def _varlen_attention(
     max_length_q: int = 0,
     **_: Any,
 ) -> tuple[torch.Tensor, None]:
-    """Causal attention within each document, in one kernel (PyTorch 2.10 or newer, CUDA)."""
-    from torch.nn.attention import varlen
-
+    """Causal attention within each document, in one kernel."""
     if cu_seq_lens_q is None or dropout:
         raise ValueError("documents' bounds are not passed on, or there is dropout on attention")
-    bounds = cu_seq_lens_q.int()
     q, k, v = (each[0].transpose(0, 1) for each in (query, key, value))
-    mixed = varlen.varlen_attn(
-        *(q, k, v, bounds, bounds, max_length_q, max_length_q),
-        scale=scaling,
-        window_size=(-1, 0),
-        enable_gqa=q.shape[1] != k.shape[1],
-    )
-    return mixed[None], None
+    return varlen_attention(q, k, v, cu_seq_lens_q.int(), max_length_q, scaling)[None], None

@@ -27,13 +27,12 @@ from clara_training.objectives import ACCURACY, LOSSES, SHORTEST, Objectives
 from clara_training.pretrain_checkpoint import (
     BEST,
     CHECKPOINTS,
+    Keeper,
     Progress,
     State,
     differences,
     latest,
     read_state,
-    write_checkpoint,
-    write_state,
 )
 from clara_training.pretrain_device import choose_precision, prepare
 from clara_training.pretrain_loop import Execution, PretrainSettings, Report, fit
@@ -45,7 +44,8 @@ from clara_training.shards import FILE, HELD_OUT, TRAIN, Rows, TokenStream, read
 from clara_training.tokenizer import load_tokenizer
 
 STAGE = "pretrain"
-CONTEXT = 512
+# Size and tokens of a row where none are asked for: what a CPU, or a GPU, trains in minutes.
+SHAPES = {"cpu": ("tiny", 512), "cuda": ("base", 1024)}
 Tell = Callable[[str], None]
 
 
@@ -56,8 +56,8 @@ def pretrain(
     settings: PretrainSettings | None = None,
     execution: Execution | None = None,
     *,
-    size: str = "tiny",
-    context: int = CONTEXT,
+    size: str | None = None,
+    context: int | None = None,
     vocab_size: int | None = None,
     tied: bool = True,
     resume_from: str = "",
@@ -72,8 +72,8 @@ def pretrain(
         output: the folder of everything that is made.
         settings: what is learned.
         execution: how it is computed.
-        size: of the model, a name in SIZES.
-        context: tokens of a row.
+        size: of the model, a name in SIZES; None: of SHAPES.
+        context: tokens of a row; None: of SHAPES.
         vocab_size: of the tokenizer; None: what the corpus has, or supports.
         tied: whether input and output embeddings are the same (SIM-ONE).
         resume_from: a name in `output`, as best_model, or a path: go on from this one.
@@ -83,6 +83,8 @@ def pretrain(
     Raises PretrainError, CorpusError, StorageError, MissingPackage.
     """
     settings, execution = settings or PretrainSettings(), execution or Execution()
+    usual = SHAPES[execution.device.partition(":")[0]]
+    size, context = size or usual[0], context or usual[1]
     if said := prepare(execution.device, int(os.environ.get("WORLD_SIZE", "1"))):
         tell(said)
     with join_ranks(execution.device) as ranks:
@@ -170,7 +172,11 @@ def _train(
         f"{f' by {execution.parallel}' if ranks.world > 1 else ''}{beside}"
     )
 
-    def keep(is_best: bool) -> None:
+    keeper = Keeper(output, tokenizer)
+
+    def keep(is_best: bool, due: bool) -> None:
+        if not (is_best or due):
+            return
         moments = optimizer.state_dict()
         if sharded:  # all processes take part
             moments, weights = whole(moments), whole(model.state_dict())
@@ -184,8 +190,9 @@ def _train(
             kept["scaler"] = precision.scaler.state_dict()
         now = State(state.model, moments, state.progress, identity, kept)
         if is_best:
-            write_state(output / BEST, now, tokenizer)
-        write_checkpoint(output, now, tokenizer)
+            keeper.note_best(now)
+        if due:
+            keeper.write(now)
 
     held_out = TokenStream(corpus, HELD_OUT)
     try:
@@ -205,7 +212,11 @@ def _train(
             sharded=sharded,
         )
     except PretrainError as error:
+        keeper.flush()
         raise PretrainError(f"{error}. {_advice(output)}") from error
+    except KeyboardInterrupt:
+        keeper.flush()
+        raise
 
 
 def _objectives(settings: PretrainSettings, model: Model, tokenizer: Path) -> Objectives | None:
@@ -302,9 +313,10 @@ def _beginning(output: Path, resume_from: str, tokenizer: Path, fresh: State) ->
                 f" ({differences(before, fresh.identity)}): {advice}"
             )
     elif (output / BEST / "config.json").exists():
-        raise PretrainError(
-            f"{output / BEST} was trained with other settings, and is kept: {advice}"
-        )
+        found = output / BEST
+        state = read_state(found, tokenizer)
+        if _with_defaults(state.identity) != fresh.identity:
+            raise PretrainError(f"{found} was trained with other settings, and is kept: {advice}")
     else:
         return fresh
     if state.model.config != fresh.model.config:

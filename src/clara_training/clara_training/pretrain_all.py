@@ -19,7 +19,7 @@ from clara_training.bundle import Advance, write_bundle
 from clara_training.corpus import CorpusSettings, make_corpus
 from clara_training.errors import BundleError, CorpusError
 from clara_training.manifest import is_done, sha256_of, write_manifest
-from clara_training.pretrain import CONTEXT, pretrain
+from clara_training.pretrain import pretrain
 from clara_training.pretrain_checkpoint import BEST, STATE
 from clara_training.pretrain_export import HISTORY, export, files_of
 from clara_training.pretrain_loop import Execution, PretrainSettings
@@ -48,8 +48,8 @@ class AllSettings:
     training: PretrainSettings = field(default_factory=PretrainSettings)
     execution: Execution = field(default_factory=Execution)
     validation: ScratchSettings = field(default_factory=ScratchSettings)
-    size: str = "tiny"
-    context: int = CONTEXT
+    size: str | None = None  # None: of pretrain.SHAPES
+    context: int | None = None
     vocab_size: int | None = None
     threads: int = 0
 

@@ -5,12 +5,15 @@
 `checkpoints/step-<n>` is the latest and `best_model` the best by held-out bits per byte; both can
 be opened as models and trained on. A checkpoint gets a name of its own and the older one goes only
 then, so there is one whenever the process is killed. What is not in it is a pure function of seed
-and step, so what goes on from it is bit by bit what would have been.
+and step, so what goes on from it is bit by bit what would have been. To write one takes as long
+as a hundred steps of a GPU: a new best is kept in memory until a checkpoint is due.
 """
 
 from __future__ import annotations
 
+import copy
 import io
+import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -75,14 +78,73 @@ def write_state(folder: Path, state: State, tokenizer: Path) -> None:
         (part / STATE).write_bytes(buffer.getbuffer())
 
 
-def write_checkpoint(output: Path, state: State, tokenizer: Path) -> Path:
-    """Write the latest checkpoint of a training and remove the others. Raises StorageError."""
-    folder = output / CHECKPOINTS / f"step-{state.progress.step:08d}"
-    write_state(folder, state, tokenizer)
-    for other in folder.parent.iterdir():
-        if other != folder:
-            shutil.rmtree(other, ignore_errors=True)
-    return folder
+class Keeper:
+    """Keeps the best state and the latest one of a training in its folder."""
+
+    def __init__(self, output: Path, tokenizer: Path) -> None:
+        self._output, self._tokenizer = output, tokenizer
+        self._best: State | None = None  # of which the disk does not know yet
+        self._model: Model | None = None
+
+    def note_best(self, state: State) -> None:
+        """Take a copy of the best state so far; it is written with the next one."""
+        if self._model is None:
+            with torch.device("meta"):
+                model = type(state.model)(state.model.config)
+            self._model = model.to_empty(device="cpu")
+        self._model.load_state_dict(state.model.state_dict())
+        self._best = State(
+            self._model,
+            _copied(state.optimizer),
+            copy.deepcopy(state.progress),
+            state.identity,
+            _copied(state.beside),
+        )
+
+    def write(self, state: State) -> None:
+        """Write the best state, if it is a new one, and this one as the latest.
+
+        Raises StorageError.
+        """
+        best, folder = self._best, self._output / BEST
+        # The best comes first: a checkpoint that knows of it is not without it.
+        if best is not None:
+            write_state(folder, best, self._tokenizer)
+        same = best is not None and best.progress.step == state.progress.step
+        checkpoint = self._output / CHECKPOINTS / f"step-{state.progress.step:08d}"
+        if same:
+            _link(folder, checkpoint)
+        else:
+            write_state(checkpoint, state, self._tokenizer)
+        for other in checkpoint.parent.iterdir():
+            if other != checkpoint:
+                shutil.rmtree(other, ignore_errors=True)
+        self._best = None
+
+    def flush(self) -> None:
+        """Write a best state that is not on the disk yet, as the latest too. StorageError."""
+        if self._best is not None:
+            self.write(self._best)
+
+
+def _copied(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _copied(each) for name, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_copied(each) for each in value]
+    if isinstance(value, torch.Tensor):
+        return value.detach().to("cpu", copy=True)
+    return value
+
+
+def _link(there: Path, folder: Path) -> None:
+    """Make a folder of the files of another; they are on the disk once, where it can do that."""
+    with atomic_folder(folder) as part:
+        for file in there.iterdir():
+            try:
+                os.link(file, part / file.name)
+            except OSError:  # a file system without links
+                shutil.copyfile(file, part / file.name)
 
 
 def latest(output: Path) -> Path | None:

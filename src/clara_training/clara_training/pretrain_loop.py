@@ -108,7 +108,7 @@ def fit(
     progress: Progress,
     *,
     report: Report,
-    keep: Callable[[bool], None],
+    keep: Callable[[bool, bool], None],
     objectives: Objectives | None = None,
     precision: Precision | None = None,
     ranks: Ranks = ALONE,
@@ -125,7 +125,7 @@ def fit(
         execution: how it is computed.
         progress: is kept up to date.
         report: is given the figures of each step and evaluation.
-        keep: is to write a checkpoint; true when the model is the best so far.
+        keep: is told whether the model is the best so far, and whether to write a checkpoint now.
         objectives: losses beside language modelling, on the device.
         precision: of products; fp32 without.
         ranks: this process among those that train.
@@ -133,9 +133,10 @@ def fit(
 
     Raises PretrainError when the loss is not finite, or a single row does not fit into memory.
     """
-    run = torch.compile(model) if execution.compile else model
+    if execution.compile:
+        model.compile_for(execution.device)
     precision = precision or Precision("fp32")
-    compute = Compute(model, run, execution.device, precision, ranks, objectives, sharded)
+    compute = Compute(model, execution.device, precision, ranks, objectives, sharded)
     total = settings.total_steps(rows.count)
     every = max(1, total // max(1, settings.num_epochs * settings.evaluations))
     progress.rows_at_once = progress.rows_at_once or settings.batch_size
@@ -144,6 +145,11 @@ def fit(
         model.recompute_layers()
     device_figures = DeviceFigures(execution.device, flops_per_token(model), ranks.world)
     written = time.monotonic()
+
+    def due() -> bool:
+        late = ranks.leads and time.monotonic() - written >= execution.checkpoint_seconds
+        return bool(ranks.sum_numbers(late)[0])
+
     patience = settings.patience or math.inf
     while progress.step < total and progress.waited < patience:
         began = time.perf_counter()
@@ -167,9 +173,8 @@ def fit(
                 f" norm {norm:g}: training has diverged at a learning rate of {rate:g}"
             )
         # Here and not after the step, so that what is kept is known to have a finite loss.
-        due = ranks.leads and time.monotonic() - written >= execution.checkpoint_seconds
-        if ranks.sum_numbers(due)[0]:
-            keep(False)
+        if due():
+            keep(False, True)
             written = time.monotonic()
         if not overflow:
             optimizer.step()
@@ -201,7 +206,7 @@ def fit(
         report(record)
         if progress.step % every == 0 or progress.step == total:
             at_once = progress.rows_at_once
-            bits = bits_per_byte(run, model, held_out, rows.context, at_once, compute)
+            bits = bits_per_byte(model, held_out, rows.context, at_once, compute)
             if not math.isfinite(bits):
                 raise PretrainError(
                     f"after step {progress.step} of {total} the held-out loss is {bits:g}:"
@@ -218,8 +223,9 @@ def fit(
                 }
             )
             report({"step": progress.step, "held_out_bits_per_byte": bits})
-            keep(best)
-            written = time.monotonic()
+            write = due() or progress.step == total or progress.waited >= patience
+            keep(best, write)
+            written = time.monotonic() if write else written
 
 
 def _clip(parameters: Any, largest: float) -> float:

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from clara_training.decoder import documents_in
+from clara_training.decoder import Documents, documents_in
 from clara_training.errors import PretrainError
 from clara_training.lora_step import out_of_memory
 from clara_training.objectives import LANGUAGE, Objectives, StepPlan
@@ -26,16 +26,16 @@ from clara_training.pretrain_device import Precision
 from clara_training.ranks import Ranks
 from clara_training.scratch import Model
 from clara_training.shards import TokenStream
+from clara_training.varlen import takes
 
 ALONE = Ranks(0, 1, "cpu")
 
 
 @dataclass
 class Compute:
-    """What computes: `run` is the model or the compiled model. `sharded`: by FSDP2."""
+    """What computes. `sharded`: by FSDP2."""
 
     model: Model
-    run: Any
     device: str
     precision: Precision = field(default_factory=lambda: Precision("fp32"))
     ranks: Ranks = ALONE
@@ -59,7 +59,7 @@ def gradients(compute: Compute, batch: np.ndarray[Any, Any], progress: Progress)
     Raises PretrainError when a single row does not fit into memory.
     """
     places = compute.ranks.share(range(len(batch)))
-    plan = compute.objectives.plan(batch) if compute.objectives else None
+    plan = compute.objectives.plan(batch, compute.device) if compute.objectives else None
     while True:
         at_once = progress.rows_at_once
         try:
@@ -115,39 +115,45 @@ def _parts(
     tokens = batch.size - len(batch)  # rows share their ends
     # FSDP2 takes the mean over processes, where the sum is wanted.
     share = compute.ranks.world if compute.sharded else 1
-    found: dict[str, float] = {}
+    found: dict[str, Tensor] = {}
 
-    def add(name: str, value: Any) -> None:
-        found[name] = found.get(name, 0.0) + float(value)
+    def add(name: str, value: Tensor) -> None:
+        # Not read before the end: reading waits for the GPU, which waits for its next work then.
+        found[name] = found.get(name, 0.0) + value.detach().double()
 
-    for start in range(0, len(places), at_once):
-        part = list(places[start : start + at_once])
-        rows = torch.from_numpy(batch[part]).to(compute.device)
+    # What has to be brought to the GPU or asked of it comes first, and its work then has no gaps.
+    whole = torch.from_numpy(batch).to(compute.device)
+    at = torch.tensor(places, dtype=torch.int64, device=compute.device)
+    parts = [
+        (part, whole[part], documents_of(whole[part, :-1], compute.precision))
+        for part in at.split(at_once)
+        if len(part)
+    ]
+    for part, rows, documents in parts:
         if plan is None or compute.objectives is None:
-            nll = _nll(compute.run, rows, compute.device, compute.precision)
+            with compute.precision.autocast(compute.device):
+                nll = compute.model(rows[:, :-1], rows[:, 1:], documents)
             compute.precision.scale(nll * (share / tokens)).backward()
-            add(LANGUAGE, nll.detach())
+            add(LANGUAGE, nll)
             continue
         objectives = compute.objectives
         with compute.precision.autocast(compute.device):
-            each, states = compute.run(
-                rows[:, :-1], rows[:, 1:], documents_in(rows[:, :-1]), each=True
-            )
+            each, states = compute.model(rows[:, :-1], rows[:, 1:], documents, each=True)
         embedding = compute.model.input_embedding
         terms = objectives.terms(plan, part, embedding, states, each)
         losses = {LANGUAGE: each.sum() / tokens}
         losses |= {name: terms.sums[name] / max(1, plan.counts[name]) for name in terms.sums}
         compute.precision.scale(objectives.weights(losses) * share).backward()
-        add(LANGUAGE, each.detach().sum())
+        add(LANGUAGE, each.sum())
         for name, value in terms.sums.items():
-            add(name, value.detach())
+            add(name, value)
         for name, hits in terms.right.items():
             add(f"right {name}", hits)
     if compute.objectives is not None and compute.ranks.leads:
         price = compute.objectives.weights.price()
         if price.requires_grad:
             compute.precision.scale(price * share).backward()
-    return found
+    return {name: float(value) for name, value in found.items()}
 
 
 def _sum_gradients(compute: Compute) -> None:
@@ -161,7 +167,6 @@ def _sum_gradients(compute: Compute) -> None:
 
 
 def bits_per_byte(
-    run: Any,
     model: Model,
     stream: TokenStream,
     context: int,
@@ -171,10 +176,11 @@ def bits_per_byte(
     """Return the bits that the model needs for a byte of the stream's text.
 
     Each token is predicted once, with up to `context` tokens of its own document before it.
-    With `compute`, in its precision, and by all of its processes.
+    With `compute`, in its precision, and by all of its processes; never compiled, for the last
+    rows have shapes of their own, and compiling for them takes longer than they do.
     """
     device = str(next(model.parameters()).device)
-    compute = compute or Compute(model, run, device)
+    compute = compute or Compute(model, device)
     model.eval()
     starts = compute.ranks.share(range(0, len(stream) - 1, context))
     whole = [start for start in starts if start + context < len(stream)]
@@ -183,22 +189,27 @@ def bits_per_byte(
     # A model that is spread is gathered by all processes, as often as the busiest needs it.
     idle = int(compute.ranks.largest(len(groups))) - len(groups) if compute.sharded else 0
     nats = 0.0
-    with torch.inference_mode():
+    with torch.inference_mode(), torch.compiler.set_stance("force_eager"):
         for group in groups:
             rows = [stream.slice(at, min(at + context + 1, len(stream))) for at in group]
             there = torch.from_numpy(np.stack(rows)).to(device)
-            nats += float(_nll(run, there, device, compute.precision))
+            nats += float(_nll(model, there, compute.precision))
         for _ in range(idle):
             row = torch.from_numpy(stream.slice(0, 2)[None]).to(device)
-            _nll(run, row, device, compute.precision)
+            _nll(model, row, compute.precision)
     nats = compute.ranks.sum_numbers(nats)[0]
     bits: float = nats / math.log(2) / stream.bytes
     return bits
 
 
-def _nll(run: Any, rows: Tensor, device: str, precision: Precision) -> Tensor:
+def _nll(model: Model, rows: Tensor, precision: Precision) -> Tensor:
     """Return the sum of NLL over rows (B, T + 1), in nats."""
     tokens, targets = rows[:, :-1], rows[:, 1:]
-    with precision.autocast(device):
-        nll: Tensor = run(tokens, targets, documents_in(tokens))
+    with precision.autocast(str(rows.device)):
+        nll: Tensor = model(tokens, targets, documents_of(tokens, precision))
     return nll
+
+
+def documents_of(tokens: Tensor, precision: Precision) -> Documents:
+    """Find the documents in rows (B, T), for the quickest attention that there is for them."""
+    return documents_in(tokens, varlen=takes(str(tokens.device), precision.dtype))

@@ -79,9 +79,10 @@ class Attention(nn.Module):  # type: ignore[misc]
     ) -> Tensor:
         """Map (B, T, width) to the same shape."""
         batch, time, width = x.shape
-        heads = self.qkv(x).view(batch, time, -1, self.size).transpose(1, 2)
-        turned, v = heads.split([sum(self.split[:2]), self.split[2]], dim=1)
-        q, k = rotate(turned, turn).split(self.split[:2], dim=1)  # (B, heads, T, size)
+        heads = self.qkv(x).view(batch, time, -1, self.size)
+        turned, v = heads.split([sum(self.split[:2]), self.split[2]], dim=2)
+        q, k = rotate(turned, turn).split(self.split[:2], dim=2)  # (B, T, heads, size)
+        q, k, v = (each.transpose(1, 2) for each in (q, k, v))
         if cache is not None:
             k, v = cache.extend(self.layer, k, v)
         y = attend(q, k, v, documents)
@@ -140,7 +141,8 @@ class Simone(LanguageModel):
         """Read tokens (B, T): final hidden states after the last norm, (B, T, width)."""
         x = self.embed(tokens)
         places = positions_of(tokens, documents, cache, self.config.context)
-        turn = (self.cosines[places][:, None], self.sines[places][:, None])  # (B, 1, T, size / 2)
+        # Of each position, (B, T, 1, size / 2): the same for all heads.
+        turn = (self.cosines[places][:, :, None], self.sines[places][:, :, None])
         for block in self.layers:
             x = block(x, turn, documents, cache)
         if cache is not None:

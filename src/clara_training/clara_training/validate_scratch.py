@@ -172,7 +172,7 @@ def _measure(
         each.split: draw_passages(each, tokenizer, settings.passages, settings.seed)
         for each in (train, held_out)
     }
-    with GgufScores(files["Q8_0"], n_ctx=_room(drawn, model.config), threads=threads) as scores:
+    with GgufScores(files["Q8_0"], n_ctx=_room(drawn), threads=threads) as scores:
         result |= _asked(scores, drawn, train, tokenizer, model, settings, kept)
     prompts = [each.tokens[: evaluate.CUE] for each in drawn[HELD_OUT][: settings.samples]]
     result["samples"] = kept("samples", lambda: _samples(model, prompts, tokenizer, settings))
@@ -188,8 +188,8 @@ def _measure(
     return result
 
 
-def _room(drawn: Mapping[str, list[Passage]], config: Any) -> int:
-    """Return a context that the longest question fits into, no longer than the model's."""
+def _room(drawn: Mapping[str, list[Passage]]) -> int:
+    """Return a context that the longest question fits into, with all its answers side by side."""
     longest = max(
         max(len(each.reference), len(each.tokens) + 1) + len(each.tokens)
         for group in drawn.values()

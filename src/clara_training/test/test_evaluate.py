@@ -22,7 +22,7 @@ import torch
 from clara_training.atomic import atomic_json
 from clara_training.bundle import check_bundle
 from clara_training.corpus import SAMPLE, CorpusSettings, make_corpus
-from clara_training.errors import BundleError, PretrainError, ValidationError
+from clara_training.errors import BundleError, ExportError, PretrainError, ValidationError
 from clara_training.gguf_scores import GgufScores
 from clara_training.manifest import read_manifest
 from clara_training.passages import LEAST, MOST, Passage, Texts, Trigrams, draw_passages
@@ -95,10 +95,13 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Finished, str]
 class Oracle:
     """Scores as a model would that knows which tokens go with which prompt."""
 
-    def __init__(self, pairs: set[tuple[Sequence[int], Sequence[int]]]) -> None:
-        self._pairs = pairs
+    def __init__(
+        self, pairs: set[tuple[Sequence[int], Sequence[int]]], positions: int = 1000
+    ) -> None:
+        self._pairs, self.positions = pairs, positions
 
     def log_probabilities(self, prompt: Sequence[int], replies: Any) -> list[float]:
+        assert len(prompt) + max(map(len, replies)) <= self.positions
         return [0.0 if (prompt, each) in self._pairs else -float(len(each)) for each in replies]
 
 
@@ -141,6 +144,45 @@ def test_references_and_coherence_are_all_right_for_who_knows_and_chance_for_who
         assert right["accuracy"]["value"] == 1.0 and right["chance"] == chance
         # Who finds all alike is right in nothing: a tie is no answer.
         assert measure(nobody, passages)["accuracy"]["value"] == 0.0  # type: ignore[operator]
+
+
+def test_what_does_not_fit_into_the_models_context_is_not_asked() -> None:
+    passages = [
+        Passage(
+            f"book {n % 4}",
+            (0, 300 + n, *range(n % 30)),
+            tuple(range(n, n + 30)),
+            (200 + n, *[1] * (n % 30)),
+        )
+        for n in range(200)
+    ]
+    knows = Oracle(
+        {(each.reference, each.tokens) for each in passages}
+        | {((0, *each.tokens), each.following) for each in passages},
+        positions=45,
+    )
+    fitting = [each for each in passages if len(each.following) + 31 <= 45]
+    for measure in (evaluate.references, evaluate.coherence):
+        assert measure(knows, fitting)["accuracy"]["value"] == 1.0  # type: ignore[operator]
+    short = Oracle(set(), positions=32)
+    assert evaluate.coherence(short, passages[20:30]) == {}  # type: ignore[arg-type]
+
+
+def test_a_text_longer_than_a_model_was_made_for_is_a_sentence(
+    made: tuple[Path, Finished, str],
+) -> None:
+    output, _, _ = made
+    with GgufScores(output / "mvlm" / "mvlm.gguf", n_ctx=512, threads=1) as scores:
+        assert scores.positions == 128
+        for ask in (
+            lambda: scores.logits([1] * 129),
+            lambda: scores.generate([1] * 129, 1),
+            lambda: scores.log_probabilities([0] * 100, [[1] * 20, [1] * 30]),
+        ):
+            with pytest.raises(ExportError, match="129 tokens is longer than the 128 that the"):
+                ask()
+        assert len(scores.generate([1] * 120, 50)) <= 9
+        assert len(scores.log_probabilities([0] * 100, [[1] * 20, [1] * 29])) == 2
 
 
 def test_a_writer_who_repeats_is_told_from_one_who_does_not() -> None:

@@ -75,17 +75,17 @@ def test_aligned_codes_cost_nothing_and_what_was_read_is_no_distractor() -> None
         head.key.weight.copy_(torch.eye(64))
     rows = torch.nn.functional.one_hot(torch.arange(8), 64).float().view(2, 4, 64)
     read = rows.roll(-1, dims=1)  # each state points at what follows
-    valid = torch.ones(2, 3, dtype=torch.bool)
-    loss, right = content_alignment(head, read, rows, [0, 1], valid)
+    valid, both = torch.ones(2, 3, dtype=torch.bool), torch.tensor([0, 1])
+    loss, right = content_alignment(head, read, rows, both, valid)
     assert float(loss.detach()) < 0.01 and right == 6
     loss, right = coherence(head, read, rows, valid[:, :2])
     assert float(loss.detach()) < 0.01 and right == 4
     # The first segment again in the third place: who is at the second looks back at it in vain.
     rows[:, 2] = rows[:, 0]
-    _, right = content_alignment(head, rows.roll(-1, dims=1), rows, [0, 1], valid)
+    _, right = content_alignment(head, rows.roll(-1, dims=1), rows, both, valid)
     assert right == 6
     none = torch.zeros(2, 3, dtype=torch.bool)
-    assert [float(each) for each in content_alignment(head, read, rows, [0, 1], none)] == [0, 0]
+    assert [float(each) for each in content_alignment(head, read, rows, both, none)] == [0, 0]
 
 
 def test_uncertainty_comes_to_weigh_losses_by_their_inverse_and_dwa_by_their_descent() -> None:
@@ -114,7 +114,7 @@ def test_losses_do_not_depend_on_how_a_step_is_cut_or_shared(corpus: Path, weigh
     def learned(at_once: int, ranks: Ranks) -> tuple[torch.Tensor, dict[str, float]]:
         model = new_model("simone", "nano", VOCAB, CONTEXT)
         objectives = Objectives(LOSSES, weights, 64, names, 0)
-        compute = Compute(model, model, "cpu", ranks=ranks, objectives=objectives)
+        compute = Compute(model, "cpu", ranks=ranks, objectives=objectives)
         found = gradients(compute, batch, Progress(rows_at_once=at_once))
         parameters = [*model.parameters(), *objectives.parameters()]
         parts = [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]

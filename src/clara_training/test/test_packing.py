@@ -9,7 +9,7 @@ import tiny
 import torch
 from clara_training.chat_encoding import Encoded, encode, encode_all
 from clara_training.errors import BaseModelError, DataError
-from clara_training.lora_linear import fuse
+from clara_training.lora_linear import LoraLinear, fuse, fuse_norms
 from clara_training.lora_step import Lesson, MemoryBudget, Objective, accumulate
 from clara_training.packing import (
     Layout,
@@ -28,7 +28,7 @@ from transformers import (
     Qwen3Config,
 )
 
-from clara_training import packing
+from clara_training import lora_linear, packing
 
 TURNS = [
     ("Where is the red cup?", "It's on the kitchen table!"),
@@ -242,6 +242,39 @@ def test_what_peft_computes_otherwise_is_left_to_it():
     assert fuse(get_peft_model(tiny.llama(), config)) == 0
     config = LoraConfig(r=4, target_modules="all-linear", use_dora=True, task_type="CAUSAL_LM")
     assert fuse(get_peft_model(tiny.llama(), config)) == 0
+
+
+def test_in_half_precision_it_is_the_same_to_rounding_and_its_gradients_are_fp32():
+    torch.manual_seed(0)
+    drawn = [torch.randn(*shape) / 8 for shape in ((5, 7, 64), (96, 64), (96,), (4, 64), (96, 4))]
+    x, weight, bias, a, b = (each.bfloat16().float() for each in drawn)
+    found = []
+    for kind in (torch.float32, torch.bfloat16):
+        inputs = [
+            each.to(of, copy=True).requires_grad_()
+            for each, of in ((x, kind), (a, torch.float32), (b, torch.float32))
+        ]
+        y = LoraLinear.apply(inputs[0], weight.to(kind), bias.to(kind), *inputs[1:], 2.0)
+        assert y.dtype is kind
+        (y.float() ** 2).sum().backward()
+        found.append([y.detach(), *(each.grad for each in inputs)])
+        assert found[-1][2].dtype is found[-1][3].dtype is torch.float32
+    for wanted, half in zip(*found, strict=True):
+        assert (wanted - half.float()).norm() < 0.01 * wanted.norm()
+
+
+def test_an_rms_norm_in_one_operation_is_transformers_own(monkeypatch):
+    model = tiny.llama().bfloat16()
+    assert fuse_norms(model) == 0  # on a CPU it would gain nothing
+    norm = model.model.layers[0].input_layernorm
+    x = torch.randn(3, 9, norm.weight.shape[0]).bfloat16()
+    wanted = norm(x)
+    # A GPU's types, told of this device.
+    monkeypatch.setitem(lora_linear._TYPES, "cpu", lora_linear._TYPES["cuda"])
+    monkeypatch.setattr(lora_linear, "_NORMS_ON", ("cpu",))
+    assert fuse_norms(model) == 5  # two in each of two layers, and the last one
+    torch.testing.assert_close(norm(x), wanted, rtol=0.01, atol=0.01)
+    assert (norm(x) == wanted).float().mean() > 0.95
 
 
 def test_contrast_is_the_odds_ratio_of_the_paper():

@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -108,6 +109,42 @@ def test_after_kill_9_it_goes_on_bit_by_bit_as_if_nothing_had_been(
     assert same(best, trained["simone"])
 
 
+@pytest.mark.parametrize("lost", [False, True])
+def test_a_new_best_waits_for_a_checkpoint_and_ctrl_c_does_not_lose_it(
+    corpus: Path, trained: dict[str, Path], tmp_path: Path, lost: bool
+) -> None:
+    there: list[bool] = []
+
+    def stop(record: dict[str, Any]) -> None:
+        there.append((tmp_path / "best_model").exists())
+        if record["step"] == STEPS - 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train("simone", corpus, tmp_path, num_epochs=3, again={"report": stop})
+    assert not any(there)
+    best = tmp_path / "best_model"
+    (kept,) = (tmp_path / "checkpoints").iterdir()
+    step = int(kept.name.removeprefix("step-"))
+    assert 0 < step < STEPS - 2
+    for name in ("model.safetensors", "training_state.pt"):
+        assert (kept / name).samefile(best / name)  # once on the disk
+    if lost:  # as when it is killed after the first write of the two
+        shutil.rmtree(kept.parent)
+    steps: list[int] = []
+    again = {"report": lambda record: steps.append(record["step"])}
+    assert same(train("simone", corpus, tmp_path, num_epochs=3, again=again), trained["simone"])
+    assert steps[0] == step + 1
+
+
+def test_compiled_it_learns_the_same(
+    corpus: Path, trained: dict[str, Path], tmp_path: Path
+) -> None:
+    best = train("simone", corpus, tmp_path, execution={"compile": True}, num_epochs=3)
+    found, wanted = (read_manifest(each)["metrics"]["best"] for each in (best, trained["simone"]))
+    assert found == pytest.approx(wanted, rel=0.01)
+
+
 def test_a_training_that_is_done_is_not_done_again_and_another_one_is_not_overwritten(
     corpus: Path, trained: dict[str, Path]
 ) -> None:
@@ -169,7 +206,7 @@ def test_a_loss_that_is_not_finite_stops_the_training_and_the_last_good_state_is
     assert said.startswith("at step 2 of") and "the loss is nan" in said
     kept = tmp_path / "checkpoints" / "step-00000000"
     assert f"Kept are {kept}: go on from one with --resume_from and a smaller" in said
-    bits = bits_per_byte(model := load_model(kept), model, TokenStream(corpus, HELD_OUT), 64, 4)
+    bits = bits_per_byte(load_model(kept), TokenStream(corpus, HELD_OUT), 64, 4)
     assert math.isfinite(bits)
 
 
@@ -239,7 +276,7 @@ def test_bits_per_byte_are_those_of_each_document_read_by_itself(
             log_p = model(torch.tensor([document])).log_softmax(-1)[0]
             nats -= float(sum(log_p[at, token] for at, token in enumerate(known)))
     stream = TokenStream(tmp_path, "held_out")
-    measured = bits_per_byte(model, model, stream, 128, 4)
+    measured = bits_per_byte(model, stream, 128, 4)
     assert measured == pytest.approx(nats / math.log(2) / 100, rel=1e-5)
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import tiny
 import torch
+import torch._dynamo.utils
 from clara_training.decoder import (
     KVCache,
     count,
@@ -20,8 +21,9 @@ from clara_training.decoder import (
     write_weights,
 )
 from clara_training.errors import PretrainError
+from torch.nn.functional import scaled_dot_product_attention
 
-from clara_training import mvlm, simone
+from clara_training import mvlm, simone, varlen
 
 MVLM = mvlm.MvlmConfig(vocab_size=384, context=64, layers=2, width=64, heads=4)
 SIMONE = simone.SimoneConfig(384, 64, layers=2, width=64, heads=4, kv_heads=2, inner=96)
@@ -104,6 +106,58 @@ def test_documents_in_one_row_do_not_see_each_other(model: Any) -> None:
         whole = documents_in(first)
         assert whole.mask is None
         assert torch.equal(model(first, documents=whole), model(first))
+
+
+def attention_of_each_document(
+    q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, bounds: torch.Tensor, *_: Any, **how: Any
+) -> torch.Tensor:
+    """Compute what a GPU's kernel computes: (tokens, heads, size), document by document."""
+    assert bounds.dtype is torch.int32 and how["window_size"] == (-1, 0)
+    lengths = bounds.diff().tolist()
+    parts = zip(*(each.transpose(0, 1).split(lengths, 1) for each in (q, k, v)), strict=True)
+    gqa = q.shape[1] != k.shape[1]
+    return torch.cat(
+        [scaled_dot_product_attention(*each, is_causal=True, enable_gqa=gqa) for each in parts], 1
+    ).transpose(0, 1)
+
+
+def test_with_a_gpu_s_kernel_documents_are_what_they_are_with_a_mask(
+    model: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(varlen, "_kernel", lambda: (attention_of_each_document, True))
+    assert not varlen.takes("cpu", torch.bfloat16) and not varlen.takes("cuda", torch.float32)
+    assert varlen.takes("cuda:1", torch.bfloat16)
+    tokens = some_tokens(3, 40)
+    tokens[0, [0, 17, 18]] = tokens[2, [5, 39]] = 0  # the second row begins in the middle of one
+    documents = documents_in(tokens, varlen=True)
+    assert documents.mask is None and documents.bounds is not None
+    assert documents.bounds.tolist() == [0, 17, 18, 40, 80, 85, 119, 120]
+    wanted = documents_in(tokens)
+    assert torch.equal(documents.positions, wanted.positions)
+    with torch.inference_mode():
+        found = model(tokens, documents=documents)
+        torch.testing.assert_close(found, model(tokens, documents=wanted), atol=2e-5, rtol=1e-5)
+
+
+def test_compiled_as_for_a_gpu_it_learns_the_same(model: Any) -> None:
+    tokens = some_tokens(2, 41)
+    tokens[:, 17] = 0
+    documents = documents_in(tokens[:, :-1])
+
+    def learned() -> tuple[torch.Tensor, list[torch.Tensor]]:
+        model.zero_grad()
+        nats, states = model(tokens[:, :-1], tokens[:, 1:], documents, each=True)
+        (nats.sum() + states.sum()).backward()
+        return nats.detach(), [each.grad for each in model.parameters()]
+
+    model.train()
+    wanted = learned()
+    before = torch._dynamo.utils.counters["stats"]["unique_graphs"]
+    model.compile_for("cuda:0")
+    found = learned()
+    # All layers are one, and the loss is the other.
+    assert torch._dynamo.utils.counters["stats"]["unique_graphs"] == before + 2
+    torch.testing.assert_close(found, wanted, atol=1e-3, rtol=1e-4)
 
 
 def test_with_targets_it_is_the_sum_of_the_nats(model: Any) -> None:
