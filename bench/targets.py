@@ -160,7 +160,7 @@ def _gpu_pretrain(size: str, peer: str, target: float) -> tuple[Figure, ...]:
 
 def _mfu(size: str, parameters: str, target: float) -> Figure:
     read = at("sizes", size, "ways", "clara compiled", "mfu")
-    return Figure(f"MFU, {parameters}", read, percent, "989 TFLOP/s", target)
+    return Figure(f"MFU, training {parameters} on an H100", read, percent, "989 TFLOP/s", target)
 
 
 def _pretrain(kind: str, peer: str) -> tuple[Figure, ...]:
@@ -487,14 +487,14 @@ BENCHES: dict[str, dict[str, tuple[Figure, ...]]] = {
         ),
         "gpu_lora": (
             Figure(
-                "LoRA, packed",
+                "LoRA on an H100, packed",
                 at("against_trainer_packed"),
                 ratio,
                 "Hugging Face Trainer, packed",
                 1.1,
             ),
             Figure(
-                "LoRA, packed",
+                "LoRA on an H100, packed",
                 over(
                     at("tokens_per_second", "clara packed"),
                     at("tokens_per_second", "trainer padded"),
@@ -624,6 +624,8 @@ HEADLINES: dict[str, tuple[str, ...]] = {
     "memory_under_load": ("a query while 100 actions a second come, p99",),
     "durability": ("acknowledged episodes lost, 200 × `kill -9`",),
     "skills": ("wrong actions, 317 utterances for three robots", "orders obeyed"),
+    "gpu_lora": ("LoRA on an H100, packed",),
+    "gpu_pretrain": ("MFU, training 341 M on an H100",),
     "idle_nodes": ("memory node, idle", "brain node, idle, model loaded"),
     "launch_time": ("first `make launch`, bare clone", "later `make launch`"),
 }
