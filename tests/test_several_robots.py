@@ -10,6 +10,7 @@ time from /clock.
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -112,11 +113,22 @@ def test_what_one_robot_does_says_and_is_told_stays_with_it(robots: Robots) -> N
     robots.spin(say.get_subscription_count, 30.0, "the garage's brain on say")
     before = episodes_of(garage)
 
-    result, _ = kitchen.chat("please grab the cup")
-    (decision,) = result.decisions
-    assert decision.status == SkillDecision.REQUESTED, decision.reason
-    name = decision.request.action_id
-    robots.spin(lambda: any(e.action_id == name for e in heard[kitchen]), 30.0, "the episode")
+    asked: list[tuple[str, float]] = []
+
+    def ask() -> None:
+        result, _ = kitchen.chat("please grab the cup")
+        (decision,) = result.decisions
+        assert decision.status == SkillDecision.REQUESTED, decision.reason
+        asked.append((decision.request.action_id, time.monotonic()))
+
+    def remembered() -> bool:
+        # What the arm publishes before it has discovered memory, memory never gets.
+        if len(asked) < 3 and time.monotonic() - asked[-1][1] > 15.0:
+            ask()
+        return any(e.action_id == name for e in heard[kitchen] for name, _ in asked)
+
+    ask()
+    robots.spin(remembered, 60.0, "the episode")
     moved = SetPersonality.Request(names=["warmth"], values=[0.125])
     assert kitchen.call(SetPersonality, "personality/set", moved).error_code == 0
     say.publish(Utterance(request_id="g", text="What happened with the cup?"))

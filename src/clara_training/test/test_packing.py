@@ -272,7 +272,8 @@ def test_an_rms_norm_in_one_operation_is_transformers_own(monkeypatch):
     # A GPU's types, told of this device.
     monkeypatch.setitem(lora_linear._TYPES, "cpu", lora_linear._TYPES["cuda"])
     monkeypatch.setattr(lora_linear, "_NORMS_ON", ("cpu",))
-    assert fuse_norms(model) == 5  # two in each of two layers, and the last one
+    model.model.norm.forward = lambda x: 2 * x  # another formula
+    assert fuse_norms(model) == 4  # two in each of two layers
     torch.testing.assert_close(norm(x), wanted, rtol=0.01, atol=0.01)
     assert (norm(x) == wanted).float().mean() > 0.95
 
