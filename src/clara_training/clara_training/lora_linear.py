@@ -17,6 +17,8 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
+from clara_training.products import has_product, linear, product
+
 _TYPES = {"cpu": (torch.float32,), "cuda": (torch.bfloat16, torch.float16)}
 _NORMS_ON = ("cuda",)
 _NEAR = 0.02  # rounding in half precision
@@ -46,7 +48,10 @@ class LoraLinear(torch.autograd.Function):  # type: ignore[misc]
             rows = x.reshape(-1, x.shape[-1]).to(weight.dtype)
             a, b = a.to(weight.dtype), b.to(weight.dtype)
             inner = rows @ a.T
-            y = rows @ weight.T if bias is None else torch.addmm(bias, rows, weight.T)
+            if has_product(rows):
+                y = product(rows, weight, bias)
+            else:
+                y = rows @ weight.T if bias is None else torch.addmm(bias, rows, weight.T)
             y.addmm_(inner, b.T, alpha=scale)
         ctx.save_for_backward(rows, weight, a, b, inner)
         return y.view(*x.shape[:-1], -1)
@@ -60,7 +65,8 @@ class LoraLinear(torch.autograd.Function):  # type: ignore[misc]
         g = (flat @ b).mul_(ctx.scale)
         dx = None
         if ctx.needs_input_grad[0]:
-            dx = (flat @ weight).addmm_(g, a).view(*dy.shape[:-1], -1)
+            own = product(flat, weight.T) if has_product(flat) else flat @ weight
+            dx = own.addmm_(g, a).view(*dy.shape[:-1], -1)
         type_a, type_b = ctx.types
         da, db = (g.T @ rows).to(type_a), (flat.T @ inner).to(type_b).mul_(ctx.scale)
         return dx, None, None, da, db, None
@@ -91,6 +97,8 @@ def fuse(model: Any) -> int:
 
     fused = 0
     for module in model.modules():
+        if type(module) is torch.nn.Linear and has_product(module.weight):
+            module.forward = MethodType(_plain, module)  # the head, which has no adapter
         if type(module) is not Linear or len(module.active_adapters) != 1:
             continue
         layer, name = module.get_base_layer(), module.active_adapters[0]
@@ -105,6 +113,10 @@ def fuse(model: Any) -> int:
             module.forward = MethodType(_forward, module)
             fused += 1
     return fused
+
+
+def _plain(module: Any, x: torch.Tensor) -> torch.Tensor:
+    return linear(x, module.weight, module.bias)
 
 
 def fuse_norms(model: Any) -> int:

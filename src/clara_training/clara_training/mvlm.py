@@ -25,6 +25,7 @@ from clara_training.decoder import (
     initialise,
     positions_of,
 )
+from clara_training.products import Linear, linear
 
 
 @dataclass(frozen=True)
@@ -58,8 +59,8 @@ class Attention(nn.Module):  # type: ignore[misc]
     def __init__(self, config: MvlmConfig, layer: int) -> None:
         super().__init__()
         self.layer, self.heads = layer, config.heads
-        self.c_attn = nn.Linear(config.width, 3 * config.width)
-        self.c_proj = nn.Linear(config.width, config.width)
+        self.c_attn = Linear(config.width, 3 * config.width)
+        self.c_proj = Linear(config.width, config.width)
 
     def forward(self, x: Tensor, documents: Documents | None, cache: KVCache | None) -> Tensor:
         """Map (B, T, width) to the same shape."""
@@ -78,8 +79,8 @@ class Mlp(nn.Module):  # type: ignore[misc]
 
     def __init__(self, config: MvlmConfig) -> None:
         super().__init__()
-        self.c_fc = nn.Linear(config.width, 4 * config.width)
-        self.c_proj = nn.Linear(4 * config.width, config.width)
+        self.c_fc = Linear(config.width, 4 * config.width)
+        self.c_proj = Linear(4 * config.width, config.width)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, T, width) to the same shape."""
@@ -140,7 +141,7 @@ class Mvlm(LanguageModel):
 
     def logits(self, states: Tensor) -> Tensor:
         """Logits of the next token, (..., V), from final hidden states (..., width)."""
-        return F.linear(states, self.wte.weight)
+        return linear(states, self.wte.weight)
 
 
 def to_transformers(model: Mvlm) -> tuple[dict[str, Any], dict[str, Tensor]]:

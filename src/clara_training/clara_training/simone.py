@@ -27,6 +27,7 @@ from clara_training.decoder import (
     initialise,
     positions_of,
 )
+from clara_training.products import Linear, linear
 
 
 @dataclass(frozen=True)
@@ -71,8 +72,8 @@ class Attention(nn.Module):  # type: ignore[misc]
         super().__init__()
         self.layer, self.size = layer, config.head_size
         self.split = [config.heads, config.kv_heads, config.kv_heads]
-        self.qkv = nn.Linear(config.width, sum(self.split) * self.size, bias=False)
-        self.out = nn.Linear(config.width, config.width, bias=False)
+        self.qkv = Linear(config.width, sum(self.split) * self.size, bias=False)
+        self.out = Linear(config.width, config.width, bias=False)
 
     def forward(
         self, x: Tensor, turn: Turn, documents: Documents | None, cache: KVCache | None
@@ -98,8 +99,8 @@ class Block(Layer):
         self.attention_norm = nn.RMSNorm(config.width, config.norm_eps)
         self.attention = Attention(config, layer)
         self.mlp_norm = nn.RMSNorm(config.width, config.norm_eps)
-        self.gate_up = nn.Linear(config.width, 2 * config.inner, bias=False)
-        self.down = nn.Linear(config.inner, config.width, bias=False)
+        self.gate_up = Linear(config.width, 2 * config.inner, bias=False)
+        self.down = Linear(config.inner, config.width, bias=False)
 
     def through(
         self, x: Tensor, turn: Turn, documents: Documents | None, cache: KVCache | None
@@ -123,7 +124,7 @@ class Simone(LanguageModel):
         self.embed = nn.Embedding(config.vocab_size, config.width)
         self.layers = nn.ModuleList(Block(config, layer) for layer in range(config.layers))
         self.norm = nn.RMSNorm(config.width, config.norm_eps)
-        self.head = None if config.tied else nn.Linear(config.width, config.vocab_size, bias=False)
+        self.head = None if config.tied else Linear(config.width, config.vocab_size, bias=False)
         turns = torch.arange(0, config.head_size, 2, dtype=torch.float32) / config.head_size
         angles = torch.outer(torch.arange(config.context).float(), config.rope_base**-turns)
         self.register_buffer("cosines", angles.cos(), persistent=False)  # (context, size / 2)
@@ -152,15 +153,42 @@ class Simone(LanguageModel):
 
     def logits(self, states: Tensor) -> Tensor:
         """Logits of the next token, (..., V), from final hidden states (..., width)."""
-        return F.linear(states, self.embed.weight if self.head is None else self.head.weight)
+        return linear(states, self.embed.weight if self.head is None else self.head.weight)
 
 
 Turn = tuple[Tensor, Tensor]  # cosines and sines of each position
 
 
+class Rotation(torch.autograd.Function):  # type: ignore[misc]
+    """Turns pairs by angles; the gradient is turned back. It is half of the passes over memory."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, cosines: Tensor, sines: Tensor) -> Tensor:
+        """Map (B, T, heads, size) to the same shape."""
+        ctx.save_for_backward(cosines, sines)
+        return _turned(x, cosines, sines, 1.0)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        """Return the gradient of x."""
+        cosines, sines = ctx.saved_tensors
+        return _turned(gradients[0], cosines, sines, -1.0), None, None
+
+
+def _turned(x: Tensor, cosines: Tensor, sines: Tensor, sign: float) -> Tensor:
+    y = torch.empty_like(x)
+    (first, second), (a, b) = x.chunk(2, dim=-1), y.chunk(2, dim=-1)
+    torch.mul(first, cosines, out=a).addcmul_(second, sines, value=-sign)
+    torch.mul(second, cosines, out=b).addcmul_(first, sines, value=sign)
+    return y
+
+
 def rotate(x: Tensor, turn: Turn) -> Tensor:
     """Turn the pairs (i, i + size / 2) of each head by the position's angles."""
     cosines, sines = (each.to(x.dtype) for each in turn)
+    if not torch.compiler.is_compiling():
+        y: Tensor = Rotation.apply(x, cosines, sines)  # type: ignore[no-untyped-call]
+        return y
     first, second = x.chunk(2, dim=-1)
     return torch.cat((first * cosines - second * sines, second * cosines + first * sines), dim=-1)
 
