@@ -21,7 +21,7 @@ from clara_training.corpus import TOKENIZER, CorpusSettings, make_corpus
 from clara_training.decoder import count
 from clara_training.errors import PretrainError
 from clara_training.lora_linear import keep_memory
-from clara_training.manifest import is_done, sha256_of, write_manifest
+from clara_training.manifest import is_done, manifest_path, sha256_of, write_manifest
 from clara_training.names import Names
 from clara_training.objectives import ACCURACY, LOSSES, SHORTEST, Objectives
 from clara_training.pretrain_checkpoint import (
@@ -83,7 +83,7 @@ def pretrain(
     Raises PretrainError, CorpusError, StorageError, MissingPackage.
     """
     settings, execution = settings or PretrainSettings(), execution or Execution()
-    usual = SHAPES[execution.device.partition(":")[0]]
+    usual = SHAPES["cuda" if execution.device.startswith("cuda") else "cpu"]
     size, context = size or usual[0], context or usual[1]
     if said := prepare(execution.device, int(os.environ.get("WORLD_SIZE", "1"))):
         tell(said)
@@ -313,9 +313,11 @@ def _beginning(output: Path, resume_from: str, tokenizer: Path, fresh: State) ->
                 f" ({differences(before, fresh.identity)}): {advice}"
             )
     elif (output / BEST / "config.json").exists():
+        # Without a manifest it is of a training that was killed before its first checkpoint.
         found = output / BEST
         state = read_state(found, tokenizer)
-        if _with_defaults(state.identity) != fresh.identity:
+        done = manifest_path(found).exists()
+        if done or _with_defaults(state.identity) != fresh.identity:
             raise PretrainError(f"{found} was trained with other settings, and is kept: {advice}")
     else:
         return fresh

@@ -167,6 +167,8 @@ def test_it_goes_on_from_the_best_model_with_other_settings(
     ]
     assert records[0]["loss"] < 5.0  # it begins where the other had come to
     assert read_manifest(best)["settings"]["resume_from"] == str(trained["simone"])
+    with pytest.raises(PretrainError, match="is kept"):  # it would be another one from the start
+        train("simone", corpus, tmp_path, max_steps=STEPS + 3)
 
 
 def test_a_checkpoint_of_other_settings_is_a_sentence_that_names_them(
