@@ -17,7 +17,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
-from clara_training.products import has_product, linear, product
+from clara_training.products import has_product, linear
 
 _TYPES = {"cpu": (torch.float32,), "cuda": (torch.bfloat16, torch.float16)}
 _NORMS_ON = ("cuda",)
@@ -48,10 +48,7 @@ class LoraLinear(torch.autograd.Function):  # type: ignore[misc]
             rows = x.reshape(-1, x.shape[-1]).to(weight.dtype)
             a, b = a.to(weight.dtype), b.to(weight.dtype)
             inner = rows @ a.T
-            if has_product(rows):
-                y = product(rows, weight, bias)
-            else:
-                y = rows @ weight.T if bias is None else torch.addmm(bias, rows, weight.T)
+            y = linear(rows, weight, bias)
             y.addmm_(inner, b.T, alpha=scale)
         ctx.save_for_backward(rows, weight, a, b, inner)
         return y.view(*x.shape[:-1], -1)
@@ -65,8 +62,7 @@ class LoraLinear(torch.autograd.Function):  # type: ignore[misc]
         g = (flat @ b).mul_(ctx.scale)
         dx = None
         if ctx.needs_input_grad[0]:
-            own = product(flat, weight.T) if has_product(flat) else flat @ weight
-            dx = own.addmm_(g, a).view(*dy.shape[:-1], -1)
+            dx = linear(flat, weight.T).addmm_(g, a).view(*dy.shape[:-1], -1)
         type_a, type_b = ctx.types
         da, db = (g.T @ rows).to(type_a), (flat.T @ inner).to(type_b).mul_(ctx.scale)
         return dx, None, None, da, db, None

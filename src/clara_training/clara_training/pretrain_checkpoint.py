@@ -25,6 +25,7 @@ import torch
 from clara_training.atomic import atomic_folder
 from clara_training.errors import PretrainError
 from clara_training.manifest import sha256_of
+from clara_training.pretrain_sharding import whole
 from clara_training.scratch import Model, load_model, save_model
 from clara_training.tokenizer import FILE as TOKENIZER
 
@@ -95,10 +96,10 @@ class Keeper:
         self._model.load_state_dict(state.model.state_dict())
         self._best = State(
             self._model,
-            _copied(state.optimizer),
+            whole(state.optimizer),
             copy.deepcopy(state.progress),
             state.identity,
-            _copied(state.beside),
+            whole(state.beside),
         )
 
     def write(self, state: State) -> None:
@@ -125,16 +126,6 @@ class Keeper:
         """Write a best state that is not on the disk yet, as the latest too. StorageError."""
         if self._best is not None:
             self.write(self._best)
-
-
-def _copied(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {name: _copied(each) for name, each in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_copied(each) for each in value]
-    if isinstance(value, torch.Tensor):
-        return value.detach().to("cpu", copy=True)
-    return value
 
 
 def _link(there: Path, folder: Path) -> None:

@@ -46,14 +46,18 @@ def shard(model: Model, ranks: Ranks) -> Model:
 
 
 def whole(value: Any) -> Any:
-    """Return a state with all tensors whole and on the CPU. All processes have to call it."""
+    """Return a copy of a state, all tensors whole and on the CPU.
+
+    Where the state is spread, all processes have to call it.
+    """
     if isinstance(value, Mapping):
         return {name: whole(each) for name, each in value.items()}
     if isinstance(value, (list, tuple)):
         return [whole(each) for each in value]
     if not isinstance(value, torch.Tensor):
         return value
-    return (value.full_tensor() if hasattr(value, "full_tensor") else value).detach().cpu()
+    entire = value.full_tensor() if hasattr(value, "full_tensor") else value
+    return entire.detach().to("cpu", copy=True)
 
 
 def spread(state: dict[str, Any], optimizer: Any) -> dict[str, Any]:
