@@ -42,6 +42,7 @@ from clara_training.ranks import Ranks, join_ranks
 from clara_training.scratch import Model, new_model
 from clara_training.shards import FILE, HELD_OUT, TRAIN, Rows, TokenStream, read_corpus
 from clara_training.tokenizer import load_tokenizer
+from clara_training.varlen import takes
 
 STAGE = "pretrain"
 # Size and tokens of a row where none are asked for: what a CPU, or a GPU, trains in minutes.
@@ -164,7 +165,8 @@ def _train(
     optimizer = new_optimizer(model, settings, objectives)
     _take_up(state, identity, optimizer, objectives, precision.scaler, sharded, tell)
     state.identity = identity
-    beside = "".join(f", {name.replace('_', ' ')}" for name in settings.losses)
+    beside = ", variable-length attention" if takes(device, precision.dtype) else ""
+    beside += "".join(f", {name.replace('_', ' ')}" for name in settings.losses)
     tell(
         f"{model.config.kind}: {count(model) / 1e6:.1f} M parameters, {rows.count} rows of"
         f" {rows.context} tokens an epoch, {settings.total_steps(rows.count)} steps on"
