@@ -63,7 +63,7 @@ def fit(options: argparse.Namespace, seed: int) -> None:
     make_heads(
         run_of(options, seed),
         states=StatesSettings(seed=seed),
-        settings=FitSettings(seed=seed, seeds=1),
+        settings=FitSettings(seed=seed, seeds=1, without_states=True),
         tell=print,
     )
 
@@ -121,7 +121,7 @@ def main() -> None:
     options = parser.parse_args()
 
     from clara_training.corpus import CorpusSettings, make_corpus
-    from clara_training.governance_heads import FILE, HEADS
+    from clara_training.governance_file import FILE, HEADS
     from clara_training.manifest import read_manifest
 
     settings = CorpusSettings(vocab_size=options.vocabulary, held_out=HELD_OUT)
@@ -157,6 +157,12 @@ def main() -> None:
             figures[head]["baselines"][name] = baseline
             figures[head]["gain"][name] = gain
         figures[head]["useful"] = [each["useful"] for each in of]
+        if "without_states" in of[0]:
+            blind, gain = (
+                hull([each["without_states"][name] for each in of]) for name in ("value", "gain")
+            )
+            figures[head]["without_states"] = {"value": blind, "gain": gain}
+            rows["  without states"] = f"{shown(blind)}; states add {shown(gain, '+')}"
         for name, estimate in of[0].items():
             more = isinstance(estimate, dict) and estimate.keys() == {"value", "low", "high"}
             if more and name != "value" and all(None not in each[name].values() for each in of):

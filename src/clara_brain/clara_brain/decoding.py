@@ -243,5 +243,7 @@ class Decoder:
         completion.text = decoding.stream.text
         states, held = decoding.slot.states, len(decoding.slot.tokens)
         if decoding.reading and states is not None and decoding.generating:
-            completion.readout = decoding.reading.finish(states, held, len(completion.text))
+            completion.readout = decoding.reading.finish(
+                decoding.tokens, states, held, len(completion.text)
+            )
         decoding.on_end()

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from clara_brain.governance import Floats
 from clara_brain.grounding import cleaned
 from clara_brain.readout import Embedding
+from clara_brain.span_vector import SpanVector, similarities
 
-# 512 spans of a width of 256 are half a megabyte.
+# Of some 300 numbers each, half a megabyte.
 MOST_SPANS = 512
 _MOST_HITS = 5
 _MOST_RECALLED = 3
@@ -26,12 +26,12 @@ _LONGEST_RECALLED = 240
 
 @dataclass(frozen=True)
 class Span:
-    """What one side said in a turn, counted from 0; `embedding` has length 1."""
+    """What one side said in a turn, counted from 0."""
 
     turn: int
     by_clara: bool
     text: str
-    embedding: Floats
+    embedding: SpanVector
 
 
 @dataclass(frozen=True)
@@ -52,12 +52,12 @@ def hits(
     """
     if said is None or not spans:
         return []
-    similarities = np.stack([span.embedding for span in spans]) @ said.vector
+    close = similarities([span.embedding for span in spans], said.vector)
     again = {id(span) for span in recalled}
     found = [
-        Hit(spans[place], float(similarities[place]), id(spans[place]) in again)
-        for place in np.argsort(-similarities, kind="stable")
-        if similarities[place] >= said.similar
+        Hit(spans[place], float(close[place]), id(spans[place]) in again)
+        for place in np.argsort(-close, kind="stable")
+        if close[place] >= said.similar
     ]
     return [hit for place, hit in enumerate(found) if place < _MOST_HITS or hit.recalled]
 

@@ -169,8 +169,8 @@ class Engine:
             return future
 
         def work() -> Embedding | None:
-            state = self._runtime.mean_state(self._prompts.neutralise(text))
-            return None if state is None else Embedding(memory.embed(state), memory.threshold)
+            read = self._runtime.mean_state(self._prompts.neutralise(text))
+            return Embedding(memory.embed(*read), memory.threshold) if read else None
 
         return self._call(work)
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The Clara Authors
 # SPDX-License-Identifier: Apache-2.0
-"""The governance heads of a model: small networks that read its final hidden states.
+"""The governance heads of a model: small networks that read tokens and final hidden states.
 
 `governance.safetensors` comes from clara_training beside the GGUF and is of that model alone, so
 everything is checked against the GGUF before anything is run. The heads never touch the model:
@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,9 +22,10 @@ from numpy.typing import NDArray
 
 from clara_brain.errors import GovernanceError
 from clara_brain.gguf import GgufHeader
+from clara_brain.span_vector import Floats, SpanVector
 
 FILE_NAME = "governance.safetensors"
-VERSION = 1
+VERSION = 2
 HEADS = ("policy", "memory", "trace")
 MODEL_HASH = "clara.model_sha256"  # in the GGUF, as clara-train export writes it
 # From so many expected nats on a token is shown as unsure, where the file does not say: as unsure
@@ -32,8 +33,6 @@ MODEL_HASH = "clara.model_sha256"  # in the GGUF, as clara-train export writes i
 UNSURE_NATS = 4.0
 _METADATA = "clara_governance"
 _INPUTS = (["state"], ["state", "entropy"])
-
-Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -59,32 +58,72 @@ class Head:
 
 
 @dataclass(frozen=True)
+class Terms:
+    """What the tokens of a span count, and what they say.
+
+    A token v that is there n times counts a_v n / (n + k), and all of a span's have length 1; a is
+    `weight` (V,), k `saturation`, and what a token says is its row of `table` (V, out).
+    """
+
+    weight: Floats
+    table: Floats
+    saturation: float
+
+    def __call__(self, tokens: Sequence[int]) -> tuple[NDArray[np.int32], Floats]:
+        """Return the tokens (n,) of a span, each once, and what they count (n,)."""
+        found, counts = np.unique(np.asarray(tokens, np.int32), return_counts=True)
+        terms = self.weight[found] * (counts / (counts + self.saturation))
+        return found, np.asarray(terms / max(float(np.linalg.norm(terms)), 1e-12), np.float32)
+
+    def said(self, found: NDArray[np.int32], terms: Floats) -> Floats:
+        """Return the sum of what tokens say, (out,)."""
+        return np.asarray(terms @ self.table[found], np.float32)
+
+
+@dataclass(frozen=True)
 class Policy:
     """Which discourse class a span belongs to; below the threshold no class is named."""
 
     head: Head
+    terms: Terms
     labels: tuple[str, ...]
     temperature: float
     threshold: float
 
-    def probabilities(self, mean: Floats) -> NDArray[np.float64]:
-        """Return the probability of each label, for the mean state (width,) of a span."""
-        logits = self.head(mean[None])[0].astype(np.float64) / self.temperature
+    def probabilities(self, mean: Floats, tokens: Sequence[int]) -> NDArray[np.float64]:
+        """Return the probability of each label, for a span's mean state (width,) and tokens."""
+        given = self.head(mean[None])[0] + self.terms.said(*self.terms(tokens))
+        logits = given.astype(np.float64) / self.temperature
         exponentials = np.exp(logits - logits.max())
         return np.asarray(exponentials / exponentials.sum())
 
 
 @dataclass(frozen=True)
 class Memory:
-    """Embeds a span, so that spans of one context are similar; a hit has `threshold` or more."""
+    """Embeds a span, so that spans of one context are similar; a hit has `threshold` or more.
+
+    `mix` is how much tokens that are alike, and states that are alike, count beside equal tokens.
+    """
 
     head: Head
+    terms: Terms
+    mix: tuple[float, float]
     threshold: float
 
-    def embed(self, mean: Floats) -> Floats:
-        """Return a vector of length 1, for the mean state (width,) of a span."""
-        vector = self.head(mean[None])[0]
-        return np.asarray(vector / max(float(np.linalg.norm(vector)), 1e-12), np.float32)
+    def embed(self, mean: Floats, tokens: Sequence[int]) -> SpanVector:
+        """Return a vector of length 1, for a span's mean state (width,) and tokens."""
+        found, terms = self.terms(tokens)
+        parts = (self.terms.said(found, terms), self.head(mean[None])[0])
+        dense = [
+            part * (math.sqrt(share) / max(float(np.linalg.norm(part)), 1e-12))
+            for part, share in zip(parts, self.mix, strict=True)
+        ]
+        length = math.sqrt(1 + sum(self.mix))
+        return SpanVector(
+            found,
+            np.asarray(terms / length, np.float32),
+            np.asarray(np.concatenate(dense) / length, np.float32),
+        )
 
 
 @dataclass(frozen=True)
@@ -154,12 +193,12 @@ def load(path: Path, model: GgufHeader) -> Governance:
             for name in HEADS
             if name in document and _mapping(metrics.get(name, {}), name).get("useful") is False
         )
-        width = int(document["width"])
+        sizes = int(document["width"]), _vocabulary(model)
         found: dict[str, Any] = {}
         for name, make in (("policy", _policy), ("memory", _memory), ("trace", _trace)):
             if name in document:
                 # One that is not run is checked all the same: the file is whole, or it is not.
-                made = make(_mapping(document[name], name), tensors, width)
+                made = make(_mapping(document[name], name), tensors, sizes)
                 found[name] = None if name in unused else made
     except _Fault as fault:
         raise GovernanceError(f"{path} cannot be used: {fault}; export it again") from None
@@ -168,7 +207,7 @@ def load(path: Path, model: GgufHeader) -> Governance:
     return Governance(
         path=path,
         sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
-        width=width,
+        width=sizes[0],
         policy=found.get("policy"),
         memory=found.get("memory"),
         trace=found.get("trace"),
@@ -238,32 +277,63 @@ def _check_model(document: Mapping[str, Any], model: GgufHeader, path: Path) -> 
         )
 
 
-def _policy(said: Mapping[str, Any], tensors: Mapping[str, Floats], width: int) -> Policy:
+def _vocabulary(model: GgufHeader) -> int:
+    """Return how many tokens a model has, 0 where its file does not say."""
+    return int(model.metadata.get(f"{model.architecture}.vocab_size", 0))
+
+
+def _policy(
+    said: Mapping[str, Any], tensors: Mapping[str, Floats], sizes: tuple[int, int]
+) -> Policy:
     labels = said.get("labels")
     if not isinstance(labels, list) or not all(isinstance(each, str) and each for each in labels):
         raise _Fault("policy.labels is no list of names")
     if len(set(labels)) != len(labels) or len(labels) < 2:
         raise _Fault(f"policy.labels must be two or more different names, not {labels}")
-    temperature = _number(said, "policy", "temperature")
-    if temperature <= 0:
-        raise _Fault(f"policy.temperature must be more than 0, not {temperature:g}")
-    head = _head("policy", tensors, width, len(labels))
-    return Policy(head, tuple(labels), temperature, _number(said, "policy", "threshold"))
+    temperature = _positive(said, "policy", "temperature")
+    head = _head("policy", tensors, sizes[0], len(labels))
+    terms = _terms("policy", said, tensors, sizes[1], len(labels))
+    return Policy(head, terms, tuple(labels), temperature, _number(said, "policy", "threshold"))
 
 
-def _memory(said: Mapping[str, Any], tensors: Mapping[str, Floats], width: int) -> Memory:
+def _memory(
+    said: Mapping[str, Any], tensors: Mapping[str, Floats], sizes: tuple[int, int]
+) -> Memory:
     size = said.get("size")
     if not isinstance(size, int) or size < 1:
         raise _Fault(f"memory.size must be a whole number, 1 or more, not {size!r}")
-    head = _head("memory", tensors, width, size)
-    return Memory(head, _number(said, "memory", "threshold"))
+    mix = said.get("mix")
+    if not isinstance(mix, list) or len(mix) != 2:
+        raise _Fault(f"memory.mix must be two numbers, not {mix!r}")
+    shares = [_positive({"mix": each}, "memory", "mix") for each in mix]
+    head = _head("memory", tensors, sizes[0], size)
+    terms = _terms("memory", said, tensors, sizes[1], size)
+    threshold = _number(said, "memory", "threshold")
+    return Memory(head, terms, (shares[0], shares[1]), threshold)
 
 
-def _trace(said: Mapping[str, Any], tensors: Mapping[str, Floats], width: int) -> Trace:
+def _terms(
+    name: str,
+    said: Mapping[str, Any],
+    tensors: Mapping[str, Floats],
+    vocabulary: int,
+    outputs: int,
+) -> Terms:
+    weight, table = _tensor(tensors, f"{name}.token_weight"), _tensor(tensors, f"{name}.table")
+    _check_shape(weight, f"{name}.token_weight", (vocabulary,))
+    _check_shape(table, f"{name}.table", (vocabulary, outputs))
+    if not (weight > 0).all():
+        raise _Fault(f"tensor {name}.token_weight has values that are not more than 0")
+    return Terms(weight, table, _positive(said, name, "saturation"))
+
+
+def _trace(
+    said: Mapping[str, Any], tensors: Mapping[str, Floats], sizes: tuple[int, int]
+) -> Trace:
     inputs = said.get("inputs")
     if inputs not in _INPUTS:
         raise _Fault(f"trace.inputs must be one of {_INPUTS[0]} and {_INPUTS[1]}, not {inputs!r}")
-    head = _head("trace", tensors, width + len(inputs) - 1, 1)
+    head = _head("trace", tensors, sizes[0] + len(inputs) - 1, 1)
     unsure = _number(said, "trace", "threshold") if "threshold" in said else UNSURE_NATS
     return Trace(head, "entropy" in inputs, unsure)
 
@@ -320,6 +390,13 @@ def _number(said: Mapping[str, Any], head: str, name: str) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
         raise _Fault(f"{head}.{name} must be a number, not {value!r}")
     return float(value)
+
+
+def _positive(said: Mapping[str, Any], head: str, name: str) -> float:
+    value = _number(said, head, name)
+    if value <= 0:
+        raise _Fault(f"{head}.{name} must be more than 0, not {value:g}")
+    return value
 
 
 def _flat(metrics: Any, prefix: str = "") -> list[tuple[str, str]]:

@@ -325,8 +325,8 @@ class LlamaRuntime:
         length = math.sqrt(sum(value * value for value in vector)) or 1.0
         return [value / length for value in vector]
 
-    def mean_state(self, text: str) -> NDArray[np.float32] | None:
-        """Return the mean of the final hidden states of a text read by itself, (n_embd,).
+    def mean_state(self, text: str) -> tuple[NDArray[np.float32], list[int]] | None:
+        """Return the mean of a text's final hidden states, (n_embd,), read alone, and its tokens.
 
         Of its first tokens, so that nobody waits long; None when it has none. Memory heads are
         trained on such means, the beginning of a text before them. Raises BackendError.
@@ -343,7 +343,8 @@ class LlamaRuntime:
         given = llama_cpp.llama_get_embeddings(self._reader)
         size = llama_cpp.llama_model_n_embd(self._model)
         states = np.ctypeslib.as_array(given, (len(tokens), size))[len(before) :]
-        return np.asarray(states.mean(axis=0, dtype=np.float64), np.float32)
+        mean = np.asarray(states.mean(axis=0, dtype=np.float64), np.float32)
+        return mean, tokens[len(before) :]
 
     def _reading_context(self, pooling: int) -> object:
         """Make a small context that gives states, beside the one that generates."""

@@ -2,27 +2,29 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the policy and the trace head read in one completion: its class, and where it is unsure.
 
-Everything is read at the end of the completion, from the hidden states that its decodes left. All
-that is needed was evaluated for this completion, so the read-outs are the same whatever of the
-prompt was cached.
+Everything is read at the end of the completion, from its tokens and the hidden states that its
+decodes left. All that is needed was evaluated for this completion, so the read-outs are the same
+whatever of the prompt was cached.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from clara_brain.governance import Floats, Governance
+from clara_brain.governance import Governance
+from clara_brain.span_vector import Floats, SpanVector
 
 
 @dataclass(frozen=True)
 class Readout:
     """What the heads say of a completion; a head that is not there leaves its part empty.
 
-    `policy` is one of `labels`, or empty when none has enough probability; it is read from the
-    mean state of `policy_tokens` tokens of the reply. `trace_nats` are expected nats of each
-    generated token, whose text begins at the character of the reply in `trace_offsets`; from
+    `policy` is one of `labels`, or empty when none has enough probability; it is read from
+    `policy_tokens` tokens of the reply and their mean state. `trace_nats` are expected nats of
+    each generated token, whose text begins at the character of the reply in `trace_offsets`; from
     `unsure` on a token counts as unsure.
     """
 
@@ -37,12 +39,9 @@ class Readout:
 
 @dataclass(frozen=True)
 class Embedding:
-    """What the memory head makes of a text: a vector of length 1.
+    """What the memory head makes of a text; two are close from a cosine of `similar` on."""
 
-    Two texts are close when their dot product is `similar` or more.
-    """
-
-    vector: Floats
+    vector: SpanVector
     similar: float
 
 
@@ -65,8 +64,8 @@ class Reading:
         self.offsets.append(offset)
         self.entropies.append(entropy)
 
-    def finish(self, states: Floats, held: int, characters: int) -> Readout:
-        """Run the heads. `states` (n, width) is filled for the first `held` tokens.
+    def finish(self, tokens: Sequence[int], states: Floats, held: int, characters: int) -> Readout:
+        """Run the heads on `tokens`, prompt and reply; `states` (n, width) has the first `held`.
 
         `characters` is the length of the reply, which a stop string may have cut.
         """
@@ -74,12 +73,13 @@ class Reading:
         offsets = [min(offset, characters) for offset in self.offsets]
         # The token that was chosen last is mostly not evaluated: no state has read it.
         shown = sum(offset < characters for offset in offsets)
-        reply = states[begin : min(held, begin + shown)]
+        end = min(held, begin + shown)
+        reply = states[begin:end]
         policy = ""
         probabilities: tuple[float, ...] = ()
         if heads.policy and len(reply):
             mean = np.asarray(reply.mean(axis=0, dtype=np.float64), np.float32)
-            found = heads.policy.probabilities(mean)
+            found = heads.policy.probabilities(mean, tokens[begin:end])
             probabilities = tuple(map(float, found))
             if found.max() >= heads.policy.threshold:
                 policy = heads.policy.labels[int(found.argmax())]

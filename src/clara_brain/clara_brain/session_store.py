@@ -14,11 +14,10 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
-
 from clara_brain.earlier_turns import MOST_SPANS, Span
 from clara_brain.prompt import Exchange
 from clara_brain.sessions import Session
+from clara_brain.span_vector import SpanVector
 
 _log = logging.getLogger(__name__)
 _VERSION = 2  # 2: spans
@@ -74,7 +73,7 @@ class SessionStore:
             history = [Exchange(user, assistant) for user, assistant, _ in rows]
             sizes = [tokens for _, _, tokens in rows]
             spans = [
-                Span(turn, bool(by_clara), text, np.frombuffer(embedding, "<f4"))
+                Span(turn, bool(by_clara), text, SpanVector.from_bytes(embedding))
                 for turn, by_clara, text, embedding in self._database.execute(
                     "SELECT turn, by_clara, text, embedding FROM spans"
                     " WHERE session = ? AND heads = ? ORDER BY id",
@@ -108,7 +107,7 @@ class SessionStore:
                     " VALUES (?, ?, ?, ?, ?, ?)",
                     (
                         *(session.name, self._heads, span.turn, span.by_clara, span.text),
-                        span.embedding.astype("<f4").tobytes(),
+                        span.embedding.to_bytes(),
                     ),
                 )
                 for span in new

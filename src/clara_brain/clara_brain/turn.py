@@ -241,10 +241,11 @@ class Turn:
         """Return what comes back of turns that the history no longer has, as far as it fits."""
         if not spans:
             return []
-        found = to_recall(spans, words, self._sessions.turns(self._request.session) - kept)
         most = self._engine.n_ctx // _RECALLED_SHARE
-        while found and self._engine.count_tokens(self._after(found, "")) > most:
-            found.pop()
+        found: list[Span] = []
+        for span in to_recall(spans, words, self._sessions.turns(self._request.session) - kept):
+            if self._engine.count_tokens(self._after([*found, span], "")) <= most:
+                found.append(span)
         return found
 
     def _with(self, recalled: list[Span], asked: Request) -> Request:

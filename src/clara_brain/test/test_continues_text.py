@@ -18,6 +18,7 @@ from clara_brain.engine import Engine
 from clara_brain.prompt import ChatPrompt, Exchange
 from clara_brain.sampler import SamplerSettings
 from clara_brain.settings import EngineSettings
+from clara_brain.span_vector import SpanVector
 
 PLAIN = (
     "{{ bos_token }}"
@@ -101,7 +102,8 @@ def test_turns_follow_one_another_and_the_system_prompt_is_left_out() -> None:
 
 
 def test_earlier_words_come_back_as_words_alone() -> None:
-    spans = [Span(3, True, "and he said", np.zeros(2)), Span(1, False, "And Ruth", np.zeros(2))]
+    none = SpanVector(*(np.zeros(0, kind) for kind in (np.int32, np.float32, np.float32)))
+    spans = [Span(3, True, "and he said", none), Span(1, False, "And Ruth", none)]
     assert with_recalled("Then", spans, str, fenced=False) == "And Ruth\nand he said\nThen"
     assert with_recalled("Then", [], str, fenced=False) == "Then"
 

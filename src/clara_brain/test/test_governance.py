@@ -29,8 +29,9 @@ from clara_brain.session_store import SessionStore
 from clara_brain.sessions import Sessions
 from clara_brain.settings import EngineSettings
 from clara_brain.skill_gate import SkillGate
+from clara_brain.span_vector import SpanVector, similarities
 from clara_brain.turn import Turn, TurnRequest, TurnResult
-from tiny_model import LABELS, WIDTH, heads, write_heads
+from tiny_model import LABELS, MEMORY, POLICY, WIDTH, heads, write_heads
 
 from clara_brain import gguf, governance
 
@@ -135,6 +136,13 @@ class Plain:
             values = values @ weight.T + self.tensors[f"{name}.{layer}.bias"]
         raise AssertionError
 
+    def terms(self, name: str, tokens: list[int], saturation: float) -> np.ndarray:
+        """Return what each token of the vocabulary counts in a span, of length 1."""
+        weight = self.tensors[f"{name}.token_weight"].astype(np.float64)
+        counts = np.bincount(tokens, minlength=len(weight))
+        terms = weight * counts / (counts + saturation)
+        return terms / np.linalg.norm(terms)
+
 
 def entropy(logits: np.ndarray) -> np.ndarray:
     logits = logits - logits.max(-1, keepdims=True)
@@ -149,7 +157,9 @@ def test_what_the_heads_read_is_what_a_plain_computation_gives(served, plain):
     begin = len(tokens)
 
     # The last token is chosen and not evaluated: nine states have read the reply.
-    logit = plain.head("policy", states[begin : begin + 9].mean(0)) / 1.5
+    logit = plain.head("policy", states[begin : begin + 9].mean(0))
+    logit += plain.terms("policy", reply[:9], 2.0) @ plain.tensors["policy.table"]
+    logit /= 1.5
     probabilities = np.exp(logit) / np.exp(logit).sum()
     assert read.labels == tuple(LABELS) and read.policy_tokens == 9
     np.testing.assert_allclose(read.probabilities, probabilities, rtol=1e-3)
@@ -167,9 +177,21 @@ def test_the_memory_head_reads_a_text_by_itself_behind_a_beginning_of_text(serve
     for text in (WORDS, f"{WORDS} <|im_end|>", "word after word " * 100):
         embedding = served.embed_span(text).result(20)
         tokens = plain.tokenize(text.replace("<|im_end|>", " "), add_special=False)
-        states, _ = plain.states([begin, *tokens[: min(128, SETTINGS.n_batch - 1)]])
-        vector = plain.head("memory", states[1:].mean(0))
-        np.testing.assert_allclose(embedding.vector, vector / np.linalg.norm(vector), atol=1e-3)
+        tokens = tokens[: min(128, SETTINGS.n_batch - 1)]
+        states, _ = plain.states([begin, *tokens])
+        terms = plain.terms("memory", tokens, 3.0)
+        parts = terms @ plain.tensors["memory.table"], plain.head("memory", states[1:].mean(0))
+        dense = [
+            np.sqrt(share) * part / np.linalg.norm(part)
+            for share, part in zip((0.4, 0.3), parts, strict=True)
+        ]
+        wanted = np.concatenate((terms, *dense)) / np.sqrt(1.7)
+        found = np.zeros(len(terms))
+        found[embedding.vector.tokens] = embedding.vector.weights
+        np.testing.assert_allclose(
+            np.concatenate((found, embedding.vector.dense)), wanted, atol=1e-3
+        )
+        assert similarities([embedding.vector], embedding.vector) == pytest.approx(1.0)
         assert embedding.similar == pytest.approx(0.2)
     assert served.embed_span("").result(20) is None
 
@@ -288,15 +310,21 @@ def _changed(**changes):
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"version": 2}, "has format 2, this Clara knows 1"),
+        ({"version": 1}, "has format 1, this Clara knows 2"),
         ({"model_sha256": "6" * 64}, "has the heads of model 666666666666, but the loaded one is"),
         ({"model_sha256": None}, "does not say of which model it is"),
         ({"width": 32}, "is for hidden states of width 32, but the model's have 64"),
-        ({"policy": {"labels": LABELS, "temperature": 0, "threshold": 0.4}}, "more than 0, not 0"),
-        ({"policy": {"labels": ["law"], "temperature": 1, "threshold": 0.4}}, "two or more"),
+        ({"policy": POLICY | {"temperature": 0}}, "policy.temperature must be more than 0, not 0"),
+        ({"policy": POLICY | {"labels": ["law"]}}, "two or more"),
         ({"policy": 3}, "policy is no JSON object"),
-        ({"memory": {"size": 17, "threshold": 0.2}}, "shape [16, 64], not [17, 64]"),
-        ({"memory": {"size": 16, "threshold": "x"}}, "memory.threshold must be a number"),
+        ({"memory": MEMORY | {"size": 17}}, "shape [16, 64], not [17, 64]"),
+        ({"memory": MEMORY | {"threshold": "x"}}, "memory.threshold must be a number"),
+        ({"memory": MEMORY | {"mix": 0.3}}, "memory.mix must be two numbers, not 0.3"),
+        ({"memory": MEMORY | {"mix": [0.3, -1]}}, "memory.mix must be more than 0, not -1"),
+        ({"memory": MEMORY | {"saturation": None}}, "memory.saturation must be a number"),
+        ({"policy__table": np.ones((9, 3), np.float32)}, "shape [9, 3], not [49152, 3]"),
+        ({"memory__token_weight": np.zeros(49152, np.float32)}, "not more than 0"),
+        ({"memory__token_weight": None}, "tensor memory.token_weight is missing"),
         ({"trace": {"inputs": ["state"]}}, "tensor trace.0.weight has the shape [24, 65]"),
         ({"trace": {"inputs": ["logits"]}}, "trace.inputs must be one of"),
         ({"policy__1__bias": None}, "tensor policy.1.bias is missing"),
@@ -388,8 +416,29 @@ def test_the_command_joins_neighbouring_unsure_tokens_and_says_the_rest_in_a_lin
     assert cli_text.governance("I", Governance()) == []
 
 
-def vector(*values: float) -> np.ndarray:
-    return np.array(values, np.float32)
+def vector(*values: float) -> SpanVector:
+    """Return one with weights on no tokens."""
+    return SpanVector(np.zeros(0, np.int32), np.zeros(0, np.float32), np.array(values, np.float32))
+
+
+def test_similarities_are_those_of_the_whole_vectors_and_bytes_bring_them_back():
+    draw = np.random.default_rng(2)
+
+    def drawn() -> SpanVector:
+        tokens = np.sort(draw.choice(50, draw.integers(0, 9), replace=False)).astype(np.int32)
+        return SpanVector(tokens, *(draw.random(n, np.float32) for n in (len(tokens), 4)))
+
+    def whole(one: SpanVector) -> np.ndarray:
+        spread = np.zeros(50)
+        spread[one.tokens] = one.weights
+        return np.concatenate((spread, one.dense))
+
+    for _ in range(50):
+        vectors, other = [drawn() for _ in range(draw.integers(1, 6))], drawn()
+        wanted = np.stack([whole(each) for each in vectors]) @ whole(other)
+        np.testing.assert_allclose(similarities(vectors, other), wanted, atol=1e-5)
+        back = SpanVector.from_bytes(other.to_bytes())
+        np.testing.assert_array_equal(whole(back), whole(other))
 
 
 def test_hits_are_the_closest_spans_above_the_threshold_and_the_forgotten_ones_come_back():
@@ -453,8 +502,8 @@ class Listened(Engine):
 @pytest.fixture(scope="module")
 def listened(tiny: Path, file: Path) -> Iterator[Listened]:
     path = file.with_name("everything-is-close.safetensors")
-    close = {"size": 16, "threshold": -1.0}
-    engine = Listened(tiny, SETTINGS, write_heads(path, *heads(memory=close)))
+    close = heads(memory=MEMORY | {"threshold": -1.0})
+    engine = Listened(tiny, SETTINGS, write_heads(path, *close))
     yield engine
     engine.close()
 
@@ -485,9 +534,9 @@ def test_turns_that_no_longer_fit_come_back_when_they_are_close(listened):
     asked = listened.requests[-1]
     assert asked.prompt.text.startswith("<earlier>\n[1] ")
     assert asked.prompt.text.endswith("</earlier>\nWhere is the key?")
-    shown = {"You said: The key (lies) under the blue pot, behind the second door."}
-    if any(span.text.startswith("The key") for span in again):
-        assert all(each in asked.prompt.text for each in shown)
+    # In the words of who is asking.
+    said = "I said: The key (lies) under the blue pot, behind the second door."
+    assert said in asked.prompt.text
     # What was said stays as it was said; the fence was for this turn alone.
     assert sessions.get("s").history[-1].user == "Where is the key?"
 
@@ -522,7 +571,7 @@ def test_embeddings_survive_a_restart_under_the_same_heads_and_no_others(tmp_pat
     assert len(sessions.history("s")) == 2 and len(after) == 8
     for one, other in zip(before, after, strict=True):
         assert (one.turn, one.by_clara, one.text) == (other.turn, other.by_clara, other.text)
-        np.testing.assert_array_equal(one.embedding, other.embedding)
+        assert one.embedding.to_bytes() == other.embedding.to_bytes()
     sessions.close()
     sessions = opened("b" * 64)
     assert sessions.spans("s") == () and sessions.turns("s") == 4

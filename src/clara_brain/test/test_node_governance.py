@@ -13,15 +13,13 @@ from pathlib import Path
 
 import pytest
 from domain_coordinator import domain_id
-from tiny_model import LABELS, heads, write_heads
+from tiny_model import LABELS, MEMORY, POLICY, heads, write_heads
 from world import World
-
-POLICY = {"labels": LABELS, "temperature": 1.5, "threshold": 0.0}
 
 
 @pytest.fixture(scope="module")
 def model(tiny: Path) -> Path:
-    document = heads(policy=POLICY, memory={"size": 16, "threshold": -1.0})
+    document = heads(policy=POLICY | {"threshold": 0.0}, memory=MEMORY | {"threshold": -1.0})
     write_heads(tiny.parent / "governance.safetensors", *document)
     return tiny
 

@@ -15,8 +15,11 @@ from clara_brain.model_info import default_model
 from safetensors.numpy import save_file
 
 WIDTH, HIDDEN, LAYERS, HEADS = 64, 128, 2, 2
+VOCABULARY = 49_152  # SmolLM2's
 MODEL_HASH = "5" * 64
 LABELS = ["law", "history", "poetry"]
+POLICY = {"labels": LABELS, "temperature": 1.5, "threshold": 0.4, "saturation": 2.0}
+MEMORY = {"size": 16, "threshold": 0.2, "saturation": 3.0, "mix": [0.4, 0.3]}
 
 
 def write_model(path: Path, seed: int = 0, sha256: str = MODEL_HASH) -> Path:
@@ -40,6 +43,7 @@ def write_model(path: Path, seed: int = 0, sha256: str = MODEL_HASH) -> Path:
             item = field.types[-1] if kind == gguf.GGUFValueType.ARRAY else None
             writer.add_key_value(field.name, field.contents(), kind, item)
     words = len(reader.fields["tokenizer.ggml.tokens"].contents())
+    assert words == VOCABULARY
     writer.add_vocab_size(words)
     random = np.random.default_rng(seed)
 
@@ -67,11 +71,11 @@ def write_model(path: Path, seed: int = 0, sha256: str = MODEL_HASH) -> Path:
 def heads(**changes: Any) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """Return the document and the tensors of a good file."""
     document = {
-        "version": 1,
+        "version": 2,
         "model_sha256": MODEL_HASH,
         "width": WIDTH,
-        "policy": {"labels": LABELS, "temperature": 1.5, "threshold": 0.4},
-        "memory": {"size": 16, "threshold": 0.2},
+        "policy": POLICY,
+        "memory": MEMORY,
         "trace": {"inputs": ["state", "entropy"]},
         "metrics": {"policy": {"accuracy": 0.8125, "useful": True}, "trace": {"ece": 0.05}},
     } | changes
@@ -85,6 +89,9 @@ def heads(**changes: Any) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         for layer, (size, out) in enumerate(pairwise(sizes)):
             tensors[f"{name}.{layer}.weight"] = random.normal(0, size**-0.5, (out, size))
             tensors[f"{name}.{layer}.bias"] = random.normal(0, 0.5, out)
+    for name, out in (("policy", len(LABELS)), ("memory", 16)):
+        tensors[f"{name}.token_weight"] = random.uniform(0.5, 3.0, VOCABULARY)
+        tensors[f"{name}.table"] = random.normal(0, 1, (VOCABULARY, out))
     tensors["trace.mean"] = random.normal(0, 0.5, WIDTH + 1)
     tensors["trace.scale"] = random.uniform(0.5, 2.0, WIDTH + 1)
     return document, {name: each.astype(np.float32) for name, each in tensors.items()}

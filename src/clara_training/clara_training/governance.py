@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from clara_training.errors import GovernanceError, ManifestError
+from clara_training.governance_file import FILE, HEADS, Governance, write_governance
 from clara_training.governance_fit import FitSettings
-from clara_training.governance_heads import FILE, HEADS, Governance, write_governance
 from clara_training.governance_labels import label_documents
 from clara_training.governance_memory import fit_memory
 from clara_training.governance_metrics import Estimate, json_of

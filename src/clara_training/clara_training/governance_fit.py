@@ -12,17 +12,20 @@ import copy
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
-from clara_training.governance_heads import Head
+from clara_training.governance_heads import Head, SpanHead, Spans
 
 _SMALL = 0.1
 _LEAST_STEPS = 60
-Loss = Callable[[Head, Tensor], Tensor]  # of the cases with these numbers: a mean, ()
+Cases = NDArray[np.int64]
+Build = Callable[[Cases], nn.Module]  # a head to begin with, for the cases that it is fitted to
+Loss = Callable[[Any, Tensor], Tensor]  # of a head and the cases with these numbers: a mean, ()
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,7 @@ class FitSettings:
     memory_size: int = 128
     unrelated: float = 0.001  # of unrelated spans that may pass memory's threshold
     unsure: float = 0.1  # of tokens that trace's threshold marks
+    without_states: bool = False  # also say what policy and memory are worth on tokens alone
 
 
 @dataclass(frozen=True)
@@ -49,55 +53,83 @@ class Shape:
     learning_rate: float
     weight_decay: float
     dropout: float
+    token_dropout: float = 0.0  # of a span head's terms
+    table_rate: float = 1.0  # how much faster the table of tokens is learned
+
+    def sizes(self, inputs: int) -> list[int]:
+        """Return the widths of its perceptron, from input to output."""
+        return [inputs, *([self.hidden] if self.hidden else []), self.out]
 
 
 @dataclass
 class Fitted:
     """A head, and after how many epochs it was best."""
 
-    head: Head
+    head: Any
     epochs: int
 
 
+def perceptron(inputs: Tensor, shape: Shape, start: float | None = None) -> Build:
+    """Return how a perceptron of inputs (N, in) begins; `start` is what its last layer gives."""
+
+    def build(cases: Cases) -> Head:
+        head: Head = Head(shape.sizes(inputs.shape[1]), shape.dropout).to(inputs.device)
+        head.standardise(inputs[at(cases, inputs.device)])
+        if start is not None:
+            with torch.no_grad():
+                head.layers[-1].weight.mul_(_SMALL)
+                head.layers[-1].bias.fill_(start)
+        return head
+
+    return build
+
+
+def head_of_spans(kind: type[SpanHead], spans: Spans, vocabulary: int, shape: Shape) -> Build:
+    """Return how a head of spans begins."""
+
+    def build(cases: Cases) -> SpanHead:
+        device = spans.states.device
+        sizes = shape.sizes(spans.states.shape[1])
+        head: SpanHead = kind(sizes, vocabulary, shape.dropout, shape.token_dropout).to(device)
+        head.begin(spans[at(cases, device)])
+        return head
+
+    return build
+
+
 def fit_head(
-    inputs: Tensor,
-    cases: NDArray[np.int64],
+    build: Build,
+    cases: Cases,
     loss: Loss,
     shape: Shape,
     seed: int,
-    check: NDArray[np.int64] | None = None,
+    device: str | torch.device = "cpu",
+    check: Cases | None = None,
     epochs: int | None = None,
-    start: float | None = None,
 ) -> Fitted:
-    """Fit a head to cases of inputs (N, in), by a loss of the cases' numbers, on their device.
+    """Fit a head to cases, by a loss of the cases' numbers, on a device; it stays there.
 
-    The head comes back to the CPU. With `check`, the epoch with the least loss on these cases is
-    kept; else the last of `epochs`. `start` is what the last layer gives to begin with.
+    With `check`, the epoch with the least loss on these cases is kept; else the last of `epochs`.
     """
     torch.manual_seed(seed)
     draw = np.random.Generator(np.random.PCG64(seed))
-    sizes = [inputs.shape[1], *([shape.hidden] if shape.hidden else []), shape.out]
-    head = Head(sizes, shape.dropout).to(inputs.device)
-    head.standardise(inputs[_at(cases, inputs)])
-    if start is not None:
-        with torch.no_grad():
-            head.layers[-1].weight.mul_(_SMALL)
-            head.layers[-1].bias.fill_(start)
-    optimizer = torch.optim.AdamW(
-        head.parameters(), lr=shape.learning_rate, weight_decay=shape.weight_decay
-    )
+    head = build(cases)
+    optimizer = torch.optim.AdamW(_groups(head, shape))
     batches = max(1, -(-len(cases) // shape.batch))
     # Few cases are gone through more often, or nothing would be learned from them.
     longest = max(shape.epochs, -(-_LEAST_STEPS // batches))
     most = min(epochs or longest, longest)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, shape.learning_rate, total_steps=longest * batches + 1, pct_start=0.1
+        optimizer,
+        [group["lr"] for group in optimizer.param_groups],
+        total_steps=longest * batches + 1,
+        pct_start=0.1,
     )
     best, least, kept = 0, float("inf"), copy.deepcopy(head.state_dict())
     for epoch in range(1, most + 1):
         head.train()
         for part in np.array_split(draw.permutation(cases), batches):
-            step = loss(head, _at(part, inputs))
+            step = loss(head, at(part, device))
             optimizer.zero_grad(set_to_none=True)
             step.backward()
             optimizer.step()
@@ -105,38 +137,56 @@ def fit_head(
         if check is not None:
             head.eval()
             with torch.no_grad():
-                now = float(loss(head, _at(check, inputs)))
+                now = float(loss(head, at(check, device)))
             if now < least:
                 best, least, kept = epoch, now, copy.deepcopy(head.state_dict())
     if check is None:
         best = most
     else:
         head.load_state_dict(kept)
-    return Fitted(head.eval().cpu(), max(1, best))
+    return Fitted(head.eval(), max(1, best))
 
 
-def _at(cases: NDArray[np.int64], inputs: Tensor) -> Tensor:
-    return torch.from_numpy(cases).to(inputs.device)
+def _groups(head: nn.Module, shape: Shape) -> list[dict[str, Any]]:
+    """Return what AdamW learns at which rate; a scalar or weight that is a logarithm stays."""
+    groups: dict[str, dict[str, Any]] = {
+        "": {"lr": shape.learning_rate, "weight_decay": shape.weight_decay},
+        "log": {"lr": shape.learning_rate, "weight_decay": 0.0},
+        "table": {
+            "lr": shape.learning_rate * shape.table_rate,
+            "weight_decay": shape.weight_decay / shape.table_rate,
+        },
+    }
+    for name, parameter in head.named_parameters():
+        kind = name.partition("_")[0]
+        groups[kind if kind in groups else ""].setdefault("params", []).append(parameter)
+    return [group for group in groups.values() if "params" in group]
+
+
+def at(cases: Cases, device: str | torch.device) -> Tensor:
+    """Return the numbers of cases as an index on a device."""
+    return torch.from_numpy(cases).to(device)
 
 
 def cross_fit(
-    inputs: Tensor,
-    fold: NDArray[np.int64],
+    build: Build,
+    outputs: Callable[[Any, Tensor], Tensor],
+    fold: Cases,
     loss: Loss,
     shape: Shape,
     settings: FitSettings,
-    start: float | None = None,
+    device: str | torch.device = "cpu",
 ) -> tuple[list[Tensor], int]:
     """Return what heads that saw nothing of a case's fold give for it, and how long they took.
 
-    For each seed (N, out), of inputs (N, in) in folds (N,); and the mean of the best epochs. How
-    many epochs are best for a fold is seen on the next fold, once; then a head is fitted to all
-    folds but its own for as long.
+    For each seed (N, out), by `outputs` of a head and cases, in folds (N,); and the mean of the
+    best epochs. How many epochs are best for a fold is seen on the next fold, once; then a head is
+    fitted to all folds but its own for as long.
     """
     best: dict[int, int] = {}
     found = []
     for seed in range(settings.seed, settings.seed + settings.seeds):
-        outputs = torch.zeros(len(inputs), shape.out)
+        given = torch.zeros(len(fold), shape.out)
         numbers = np.unique(fold)
         for place, number in enumerate(numbers):
             rest, test = np.flatnonzero(fold != number), np.flatnonzero(fold == number)
@@ -146,13 +196,11 @@ def cross_fit(
                 train = np.flatnonzero((fold != number) & (fold != next_))
                 if not len(train):  # of two folds
                     train = check = rest
-                best[number] = fit_head(
-                    inputs, train, loss, shape, seed, check, start=start
-                ).epochs
-            head = fit_head(inputs, rest, loss, shape, seed, epochs=best[number], start=start).head
+                best[number] = fit_head(build, train, loss, shape, seed, device, check).epochs
+            head = fit_head(build, rest, loss, shape, seed, device, epochs=best[number]).head
             with torch.no_grad():
-                outputs[test] = head(inputs[_at(test, inputs)].cpu())
-        found.append(outputs)
+                given[test] = outputs(head, at(test, device)).cpu()
+        found.append(given)
     return found, round(float(np.mean(list(best.values()))))
 
 

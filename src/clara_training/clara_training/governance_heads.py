@@ -1,33 +1,35 @@
 # Copyright 2026 The Clara Authors
 # SPDX-License-Identifier: Apache-2.0
-"""The governance heads and their file, `governance.safetensors`.
+"""The governance heads: small networks that read what a model left, and write nothing back.
 
-A head is a small network that reads final hidden states and writes nothing back: the model is the
-same with it and without. The file is of one model and says which; every tensor is float32, and the
-JSON under `clara_governance` in its metadata has all that is no tensor. The brain reads it.
+- A perceptron reads states: trace, of each token.
+- A head of a span reads its tokens as well, beside the mean of its final states, for a final state
+  foretells what comes and keeps little of the word that it stands on. What the states add to the
+  tokens is measured (`FitSettings.without_states`).
+- A token v that is there n times counts x_v = a_v · n / (n + k), and x is brought to length 1: the
+  saturation of BM25 (Robertson & Zaragoza 2009). a begins as √idf, so that the product of two
+  spans has the idf once; a and k are learned.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
-from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from clara_training.atomic import atomic_file
-from clara_training.errors import GovernanceError
-
-FILE = "governance.safetensors"
-METADATA = "clara_governance"
-VERSION = 1
-HEADS = ("policy", "memory", "trace")
 _LEAST_SCALE = 1e-4
+_LEAST_IDF = 1e-3
+_SATURATION = 2.5  # k to begin with
+_LITTLE = 0.01
+_MIX = 0.25  # of each dense part in a similarity, to begin with
+_SCALE = 20.0  # of similarities in the loss, to begin with
 
 
 class Head(nn.Module):  # type: ignore[misc]
@@ -52,9 +54,13 @@ class Head(nn.Module):  # type: ignore[misc]
         self.mean.copy_(inputs.mean(0))
         self.scale.copy_(inputs.std(0).clamp_min(_LEAST_SCALE))
 
+    def standard(self, x: Tensor) -> Tensor:
+        """Return inputs with the mean 0 and the deviation 1, (..., in)."""
+        return (x - self.mean) / self.scale
+
     def forward(self, x: Tensor) -> Tensor:
         """Map (..., in) to (..., out)."""
-        x = (x - self.mean) / self.scale
+        x = self.standard(x)
         for number, layer in enumerate(self.layers):
             if number:
                 x = F.dropout(F.silu(x), self.dropout, self.training)
@@ -63,107 +69,163 @@ class Head(nn.Module):  # type: ignore[misc]
 
 
 @dataclass
-class Governance:
-    """The heads of one model; one that could not be made is not among them.
+class Spans:
+    """Spans as heads read them.
 
-    `said` has what belongs to each head beside its weights: for policy `labels`, `temperature` and
-    `threshold`; for memory `size` and `threshold`; for trace `inputs` and `threshold`, in nats.
+    `states` (N, width) are mean final states. `tokens` (N, L) int64 has each token of a span once
+    and `counts` (N, L) float32 how often it is there, 0 where there are fewer than L.
     """
 
-    model_sha256: str
-    width: int
-    heads: dict[str, Head]
-    said: dict[str, dict[str, Any]]
-    metrics: dict[str, Any]
+    states: Tensor
+    tokens: Tensor
+    counts: Tensor
 
-    def policy(self, mean_state: Tensor) -> Tensor:
-        """Probabilities of the labels, (..., C), from mean states of spans (..., width)."""
-        logits: Tensor = self.heads["policy"](mean_state) / self.said["policy"]["temperature"]
-        return logits.softmax(-1)
+    def __len__(self) -> int:
+        return len(self.states)
 
-    def memory(self, mean_state: Tensor) -> Tensor:
-        """Embeddings of length 1, (..., E), from mean states of spans (..., width)."""
-        return F.normalize(self.heads["memory"](mean_state), dim=-1)
+    def __getitem__(self, cases: Tensor) -> Spans:
+        return Spans(self.states[cases], self.tokens[cases], self.counts[cases])
 
-    def trace(self, state: Tensor, entropy: Tensor | None = None) -> Tensor:
-        """Return expected nats of the next token, (...), from states (..., width).
+    def to(self, device: str | torch.device) -> Spans:
+        """Return them on a device."""
+        return Spans(*(each.to(device) for each in (self.states, self.tokens, self.counts)))
 
-        `entropy` (...) is in nats. Raises GovernanceError where it is wanted and missing.
-        """
-        if "entropy" in self.said["trace"]["inputs"]:
-            if entropy is None:
-                raise GovernanceError("this trace head wants the entropy of each token as well")
-            state = torch.cat((state, entropy[..., None]), dim=-1)
-        return F.softplus(self.heads["trace"](state)[..., 0])
+    def without_states(self) -> Spans:
+        """Return the same tokens with states that say nothing."""
+        return Spans(torch.zeros_like(self.states), self.tokens, self.counts)
 
 
-def write_governance(path: Path, governance: Governance) -> None:
-    """Write the file; it is there whole or not at all. Raises StorageError."""
-    from safetensors.torch import save
-
-    tensors: dict[str, Tensor] = {}
-    for name, head in governance.heads.items():
-        tensors |= {f"{name}.mean": head.mean, f"{name}.scale": head.scale}
-        for number, layer in enumerate(head.layers):
-            tensors[f"{name}.{number}.weight"] = layer.weight
-            tensors[f"{name}.{number}.bias"] = layer.bias
-    document = {
-        "version": VERSION,
-        "model_sha256": governance.model_sha256,
-        "width": governance.width,
-        **{name: governance.said[name] for name in governance.heads},
-        "metrics": governance.metrics,
-    }
-    whole = {name: each.detach().cpu().float().contiguous() for name, each in tensors.items()}
-    # One line without NaN, for other languages read it too.
-    written = json.dumps(document, allow_nan=False)
-    with atomic_file(path) as part:
-        part.write_bytes(save(whole, metadata={METADATA: written}))
+def spans_of(states: NDArray[np.float32], ids: Sequence[NDArray[np.integer]]) -> Spans:
+    """Return spans of mean states (N, width) and the token ids of each."""
+    counted = [np.unique(each, return_counts=True) for each in ids]
+    most = max((len(tokens) for tokens, _ in counted), default=0)
+    tokens = np.zeros((len(ids), most), np.int64)
+    counts = np.zeros((len(ids), most), np.float32)
+    for row, (found, often) in enumerate(counted):
+        tokens[row, : len(found)], counts[row, : len(found)] = found, often
+    return Spans(torch.from_numpy(np.array(states)), *map(torch.from_numpy, (tokens, counts)))
 
 
-def read_governance(path: Path) -> Governance:
-    """Read what `write_governance` wrote. Raises GovernanceError."""
-    from safetensors import safe_open
+class SpanHead(nn.Module):  # type: ignore[misc]
+    """A perceptron of the mean state, and a row of a table for each token, added up.
 
-    try:
-        with safe_open(path, framework="pt") as file:
-            document = json.loads((file.metadata() or {})[METADATA])
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        if document["version"] != VERSION:
-            raise GovernanceError(
-                f"{path} is of format {document['version']}, and this version of Clara knows"
-                f" {VERSION}: make it again with clara-train governance"
-            )
-        names = [name for name in HEADS if name in document]
-        return Governance(
-            document["model_sha256"],
-            document["width"],
-            {name: _head(name, tensors) for name in names},
-            {name: document[name] for name in names},
-            document["metrics"],
+    f(z) + Σ_v x_v T_v, (N, sizes[-1]); `vocabulary` rows in T.
+    """
+
+    def __init__(
+        self,
+        sizes: list[int],
+        vocabulary: int,
+        dropout: float = 0.0,
+        token_dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.states = Head(sizes, dropout)
+        self.token_dropout = token_dropout
+        self.table = nn.Parameter(torch.zeros(vocabulary, sizes[-1]))
+        self.log_weight = nn.Parameter(torch.zeros(vocabulary))
+        self.log_saturation = nn.Parameter(torch.tensor(math.log(_SATURATION)))
+
+    def begin(self, spans: Spans) -> None:
+        """Take mean and scale of the states, and the idf of the tokens, from spans."""
+        self.states.standardise(spans.states)
+        n = len(spans)
+        frequency = torch.zeros_like(self.log_weight)
+        present = spans.counts > 0
+        frequency.index_add_(0, spans.tokens[present], torch.ones_like(spans.counts[present]))
+        idf = torch.log1p((n - frequency + 0.5) / (frequency + 0.5))
+        with torch.no_grad():
+            self.log_weight.copy_(idf.clamp_min(_LEAST_IDF).log() / 2)
+
+    @property
+    def weight(self) -> Tensor:
+        """Return what each token counts, a, (V,)."""
+        return self.log_weight.exp()
+
+    @property
+    def saturation(self) -> float:
+        """Return k."""
+        return float(self.log_saturation.detach().exp())
+
+    def terms(self, spans: Spans) -> Tensor:
+        """Return what each token of each span counts, (N, L), of length 1."""
+        counts = spans.counts
+        saturated = counts / (counts + self.log_saturation.exp())
+        return F.normalize(saturated * self.log_weight[spans.tokens].exp(), dim=-1)
+
+    def rows(self, spans: Spans, terms: Tensor) -> Tensor:
+        """Return Σ_v x_v T_v, (N, out), for terms x (N, L)."""
+        terms = F.dropout(terms, self.token_dropout, self.training)
+        found: Tensor = F.embedding_bag(
+            spans.tokens, self.table, per_sample_weights=terms, mode="sum"
         )
-    except FileNotFoundError:
-        raise GovernanceError(
-            f"{path} is not there: make it with clara-train governance {path.parent}"
-        ) from None
-    except GovernanceError:
-        raise
-    except Exception as error:  # safetensors has no error of its own for a cut-off file
-        raise GovernanceError(
-            f"{path} is damaged ({type(error).__name__}: {error}): remove it and make it again"
-            f" with clara-train governance {path.parent}"
-        ) from error
+        return found
+
+    def forward(self, spans: Spans) -> Tensor:
+        """Map N spans to (N, out)."""
+        found: Tensor = self.rows(spans, self.terms(spans)) + self.states(spans.states)
+        return found
 
 
-def _head(name: str, tensors: Mapping[str, Tensor]) -> Head:
-    count = sum(key.startswith(f"{name}.") and key.endswith(".weight") for key in tensors)
-    weights = [tensors[f"{name}.{number}.weight"] for number in range(count)]
-    head = Head([weights[0].shape[1], *(weight.shape[0] for weight in weights)])
-    state = {
-        f"layers.{n}.{part}": tensors[f"{name}.{n}.{part}"]
-        for n in range(count)
-        for part in ("weight", "bias")
-    }
-    head.load_state_dict({**state, **{k: tensors[f"{name}.{k}"] for k in ("mean", "scale")}})
-    head.eval()
-    return head
+@dataclass
+class Embedded:
+    """Spans in the memory head's space, where each has length 1.
+
+    `weights` (N, L) on `tokens` (N, L), and `dense` (N, 2 E).
+    """
+
+    tokens: Tensor
+    weights: Tensor
+    dense: Tensor
+
+    def similarity(self, other: Embedded) -> Tensor:
+        """Return the cosines with others, (N, M)."""
+        n = len(self.tokens)
+        width = max(self.tokens.shape[1], other.tokens.shape[1])
+        tokens, weights = (
+            torch.cat([F.pad(each, (0, width - each.shape[1])) for each in both])
+            for both in ((self.tokens, other.tokens), (self.weights, other.weights))
+        )
+        # Only tokens that are there have a column.
+        known, place = torch.unique(tokens, return_inverse=True)
+        spread = weights.new_zeros(len(tokens), len(known)).scatter_add(1, place, weights)
+        return spread[:n] @ spread[n:].T + self.dense @ other.dense.T
+
+
+class MemoryHead(SpanHead):
+    """A span's terms, and beside them what its terms and its state are like.
+
+    [x, √m₁ · d₁, √m₂ · d₂] / √(1 + m₁ + m₂), of length 1, with d₁ = Σ_v x_v T_v and d₂ = f(z),
+    each brought to length 1. m₁ and m₂ are learned, and so is `log_scale`, that of the
+    similarities in the loss (as CLIP's; Radford et al. 2021).
+    """
+
+    def __init__(
+        self,
+        sizes: list[int],
+        vocabulary: int,
+        dropout: float = 0.0,
+        token_dropout: float = 0.0,
+    ) -> None:
+        super().__init__(sizes, vocabulary, dropout, token_dropout)
+        # Small, so that what is learned soon outweighs it; of zeros there would be no direction.
+        nn.init.normal_(self.table, std=_LITTLE)
+        self.log_mix = nn.Parameter(torch.full((2,), math.log(_MIX)))
+        self.log_scale = nn.Parameter(torch.tensor(math.log(_SCALE)))
+
+    @property
+    def mix(self) -> list[float]:
+        """Return m₁ and m₂."""
+        return [float(each) for each in self.log_mix.detach().exp()]
+
+    def embed(self, spans: Spans) -> Embedded:
+        """Embed spans."""
+        terms = self.terms(spans)
+        parts = (self.rows(spans, terms), self.states(spans.states))
+        shares = torch.exp(self.log_mix / 2)
+        dense = torch.cat(
+            [F.normalize(part, dim=-1) * share for part, share in zip(parts, shares, strict=True)],
+            dim=-1,
+        )
+        length = torch.sqrt(1 + self.log_mix.exp().sum())
+        return Embedded(spans.tokens, terms / length, dense / length)

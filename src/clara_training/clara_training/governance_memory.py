@@ -5,12 +5,13 @@
 Fitted with InfoNCE (van den Oord et al. 2018) on neighbouring spans, each read by itself, so that
 nothing of the neighbour is in its state. Judged on held-out text: a span looks for the one that
 follows it among all other spans there. It must beat the mean-pooled states that it is made of, as
-they are and standardised, and BM25 on the same words.
+they are and standardised, and BM25, on the words and on the tokens of the same spans.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,11 +20,11 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from clara_training.governance_fit import FitSettings, Shape, fit_head
-from clara_training.governance_heads import Head
+from clara_training.governance_fit import FitSettings, Shape, at, fit_head, head_of_spans
+from clara_training.governance_heads import Embedded, MemoryHead, Spans, spans_of
 from clara_training.governance_metrics import (
+    Bags,
     Floats,
-    Words,
     bm25,
     bootstrap,
     ranks,
@@ -31,13 +32,17 @@ from clara_training.governance_metrics import (
     sums_by_unit,
     units_of,
     useful,
+    words_of,
 )
 from clara_training.governance_states import States
 
 SHAPE = Shape(
-    hidden=256, out=0, epochs=20, batch=512, learning_rate=2e-3, weight_decay=0.1, dropout=0.2
+    *(256, 0, 10, 1024),
+    learning_rate=2e-3,
+    weight_decay=0.1,
+    dropout=0.2,
+    token_dropout=0.3,
 )
-TEMPERATURE = 0.07  # of InfoNCE
 CANDIDATES = 2048
 _LEAST_PAIRS = 8
 _CHECKED = 0.1  # of the training documents
@@ -47,7 +52,7 @@ _CHECKED = 0.1  # of the training documents
 class Memory:
     """The head that is kept, what belongs to it, and its figures."""
 
-    head: Head
+    head: MemoryHead
     said: dict[str, Any]
     metrics: dict[str, Any]
 
@@ -69,8 +74,7 @@ def fit_memory(states: States, settings: FitSettings, device: str = "cpu") -> Me
         kept = windows[np.unique((np.arange(0, len(windows), every)).astype(int))]
         held = held[np.isin(states.spans[held, 4], kept)]
         queries = queries[np.isin(queries, held) & np.isin(queries + 1, held)]
-    inputs = torch.from_numpy(np.array(states.alone, np.float32))
-    there = inputs.to(device)
+    spans = spans_of(states.alone, states.tokens(np.arange(len(states.spans)))).to(device)
     alike = group_of(states)
     draw = np.random.Generator(np.random.PCG64([settings.seed, 17]))
     documents = np.unique(states.spans[first, 1])
@@ -79,22 +83,28 @@ def fit_memory(states: States, settings: FitSettings, device: str = "cpu") -> Me
     train, check = first[~checked], first[checked]
     if len(train) < _LEAST_PAIRS or len(check) < 2:
         train = check = first
+    shape = replace(SHAPE, out=settings.memory_size)
+    # No more than there are in a step, or the loss would be one of other odds.
+    check = np.sort(draw.permutation(check)[: shape.batch])
 
-    def loss(head: Head, cases: Tensor) -> Tensor:
+    def loss(seen: Spans, head: MemoryHead, cases: Tensor) -> Tensor:
         numbers = cases.cpu().numpy()
         barred = barred_of(states, alike, numbers + 1, numbers)
         np.fill_diagonal(barred, False)
-        both = head(there[cases]), head(there[cases + 1])
-        return info_nce(*both, torch.from_numpy(barred).to(device))
+        similarity = head.embed(seen[cases]).similarity(head.embed(seen[cases + 1]))
+        return info_nce(similarity * head.log_scale.exp(), torch.from_numpy(barred).to(device))
 
-    shape = replace(SHAPE, out=settings.memory_size)
-    heads = [
-        fit_head(there, train, loss, shape, seed, check[: 4 * shape.batch]).head
-        for seed in range(settings.seed, settings.seed + settings.seeds)
-    ]
+    def fitted(seen: Spans) -> list[MemoryHead]:
+        build = head_of_spans(MemoryHead, seen, states.vocabulary, shape)
+        return [
+            fit_head(*(build, train, partial(loss, seen), shape, seed, device, check)).head
+            for seed in range(settings.seed, settings.seed + settings.seeds)
+        ]
+
     barred = barred_of(states, alike, held, queries)
     wanted = np.searchsorted(held, queries + 1)
     unit = units_of(states.spans[queries, 1], states.spans[queries, 4])
+    rows_of = np.searchsorted(held, queries)
 
     def found(similarity: NDArray[np.float32]) -> Floats:
         """Return the sums by document of hits at 1, hits at 10, reciprocal ranks, queries."""
@@ -102,51 +112,75 @@ def fit_memory(states: States, settings: FitSettings, device: str = "cpu") -> Me
         rows = np.column_stack((rank < 1, rank < 10, 1 / (1 + rank), np.ones(len(rank))))
         return sums_by_unit(rows.astype(np.float64), unit)
 
-    rows_of = np.searchsorted(held, queries)
-    with torch.no_grad():
-        embedded = [F.normalize(head(inputs[held]), dim=-1).numpy() for head in heads]
-        standard = (inputs[held] - heads[0].mean) / heads[0].scale
+    def similarities(seen: Spans, heads: list[MemoryHead]) -> list[NDArray[np.float32]]:
+        with torch.no_grad():
+            embedded = [head.embed(seen[at(held, device)]) for head in heads]
+            return [_among(each, rows_of) for each in embedded]
+
+    heads = fitted(spans)
+    similarity = similarities(spans, heads)
+    means = torch.from_numpy(np.array(states.alone[held]))
+    standard = heads[0].states.standard(means.to(device)).cpu()
     pooled = {
-        "mean-pooled states": F.normalize(inputs[held], dim=-1).numpy(),
+        "mean-pooled states": F.normalize(means, dim=-1).numpy(),
         "mean-pooled states, standardised": F.normalize(standard, dim=-1).numpy(),
     }
     baselines = {name: found(x[rows_of] @ x.T) for name, x in pooled.items()}
-    baselines["BM25"] = found(bm25(Words(states.texts(held)).counts)[rows_of])
-    own = [found(x[rows_of] @ x.T) for x in embedded]
+    bags = {
+        "BM25": Bags([words_of(text) for text in states.texts(held)]),
+        "BM25, on tokens": Bags([each.tolist() for each in states.tokens(held)]),
+    }
+    baselines |= {name: found(bm25(each.dense())[rows_of]) for name, each in bags.items()}
+    own = [found(each) for each in similarity]
 
-    def at(rows: Floats, column: int) -> Floats:
-        return rows[:, [column, 3]]
+    def column(rows: Floats, number: int) -> Floats:
+        return rows[:, [number, 3]]
 
     gains = {
-        name: bootstrap([at(each, 1) for each in own], share, [at(rows, 1)])
+        name: bootstrap([column(each, 1) for each in own], share, [column(rows, 1)])
         for name, rows in baselines.items()
     }
-    threshold, passing = _threshold(embedded[0], rows_of, wanted, barred, settings.unrelated)
+    threshold, passing = _threshold(similarity[0], wanted, barred, settings.unrelated)
     metrics = {
         "metric": "recall@10",
-        "value": bootstrap([at(each, 1) for each in own], share),
-        "baselines": {name: bootstrap([at(r, 1)], share) for name, r in baselines.items()},
+        "value": bootstrap([column(each, 1) for each in own], share),
+        "baselines": {name: bootstrap([column(r, 1)], share) for name, r in baselines.items()},
         "gain": gains,
         "useful": useful(gains, unit),
         "seeds": [float(each[:, 1].sum() / each[:, 3].sum()) for each in own],
-        "recall_at_1": bootstrap([at(each, 0) for each in own], share),
+        "recall_at_1": bootstrap([column(each, 0) for each in own], share),
         "recall_at_1_of_baselines": {
-            name: bootstrap([at(rows, 0)], share) for name, rows in baselines.items()
+            name: bootstrap([column(rows, 0)], share) for name, rows in baselines.items()
         },
         "context_above_threshold": passing,
         "queries": len(queries),
         "candidates": len(held),
     }
-    said = {"size": settings.memory_size, "threshold": threshold}
-    return Memory(heads[0], said, metrics)
+    if settings.without_states:
+        blind = spans.without_states()
+        theirs = [column(found(each), 1) for each in similarities(blind, fitted(blind))]
+        metrics["without_states"] = {
+            "value": bootstrap(theirs, share),
+            "gain": bootstrap([column(each, 1) for each in own], share, theirs),
+        }
+    kept = heads[0].cpu()
+    said = {
+        **{"size": settings.memory_size, "threshold": threshold},
+        **{"saturation": kept.saturation, "mix": kept.mix},
+    }
+    return Memory(kept, said, metrics)
 
 
-def info_nce(one: Tensor, other: Tensor, barred: Tensor) -> Tensor:
-    """Return InfoNCE of spans (B, E) and the ones that follow (B, E), in both directions, ().
+def _among(embedded: Embedded, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Return the similarities of some spans with all, (Q, N)."""
+    return np.asarray(embedded.similarity(embedded).cpu().numpy()[rows], np.float32)
 
-    -log exp(s_ii / τ) / Σ_j exp(s_ij / τ), s the cosine; `barred` (B, B) are no distractors.
+
+def info_nce(logits: Tensor, barred: Tensor) -> Tensor:
+    """Return InfoNCE of the scaled similarities (B, B) of spans and those that follow, both ways.
+
+    -log exp(l_ii) / Σ_j exp(l_ij); `barred` (B, B) are no distractors.
     """
-    logits = F.normalize(one, dim=-1) @ F.normalize(other, dim=-1).T / TEMPERATURE
     logits = logits.masked_fill(barred, float("-inf"))
     right = torch.arange(len(logits), device=logits.device)
     return (F.cross_entropy(logits, right) + F.cross_entropy(logits.T, right)) / 2
@@ -191,16 +225,15 @@ def barred_of(
 
 
 def _threshold(
-    embedded: NDArray[np.float32],
-    rows: NDArray[np.int64],
+    similarity: NDArray[np.float32],
     wanted: NDArray[np.int64],
     barred: NDArray[np.bool_],
     unrelated: float,
 ) -> tuple[float, float]:
     """Return the similarity that few unrelated spans reach, and how many true contexts do."""
-    similarity = embedded[rows] @ embedded.T
-    true = similarity[np.arange(len(rows)), wanted].copy()
+    queries = np.arange(len(wanted))
+    true = similarity[queries, wanted]
     others = ~barred
-    others[np.arange(len(rows)), wanted] = False
+    others[queries, wanted] = False
     threshold = float(np.quantile(similarity[others], 1 - unrelated))
     return threshold, float((true >= threshold).mean())

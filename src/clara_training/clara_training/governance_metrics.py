@@ -4,14 +4,15 @@
 
 - Every metric is a function of sums over units (documents or books), so a bootstrap draws units
   with replacement and adds their sums up: what is alike in a unit never counts as new evidence.
-- Baselines: naive Bayes on words, BM25, mean-pooled states, the model's own entropy, a constant.
+- Baselines: naive Bayes and BM25, on words and on tokens, mean-pooled states, the model's own
+  entropy, a constant.
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -148,24 +149,38 @@ def words_of(text: str) -> list[str]:
     return re.findall(r"\w+(?:['\u2019]\w+)*", text.lower())
 
 
-class Words:
-    """Texts as bags of words: `counts` (N, V) float32 over the words in them."""
+class Bags:
+    """Texts as bags of terms: in the texts `rows` (E,) `counts` (E,), not 0, of `terms` (E,).
 
-    def __init__(self, texts: Sequence[str], most: int = 8192) -> None:
-        bags = [Counter(words_of(text)) for text in texts]
-        frequent: Counter[str] = Counter()
+    There are `texts` of them, and `size` terms; only the `most` frequent ones, by texts, have a
+    number.
+    """
+
+    def __init__(self, texts: Sequence[Sequence[Hashable]], most: int = 8192) -> None:
+        bags = [Counter(text) for text in texts]
+        frequent: Counter[Hashable] = Counter()
         for bag in bags:
             frequent.update(bag.keys())
-        known = {word: place for place, (word, _) in enumerate(frequent.most_common(most))}
-        self.counts = np.zeros((len(texts), max(1, len(known))), np.float32)
-        for row, bag in enumerate(bags):
-            for word, count in bag.items():
-                if word in known:
-                    self.counts[row, known[word]] = count
+        known = {term: place for place, (term, _) in enumerate(frequent.most_common(most))}
+        entries = [
+            (row, known[term], count)
+            for row, bag in enumerate(bags)
+            for term, count in bag.items()
+            if term in known
+        ]
+        self.rows, self.terms, counts = np.array(entries, np.int64).reshape(-1, 3).T
+        self.counts = counts.astype(np.float64)
+        self.texts, self.size = len(texts), max(1, len(known))
+
+    def dense(self) -> NDArray[np.float32]:
+        """Return the counts as (N, V)."""
+        table = np.zeros((self.texts, self.size), np.float32)
+        table[self.rows, self.terms] = self.counts
+        return table
 
 
 def naive_bayes(
-    counts: NDArray[np.float32],
+    bags: Bags,
     labels: NDArray[np.int64],
     train: NDArray[np.int64],
     test: NDArray[np.int64],
@@ -174,27 +189,29 @@ def naive_bayes(
     tf_idf: bool,
     alpha: float = 0.1,
 ) -> NDArray[np.int64]:
-    """Return the classes that multinomial naive Bayes gives the test rows, (T,).
+    """Return the classes that multinomial naive Bayes gives the test texts, (T,).
 
     With `tf_idf`, on log(1 + count) · idf of length 1 (Rennie et al. 2003) in place of counts.
     """
-
-    def features(rows: NDArray[np.int64]) -> NDArray[np.float32]:
-        if not tf_idf:
-            return counts[rows]
-        weighted = np.log1p(counts[rows]) * idf
-        long = np.linalg.norm(weighted, axis=1, keepdims=True)
-        return np.asarray(weighted / np.maximum(long, 1e-9), np.float32)
-
-    frequency = (counts[train] > 0).sum(0)
-    idf = (np.log((1 + len(train)) / (1 + frequency)) + 1).astype(np.float32)
-    seen, of = features(train), labels[train]
-    totals = np.stack([seen[of == label].sum(0) for label in range(classes)])
-    totals = totals + alpha
-    log_word = np.log(totals / totals.sum(1, keepdims=True))
-    log_class = np.log(np.maximum(np.bincount(of, minlength=classes), 1e-9) / len(of))
-    scores = features(test) @ log_word.T.astype(np.float32) + log_class
-    return np.asarray(scores.argmax(1), np.int64)
+    learned = np.isin(bags.rows, train)
+    values = bags.counts
+    if tf_idf:
+        frequency = np.bincount(bags.terms[learned], minlength=bags.size)
+        idf = np.log((1 + len(train)) / (1 + frequency)) + 1
+        values = np.log1p(values) * idf[bags.terms]
+        squares = np.bincount(bags.rows, values**2, minlength=bags.texts)
+        values = values / np.maximum(np.sqrt(squares), 1e-9)[bags.rows]
+    totals = np.full((classes, bags.size), alpha)
+    np.add.at(totals, (labels[bags.rows[learned]], bags.terms[learned]), values[learned])
+    log_term = np.log(totals / totals.sum(1, keepdims=True))
+    log_class = np.log(
+        np.maximum(np.bincount(labels[train], minlength=classes), 1e-9) / len(train)
+    )
+    scores = [
+        np.bincount(bags.rows, values * each[bags.terms], minlength=bags.texts)[test]
+        for each in log_term
+    ]
+    return np.asarray((np.stack(scores, axis=1) + log_class).argmax(1), np.int64)
 
 
 def bm25(counts: NDArray[np.float32], k1: float = 1.2, b: float = 0.75) -> NDArray[np.float32]:

@@ -4,13 +4,15 @@
 
 Judged by cross-validation over books: a book is classified by a head that has seen the class of no
 part of it, in any translation. Temperature (Guo et al. 2017) and threshold that a fold is judged
-by come from the other folds. It must beat the commonest class and naive Bayes on the same words.
+by come from the other folds. It must beat the commonest class and naive Bayes, on the words and on
+the tokens of the same passages.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,11 +21,19 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from clara_training.governance_fit import FitSettings, Fitted, Shape, cross_fit, fit_head, folds_of
-from clara_training.governance_heads import Head
+from clara_training.governance_fit import (
+    Build,
+    FitSettings,
+    Shape,
+    cross_fit,
+    fit_head,
+    folds_of,
+    head_of_spans,
+)
+from clara_training.governance_heads import SpanHead, Spans, spans_of
 from clara_training.governance_metrics import (
+    Bags,
     Estimate,
-    Words,
     bootstrap,
     calibration_error,
     calibration_rows,
@@ -34,11 +44,17 @@ from clara_training.governance_metrics import (
     sums_by_unit,
     units_of,
     useful,
+    words_of,
 )
 from clara_training.governance_states import States
 
 SHAPE = Shape(
-    hidden=64, out=0, epochs=12, batch=256, learning_rate=3e-3, weight_decay=0.1, dropout=0.3
+    *(64, 0, 6, 256),
+    learning_rate=3e-3,
+    weight_decay=0.1,
+    dropout=0.3,
+    token_dropout=0.1,
+    table_rate=8.0,
 )
 
 
@@ -46,9 +62,31 @@ SHAPE = Shape(
 class Policy:
     """The head that is kept, what belongs to it, and its figures."""
 
-    head: Head
+    head: SpanHead
     said: dict[str, Any]
     metrics: dict[str, Any]
+
+
+@dataclass
+class _Task:
+    """What is to be told: the class `y` of each chosen span, as a place in `labels`.
+
+    `book` and `fold` are of each span as well; `judged` is of those whose class can be tested.
+    """
+
+    states: States
+    chosen: NDArray[np.int64]
+    book: NDArray[np.int64]
+    y: NDArray[np.int64]
+    fold: NDArray[np.int64]
+    judged: NDArray[np.bool_]
+    labels: list[str]
+    unit: NDArray[np.int64]  # of the bootstrap, of each judged span
+
+    def hits(self, guess: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return sums by unit of right guesses and of guesses; `guess` is of each span."""
+        right = (guess == self.y)[self.judged]
+        return sums_by_unit(np.column_stack((right, np.ones(len(right)))), self.unit)
 
 
 def fit_policy(
@@ -72,58 +110,69 @@ def fit_policy(
     chosen = np.flatnonzero(of != "")
     y = np.asarray([labels.index(name) for name in of[chosen]])
     fold = folds_of(book[chosen], y, settings.folds)
+    judged = np.isin(y, [labels.index(name) for name in tested])
+    spans = states.spans[chosen[judged]]
+    unit = units_of(book[chosen[judged]], spans[:, 1], spans[:, 4])
+    task = _Task(states, chosen, book[chosen], y, fold, judged, labels, unit)
+
     # Twice: each span by itself, and within its window.
-    views = torch.from_numpy(
-        np.concatenate((states.alone[chosen], states.within[chosen])).astype(np.float32)
-    ).to(device)
-    n = len(chosen)
+    ids = states.tokens(chosen)
+    means = np.concatenate((states.alone[chosen], states.within[chosen]))
+    views = spans_of(means, ids + ids).to(device)
     target = torch.from_numpy(np.concatenate((y, y))).to(device)
+    twice = np.concatenate((fold, fold))
     shape = replace(SHAPE, out=len(labels))
 
-    def loss(head: Head, cases: Tensor) -> Tensor:
-        return F.cross_entropy(head(views[cases]), target[cases])
+    def build(seen: Spans) -> Build:
+        return head_of_spans(SpanHead, seen, states.vocabulary, shape)
 
-    outside, epochs = cross_fit(views, np.concatenate((fold, fold)), loss, shape, settings)
-    kept = fit_head(views, np.arange(2 * n), loss, shape, settings.seed, epochs=epochs)
-    judged = np.isin(y, [labels.index(name) for name in tested])
-    metrics = _judge(states, chosen, book[chosen], y, fold, judged, outside, labels, settings)
+    def loss(seen: Spans, head: SpanHead, cases: Tensor) -> Tensor:
+        return F.cross_entropy(head(seen[cases]), target[cases])
+
+    def outputs(seen: Spans, head: SpanHead, cases: Tensor) -> Tensor:
+        logits: Tensor = head(seen[cases])
+        return logits
+
+    def outside(seen: Spans) -> tuple[list[Tensor], int]:
+        given, learned = partial(outputs, seen), partial(loss, seen)
+        return cross_fit(build(seen), given, twice, learned, shape, settings, device)
+
+    logits, epochs = outside(views)
+    metrics = _judge(task, logits, settings)
+    if settings.without_states:
+        metrics["without_states"] = _without(task, logits, outside(views.without_states())[0])
     if untested := [name for name in labels if name not in tested]:
         metrics["not_tested"] = untested
-    return Policy(
-        *_kept(kept, labels, target[:n].cpu(), outside[0][:n], judged, settings), metrics
-    )
+    everything = np.arange(len(views))
+    kept: SpanHead = fit_head(
+        *(build(views), everything, partial(loss, views), shape, settings.seed, device),
+        epochs=epochs,
+    ).head.cpu()
+    said = _said(task, logits[0][: len(y)], settings)
+    return Policy(kept, {**said, "saturation": kept.saturation}, metrics)
 
 
-def _kept(
-    fitted: Fitted,
-    labels: list[str],
-    target: Tensor,
-    outside: Tensor,
-    judged: NDArray[np.bool_],
-    settings: FitSettings,
-) -> tuple[Head, dict[str, Any]]:
-    temperature = best_temperature(outside[judged], target[judged])
-    chance, guess = (outside / temperature).softmax(-1).max(-1)
+def _said(task: _Task, logits: Tensor, settings: FitSettings) -> dict[str, Any]:
+    judged, target = task.judged, torch.from_numpy(task.y)
+    temperature = best_temperature(logits[judged], target[judged])
+    chance, guess = (logits / temperature).softmax(-1).max(-1)
     right = (guess == target).numpy()
     threshold = least_threshold(chance.double().numpy()[judged], right[judged], settings.precision)
-    return fitted.head, {"labels": labels, "temperature": temperature, "threshold": threshold}
+    return {"labels": task.labels, "temperature": temperature, "threshold": threshold}
 
 
-def _judge(
-    states: States,
-    chosen: NDArray[np.int64],
-    book: NDArray[np.int64],
-    y: NDArray[np.int64],
-    fold: NDArray[np.int64],
-    judged: NDArray[np.bool_],
-    outside: list[Tensor],
-    labels: list[str],
-    settings: FitSettings,
-) -> dict[str, Any]:
+def _without(task: _Task, logits: list[Tensor], blind: list[Tensor]) -> dict[str, Estimate]:
+    n = len(task.y)
+    own, theirs = (
+        [task.hits(each[:n].argmax(-1).numpy()) for each in of] for of in (logits, blind)
+    )
+    return {"value": bootstrap(theirs, share), "gain": bootstrap(own, share, theirs)}
+
+
+def _judge(task: _Task, outside: list[Tensor], settings: FitSettings) -> dict[str, Any]:
+    y, fold, judged, unit = task.y, task.fold, task.judged, task.unit
     n = len(y)
     target = torch.from_numpy(y)
-    spans = states.spans[chosen[judged]]
-    unit = units_of(book[judged], spans[:, 1], spans[:, 4])
     hits: list[Any] = []
     within: list[Any] = []
     sure: list[Any] = []
@@ -150,9 +199,8 @@ def _judge(
             answered[here] = scaled.numpy()[here] >= least
         use = np.flatnonzero(judged)
         one = np.ones(len(use))
-        hits.append(sums_by_unit(np.column_stack((right[use], one)), unit))
-        far = (logits[n:].argmax(-1) == target).numpy()
-        within.append(sums_by_unit(np.column_stack((far[use], one)), unit))
+        hits.append(task.hits(guess.numpy()))
+        within.append(task.hits(logits[n:].argmax(-1).numpy()))
         sure.append(
             sums_by_unit(np.column_stack((right[use] & answered[use], answered[use], one)), unit)
         )
@@ -162,17 +210,17 @@ def _judge(
                 sums_by_unit(calibration_rows(values[use], right[use].astype(float)), unit)
             )
         curve = curve or reliability(chance.double().numpy()[use], right[use].astype(float))
-    baselines = _baselines(states, chosen, unit, y, fold, judged, len(labels))
+    baselines = _baselines(task)
     gains = {name: bootstrap(hits, share, [rows]) for name, rows in baselines.items()}
-    never = np.flatnonzero(judged & (states.spans[chosen, 0] == 1))
+    spans = task.states.spans[task.chosen]
+    never = np.flatnonzero(judged & (spans[:, 0] == 1))
     unread: Estimate | None = None
     if len(never):
         of = [
             np.column_stack(((each[:n].argmax(-1) == target).numpy()[never], np.ones(len(never))))
             for each in outside
         ]
-        documents = states.spans[chosen[never], 1]
-        unread = bootstrap([sums_by_unit(each, documents) for each in of], share)
+        unread = bootstrap([sums_by_unit(each, spans[never, 1]) for each in of], share)
     return {
         "metric": "accuracy",
         "value": bootstrap(hits, share),
@@ -187,37 +235,33 @@ def _judge(
         "accuracy_within_context": bootstrap(within, share),
         **({"accuracy_on_books_unread": unread} if unread else {}),
         "reliability": curve,
-        "spans": len(np.flatnonzero(judged)),
-        "books": len(np.unique(book[judged])),
+        "spans": int(judged.sum()),
+        "books": len(np.unique(task.book[judged])),
     }
 
 
-def _baselines(
-    states: States,
-    chosen: NDArray[np.int64],
-    unit: NDArray[np.int64],
-    y: NDArray[np.int64],
-    fold: NDArray[np.int64],
-    judged: NDArray[np.bool_],
-    classes: int,
-) -> dict[str, Any]:
-    words = Words(states.texts(chosen)).counts
-    guesses = {
-        name: np.zeros(len(y), np.int64)
-        for name in ("commonest class", "naive Bayes", "naive Bayes, TF-IDF")
+def _baselines(task: _Task) -> dict[str, Any]:
+    words = Bags([words_of(text) for text in task.states.texts(task.chosen)])
+    tokens = Bags([each.tolist() for each in task.states.tokens(task.chosen)])
+    kinds = {
+        "naive Bayes": (words, False),
+        "naive Bayes, TF-IDF": (words, True),
+        "naive Bayes, on tokens": (tokens, False),
     }
-    for number in np.unique(fold):
-        train, test = np.flatnonzero(fold != number), np.flatnonzero(fold == number)
+    guesses = {name: np.zeros(len(task.y), np.int64) for name in ("commonest class", *kinds)}
+    for number in np.unique(task.fold):
+        train, test = (
+            np.flatnonzero(task.fold != number),
+            np.flatnonzero(task.fold == number),
+        )
         if not len(train):
             continue
-        guesses["commonest class"][test] = np.bincount(y[train]).argmax()
-        for name, weighted in (("naive Bayes", False), ("naive Bayes, TF-IDF", True)):
-            guesses[name][test] = naive_bayes(words, y, train, test, classes, tf_idf=weighted)
-    use = np.flatnonzero(judged)
-    return {
-        name: sums_by_unit(np.column_stack((guess[use] == y[use], np.ones(len(use)))), unit)
-        for name, guess in guesses.items()
-    }
+        guesses["commonest class"][test] = np.bincount(task.y[train]).argmax()
+        for name, (bags, weighted) in kinds.items():
+            guesses[name][test] = naive_bayes(
+                *(bags, task.y, train, test, len(task.labels)), tf_idf=weighted
+            )
+    return {name: task.hits(guess) for name, guess in guesses.items()}
 
 
 def best_temperature(logits: Tensor, target: Tensor) -> float:

@@ -42,7 +42,7 @@ class StatesSettings:
     """Which text is read. Caps bound time and disk; documents are drawn evenly."""
 
     span: int = 64  # tokens
-    train_spans: int = 8192
+    train_spans: int = 32_768
     held_out_spans: int = 4096
     trace_tokens: int = 65_536
     seed: int = 0
@@ -70,16 +70,24 @@ class States:
     entropy: NDArray[np.float32]
     nats: NDArray[np.float32]
 
+    def tokens(self, chosen: Sequence[int] | NDArray[np.int64]) -> list[NDArray[np.int64]]:
+        """Return the token ids of spans."""
+        streams = [TokenStream(self.corpus, split) for split in (TRAIN, HELD_OUT)]
+        return [
+            streams[int(split)].slice(int(start), int(start + length))
+            for split, _, start, length, _ in self.spans[chosen]
+        ]
+
     def texts(self, chosen: Sequence[int] | NDArray[np.int64]) -> list[str]:
         """Return the text of spans."""
         tokenizer = load_tokenizer(self.corpus / TOKENIZER)
-        streams = [TokenStream(self.corpus, split) for split in (TRAIN, HELD_OUT)]
-        ids = []
-        for number in chosen:
-            split, _, start, length, _ = (int(value) for value in self.spans[number])
-            ids.append(streams[split].slice(start, start + length).tolist())
-        texts: list[str] = tokenizer.decode_batch(ids)
+        texts: list[str] = tokenizer.decode_batch([each.tolist() for each in self.tokens(chosen)])
         return texts
+
+    @property
+    def vocabulary(self) -> int:
+        """How many tokens there are."""
+        return int(load_tokenizer(self.corpus / TOKENIZER).get_vocab_size())
 
 
 def read_states(

@@ -18,7 +18,14 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from clara_training.governance_fit import FitSettings, Shape, cross_fit, fit_head, folds_of
+from clara_training.governance_fit import (
+    FitSettings,
+    Shape,
+    cross_fit,
+    fit_head,
+    folds_of,
+    perceptron,
+)
 from clara_training.governance_heads import Head
 from clara_training.governance_metrics import (
     bootstrap,
@@ -71,14 +78,17 @@ def fit_trace(states: States, settings: FitSettings, device: str = "cpu") -> Tra
     def loss(head: Head, cases: Tensor) -> Tensor:
         return F.mse_loss(F.softplus(head(inputs[cases])[:, 0]), target[cases])
 
-    found, epochs = cross_fit(inputs, fold, loss, SHAPE, settings, start)
+    def outputs(head: Head, cases: Tensor) -> Tensor:
+        found: Tensor = head(inputs[cases])
+        return found
+
+    build = perceptron(inputs, SHAPE, start)
+    found, epochs = cross_fit(build, outputs, fold, loss, SHAPE, settings, device)
     outside = [F.softplus(each[:, 0]).double().numpy() for each in found]
     constant = np.zeros(len(nats))
     for number in np.unique(fold):
         constant[fold == number] = nats[fold != number].mean()
-    kept = fit_head(
-        inputs, np.arange(len(nats)), loss, SHAPE, settings.seed, epochs=epochs, start=start
-    )
+    kept = fit_head(build, np.arange(len(nats)), loss, SHAPE, settings.seed, device, epochs=epochs)
 
     own = [sums_by_unit(moments(each, nats), unit) for each in outside]
     baselines = {"entropy": entropy, "a constant": constant}
@@ -110,7 +120,7 @@ def fit_trace(states: States, settings: FitSettings, device: str = "cpu") -> Tra
         "inputs": ["state", "entropy"],
         "threshold": float(np.quantile(outside[0], 1 - settings.unsure)),
     }
-    return Trace(kept.head, said, metrics)
+    return Trace(kept.head.cpu(), said, metrics)
 
 
 def _groups(states: States) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

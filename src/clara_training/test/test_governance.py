@@ -16,10 +16,12 @@ import torch.nn.functional as F
 from clara_training.corpus import SAMPLE, CorpusSettings, make_corpus
 from clara_training.errors import CorpusError, GovernanceError
 from clara_training.governance import FILE, STATES, make_heads, verdicts
-from clara_training.governance_fit import FitSettings, Shape, fit_head, folds_of
-from clara_training.governance_heads import Head, read_governance
+from clara_training.governance_file import read_governance
+from clara_training.governance_fit import FitSettings, Shape, fit_head, folds_of, perceptron
+from clara_training.governance_heads import Embedded, Head, MemoryHead, SpanHead, spans_of
 from clara_training.governance_labels import label_documents, read_labels
 from clara_training.governance_metrics import (
+    Bags,
     bm25,
     bootstrap,
     calibration_error,
@@ -102,13 +104,15 @@ def test_the_classes_of_books_never_seen_are_told_and_the_file_holds_what_the_br
         with torch.no_grad():
             states = model.states(tokens)[0]
             logits = model.logits(states)
-            chance = governance.policy(states[1:].mean(0))
+            span = spans_of(states[1:].mean(0)[None].numpy(), [tokens[0, 1:].numpy()])
+            chance = governance.policy(span)[0]
             log_p = logits.log_softmax(-1)
             entropy = -(log_p.exp() * log_p).sum(-1)
             nats = governance.trace(states, entropy)
-            memory = governance.memory(states[1:].mean(0))
+            memory = governance.memory(span)
         assert governance.said["policy"]["labels"][int(chance.argmax())] == book[:-1]
-        assert float(chance.sum()) == pytest.approx(1) and float(memory.norm()) == pytest.approx(1)
+        assert float(chance.sum()) == pytest.approx(1)
+        assert float(memory.similarity(memory)) == pytest.approx(1)
         assert nats.shape == (40,) and bool((nats > 0).all())
 
 
@@ -148,11 +152,50 @@ def test_another_seed_is_another_head() -> None:
         return F.mse_loss(head(inputs[cases])[:, 0], wanted[cases])
 
     shape = Shape(8, 1, 40, 64, 1e-2, 0.0, 0.0)
-    fitted = [fit_head(inputs, np.arange(300), loss, shape, seed).head for seed in (0, 0, 1)]
+    build = perceptron(inputs, shape)
+    fitted = [fit_head(build, np.arange(300), loss, shape, seed).head for seed in (0, 0, 1)]
     outputs = [head(inputs).detach() for head in fitted]
     assert torch.equal(outputs[0], outputs[1]) and not torch.equal(outputs[0], outputs[2])
     for output in outputs:
         assert float(F.mse_loss(output[:, 0], wanted)) < 0.05 * float(wanted.var())
+
+
+def test_a_head_of_spans_adds_up_what_a_plain_computation_gives() -> None:
+    draw = np.random.default_rng(0)
+    ids = [draw.integers(0, 20, length) for length in (7, 1, 12)]
+    states = draw.standard_normal((3, 4)).astype(np.float32)
+    spans = spans_of(states, ids)
+    head = SpanHead([4, 3], 20)
+    head.begin(spans)
+    torch.nn.init.normal_(head.table)
+    found = sum((np.bincount(each, minlength=20) > 0).astype(float) for each in ids)
+    idf = np.log(1 + (3 - found + 0.5) / (found + 0.5))
+    np.testing.assert_allclose(head.weight.detach().numpy(), np.sqrt(idf), rtol=1e-5)
+    for each, state, given in zip(ids, states, head(spans).detach().numpy(), strict=True):
+        counts = np.bincount(each, minlength=20)
+        terms = np.sqrt(idf) * counts / (counts + 2.5)
+        terms /= np.linalg.norm(terms)
+        wanted = terms @ head.table.detach().numpy()
+        wanted = wanted + head.states(torch.from_numpy(state)).detach().numpy()
+        np.testing.assert_allclose(given, wanted, atol=1e-5)
+
+
+def test_spans_are_as_alike_as_their_whole_vectors() -> None:
+    draw = np.random.default_rng(1)
+    ids = [draw.integers(0, 30, length) for length in (9, 2, 15, 15)]
+    spans = spans_of(draw.standard_normal((4, 5)).astype(np.float32), ids)
+    head = MemoryHead([5, 6], 30)
+    head.begin(spans)
+    with torch.no_grad():
+        embedded = head.embed(spans)
+    whole = np.zeros((4, 30 + 12))
+    for row, (tokens, weights) in enumerate(zip(embedded.tokens, embedded.weights, strict=True)):
+        np.add.at(whole[row], tokens.numpy(), weights.numpy())
+    whole[:, 30:] = embedded.dense.numpy()
+    np.testing.assert_allclose(np.linalg.norm(whole, axis=1), 1, atol=1e-5)
+    some = Embedded(embedded.tokens[:2, :4], embedded.weights[:2, :4], embedded.dense[:2])
+    np.testing.assert_allclose(embedded.similarity(embedded), whole @ whole.T, atol=1e-5)
+    assert some.similarity(embedded).shape == (2, 4)
 
 
 def test_states_of_a_span_are_those_of_the_model(run: Path, heads: Path) -> None:
@@ -268,14 +311,13 @@ def test_metrics_are_those_of_their_definitions() -> None:
     confidence = np.array([0.9, 0.8, 0.7, 0.6, 0.5, 0.4])
     assert least_threshold(confidence, hits, 0.75) == 0.6
     assert least_threshold(confidence, ~hits, 0.9) == 1.0
-    counts = np.array(
-        [[3, 0, 1], [2, 0, 0], [0, 3, 1], [0, 2, 0], [1, 0, 0], [0, 1, 1]], np.float32
-    )
-    guessed = naive_bayes(
-        *(counts, np.array([0, 0, 1, 1, 0, 0]), np.arange(4), np.arange(4, 6), 2), tf_idf=True
-    )
-    assert guessed.tolist() == [0, 1]
-    assert bm25(counts)[0].argsort()[::-1][:2].tolist() == [0, 1]
+    bags = Bags(["aaac", "aa", "bbbc", "bb", "a", "bc"])
+    assert sorted(bags.dense()[0].tolist()) == [0, 1, 3] and bags.dense().shape == (6, 3)
+    labels = np.array([0, 0, 1, 1, 0, 0])
+    for tf_idf in (False, True):
+        guessed = naive_bayes(bags, labels, np.arange(4), np.arange(4, 6), 2, tf_idf=tf_idf)
+        assert guessed.tolist() == [0, 1]
+    assert bm25(bags.dense())[0].argsort()[::-1][:2].tolist() == [0, 1]
     similarity = np.array([[0.9, 0.5, 0.7, 0.1]], np.float32)
     barred = np.array([[True, False, False, False]])
     assert ranks(similarity, np.array([1]), barred).tolist() == [1]
