@@ -19,7 +19,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
-from clara_brain import gguf, governance, model_info
+from clara_brain import gguf, governance_file, model_info
 from clara_brain.backend import Figures, OnDone, OnToken, Request, Ticket
 from clara_brain.chat_template import ChatTemplate
 from clara_brain.decoding import Completion, Decoder, Decoding, Stop
@@ -31,6 +31,7 @@ from clara_brain.errors import (
     QueueFull,
     ShuttingDown,
 )
+from clara_brain.governance import Governance
 from clara_brain.llama_runtime import LlamaRuntime
 from clara_brain.lora import LoadedAdapter
 from clara_brain.model_info import ModelInfo
@@ -62,11 +63,11 @@ class Engine:
         self.path = Path(path)
         self.header = gguf.read_header(self.path)
         self.settings = settings
-        self.heads: governance.Governance | None = None
+        self.heads: Governance | None = None
         self.no_heads = ""
         if heads:
             try:
-                self.heads = governance.load(Path(heads), self.header)
+                self.heads = governance_file.load(Path(heads), self.header)
             except GovernanceError as error:
                 self.no_heads = str(error)
         self.heads_sha256 = self.heads.sha256 if self.heads else ""

@@ -26,7 +26,7 @@ from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackRet
 from rclpy.signals import SignalHandlerOptions
 from rclpy.task import Future
 
-from clara_brain import governance, model_info, parameters
+from clara_brain import governance_file, model_info, parameters
 from clara_brain.adapters import Adapters, beside
 from clara_brain.backend import Backend
 from clara_brain.chat_server import ChatServer
@@ -245,8 +245,8 @@ class BrainNode(LifecycleNode):  # type: ignore[misc]
         cache = folder.cache if folder and settings.engine.cache_bytes else None
         if given:  # the model that ships is known to be sound
             probe(path, folder.sound_models if folder else None)
-        heads_given = settings.governance_path
-        heads = Path(os.path.expanduser(heads_given)) if heads_given else governance.beside(path)
+        given = settings.governance_path
+        heads = Path(os.path.expanduser(given)) if given else governance_file.beside(path)
         self.engine = engine = Engine(path, replace(settings.engine, cache_path=cache), heads)
         if engine.no_heads:
             self.get_logger().error(f"the model is served without read-outs: {engine.no_heads}")

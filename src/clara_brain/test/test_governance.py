@@ -33,7 +33,7 @@ from clara_brain.span_vector import SpanVector, similarities
 from clara_brain.turn import Turn, TurnRequest, TurnResult
 from tiny_model import LABELS, MEMORY, POLICY, WIDTH, heads, write_heads
 
-from clara_brain import gguf, governance
+from clara_brain import gguf, governance_file
 
 GREEDY = SamplerSettings(0.0, 1.0, 0, 0.0, 1.0, seed=0)
 SETTINGS = EngineSettings(n_ctx=512, slots=3, n_batch=64, n_threads=1, queue_size=8)
@@ -43,7 +43,7 @@ PROMPT = f"A first part, and then {WORDS}"
 
 @pytest.fixture(scope="module")
 def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_heads(tmp_path_factory.mktemp("heads") / governance.FILE_NAME, *heads())
+    return write_heads(tmp_path_factory.mktemp("heads") / governance_file.FILE_NAME, *heads())
 
 
 @pytest.fixture(scope="module")
@@ -338,7 +338,7 @@ def _changed(**changes):
 def test_heads_that_do_not_fit_are_one_sentence(tiny, tmp_path, changes, said):
     path = write_heads(tmp_path / "heads.safetensors", *_changed(**changes))
     with pytest.raises(GovernanceError) as caught:
-        governance.load(path, gguf.read_header(tiny))
+        governance_file.load(path, gguf.read_header(tiny))
     assert said in str(caught.value) and str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -349,7 +349,7 @@ def test_a_broken_file_is_one_sentence_and_the_model_is_served_without(tiny, fil
     for content in (b"", b"no tensors", whole[:100], whole[:-100], whole[:8] + b"x" * 400):
         broken.write_bytes(content)
         with pytest.raises(GovernanceError, match="is damaged or no safetensors file"):
-            governance.load(broken, gguf.read_header(tiny))
+            governance_file.load(broken, gguf.read_header(tiny))
     engine = Engine(tiny, SETTINGS, broken)
     try:
         assert "is damaged" in engine.no_heads and engine.readouts == engine.no_heads
@@ -359,14 +359,14 @@ def test_a_broken_file_is_one_sentence_and_the_model_is_served_without(tiny, fil
     finally:
         engine.close()
     with pytest.raises(GovernanceError, match=r"cannot be read"):
-        governance.load(tmp_path / "absent.safetensors", gguf.read_header(tiny))
+        governance_file.load(tmp_path / "absent.safetensors", gguf.read_header(tiny))
 
 
 def test_a_model_that_does_not_say_which_it_is_gets_no_heads(tiny, file):
     header = gguf.read_header(tiny)
     metadata = {name: header.metadata[name] for name in header.metadata if "clara" not in name}
     with pytest.raises(GovernanceError, match="the loaded one is one that does not say"):
-        governance.load(file, replace(header, metadata=metadata))
+        governance_file.load(file, replace(header, metadata=metadata))
 
 
 def test_a_head_that_did_not_beat_its_baseline_is_not_run_and_this_is_said(tiny, tmp_path):
@@ -386,9 +386,10 @@ def test_a_head_that_did_not_beat_its_baseline_is_not_run_and_this_is_said(tiny,
 
 def test_safetensors_is_only_read_where_heads_are_and_never_brings_torch(tiny, file):
     script = (
-        "import sys; from clara_brain import engine, gguf, governance;"
+        "import sys; from clara_brain import engine, gguf, governance_file;"
         "assert 'safetensors' not in sys.modules;"
-        f"governance.load(governance.Path({str(file)!r}), gguf.read_header({str(tiny)!r}));"
+        f"header = gguf.read_header({str(tiny)!r});"
+        f"governance_file.load(governance_file.Path({str(file)!r}), header);"
         "assert 'torch' not in sys.modules"
     )
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
