@@ -20,8 +20,8 @@ from typing import Any
 
 import numpy as np
 import torch
+from clara_training.allocator import keep_memory
 from clara_training.corpus import CorpusSettings, make_corpus
-from clara_training.lora_linear import keep_memory
 from clara_training.pretrain_checkpoint import Progress
 from clara_training.pretrain_loop import Execution, PretrainSettings, fit
 from clara_training.pretrain_optimizer import new_optimizer

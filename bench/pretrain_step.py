@@ -4,24 +4,28 @@
 """A training step from scratch on the CPU: SIM-ONE and MVLM against transformers' Llama and GPT-2.
 
 The peer has the same shape and the same weights to begin with, sees the same rows (one document
-each), has the same fused AdamW and clipping, float32 and SDPA. The steps alternate in one process,
-so that what else the machine does meets both; the allocator keeps memory for both. The losses of
-the first steps must agree, or there is no result. With `--compile` SIM-ONE and MVLM are measured
-under torch.compile as well.
+each), has the same fused AdamW and clipping, float32 and SDPA. Each is in a process of its own, so
+that each has the memory allocator that its user gets: Clara's trainer lets it keep what is freed
+(`allocator.py`); `--same_allocator` does so for the peer as well. The steps take turns,
+so that what else the machine does meets all. The losses of the first steps must agree, or there is
+no result. With `--compile` SIM-ONE and MVLM are measured under torch.compile as well.
 """
 
 from __future__ import annotations
 
 import argparse
+import multiprocessing
 import statistics
 import tempfile
 import time
+from functools import partial
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 import torch
+from clara_training.allocator import keep_memory
 from clara_training.decoder import count, write_weights
-from clara_training.lora_linear import keep_memory
 from clara_training.pretrain_loop import PretrainSettings
 from clara_training.pretrain_optimizer import new_optimizer
 from clara_training.scratch import KINDS, flops_per_token, new_model
@@ -36,47 +40,86 @@ class Runner:
     def __init__(self, model: Any, loss: Any) -> None:
         self.model, self.loss = model.train(), loss
         self.optimizer = new_optimizer(model, PretrainSettings())
-        self.seconds: list[float] = []
-        self.losses: list[float] = []
 
-    def step(self, tokens: torch.Tensor, targets: torch.Tensor) -> None:
-        """Train on rows of tokens (B, T)."""
+    def step(self, tokens: torch.Tensor, targets: torch.Tensor) -> tuple[float, float]:
+        """Train on rows of tokens (B, T); return seconds and loss."""
         start = time.perf_counter()
         loss = self.loss(tokens, targets)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
-        self.losses.append(float(loss.detach()))
-        self.seconds.append(time.perf_counter() - start)
+        found = float(loss.detach())
+        return time.perf_counter() - start, found
 
 
-def runners(kind: str, options: argparse.Namespace) -> dict[str, Runner]:
-    """Return what takes turns: ours, the peer, and ours compiled where that is asked for."""
+def own(kind: str, options: argparse.Namespace, *, compiled: bool = False) -> Runner:
+    """Return ours."""
+    keep_memory()
+    model = new_model(kind, options.size, options.vocabulary, options.context)
+    if compiled:
+        model.compile_for("cpu")
+    return Runner(model, lambda tokens, targets: model(tokens, targets) / targets.numel())
+
+
+def peer(kind: str, options: argparse.Namespace) -> Runner:
+    """Return transformers' model with the same weights."""
     from transformers import AutoModelForCausalLM
 
-    def own(compiled: bool) -> Runner:
-        model = new_model(kind, options.size, options.vocabulary, options.context)
-        if compiled:
-            model.compile_for("cpu")
-        return Runner(model, lambda tokens, targets: model(tokens, targets) / targets.numel())
-
-    ours = own(False)
+    if options.same_allocator:
+        keep_memory()
+    ours = new_model(kind, options.size, options.vocabulary, options.context)
     with tempfile.TemporaryDirectory() as folder:
-        write_weights(Path(folder), *KINDS[kind].to_transformers(ours.model))
-        peer = AutoModelForCausalLM.from_pretrained(
+        write_weights(Path(folder), *KINDS[kind].to_transformers(ours))
+        model = AutoModelForCausalLM.from_pretrained(
             folder, dtype=torch.float32, attn_implementation="sdpa"
         )
-    peer.config.use_cache = False
+    model.config.use_cache = False
 
-    def their_loss(tokens: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-        loss: torch.Tensor = peer(input_ids=tokens, shift_labels=targets, labels=targets).loss
-        return loss
+    def loss(tokens: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        found: torch.Tensor = model(input_ids=tokens, shift_labels=targets, labels=targets).loss
+        return found
 
-    found = {"ours": ours, "peer": Runner(peer, their_loss)}
-    if options.compile:
-        found["compiled"] = own(True)
-    return found
+    return Runner(model, loss)
+
+
+MAKE = {"ours": own, "peer": peer, "compiled": partial(own, compiled=True)}
+
+
+def serve(connection: Connection, name: str, kind: str, options: argparse.Namespace) -> None:
+    """Do a step for each batch (B, T + 1) that comes, and send its seconds and loss."""
+    torch.set_num_threads(options.threads)
+    runner = MAKE[name](kind, options)
+    while (batch := connection.recv()) is not None:
+        tokens = torch.from_numpy(batch)
+        connection.send(runner.step(tokens[:, :-1].contiguous(), tokens[:, 1:].contiguous()))
+
+
+class Process:
+    """A runner in a process of its own."""
+
+    def __init__(self, name: str, kind: str, options: argparse.Namespace) -> None:
+        self.connection, theirs = multiprocessing.Pipe()
+        context = multiprocessing.get_context("spawn")
+        self.process = context.Process(
+            target=serve, args=(theirs, name, kind, options), daemon=True
+        )
+        self.process.start()
+        theirs.close()
+        self.seconds: list[float] = []
+        self.losses: list[float] = []
+
+    def step(self, batch: torch.Tensor) -> None:
+        """Do a step and wait for it."""
+        self.connection.send(batch.numpy())
+        seconds, loss = self.connection.recv()
+        self.seconds.append(seconds)
+        self.losses.append(loss)
+
+    def end(self) -> None:
+        """Let the process end."""
+        self.connection.send(None)
+        self.process.join()
 
 
 def main() -> None:
@@ -89,19 +132,21 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=30)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--compile", action="store_true")
+    parser.add_argument("--same_allocator", action="store_true", help="for the peer as well")
     options = parser.parse_args()
-    torch.set_num_threads(options.threads)
-    keep_memory()
     draw = torch.Generator().manual_seed(0)
     shape = (options.rows, options.context + 1)
     rows: dict[str, str] = {}
     figures: dict[str, object] = vars(options).copy()
-    for kind, peer in PEERS.items():
-        found = runners(kind, options)
+    for kind, theirs in PEERS.items():
+        names = [name for name in MAKE if name != "compiled" or options.compile]
+        found = {name: Process(name, kind, options) for name in names}
         for _ in range(options.steps + 2):
             batch = torch.randint(0, options.vocabulary, shape, generator=draw)
             for runner in found.values():
-                runner.step(batch[:, :-1].contiguous(), batch[:, 1:].contiguous())
+                runner.step(batch)
+        for runner in found.values():
+            runner.end()
         for name, runner in found.items():
             apart = abs(runner.losses[1] - found["ours"].losses[1])
             if apart > 1e-3:
@@ -109,20 +154,20 @@ def main() -> None:
                     f"{name} of {kind} learns something else: loss differs by {apart}"
                 )
         tokens = options.rows * options.context
-        model = found["ours"].model
+        model = new_model(kind, options.size, options.vocabulary, options.context)
         rows[kind] = f"{count(model) / 1e6:.1f} M parameters, {tokens} tokens a step"
         for name, runner in found.items():
             seconds = runner.seconds[2:]
             median = statistics.median(seconds)
-            label = {"ours": kind, "peer": peer, "compiled": f"{kind}, compiled"}[name]
+            label = {"ours": kind, "peer": theirs, "compiled": f"{kind}, compiled"}[name]
             rate = tokens * flops_per_token(model) / median
             rows[f"  {label}"] = f"{tokens / median:.0f} tokens/s, {rate / 1e9:.1f} GFLOP/s"
             figures[f"{kind}_{name}_seconds"] = summary(seconds)
             if name != "peer":
                 pairs = zip(found["peer"].seconds[2:], seconds, strict=True)
-                ratio = statistics.median([theirs / our for theirs, our in pairs])
-                rows[f"  {label} against {peer}"] = f"{ratio:.2f} times as fast"
-                figures[f"{kind}_{name}_speed_against_{peer}"] = ratio
+                ratio = statistics.median([other / our for other, our in pairs])
+                rows[f"  {label} against {theirs}"] = f"{ratio:.2f} times as fast"
+                figures[f"{kind}_{name}_speed_against_{theirs}"] = ratio
     title = f"A training step from scratch, {options.size}, {options.threads} threads"
     report("pretrain_step", title, rows, figures)
 

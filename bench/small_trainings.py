@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from clara_training.allocator import keep_memory
 from clara_training.corpus import CorpusSettings, make_corpus
-from clara_training.lora_linear import keep_memory
 from clara_training.shards import HELD_OUT, TRAIN, Rows, TokenStream
 
 Figures = dict[str, Any]

@@ -26,11 +26,12 @@ import warnings
 from typing import Any
 
 import torch
+from clara_training.allocator import keep_memory
 from clara_training.base import find_base, load_model, load_tokenizer
 from clara_training.chat_encoding import encode_all
 from clara_training.examples import conversation
 from clara_training.lora import row_tokens
-from clara_training.lora_linear import fuse, keep_memory
+from clara_training.lora_linear import fuse
 from clara_training.lora_step import Lesson, MemoryBudget, Objective, accumulate
 from clara_training.packing import choose_layout
 from clara_training.products import has_product, product

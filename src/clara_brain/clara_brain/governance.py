@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from clara_brain.span_vector import Floats, SpanVector
 
 HEADS = ("policy", "memory", "trace")
+_LEAST_NATS = 1e-3  # of an entropy
 
 
 @dataclass(frozen=True)
@@ -116,17 +117,17 @@ class Trace:
     """Foretells how surprising the next token will be; from `unsure` nats on it is marked."""
 
     head: Head
-    takes_entropy: bool
     unsure: float
 
     def nats(self, states: Floats, entropies: Floats) -> NDArray[np.float64]:
         """Return the expected nats of the token after each state.
 
-        `states` is (n, width); `entropies` (n,), in nats, is used where the head takes it.
+        `states` is (n, width), `entropies` (n,) in nats. It is softplus(h + softplus⁻¹(entropy)):
+        a head that gives 0 says the entropy.
         """
-        if self.takes_entropy:
-            states = np.concatenate([states, entropies[:, None]], axis=1)
-        return np.logaddexp(0.0, self.head(states)[:, 0].astype(np.float64))
+        given = self.head(np.concatenate([states, entropies[:, None]], axis=1))[:, 0]
+        entropy = np.maximum(entropies.astype(np.float64), _LEAST_NATS)
+        return np.logaddexp(0.0, given + entropy + np.log(-np.expm1(-entropy)))
 
 
 @dataclass(frozen=True)

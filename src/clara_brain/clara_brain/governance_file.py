@@ -29,7 +29,6 @@ MODEL_HASH = "clara.model_sha256"  # in the GGUF, as clara-train export writes i
 # as among e^4, about 55, equally likely tokens.
 UNSURE_NATS = 4.0
 _METADATA = "clara_governance"
-_INPUTS = (["state"], ["state", "entropy"])
 
 
 def beside(model: Path) -> Path | None:
@@ -186,12 +185,8 @@ def _terms(
 def _trace(
     said: Mapping[str, Any], tensors: Mapping[str, Floats], sizes: tuple[int, int]
 ) -> Trace:
-    inputs = said.get("inputs")
-    if inputs not in _INPUTS:
-        raise _Fault(f"trace.inputs must be one of {_INPUTS[0]} and {_INPUTS[1]}, not {inputs!r}")
-    head = _head("trace", tensors, sizes[0] + len(inputs) - 1, 1)
-    unsure = _number(said, "trace", "threshold") if "threshold" in said else UNSURE_NATS
-    return Trace(head, "entropy" in inputs, unsure)
+    head = _head("trace", tensors, sizes[0] + 1, 1)
+    return Trace(head, _number(said, "trace", "threshold") if "threshold" in said else UNSURE_NATS)
 
 
 def _head(name: str, tensors: Mapping[str, Floats], inputs: int, outputs: int) -> Head:

@@ -57,7 +57,7 @@ class Reading:
     @property
     def takes_entropy(self) -> bool:
         """Whether `add` needs the entropy."""
-        return self.heads.trace is not None and self.heads.trace.takes_entropy
+        return self.heads.trace is not None
 
     def add(self, offset: int, entropy: float) -> None:
         """Note a generated token: where its text begins, and the entropy that it came from."""

@@ -136,6 +136,11 @@ class Plain:
             values = values @ weight.T + self.tensors[f"{name}.{layer}.bias"]
         raise AssertionError
 
+    def nats(self, inputs: np.ndarray) -> np.ndarray:
+        """Return what trace expects of states with their entropies, (n, WIDTH + 1)."""
+        given = self.head("trace", inputs)[:, 0] + np.log(np.expm1(inputs[:, -1]))
+        return np.log1p(np.exp(given))
+
     def terms(self, name: str, tokens: list[int], saturation: float) -> np.ndarray:
         """Return what each token of the vocabulary counts in a span, of length 1."""
         weight = self.tensors[f"{name}.token_weight"].astype(np.float64)
@@ -168,7 +173,7 @@ def test_what_the_heads_read_is_what_a_plain_computation_gives(served, plain):
 
     before = slice(begin - 1, begin + 9)
     inputs = np.concatenate([states[before], entropy(logits[before])[:, None]], axis=1)
-    nats = np.log1p(np.exp(plain.head("trace", inputs)[:, 0]))
+    nats = plain.nats(inputs)
     np.testing.assert_allclose(read.trace_nats, nats, rtol=1e-3, atol=1e-4)
 
 
@@ -289,7 +294,7 @@ def test_guessed_tokens_leave_no_trace_of_their_own(tiny, file, plain):
         states, logits = plain.states(tokens + reply)
         before = slice(len(tokens) - 1, len(tokens) + 23)
         inputs = np.concatenate([states[before], entropy(logits[before])[:, None]], axis=1)
-        nats = np.log1p(np.exp(plain.head("trace", inputs)[:, 0]))
+        nats = plain.nats(inputs)
         np.testing.assert_allclose(readout(completion).trace_nats, nats, rtol=1e-2, atol=1e-3)
     finally:
         guessing.close()
@@ -325,8 +330,8 @@ def _changed(**changes):
         ({"policy__table": np.ones((9, 3), np.float32)}, "shape [9, 3], not [49152, 3]"),
         ({"memory__token_weight": np.zeros(49152, np.float32)}, "not more than 0"),
         ({"memory__token_weight": None}, "tensor memory.token_weight is missing"),
-        ({"trace": {"inputs": ["state"]}}, "tensor trace.0.weight has the shape [24, 65]"),
-        ({"trace": {"inputs": ["logits"]}}, "trace.inputs must be one of"),
+        ({"trace": {"threshold": "x"}}, "trace.threshold must be a number"),
+        ({"trace__0__weight": np.ones((24, 64), np.float32)}, "shape [24, 64], not [24, 65]"),
         ({"policy__1__bias": None}, "tensor policy.1.bias is missing"),
         ({"policy__0__weight": None}, "tensor policy.0.weight is missing"),
         ({"trace__scale": np.zeros(65, np.float32)}, "not more than 0"),

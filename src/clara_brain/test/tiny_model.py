@@ -76,7 +76,7 @@ def heads(**changes: Any) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         "width": WIDTH,
         "policy": POLICY,
         "memory": MEMORY,
-        "trace": {"inputs": ["state", "entropy"]},
+        "trace": {},
         "metrics": {"policy": {"accuracy": 0.8125, "useful": True}, "trace": {"ece": 0.05}},
     } | changes
     random = np.random.default_rng(3)

@@ -16,6 +16,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from clara_training.allocator import keep_memory
 from clara_training.errors import GovernanceError, ManifestError
 from clara_training.governance_file import FILE, HEADS, Governance, write_governance
 from clara_training.governance_fit import FitSettings
@@ -84,6 +85,8 @@ def make_heads(
             " trained on with --data_dir"
         )
     began = time.perf_counter()
+    if device == "cpu":
+        keep_memory()
     model = load_model(run / BEST).to(device)
     read = read_states(
         *(model, inputs["model"], corpus, inputs["corpus"], run / STATES),

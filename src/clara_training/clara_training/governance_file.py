@@ -16,12 +16,18 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from clara_training.atomic import atomic_file
 from clara_training.errors import GovernanceError
-from clara_training.governance_heads import Embedded, Head, MemoryHead, SpanHead, Spans
+from clara_training.governance_heads import (
+    Embedded,
+    Head,
+    MemoryHead,
+    SpanHead,
+    Spans,
+    expected_nats,
+)
 
 FILE = "governance.safetensors"
 METADATA = "clara_governance"
@@ -35,7 +41,7 @@ class Governance:
 
     `said` has what belongs to each head beside its weights: for policy `labels`, `temperature`,
     `threshold` and `saturation`; for memory `size`, `threshold`, `saturation` and `mix`; for trace
-    `inputs` and `threshold`, in nats.
+    `threshold`, in nats.
     """
 
     model_sha256: str
@@ -55,16 +61,14 @@ class Governance:
         assert isinstance(head, MemoryHead)
         return head.embed(spans)
 
-    def trace(self, state: Tensor, entropy: Tensor | None = None) -> Tensor:
+    def trace(self, state: Tensor, entropy: Tensor) -> Tensor:
         """Return expected nats of the next token, (...), from states (..., width).
 
-        `entropy` (...) is in nats. Raises GovernanceError where it is wanted and missing.
+        `entropy` (...) is in nats.
         """
-        if "entropy" in self.said["trace"]["inputs"]:
-            if entropy is None:
-                raise GovernanceError("this trace head wants the entropy of each token as well")
-            state = torch.cat((state, entropy[..., None]), dim=-1)
-        return F.softplus(self.heads["trace"](state)[..., 0])
+        return expected_nats(
+            self.heads["trace"](torch.cat((state, entropy[..., None]), dim=-1))[..., 0], entropy
+        )
 
 
 def write_governance(path: Path, governance: Governance) -> None:

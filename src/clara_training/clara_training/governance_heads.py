@@ -26,6 +26,7 @@ from torch import Tensor, nn
 
 _LEAST_SCALE = 1e-4
 _LEAST_IDF = 1e-3
+_LEAST_NATS = 1e-3  # of an entropy
 _SATURATION = 2.5  # k to begin with
 _LITTLE = 0.01
 _MIX = 0.25  # of each dense part in a similarity, to begin with
@@ -66,6 +67,15 @@ class Head(nn.Module):  # type: ignore[misc]
                 x = F.dropout(F.silu(x), self.dropout, self.training)
             x = layer(x)
         return x
+
+
+def expected_nats(given: Tensor, entropy: Tensor) -> Tensor:
+    """Return softplus(given + softplus⁻¹(entropy)), of what the trace head gives, (...), in nats.
+
+    A head that gives 0 says the entropy: it learns only where that is wrong.
+    """
+    entropy = entropy.clamp_min(_LEAST_NATS)
+    return F.softplus(given + entropy + torch.log(-torch.expm1(-entropy)))
 
 
 @dataclass

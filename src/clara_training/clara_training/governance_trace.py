@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The trace head: how many nats the next token is expected to cost, told before it is known.
 
-The model's own entropy says the same where the model knows what it does not know; the head takes
-it as an input and must beat it. Fitted on held-out text, for a model is surer on what it learned,
-and judged by cross-validation over books, or documents, or blocks, where there are few.
+The model's own entropy says the same where the model knows what it does not know; the head begins
+with it, learns where it is wrong, and must beat it. Fitted on held-out text, for a model is surer
+on what it learned, and judged by cross-validation over books, or documents, or blocks, where there
+are few.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from clara_training.governance_fit import (
     folds_of,
     perceptron,
 )
-from clara_training.governance_heads import Head
+from clara_training.governance_heads import Head, expected_nats
 from clara_training.governance_metrics import (
     bootstrap,
     calibration_error,
@@ -72,19 +73,16 @@ def fit_trace(states: States, settings: FitSettings, device: str = "cpu") -> Tra
     group, unit = _groups(states)
     fold = folds_of(group, np.zeros(len(group), np.int64), settings.folds)
 
-    # The inverse of softplus: to begin with, every token is expected to cost the mean.
-    start = float(np.log(np.expm1(nats.mean())))
+    def outputs(head: Head, cases: Tensor) -> Tensor:
+        seen = inputs[cases]
+        return expected_nats(head(seen), seen[:, -1:])
 
     def loss(head: Head, cases: Tensor) -> Tensor:
-        return F.mse_loss(F.softplus(head(inputs[cases])[:, 0]), target[cases])
+        return F.mse_loss(outputs(head, cases)[:, 0], target[cases])
 
-    def outputs(head: Head, cases: Tensor) -> Tensor:
-        found: Tensor = head(inputs[cases])
-        return found
-
-    build = perceptron(inputs, SHAPE, start)
+    build = perceptron(inputs, SHAPE, start=0.0)  # as the entropy itself
     found, epochs = cross_fit(build, outputs, fold, loss, SHAPE, settings, device)
-    outside = [F.softplus(each[:, 0]).double().numpy() for each in found]
+    outside = [each[:, 0].double().numpy() for each in found]
     constant = np.zeros(len(nats))
     for number in np.unique(fold):
         constant[fold == number] = nats[fold != number].mean()
@@ -116,10 +114,7 @@ def fit_trace(states: States, settings: FitSettings, device: str = "cpu") -> Tra
         "reliability_of_entropy": reliability(entropy, nats),
         "tokens": len(nats),
     }
-    said = {
-        "inputs": ["state", "entropy"],
-        "threshold": float(np.quantile(outside[0], 1 - settings.unsure)),
-    }
+    said = {"threshold": float(np.quantile(outside[0], 1 - settings.unsure))}
     return Trace(kept.head.cpu(), said, metrics)
 
 

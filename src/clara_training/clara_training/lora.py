@@ -215,8 +215,9 @@ class _Room:
         inputs: dict[str, str],
         report: Report,
     ) -> Adapter:
+        from clara_training.allocator import keep_memory
         from clara_training.lora_checkpoint import CheckpointFile
-        from clara_training.lora_linear import fuse, fuse_norms, keep_memory
+        from clara_training.lora_linear import fuse, fuse_norms
         from clara_training.lora_loop import fit
         from clara_training.lora_step import MemoryBudget, anchored
         from clara_training.packing import choose_layout

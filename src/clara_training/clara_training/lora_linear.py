@@ -4,13 +4,11 @@
 
 What is not a matrix product is bound by memory, on a CPU and on a GPU. As separate operations the
 adapter costs five passes over the layer's output and its gradient; here they are accumulated
-inside the products. For the same reason memory that was used on a CPU is kept, not given back and
-cleared anew.
+inside the products.
 """
 
 from __future__ import annotations
 
-import ctypes
 from types import MethodType
 from typing import Any
 
@@ -22,7 +20,6 @@ from clara_training.products import has_product, linear
 _TYPES = {"cpu": (torch.float32,), "cuda": (torch.bfloat16, torch.float16)}
 _NORMS_ON = ("cuda",)
 _NEAR = 0.02  # rounding in half precision
-_M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # of glibc's malloc.h
 
 
 class LoraLinear(torch.autograd.Function):  # type: ignore[misc]
@@ -66,19 +63,6 @@ class LoraLinear(torch.autograd.Function):  # type: ignore[misc]
         type_a, type_b = ctx.types
         da, db = (g.T @ rows).to(type_a), (flat.T @ inner).to(type_b).mul_(ctx.scale)
         return dx, None, None, da, db, None
-
-
-def keep_memory() -> bool:
-    """Let the C library keep what is freed; True where it can.
-
-    glibc takes every large tensor from the kernel and gives it back, page by cleared page, some
-    thousand times a step; that is 4 % of a step's time.
-    """
-    try:
-        mallopt = ctypes.CDLL(None).mallopt
-    except (AttributeError, OSError):  # not glibc
-        return False
-    return bool(mallopt(_M_MMAP_MAX, 0) and mallopt(_M_TRIM_THRESHOLD, 2**31 - 1))
 
 
 def fuse(model: Any) -> int:
