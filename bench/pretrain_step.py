@@ -6,9 +6,9 @@
 The peer has the same shape and the same weights to begin with, sees the same rows (one document
 each), has the same fused AdamW and clipping, float32 and SDPA. Each is in a process of its own, so
 that each has the memory allocator that its user gets: Clara's trainer lets it keep what is freed
-(`allocator.py`); `--same_allocator` does so for the peer as well. The steps take turns,
-so that what else the machine does meets all. The losses of the first steps must agree, or there is
-no result. With `--compile` SIM-ONE and MVLM are measured under torch.compile as well.
+(`allocator.py`). A second peer has that as well. The steps take turns, so that what else the
+machine does meets all. The losses of the first steps must agree, or there is no result. With
+`--compile` SIM-ONE and MVLM are measured under torch.compile as well.
 """
 
 from __future__ import annotations
@@ -62,11 +62,11 @@ def own(kind: str, options: argparse.Namespace, *, compiled: bool = False) -> Ru
     return Runner(model, lambda tokens, targets: model(tokens, targets) / targets.numel())
 
 
-def peer(kind: str, options: argparse.Namespace) -> Runner:
-    """Return transformers' model with the same weights."""
+def peer(kind: str, options: argparse.Namespace, *, keeps: bool = False) -> Runner:
+    """Return transformers' model with the same weights; it may keep memory as ours does."""
     from transformers import AutoModelForCausalLM
 
-    if options.same_allocator:
+    if keeps:
         keep_memory()
     ours = new_model(kind, options.size, options.vocabulary, options.context)
     with tempfile.TemporaryDirectory() as folder:
@@ -83,7 +83,12 @@ def peer(kind: str, options: argparse.Namespace) -> Runner:
     return Runner(model, loss)
 
 
-MAKE = {"ours": own, "peer": peer, "compiled": partial(own, compiled=True)}
+MAKE = {
+    "ours": own,
+    "peer": peer,
+    "peer_keeping_memory": partial(peer, keeps=True),
+    "compiled": partial(own, compiled=True),
+}
 
 
 def serve(connection: Connection, name: str, kind: str, options: argparse.Namespace) -> None:
@@ -132,7 +137,6 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=30)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--compile", action="store_true")
-    parser.add_argument("--same_allocator", action="store_true", help="for the peer as well")
     options = parser.parse_args()
     draw = torch.Generator().manual_seed(0)
     shape = (options.rows, options.context + 1)
@@ -156,18 +160,21 @@ def main() -> None:
         tokens = options.rows * options.context
         model = new_model(kind, options.size, options.vocabulary, options.context)
         rows[kind] = f"{count(model) / 1e6:.1f} M parameters, {tokens} tokens a step"
+        peers = {theirs: "peer", f"{theirs} keeping memory": "peer_keeping_memory"}
+        labels = {"ours": kind, "compiled": f"{kind}, compiled"}
+        labels |= {name: label for label, name in peers.items()}
         for name, runner in found.items():
             seconds = runner.seconds[2:]
             median = statistics.median(seconds)
-            label = {"ours": kind, "peer": theirs, "compiled": f"{kind}, compiled"}[name]
             rate = tokens * flops_per_token(model) / median
-            rows[f"  {label}"] = f"{tokens / median:.0f} tokens/s, {rate / 1e9:.1f} GFLOP/s"
+            rows[f"  {labels[name]}"] = f"{tokens / median:.0f} tokens/s, {rate / 1e9:.1f} GFLOP/s"
             figures[f"{kind}_{name}_seconds"] = summary(seconds)
-            if name != "peer":
-                pairs = zip(found["peer"].seconds[2:], seconds, strict=True)
-                ratio = statistics.median([other / our for other, our in pairs])
-                rows[f"  {label} against {theirs}"] = f"{ratio:.2f} times as fast"
-                figures[f"{kind}_{name}_speed_against_{theirs}"] = ratio
+            for label, other in peers.items() if name not in peers.values() else ():
+                pairs = zip(found[other].seconds[2:], seconds, strict=True)
+                ratio = statistics.median([they / we for they, we in pairs])
+                rows[f"  {labels[name]} against {label}"] = f"{ratio:.2f} times as fast"
+                key = f"{kind}_{name}_speed_against_{label}".replace(" ", "_")
+                figures[key] = ratio
     title = f"A training step from scratch, {options.size}, {options.threads} threads"
     report("pretrain_step", title, rows, figures)
 

@@ -167,12 +167,16 @@ def _pretrain(kind: str, peer: str) -> tuple[Figure, ...]:
     return tuple(
         Figure(
             f"training step, {kind}" + (", compiled" if way == "compiled" else ""),
-            at(f"{kind}_{way}_speed_against_{peer}"),
+            at(f"{kind}_{way}_speed_against_{peer}{suffix}"),
             ratio,
-            f"transformers' {peer}",
+            f"transformers' {peer}{with_}",
             target,
         )
-        for way, target in (("ours", 1.05), ("compiled", 1.15))
+        for suffix, with_, targets in (
+            ("", "", (1.05, 1.15)),
+            ("_keeping_memory", ", with Clara's setting of the allocator", (None, None)),
+        )
+        for way, target in zip(("ours", "compiled"), targets, strict=True)
     )
 
 
