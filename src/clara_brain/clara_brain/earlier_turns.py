@@ -17,7 +17,7 @@ from clara_brain.grounding import cleaned
 from clara_brain.readout import Embedding
 from clara_brain.span_vector import SpanVector, similarities
 
-# Of some 300 numbers each, half a megabyte.
+# Of some 500 numbers at most each, a megabyte.
 MOST_SPANS = 512
 _MOST_HITS = 5
 _MOST_RECALLED = 3

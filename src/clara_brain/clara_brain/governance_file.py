@@ -133,8 +133,11 @@ def _check_model(document: Mapping[str, Any], model: GgufHeader, path: Path) -> 
 
 
 def _vocabulary(model: GgufHeader) -> int:
-    """Return how many tokens a model has, 0 where its file does not say."""
-    return int(model.metadata.get(f"{model.architecture}.vocab_size", 0))
+    """Return how many tokens a model has."""
+    key = f"{model.architecture}.vocab_size"
+    if not isinstance(model.metadata.get(key), int):
+        raise _Fault(f"the model's file does not say how many tokens it has ({key})")
+    return int(model.metadata[key])
 
 
 def _policy(
