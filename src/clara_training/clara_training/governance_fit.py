@@ -69,16 +69,16 @@ class Fitted:
     epochs: int
 
 
-def perceptron(inputs: Tensor, shape: Shape, start: float | None = None) -> Build:
-    """Return how a perceptron of inputs (N, in) begins; `start` is what its last layer gives."""
+def perceptron(inputs: Tensor, shape: Shape, *, at_zero: bool = False) -> Build:
+    """Return how a perceptron of inputs (N, in) begins; with `at_zero` it gives little."""
 
     def build(cases: Cases) -> Head:
         head: Head = Head(shape.sizes(inputs.shape[1]), shape.dropout).to(inputs.device)
         head.standardise(inputs[at(cases, inputs.device)])
-        if start is not None:
+        if at_zero:
             with torch.no_grad():
                 head.layers[-1].weight.mul_(_SMALL)
-                head.layers[-1].bias.fill_(start)
+                head.layers[-1].bias.zero_()
         return head
 
     return build

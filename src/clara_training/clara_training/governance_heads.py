@@ -17,6 +17,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import torch
@@ -210,14 +211,8 @@ class MemoryHead(SpanHead):
     similarities in the loss (as CLIP's; Radford et al. 2021).
     """
 
-    def __init__(
-        self,
-        sizes: list[int],
-        vocabulary: int,
-        dropout: float = 0.0,
-        token_dropout: float = 0.0,
-    ) -> None:
-        super().__init__(sizes, vocabulary, dropout, token_dropout)
+    def __init__(self, *shape: Any) -> None:
+        super().__init__(*shape)
         # Small, so that what is learned soon outweighs it; of zeros there would be no direction.
         nn.init.normal_(self.table, std=_LITTLE)
         self.log_mix = nn.Parameter(torch.full((2,), math.log(_MIX)))

@@ -66,26 +66,12 @@ def fit_memory(states: States, settings: FitSettings, device: str = "cpu") -> Me
             f"memory: no head, for it takes {_LEAST_PAIRS} spans that another one follows, to"
             f" learn from and again to be tested on; there are {len(first)} and {len(queries)}"
         )
-    held = np.flatnonzero(states.spans[:, 0] == 1)
-    if len(held) > CANDIDATES:
-        # Whole windows, evenly, or the neighbours would be lost.
-        windows = np.unique(states.spans[held, 4])
-        every = len(held) / CANDIDATES
-        kept = windows[np.unique((np.arange(0, len(windows), every)).astype(int))]
-        held = held[np.isin(states.spans[held, 4], kept)]
-        queries = queries[np.isin(queries, held) & np.isin(queries + 1, held)]
+    held = _candidates(states)
+    queries = queries[np.isin(queries, held) & np.isin(queries + 1, held)]
     spans = spans_of(states.alone, states.tokens(np.arange(len(states.spans)))).to(device)
     alike = group_of(states)
-    draw = np.random.Generator(np.random.PCG64([settings.seed, 17]))
-    documents = np.unique(states.spans[first, 1])
-    some = draw.permutation(documents)[: max(1, round(_CHECKED * len(documents)))]
-    checked = np.isin(states.spans[first, 1], some)
-    train, check = first[~checked], first[checked]
-    if len(train) < _LEAST_PAIRS or len(check) < 2:
-        train = check = first
+    train, check = _split(states, first, settings.seed)
     shape = replace(SHAPE, out=settings.memory_size)
-    # No more than there are in a step, or the loss would be one of other odds.
-    check = np.sort(draw.permutation(check)[: shape.batch])
 
     def loss(seen: Spans, head: MemoryHead, cases: Tensor) -> Tensor:
         numbers = cases.cpu().numpy()
@@ -169,6 +155,33 @@ def fit_memory(states: States, settings: FitSettings, device: str = "cpu") -> Me
         **{"saturation": kept.saturation, "mix": kept.mix},
     }
     return Memory(kept, said, metrics)
+
+
+def _candidates(states: States) -> NDArray[np.int64]:
+    """Return the held-out spans that are searched: not many more than CANDIDATES."""
+    held = np.flatnonzero(states.spans[:, 0] == 1)
+    if len(held) <= CANDIDATES:
+        return held
+    # Whole windows, evenly, or the neighbours would be lost.
+    windows = np.unique(states.spans[held, 4])
+    every = len(held) / CANDIDATES
+    kept = windows[np.unique((np.arange(0, len(windows), every)).astype(int))]
+    return held[np.isin(states.spans[held, 4], kept)]
+
+
+def _split(
+    states: States, first: NDArray[np.int64], seed: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the spans to learn from, and those of other documents that tell when to stop."""
+    draw = np.random.Generator(np.random.PCG64([seed, 17]))
+    documents = np.unique(states.spans[first, 1])
+    some = draw.permutation(documents)[: max(1, round(_CHECKED * len(documents)))]
+    checked = np.isin(states.spans[first, 1], some)
+    train, check = first[~checked], first[checked]
+    if len(train) < _LEAST_PAIRS or len(check) < 2:
+        train = check = first
+    # No more than there are in a step, or the loss would be one of other odds.
+    return train, np.sort(draw.permutation(check)[: SHAPE.batch])
 
 
 def _among(embedded: Embedded, rows: NDArray[np.int64]) -> NDArray[np.float32]:

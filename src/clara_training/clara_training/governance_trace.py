@@ -80,7 +80,7 @@ def fit_trace(states: States, settings: FitSettings, device: str = "cpu") -> Tra
     def loss(head: Head, cases: Tensor) -> Tensor:
         return F.mse_loss(outputs(head, cases)[:, 0], target[cases])
 
-    build = perceptron(inputs, SHAPE, start=0.0)  # as the entropy itself
+    build = perceptron(inputs, SHAPE, at_zero=True)  # as the entropy itself
     found, epochs = cross_fit(build, outputs, fold, loss, SHAPE, settings, device)
     outside = [each[:, 0].double().numpy() for each in found]
     constant = np.zeros(len(nats))
