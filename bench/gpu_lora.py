@@ -35,9 +35,10 @@ sys.path.insert(0, str(ROOT / "src" / "clara_training"))
 
 import torch
 from clara_training.chat_encoding import Encoded
+from clara_training.fused_layers import fuse_layers
 from clara_training.lora import row_tokens, save_adapter
 from clara_training.lora_checkpoint import CheckpointFile
-from clara_training.lora_linear import fuse, fuse_norms
+from clara_training.lora_linear import fuse
 from clara_training.lora_loop import LoopSettings, fit
 from clara_training.lora_step import Lesson, MemoryBudget
 from clara_training.packing import Layout, choose_layout
@@ -117,8 +118,8 @@ def clara(
     model = adapter.get_base_model()
     layout = choose_layout(model, device, 1024, packing=packing)
     fuse(model)
-    fuse_norms(model)
-    limit = row_tokens(layout) if layout is not Layout.PADDED else 0
+    fuse_layers(model)
+    limit = row_tokens(layout, model.config) if layout is not Layout.PADDED else 0
     budget = MemoryBudget(limit, step_examples)
     seconds: list[float] = []
     fit(

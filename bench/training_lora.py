@@ -11,7 +11,8 @@ meets both. TRL is not part of Clara's environment; without it only Clara is mea
     pip install trl==1.16.0
 
 The roof is the best of several large float32 matrix products on the same threads, by MKL and by
-oneDNN; the operations of a step are counted by PyTorch as it runs.
+oneDNN; the operations of a step (matrix products and causal attention, nothing computed twice) are
+counted as it runs.
 """
 
 from __future__ import annotations
@@ -26,12 +27,13 @@ import warnings
 from typing import Any
 
 import torch
-from clara_training.allocator import keep_memory
+from clara_training.allocator import keep_memory, memory_left
 from clara_training.base import find_base, load_model, load_tokenizer
 from clara_training.chat_encoding import encode_all
 from clara_training.examples import conversation
+from clara_training.fused_layers import fuse_layers
 from clara_training.lora import row_tokens
-from clara_training.lora_linear import fuse
+from clara_training.lora_linear import fuse, pack
 from clara_training.lora_step import Lesson, MemoryBudget, Objective, accumulate
 from clara_training.packing import choose_layout
 from clara_training.products import has_product, product
@@ -63,7 +65,9 @@ class Clara:
         self.optimizer = torch.optim.AdamW(self.parameters, lr=RATE, weight_decay=0.0, fused=True)
         self.lessons = [Lesson(one) for one in encode_all(tokenizer, turns, 1024)]
         fuse(self.model)
+        fuse_layers(self.model)
         keep_memory()
+        pack(self.model, memory_left())
         self.layout = choose_layout(self.model, "cpu", 1024)
         self.tokens = sum(map(len, self.lessons))
         self.reply_tokens = sum(lesson.reply_tokens for lesson in self.lessons)
@@ -71,7 +75,7 @@ class Clara:
     def gradients(self) -> float:
         """Add the gradients of all lessons; return the sum of their tokens' losses."""
         objective = Objective(self.reply_tokens, len(self.lessons))
-        budget = MemoryBudget(row_tokens(self.layout), 4)
+        budget = MemoryBudget(row_tokens(self.layout, self.model.config), 4)
         return accumulate(self.model, self.lessons, self.layout, "cpu", budget, objective)
 
     def step(self) -> float:
@@ -161,8 +165,35 @@ def gemm_roof(size: int = 2048, repeats: int = 8) -> float:
 
 
 def product_operations(rows: Any, weight: Any, *_: Any, **__: Any) -> int:
-    """Return the operations of `clara_training.products.product`, of its arguments' shapes."""
+    """Return the operations of rows times the transpose of weight, of their shapes."""
     return int(2 * rows[0] * rows[1] * weight[0])
+
+
+def added_operations(_: Any, a: Any, b: Any, *__: Any, **___: Any) -> int:
+    """Return the operations of a product that is added to something, of its factors' shapes."""
+    return int(2 * a[0] * a[1] * b[1])
+
+
+def attention_operations(query: Any, *_: Any, **__: Any) -> int:
+    """Return those of causal attention: two products of which half is computed."""
+    batch, heads, tokens, width = query
+    return int(2 * batch * heads * tokens**2 * width)
+
+
+def attention_gradient_operations(_: Any, query: Any, *__: Any, **___: Any) -> int:
+    """Return those of its gradient: four products of which half is computed."""
+    return 2 * attention_operations(query)
+
+
+# What PyTorch's counter does not know.
+COUNTED = {
+    torch.ops.mkldnn._linear_pointwise: product_operations,
+    torch.ops.aten.addmm_: added_operations,
+    torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: attention_operations,
+    torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward: (
+        attention_gradient_operations
+    ),
+}
 
 
 def main() -> None:
@@ -190,8 +221,7 @@ def main() -> None:
         ours.append(seconds)
         our_losses.append(loss)
 
-    counted = {torch.ops.clara.product: product_operations}
-    with FlopCounterMode(display=False, custom_mapping=counted) as counter:
+    with FlopCounterMode(display=False, custom_mapping=COUNTED) as counter:
         clara.gradients()
     clara.optimizer.zero_grad(set_to_none=True)
     operations = counter.get_total_flops()

@@ -37,7 +37,10 @@ from clara_training.starter import starter_examples
 
 STAGE = "lora"
 WEIGHTS = "adapter_model.safetensors"
-ROW_TOKENS = {"DOCUMENTS": 1024, "VARLEN": 16384, "BLOCKS": 2048, "PADDED": 0}
+ROW_TOKENS = {"DOCUMENTS": 2048, "VARLEN": 16384, "BLOCKS": 2048, "PADDED": 0}
+_FEWEST_ROW_TOKENS = 256
+_ROW_BYTES = 3e9  # of activations, on a CPU
+_SHARE_PACKED = 0.25  # of the memory that is left, on a CPU, for weights packed beside themselves
 _FEWEST_EXAMPLES = 2
 ANCHORS_OF_EACH = 16  # conversations, of each trait or domain of the starter data
 
@@ -165,9 +168,21 @@ def load_examples(run: Path, spec: Spec, name: str) -> tuple[list[Example], str]
     return examples, sha256_of(path)
 
 
-def row_tokens(layout: Any) -> int:
-    """Return how many tokens a row best has: a block mask costs the square of it."""
-    return ROW_TOKENS[layout.name]
+def row_tokens(layout: Any, config: Any) -> int:
+    """Return how many tokens a row best has: a block mask costs the square of it.
+
+    On a CPU a row's activations take 3 GB at most: about 4 bytes · layers · (8 · hidden size + 3 ·
+    intermediate size) a token, in fp32; 1024 tokens of TinyLlama are as much.
+    """
+    most = ROW_TOKENS[layout.name]
+    if layout.name != "DOCUMENTS":
+        return most
+    config = config.get_text_config()
+    between = getattr(config, "intermediate_size", None)
+    if not isinstance(between, int):  # GPT-2's, or one for each layer
+        between = 4 * config.hidden_size
+    a_token = 4 * config.num_hidden_layers * (8 * config.hidden_size + 3 * between)
+    return max(_FEWEST_ROW_TOKENS, min(most, int(_ROW_BYTES / a_token)))
 
 
 def usual_rate(config: Any) -> float:
@@ -215,9 +230,10 @@ class _Room:
         inputs: dict[str, str],
         report: Report,
     ) -> Adapter:
-        from clara_training.allocator import keep_memory
+        from clara_training.allocator import keep_memory, memory_left
+        from clara_training.fused_layers import fuse_layers
         from clara_training.lora_checkpoint import CheckpointFile
-        from clara_training.lora_linear import fuse, fuse_norms
+        from clara_training.lora_linear import fuse, pack
         from clara_training.lora_loop import fit
         from clara_training.lora_step import MemoryBudget, anchored
         from clara_training.packing import choose_layout
@@ -231,10 +247,13 @@ class _Room:
                 model, ranks.device, settings.max_length, packing=settings.how.packing
             )
             fuse(model)
-            fuse_norms(model)
+            fuse_layers(model)
             if ranks.device == "cpu":
                 keep_memory()
-            rows = row_tokens(layout)
+                packed = pack(model, _SHARE_PACKED * memory_left() / ranks.world)
+                note = f"{packed / 1e9:.1f} GB of frozen weights packed beside themselves"
+                report(name, {"note": note if packed else "frozen weights are not packed"})
+            rows = row_tokens(layout, model.config)
             budget = MemoryBudget(
                 settings.how.row_tokens or rows, settings.batch_size, settings.how.recompute
             )

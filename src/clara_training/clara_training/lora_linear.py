@@ -1,6 +1,6 @@
 # Copyright 2026 The Clara Authors
 # SPDX-License-Identifier: Apache-2.0
-"""A linear layer with its adapter as one operation: y = x Wᵀ + s (x Aᵀ) Bᵀ. And RMSNorm as one.
+"""A linear layer with its adapter as one operation: y = x Wᵀ + s (x Aᵀ) Bᵀ.
 
 What is not a matrix product is bound by memory, on a CPU and on a GPU. As separate operations the
 adapter costs five passes over the layer's output and its gradient; here they are accumulated
@@ -13,13 +13,13 @@ from types import MethodType
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 
-from clara_training.products import has_product, linear
+from clara_training.products import Packed, has_product, linear, thin_gradient, times
 
-_TYPES = {"cpu": (torch.float32,), "cuda": (torch.bfloat16, torch.float16)}
-_NORMS_ON = ("cuda",)
-_NEAR = 0.02  # rounding in half precision
+FAST_TYPES: dict[str, tuple[torch.dtype, ...]] = {
+    "cpu": (torch.float32,),
+    "cuda": (torch.bfloat16, torch.float16),
+}
 
 
 class LoraLinear(torch.autograd.Function):  # type: ignore[misc]
@@ -38,14 +38,15 @@ class LoraLinear(torch.autograd.Function):  # type: ignore[misc]
         a: torch.Tensor,  # [rank, in]
         b: torch.Tensor,  # [out, rank]
         scale: float,
+        packed: Packed | None = None,  # of the weight
     ) -> torch.Tensor:
         """Return [..., out]."""
-        ctx.scale, ctx.types = scale, (a.dtype, b.dtype)
+        ctx.scale, ctx.types, ctx.packed = scale, (a.dtype, b.dtype), packed
         with torch.autocast(x.device.type, enabled=False):
             rows = x.reshape(-1, x.shape[-1]).to(weight.dtype)
             a, b = a.to(weight.dtype), b.to(weight.dtype)
-            inner = rows @ a.T
-            y = linear(rows, weight, bias)
+            inner = times(rows, a)
+            y = times(rows, packed.forward if packed else weight, bias)
             y.addmm_(inner, b.T, alpha=scale)
         ctx.save_for_backward(rows, weight, a, b, inner)
         return y.view(*x.shape[:-1], -1)
@@ -56,83 +57,75 @@ class LoraLinear(torch.autograd.Function):  # type: ignore[misc]
         (dy,) = gradients
         rows, weight, a, b, inner = ctx.saved_tensors
         flat = dy.reshape(-1, dy.shape[-1])
-        g = (flat @ b).mul_(ctx.scale)
+        g = times(flat, b.T).mul_(ctx.scale)
         dx = None
         if ctx.needs_input_grad[0]:
-            dx = linear(flat, weight.T).addmm_(g, a).view(*dy.shape[:-1], -1)
+            dx = times(flat, ctx.packed.backward if ctx.packed else weight.T)
+            dx = dx.addmm_(g, a).view(*dy.shape[:-1], -1)
         type_a, type_b = ctx.types
-        da, db = (g.T @ rows).to(type_a), (flat.T @ inner).to(type_b).mul_(ctx.scale)
-        return dx, None, None, da, db, None
+        da = thin_gradient(g, rows).to(type_a)
+        db = thin_gradient(inner, flat).T.to(type_b).mul_(ctx.scale)
+        return dx, None, None, da, db, None, None
 
 
 def fuse(model: Any) -> int:
     """Let the adapted layers of a model compute so, in fp32 on a CPU and bf16 or fp16 on a GPU.
 
-    Return how many do.
-
-    Left alone are layers with dropout or in 4 bits, and whatever else peft computes otherwise.
+    Return how many do. On a CPU the other linear layers, such as the head, go the quickest way,
+    too. Left alone are layers with dropout or in 4 bits, and what else peft computes otherwise.
     Without it the results are the same, to rounding.
     """
+    fused = 0
+    parts: set[int] = set()
+    for module in model.modules():
+        if _can_fuse(module):
+            module.packed, module.forward = None, MethodType(_forward, module)
+            parts.update(id(part) for part in module.modules())
+            fused += 1
+        elif (
+            type(module) is torch.nn.Linear
+            and id(module) not in parts
+            and has_product(module.weight)
+        ):
+            module.packed, module.forward = None, MethodType(_plain, module)
+    return fused
+
+
+def pack(model: Any, most: float) -> int:
+    """Let what `fuse` has made quick have its frozen weights packed, if `most` bytes hold that.
+
+    Return how many bytes they take, beside the weights themselves: 0 where they are left alone.
+    """
+    frozen = [
+        module
+        for module in model.modules()
+        if hasattr(module, "packed") and not module.weight.requires_grad
+    ]
+    size = Packed.bytes_of([module.weight for module in frozen])
+    if size > most:
+        return 0
+    for module in frozen:
+        module.packed = Packed.of(module.weight)
+    return size if any(module.packed for module in frozen) else 0
+
+
+def _can_fuse(module: Any) -> bool:
     from peft.tuners.lora import Linear
 
-    fused = 0
-    for module in model.modules():
-        if type(module) is torch.nn.Linear and has_product(module.weight):
-            module.forward = MethodType(_plain, module)  # the head, which has no adapter
-        if type(module) is not Linear or len(module.active_adapters) != 1:
-            continue
-        layer, name = module.get_base_layer(), module.active_adapters[0]
-        plain = (
-            type(layer) is torch.nn.Linear
-            and layer.weight.dtype in _TYPES.get(layer.weight.device.type, ())
-            and isinstance(module.lora_dropout[name], torch.nn.Identity)
-            and not module.lora_variant
-            and not module.lora_bias[name]
-        )
-        if plain:
-            module.forward = MethodType(_forward, module)
-            fused += 1
-    return fused
+    if type(module) is not Linear or len(module.active_adapters) != 1:
+        return False
+    layer, name = module.get_base_layer(), module.active_adapters[0]
+    return (
+        type(layer) is torch.nn.Linear
+        and layer.weight.dtype in FAST_TYPES.get(layer.weight.device.type, ())
+        and isinstance(module.lora_dropout[name], torch.nn.Identity)
+        and not module.lora_variant
+        and not module.lora_bias[name]
+    )
 
 
 def _plain(module: Any, x: torch.Tensor) -> torch.Tensor:
-    return linear(x, module.weight, module.bias)
-
-
-def fuse_norms(model: Any) -> int:
-    """Let the RMSNorms of a model on a GPU be one operation each; return how many are.
-
-    transformers computes them in six, each of which reads and writes all of its input. Left alone
-    are norms that give something else, to rounding, or call their fields otherwise.
-    """
-    fused = 0
-    for module in model.modules():
-        weight = getattr(module, "weight", None)
-        if (
-            type(module).__name__.endswith("RMSNorm")
-            and hasattr(module, "variance_epsilon")
-            and isinstance(weight, torch.Tensor)
-            and weight.device.type in _NORMS_ON
-            and weight.dtype in _TYPES[weight.device.type]
-            and _is_plain(module)
-        ):
-            module.forward = MethodType(_norm, module)
-            fused += 1
-    return fused
-
-
-def _is_plain(module: Any) -> bool:
-    weight = module.weight
-    x = torch.linspace(-3, 3, len(weight), dtype=weight.dtype, device=weight.device)[None]
-    with torch.no_grad():
-        return bool(torch.allclose(module(x), _norm(module, x), rtol=_NEAR, atol=_NEAR))
-
-
-def _norm(module: Any, x: torch.Tensor) -> torch.Tensor:
-    with torch.autocast(x.device.type, enabled=False):
-        weight = module.weight.to(x.dtype)
-        normed: torch.Tensor = F.rms_norm(x, weight.shape, weight, module.variance_epsilon)
-        return normed
+    return linear(x, module.weight, module.bias, module.packed)
 
 
 def _forward(module: Any, x: torch.Tensor) -> Any:
@@ -144,4 +137,5 @@ def _forward(module: Any, x: torch.Tensor) -> Any:
         module.lora_A[name].weight,
         module.lora_B[name].weight,
         module.scaling[name],
+        module.packed,
     )

@@ -8,7 +8,8 @@
 - Padding is the plain way, for models whose attention cannot be told about documents.
 - `choose_layout` finds out which of the two a model can do by trying both.
 
-Logits are computed where a token of a reply is predicted and nowhere else.
+Logits are computed where a token of a reply is predicted and nowhere else, and on a CPU together
+with the loss (see `head_loss`), where a model's logits are what its head gives.
 """
 
 from __future__ import annotations
@@ -22,10 +23,12 @@ import torch
 import torch.nn.functional as F
 
 from clara_training.chat_encoding import Encoded
+from clara_training.head_loss import HeadLoss, can_fuse, headless
 from clara_training.varlen import varlen_attention
 
 DOCUMENT_ATTENTION = "clara_documents"
 VARLEN_ATTENTION = "clara_varlen"
+_FUSED_HEAD = "clara_fused_head"  # a model's attribute: its head and the loss may be one
 # How far the two layouts may be apart in a token's loss: rounding, not another attention.
 _TOLERANCE_FLOAT32 = 2e-3
 _TOLERANCE_BFLOAT16 = 0.25
@@ -118,13 +121,30 @@ def _packed_losses(
         extra: dict[str, Any] = {"cu_seq_lens_q": flat.bounds, "max_length_q": longest}
     else:
         extra = {"attention_mask": flat.block_mask()}
-    logits = model(
-        input_ids=flat.ids, position_ids=flat.positions, logits_to_keep=flat.predicts, **extra
-    ).logits[0]
-    if logits.shape[0] != flat.targets.shape[0]:  # a model that gives them all
-        logits = logits[flat.predicts]
-    nll = F.cross_entropy(logits.float(), flat.targets, reduction="none")
+    given = {
+        "input_ids": flat.ids,
+        "position_ids": flat.positions,
+        "logits_to_keep": flat.predicts,
+        **extra,
+    }
+    if getattr(model, _FUSED_HEAD, False):
+        with headless(model) as head:
+            hidden = _at(model(**given).logits, flat)
+        nll = HeadLoss.apply(  # type: ignore[no-untyped-call]
+            hidden, head.weight, head.bias, flat.targets, getattr(head, "packed", None)
+        )
+    else:
+        logits = _at(model(**given).logits, flat)
+        nll = F.cross_entropy(logits.float(), flat.targets, reduction="none")
     return TokenLosses(nll, flat.example)
+
+
+def _at(given: torch.Tensor, flat: Flat) -> torch.Tensor:
+    """Return what a model gives where a token of a reply is predicted: [reply tokens, ...]."""
+    given = given.squeeze(0)
+    if given.shape[0] != flat.targets.shape[0]:  # a model that gives them all
+        given = given[flat.predicts]
+    return given
 
 
 def _padded_losses(model: Any, examples: Sequence[Encoded], device: str) -> TokenLosses:
@@ -176,8 +196,10 @@ def choose_layout(model: Any, device: str, max_length: int, *, packing: bool = T
         candidates = (Layout.DOCUMENTS,) if device == "cpu" else (Layout.VARLEN, Layout.BLOCKS)
         for layout in candidates:
             _set_attention(model, layout)
-            if _agrees(model, probe, layout, device, wanted):
-                return layout
+            for fused in (True, False) if can_fuse(model) else (False,):
+                setattr(model, _FUSED_HEAD, fused)
+                if _agrees(model, probe, layout, device, wanted):
+                    return layout
     finally:
         model.train(was_training)
     model.set_attn_implementation("sdpa")
@@ -244,20 +266,20 @@ def _document_attention(
         raise ValueError("this model does not pass the documents' bounds to its attention")
     lengths = cu_seq_lens_q.diff().tolist()
     attend: Callable[..., torch.Tensor] = F.scaled_dot_product_attention
-    # Split, not sliced: the gradient of a slice is as long as the whole, and mostly zeros.
+    # Split, not sliced: the gradient of a slice is as long as the whole, and mostly zeros. By
+    # tokens: the kernel's results and gradients lie so, and nothing has to be laid otherwise.
+    by_token = (each.transpose(1, 2).split(lengths, dim=1) for each in (query, key, value))
     parts = [
         attend(
-            *document,
+            *(each.transpose(1, 2) for each in document),
             dropout_p=dropout,
             is_causal=True,
             scale=scaling,
             enable_gqa=query.shape[1] != key.shape[1],
-        )
-        for document in zip(
-            *(each.split(lengths, dim=2) for each in (query, key, value)), strict=True
-        )
+        ).transpose(1, 2)
+        for document in zip(*by_token, strict=True)
     ]
-    return torch.cat(parts, dim=2).transpose(1, 2), None
+    return torch.cat(parts, dim=1), None
 
 
 def _varlen_attention(

@@ -9,7 +9,6 @@ import tiny
 import torch
 from clara_training.chat_encoding import Encoded, encode, encode_all
 from clara_training.errors import BaseModelError, DataError
-from clara_training.lora_linear import LoraLinear, fuse, fuse_norms
 from clara_training.lora_step import Lesson, MemoryBudget, Objective, accumulate
 from clara_training.packing import (
     Layout,
@@ -17,7 +16,6 @@ from clara_training.packing import (
     rows,
     token_losses,
 )
-from peft import LoraConfig, get_peft_model
 from transformers import (
     AutoModelForCausalLM,
     GPT2Config,
@@ -28,7 +26,7 @@ from transformers import (
     Qwen3Config,
 )
 
-from clara_training import lora_linear, packing
+from clara_training import packing
 
 TURNS = [
     ("Where is the red cup?", "It's on the kitchen table!"),
@@ -212,70 +210,6 @@ def test_the_gradient_of_a_step_is_the_same_however_it_is_cut(contrast):
         nll, got = gradients(layout, budget, contrast=contrast)
         assert nll == pytest.approx(wanted_nll, rel=1e-5)
         torch.testing.assert_close(got, wanted, rtol=1e-4, atol=1e-6)
-
-
-@pytest.mark.parametrize("recompute", [False, True])
-def test_adapters_computed_in_one_operation_give_peft_s_losses_and_gradients(recompute, tmp_path):
-    def gradients_of(fused):
-        wrapped = tiny.lora(tiny.llama(attention_bias=True), tmp_path, seed=3)
-        model = wrapped.get_base_model()
-        for name, parameter in model.named_parameters():
-            parameter.requires_grad_("lora_" in name)
-        assert choose_layout(model, "cpu", 256) is Layout.DOCUMENTS
-        assert not fused or fuse(model) == 14  # seven linear layers in each of two blocks
-        lessons = [Lesson(example) for example in encoded()]
-        objective = Objective(sum(lesson.reply_tokens for lesson in lessons), len(lessons))
-        budget = MemoryBudget(1024, 0, recompute=recompute)
-        nll = accumulate(model.train(), lessons, Layout.DOCUMENTS, "cpu", budget, objective)
-        return nll, {name: p.grad for name, p in model.named_parameters() if p.requires_grad}
-
-    wanted_nll, wanted = gradients_of(False)
-    nll, got = gradients_of(True)
-    assert nll == pytest.approx(wanted_nll, rel=1e-5)
-    assert len(got) == 28
-    for name, gradient in got.items():
-        torch.testing.assert_close(gradient, wanted[name], rtol=1e-3, atol=1e-6, msg=name)
-
-
-def test_what_peft_computes_otherwise_is_left_to_it():
-    config = LoraConfig(r=4, target_modules="all-linear", lora_dropout=0.1, task_type="CAUSAL_LM")
-    assert fuse(get_peft_model(tiny.llama(), config)) == 0
-    config = LoraConfig(r=4, target_modules="all-linear", use_dora=True, task_type="CAUSAL_LM")
-    assert fuse(get_peft_model(tiny.llama(), config)) == 0
-
-
-def test_in_half_precision_it_is_the_same_to_rounding_and_its_gradients_are_fp32():
-    torch.manual_seed(0)
-    drawn = [torch.randn(*shape) / 8 for shape in ((5, 7, 64), (96, 64), (96,), (4, 64), (96, 4))]
-    x, weight, bias, a, b = (each.bfloat16().float() for each in drawn)
-    found = []
-    for kind in (torch.float32, torch.bfloat16):
-        inputs = [
-            each.to(of, copy=True).requires_grad_()
-            for each, of in ((x, kind), (a, torch.float32), (b, torch.float32))
-        ]
-        y = LoraLinear.apply(inputs[0], weight.to(kind), bias.to(kind), *inputs[1:], 2.0)
-        assert y.dtype is kind
-        (y.float() ** 2).sum().backward()
-        found.append([y.detach(), *(each.grad for each in inputs)])
-        assert found[-1][2].dtype is found[-1][3].dtype is torch.float32
-    for wanted, half in zip(*found, strict=True):
-        assert (wanted - half.float()).norm() < 0.01 * wanted.norm()
-
-
-def test_an_rms_norm_in_one_operation_is_transformers_own(monkeypatch):
-    model = tiny.llama().bfloat16()
-    assert fuse_norms(model) == 0  # on a CPU it would gain nothing
-    norm = model.model.layers[0].input_layernorm
-    x = torch.randn(3, 9, norm.weight.shape[0]).bfloat16()
-    wanted = norm(x)
-    # A GPU's types, told of this device.
-    monkeypatch.setitem(lora_linear._TYPES, "cpu", lora_linear._TYPES["cuda"])
-    monkeypatch.setattr(lora_linear, "_NORMS_ON", ("cpu",))
-    model.model.norm.forward = lambda x: 2 * x  # another formula
-    assert fuse_norms(model) == 4  # two in each of two layers
-    torch.testing.assert_close(norm(x), wanted, rtol=0.01, atol=0.01)
-    assert (norm(x) == wanted).float().mean() > 0.95
 
 
 def test_contrast_is_the_odds_ratio_of_the_paper():
