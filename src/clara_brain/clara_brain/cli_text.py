@@ -155,6 +155,9 @@ def model(info: Any, metadata: bool) -> Table:
     if info.governance_unused:
         unused = ", ".join(info.governance_unused)
         table.add_row("", Text(f"not better than their baseline and not run: {unused}"))
+    if info.governance_unproven:
+        unproven = ", ".join(info.governance_unproven)
+        table.add_row("", Text(f"run though not better than their baseline: {unproven}"))
     if info.governance_error:
         table.add_row("governance", Text(printable(info.governance_error), style="red"))
     for pair in info.governance_metrics:

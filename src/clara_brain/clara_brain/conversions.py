@@ -293,6 +293,7 @@ def fill_model_info(response: GetModelInfo.Response, info: ModelInfo) -> None:
         response.governance_path = str(info.heads.path)
         response.governance_heads = list(info.heads.heads)
         response.governance_unused = list(info.heads.unused)
+        response.governance_unproven = list(info.heads.unproven)
         response.governance_metrics = [
             KeyValue(key=key, value=value) for key, value in info.heads.metrics
         ]

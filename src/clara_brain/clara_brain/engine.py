@@ -50,7 +50,8 @@ class Engine:
 
     With `heads`, a file of governance heads of this model, completions have read-outs. Raises
     ModelError when the model cannot be used; heads that cannot be are no reason not to serve it:
-    `no_heads` says in a sentence what is wrong with them.
+    `no_heads` says in a sentence what is wrong with them. Heads that are not certain to beat their
+    baselines are run with `unproven_heads` alone.
     """
 
     def __init__(
@@ -58,6 +59,8 @@ class Engine:
         path: str | Path,
         settings: EngineSettings | None = None,
         heads: str | Path | None = None,
+        *,
+        unproven_heads: bool = False,
     ) -> None:
         settings = settings or EngineSettings()
         self.path = Path(path)
@@ -67,7 +70,9 @@ class Engine:
         self.no_heads = ""
         if heads:
             try:
-                self.heads = governance_file.load(Path(heads), self.header)
+                self.heads = governance_file.load(
+                    Path(heads), self.header, unproven=unproven_heads
+                )
             except GovernanceError as error:
                 self.no_heads = str(error)
         self.heads_sha256 = self.heads.sha256 if self.heads else ""

@@ -135,8 +135,9 @@ class Governance:
     """The heads of one model, None where there is none or where it is not used.
 
     `metrics` are the held-out figures that came with them, as pairs of name and value; `unused`
-    names the heads that did not beat their baseline. `sha256` is of the file: embeddings of one
-    mean nothing to another one's.
+    names the heads that were not certain to beat their baselines and are not run, `unproven` those
+    that are run all the same. `sha256` is of the file: embeddings of one mean nothing to another
+    one's.
     """
 
     path: Path
@@ -147,6 +148,7 @@ class Governance:
     trace: Trace | None
     metrics: tuple[tuple[str, str], ...] = ()
     unused: tuple[str, ...] = ()
+    unproven: tuple[str, ...] = ()
 
     @property
     def heads(self) -> tuple[str, ...]:
@@ -159,4 +161,6 @@ class Governance:
         said = f"{', '.join(self.heads) or 'none'} of {self.path}"
         if self.unused:
             said += f"; not better than their baseline and not run: {', '.join(self.unused)}"
+        if self.unproven:
+            said += f"; run though not better than their baseline: {', '.join(self.unproven)}"
         return said

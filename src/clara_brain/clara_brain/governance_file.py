@@ -3,7 +3,8 @@
 """The file of a model's governance heads, `governance.safetensors`, which clara_training writes.
 
 It lies beside the GGUF and is of that model alone, so everything is checked against the GGUF
-before anything is run. A head that did not beat its baselines on held-out text is not run.
+before anything is run. A head that was not certain to beat its baselines on held-out text is run
+only where that is asked for.
 """
 
 from __future__ import annotations
@@ -37,13 +38,16 @@ def beside(model: Path) -> Path | None:
     return path if path.is_file() else None
 
 
-def load(path: Path, model: GgufHeader) -> Governance:
-    """Read the heads of a model. Raises GovernanceError with one sentence."""
+def load(path: Path, model: GgufHeader, *, unproven: bool = False) -> Governance:
+    """Read the heads of a model; with `unproven`, those behind their baselines are to be run, too.
+
+    Raises GovernanceError with one sentence.
+    """
     document, tensors = _contents(path)
     try:
         _check_model(document, model, path)
         metrics = _mapping(document.get("metrics", {}), "metrics")
-        unused = tuple(
+        behind = tuple(
             name
             for name in HEADS
             if name in document and _mapping(metrics.get(name, {}), name).get("useful") is False
@@ -54,7 +58,7 @@ def load(path: Path, model: GgufHeader) -> Governance:
             if name in document:
                 # One that is not run is checked all the same: the file is whole, or it is not.
                 made = make(_mapping(document[name], name), tensors, sizes)
-                found[name] = None if name in unused else made
+                found[name] = made if unproven or name not in behind else None
     except _Fault as fault:
         raise GovernanceError(f"{path} cannot be used: {fault}; export it again") from None
     if not found:
@@ -67,7 +71,8 @@ def load(path: Path, model: GgufHeader) -> Governance:
         memory=found.get("memory"),
         trace=found.get("trace"),
         metrics=tuple(_flat(metrics)),
-        unused=unused,
+        unused=() if unproven else behind,
+        unproven=behind if unproven else (),
     )
 
 

@@ -247,7 +247,12 @@ class BrainNode(LifecycleNode):  # type: ignore[misc]
             probe(path, folder.sound_models if folder else None)
         given = settings.governance_path
         heads = Path(os.path.expanduser(given)) if given else governance_file.beside(path)
-        self.engine = engine = Engine(path, replace(settings.engine, cache_path=cache), heads)
+        self.engine = engine = Engine(
+            path,
+            replace(settings.engine, cache_path=cache),
+            heads,
+            unproven_heads=settings.governance_unproven,
+        )
         if engine.no_heads:
             self.get_logger().error(f"the model is served without read-outs: {engine.no_heads}")
         elif heads:

@@ -89,6 +89,12 @@ _TABLE: dict[str, tuple[str, float | None, float | None]] = {
         None,
         None,
     ),
+    "governance_unproven": (
+        "Also run governance heads that were not certain to beat their baselines on held-out text."
+        f" {_NEXT_CONFIGURE}",
+        None,
+        None,
+    ),
     "state_path": (
         "Folder for conversations and the KV cache, one below it for each node; empty: they are"
         f" not kept. {_NEXT_CONFIGURE}",

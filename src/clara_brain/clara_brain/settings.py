@@ -82,6 +82,7 @@ class BrainSettings:
     presets: str = ""
     adapters_path: str = ""
     governance_path: str = ""
+    governance_unproven: bool = False
     state_path: str = "~/.clara/brain"
     personality_by: str = "adapters"
     preempt: bool = False

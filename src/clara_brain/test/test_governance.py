@@ -384,6 +384,21 @@ def test_a_head_that_did_not_beat_its_baseline_is_not_run_and_this_is_said(tiny,
         engine.close()
 
 
+def test_such_a_head_is_run_where_that_is_asked_for_and_this_is_said(tiny, tmp_path):
+    metrics = {"policy": {"useful": False}, "trace": {"useful": True}}
+    path = write_heads(tmp_path / "heads.safetensors", *heads(metrics=metrics))
+    engine = Engine(tiny, SETTINGS, path, unproven_heads=True)
+    try:
+        assert engine.heads.heads == ("policy", "memory", "trace")
+        assert engine.heads.unproven == ("policy",) and engine.heads.unused == ()
+        assert "run though not better than their baseline: policy" in engine.readouts
+        assert "not run" not in engine.readouts
+        read = readout(engine.complete(raw()))
+        assert len(read.labels) and read.trace_nats
+    finally:
+        engine.close()
+
+
 def test_safetensors_is_only_read_where_heads_are_and_never_brings_torch(tiny, file):
     script = (
         "import sys; from clara_brain import engine, gguf, governance_file;"

@@ -90,23 +90,44 @@ def test_the_command_prints_them(world):
     assert f"policy: {read['policy']}" in said.stderr and "of 6 tokens" in said.stderr
 
 
-def test_heads_of_another_model_are_said_and_the_model_is_served_without(world, model):
+def configured_anew(world: World, **parameters: str | bool) -> None:
+    """Set parameters, and let the node read them."""
     from lifecycle_msgs.msg import Transition
-    from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue
     from rcl_interfaces.srv import SetParameters
+    from rclpy.parameter import Parameter
 
-    from clara_interfaces.srv import GetModelInfo
-
-    other = write_heads(model.parent / "other.safetensors", *heads(model_sha256="6" * 64))
-    value = ParameterValue(type=ParameterType.PARAMETER_STRING, string_value=str(other))
-    given = [Parameter(name="governance_path", value=value)]
-    assert (
-        world.call(SetParameters, "brain/set_parameters", parameters=given).results[0].successful
-    )
+    given = [Parameter(name, value=each).to_parameter_msg() for name, each in parameters.items()]
+    answer = world.call(SetParameters, "brain/set_parameters", parameters=given)
+    assert all(each.successful for each in answer.results)
     for number in (Transition.TRANSITION_DEACTIVATE, Transition.TRANSITION_CLEANUP):
         assert world.transition(number)
     for number in (Transition.TRANSITION_CONFIGURE, Transition.TRANSITION_ACTIVATE):
         assert world.transition(number)
+
+
+def test_heads_behind_their_baselines_are_run_only_when_asked_for(world, model):
+    from clara_interfaces.srv import GetModelInfo
+
+    document = heads(metrics={"policy": {"useful": False}})
+    behind = write_heads(model.parent / "behind.safetensors", *document)
+    configured_anew(world, governance_path=str(behind))
+    info = world.call(GetModelInfo, "model/info")
+    assert (list(info.governance_unused), list(info.governance_unproven)) == (["policy"], [])
+    assert not world.ask("Hello").result.governance.policy_labels
+
+    configured_anew(world, governance_unproven=True)
+    info = world.call(GetModelInfo, "model/info")
+    assert (list(info.governance_unused), list(info.governance_unproven)) == ([], ["policy"])
+    assert world.ask("Hello").result.governance.policy_labels == LABELS
+    values = {pair.key: pair.value for pair in health(world).values}
+    assert "run though not better than their baseline: policy" in values["governance"]
+
+
+def test_heads_of_another_model_are_said_and_the_model_is_served_without(world, model):
+    from clara_interfaces.srv import GetModelInfo
+
+    other = write_heads(model.parent / "other.safetensors", *heads(model_sha256="6" * 64))
+    configured_anew(world, governance_path=str(other))
     result = world.ask("Hello").result
     assert result.error_code == 0 and result.text
     assert not result.governance.policy_labels and not len(result.governance.trace_nats)

@@ -89,6 +89,7 @@ export async function refreshModel() {
       ["SHA-256", model.sha256],
       ["heads", model.governance_heads.join(", ")],
       ["heads not run", model.governance_unused.join(", ")],
+      ["heads run unproven", model.governance_unproven.join(", ")],
       ["no read-outs", model.governance_error],
     ]);
     const pairs = (some) => some.map(({ key, value }) => [key.replace(/^(general|clara)\./, "").replaceAll("_", " "), value]);
