@@ -37,7 +37,7 @@ class HeadLoss(torch.autograd.Function):  # type: ignore[misc]
         wants = ctx.needs_input_grad[0]
         nll, slopes = [], []
         for rows, wanted in zip(hidden.split(_TOKENS), targets.split(_TOKENS), strict=True):
-            logits = times(rows, packed.forward if packed else weight, bias)
+            logits = times(rows, weight, bias, packed.forward if packed else None)
             log_p = torch.log_softmax(logits, -1)
             del logits
             at_target = wanted[:, None]
@@ -45,7 +45,7 @@ class HeadLoss(torch.autograd.Function):  # type: ignore[misc]
             if wants:
                 p = log_p.exp_()
                 p.scatter_add_(1, at_target, p.new_full((len(p), 1), -1.0))
-                slopes.append(times(p, packed.backward if packed else weight.T))
+                slopes.append(times(p, weight.T, packed=packed.backward if packed else None))
         if wants:
             ctx.save_for_backward(torch.cat(slopes))
         return torch.cat(nll)

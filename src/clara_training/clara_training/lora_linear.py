@@ -9,6 +9,7 @@ inside the products.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from types import MethodType
 from typing import Any
 
@@ -46,7 +47,7 @@ class LoraLinear(torch.autograd.Function):  # type: ignore[misc]
             rows = x.reshape(-1, x.shape[-1]).to(weight.dtype)
             a, b = a.to(weight.dtype), b.to(weight.dtype)
             inner = times(rows, a)
-            y = times(rows, packed.forward if packed else weight, bias)
+            y = times(rows, weight, bias, packed.forward if packed else None)
             y.addmm_(inner, b.T, alpha=scale)
         ctx.save_for_backward(rows, weight, a, b, inner)
         return y.view(*x.shape[:-1], -1)
@@ -60,7 +61,7 @@ class LoraLinear(torch.autograd.Function):  # type: ignore[misc]
         g = times(flat, b.T).mul_(ctx.scale)
         dx = None
         if ctx.needs_input_grad[0]:
-            dx = times(flat, ctx.packed.backward if ctx.packed else weight.T)
+            dx = times(flat, weight.T, packed=ctx.packed.backward if ctx.packed else None)
             dx = dx.addmm_(g, a).view(*dy.shape[:-1], -1)
         type_a, type_b = ctx.types
         da = thin_gradient(g, rows).to(type_a)
@@ -79,7 +80,7 @@ def fuse(model: Any) -> int:
     parts: set[int] = set()
     for module in model.modules():
         if _can_fuse(module):
-            module.packed, module.forward = None, MethodType(_forward, module)
+            module.forward = MethodType(_forward, module)
             parts.update(id(part) for part in module.modules())
             fused += 1
         elif (
@@ -87,26 +88,36 @@ def fuse(model: Any) -> int:
             and id(module) not in parts
             and has_product(module.weight)
         ):
-            module.packed, module.forward = None, MethodType(_plain, module)
+            module.forward = MethodType(_plain, module)
     return fused
 
 
 def pack(model: Any, most: float) -> int:
-    """Let what `fuse` has made quick have its frozen weights packed, if `most` bytes hold that.
+    """Pack the frozen weights of what `fuse` has made quick, if `most` more bytes hold that.
 
-    Return how many bytes they take, beside the weights themselves: 0 where they are left alone.
+    They stay packed with the base model. Return how many bytes that takes, beside the weights.
     """
-    frozen = [
-        module
-        for module in model.modules()
-        if hasattr(module, "packed") and not module.weight.requires_grad
-    ]
-    size = Packed.bytes_of([module.weight for module in frozen])
-    if size > most:
-        return 0
-    for module in frozen:
-        module.packed = Packed.of(module.weight)
-    return size if any(module.packed for module in frozen) else 0
+    frozen = [layer for layer in _quick_layers(model) if not layer.weight.requires_grad]
+    missing = [layer for layer in frozen if packed_of(layer) is None]
+    if Packed.bytes_of(layer.weight for layer in missing) <= most:
+        for layer in missing:
+            layer.packed = Packed.of(layer.weight)
+    return Packed.bytes_of(layer.weight for layer in frozen if packed_of(layer))
+
+
+def packed_of(layer: Any) -> Packed | None:
+    """Return a layer's packed weight; None where it has none, or not of its weight as it is."""
+    packed: Packed | None = getattr(layer, "packed", None)
+    return packed if packed and packed.version == layer.weight._version else None
+
+
+def _quick_layers(model: Any) -> Iterator[Any]:
+    for module in model.modules():
+        way = getattr(module.forward, "__func__", None)
+        if way is _forward:
+            yield module.get_base_layer()
+        elif way is _plain:
+            yield module
 
 
 def _can_fuse(module: Any) -> bool:
@@ -125,7 +136,7 @@ def _can_fuse(module: Any) -> bool:
 
 
 def _plain(module: Any, x: torch.Tensor) -> torch.Tensor:
-    return linear(x, module.weight, module.bias, module.packed)
+    return linear(x, module.weight, module.bias, packed_of(module))
 
 
 def _forward(module: Any, x: torch.Tensor) -> Any:
@@ -137,5 +148,5 @@ def _forward(module: Any, x: torch.Tensor) -> Any:
         module.lora_A[name].weight,
         module.lora_B[name].weight,
         module.scaling[name],
-        module.packed,
+        packed_of(layer),
     )

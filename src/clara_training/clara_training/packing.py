@@ -24,6 +24,7 @@ import torch.nn.functional as F
 
 from clara_training.chat_encoding import Encoded
 from clara_training.head_loss import HeadLoss, can_fuse, headless
+from clara_training.lora_linear import packed_of
 from clara_training.varlen import varlen_attention
 
 DOCUMENT_ATTENTION = "clara_documents"
@@ -131,7 +132,7 @@ def _packed_losses(
         with headless(model) as head:
             hidden = _at(model(**given).logits, flat)
         nll = HeadLoss.apply(  # type: ignore[no-untyped-call]
-            hidden, head.weight, head.bias, flat.targets, getattr(head, "packed", None)
+            hidden, head.weight, head.bias, flat.targets, packed_of(head)
         )
     else:
         logits = _at(model(**given).logits, flat)

@@ -86,6 +86,7 @@ class Packed:
 
     forward: Tensor
     backward: Tensor
+    version: int  # of the weight
 
     @staticmethod
     def bytes_of(weights: Iterable[Tensor]) -> int:
@@ -97,14 +98,16 @@ class Packed:
         """Pack a weight; None where oneDNN or its packing is not there for it."""
         if _PACK is None or not has_product(weight):
             return None
-        weight = weight.detach()
-        return cls(_PACK(weight, _PACKED_FOR), _PACK(weight.T, _PACKED_FOR))
+        given = weight.detach()
+        return cls(_PACK(given, _PACKED_FOR), _PACK(given.T, _PACKED_FOR), weight._version)
 
 
-def times(rows: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """Return rows Wᵀ + b, the quickest way, without gradients."""
+def times(
+    rows: Tensor, weight: Tensor, bias: Tensor | None = None, packed: Tensor | None = None
+) -> Tensor:
+    """Return rows Wᵀ + b, the quickest way, without gradients; `packed` is the same weight."""
     if has_product(rows) and rows.numel():
-        return product(rows, weight, bias)
+        return product(rows, weight if packed is None else packed, bias)
     return F.linear(rows, weight, bias)
 
 

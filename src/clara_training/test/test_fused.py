@@ -15,7 +15,7 @@ from clara_training.chat_encoding import Encoded
 from clara_training.fused_layers import RmsNorm, SwiGlu, fuse_layers
 from clara_training.head_loss import HeadLoss
 from clara_training.lora import row_tokens
-from clara_training.lora_linear import LoraLinear, fuse, pack
+from clara_training.lora_linear import LoraLinear, fuse, pack, packed_of
 from clara_training.lora_step import Lesson, MemoryBudget, Objective, accumulate
 from clara_training.packing import Layout, choose_layout, token_losses
 from clara_training.products import Packed
@@ -91,15 +91,19 @@ def test_what_learns_is_not_packed_and_what_is_packed_is_counted() -> None:
     model = get_peft_model(tiny.llama(), config).get_base_model()
     model.lm_head.weight.requires_grad_(True)
     assert fuse(model) == 2
-    frozen = [m for m in model.modules() if getattr(m, "packed", 0) is None]
-    linear = sum(m.weight.nbytes for m in frozen if not m.weight.requires_grad)
-    assert pack(model, 2 * linear - 1) == 0
-    assert all(m.packed is None for m in frozen)
-    assert pack(model, 2 * linear) == 2 * linear
-    assert model.lm_head.packed is None
-    learned = model.model.layers[0].self_attn.q_proj.lora_A["default"]
-    assert getattr(learned, "packed", None) is None
-    assert sum(m.packed is not None for m in frozen) == 14
+    layers = [module for module in model.modules() if type(module) is torch.nn.Linear]
+    base = [layer for layer in layers if not layer.weight.requires_grad]
+    assert len(base) == 14
+    size = 2 * sum(layer.weight.nbytes for layer in base)
+    assert pack(model, size - 1) == 0
+    assert all(packed_of(layer) is None for layer in layers)
+    assert pack(model, size) == size
+    assert {id(layer) for layer in layers if packed_of(layer)} == {id(layer) for layer in base}
+    assert pack(model, 0) == size  # there already
+    with torch.no_grad():
+        base[1].weight.add_(1)  # no longer what was packed
+    assert packed_of(base[0]) and not packed_of(base[1])
+    assert pack(model, 0) == size - 2 * base[1].weight.nbytes
 
 
 def test_in_half_precision_it_is_the_same_to_rounding_and_its_gradients_are_fp32() -> None:
