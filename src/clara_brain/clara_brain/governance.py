@@ -134,10 +134,9 @@ class Trace:
 class Governance:
     """The heads of one model, None where there is none or where it is not used.
 
-    `metrics` are the held-out figures that came with them, as pairs of name and value; `unused`
-    names the heads that were not certain to beat their baselines and are not run, `unproven` those
-    that are run all the same. `sha256` is of the file: embeddings of one mean nothing to another
-    one's.
+    `metrics` are the held-out figures that came with them, as pairs of name and value; `behind`
+    names the heads that were not certain to beat their baselines. `sha256` is of the file:
+    embeddings of one mean nothing to another one's.
     """
 
     path: Path
@@ -147,13 +146,22 @@ class Governance:
     memory: Memory | None
     trace: Trace | None
     metrics: tuple[tuple[str, str], ...] = ()
-    unused: tuple[str, ...] = ()
-    unproven: tuple[str, ...] = ()
+    behind: tuple[str, ...] = ()
 
     @property
     def heads(self) -> tuple[str, ...]:
         """Names of the heads that are run."""
         return tuple(name for name in HEADS if getattr(self, name) is not None)
+
+    @property
+    def unused(self) -> tuple[str, ...]:
+        """Names of the heads that are not run, for they are behind their baselines."""
+        return tuple(name for name in self.behind if name not in self.heads)
+
+    @property
+    def unproven(self) -> tuple[str, ...]:
+        """Names of the heads that are run although they are behind their baselines."""
+        return tuple(name for name in self.behind if name in self.heads)
 
     @property
     def description(self) -> str:

@@ -71,8 +71,7 @@ def load(path: Path, model: GgufHeader, *, unproven: bool = False) -> Governance
         memory=found.get("memory"),
         trace=found.get("trace"),
         metrics=tuple(_flat(metrics)),
-        unused=() if unproven else behind,
-        unproven=behind if unproven else (),
+        behind=behind,
     )
 
 
