@@ -20,7 +20,7 @@ import numpy as np
 from clara_training.base import find_base, load_model, load_tokenizer
 from clara_training.export_gguf import read_config, write_model
 from clara_training.gguf_scores import GgufScores, log_softmax
-from clara_training.lora import use_threads
+from clara_training.machine import use_threads
 from clara_training.validate import general_texts
 from report import report
 

@@ -18,7 +18,7 @@ from clara_training.chat_encoding import encode
 from clara_training.examples import conversation, split
 from clara_training.export_gguf import write_model
 from clara_training.fidelity import GATES, compare
-from clara_training.lora import use_threads
+from clara_training.machine import use_threads
 from clara_training.spec import DOMAINS, TRAITS
 from clara_training.starter import starter_examples
 from clara_training.validate import general_texts

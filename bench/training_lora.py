@@ -27,7 +27,7 @@ import warnings
 from typing import Any
 
 import torch
-from clara_training.allocator import keep_memory, memory_left
+from clara_training.allocator import keep_memory
 from clara_training.base import find_base, load_model, load_tokenizer
 from clara_training.chat_encoding import encode_all
 from clara_training.examples import conversation
@@ -35,6 +35,7 @@ from clara_training.fused_layers import fuse_layers
 from clara_training.lora import row_tokens
 from clara_training.lora_linear import fuse, pack
 from clara_training.lora_step import Lesson, MemoryBudget, Objective, accumulate
+from clara_training.machine import memory_left
 from clara_training.packing import choose_layout
 from clara_training.products import has_product, product
 from clara_training.starter import starter_examples

@@ -40,7 +40,7 @@ def command(
 ) -> None:
     """Make the governance heads of a model. RUN is the folder it was trained in."""
     load("torch", "training")
-    from clara_training.lora import use_threads
+    from clara_training.machine import use_threads
 
     use_threads(threads)
     govern(run, corpus, labels, device, seed)

@@ -107,7 +107,7 @@ def simone(governance: bool, labels: Path | None, **options: Any) -> None:
 def _train(kind: str, options: dict[str, Any]) -> Path:
     load("torch", "training")
     from clara_training.base import default_device
-    from clara_training.lora import use_threads
+    from clara_training.machine import use_threads
     from clara_training.monitor import ClaraMonitor
     from clara_training.pretrain import pretrain
     from clara_training.pretrain_export import export
@@ -158,7 +158,7 @@ def _train(kind: str, options: dict[str, Any]) -> Path:
 def sample(model: Path, prompt: str, tokens: int, threads: int | None, **how: Any) -> None:
     """Let a model write. MODEL is its folder, as runs/simone/best_model."""
     load("torch", "sampling")
-    from clara_training.lora import use_threads
+    from clara_training.machine import use_threads
     from clara_training.sample import BOUNDARY, Sampling, generate
     from clara_training.scratch import load_model
     from clara_training.tokenizer import load_tokenizer

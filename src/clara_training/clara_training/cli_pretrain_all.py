@@ -39,7 +39,7 @@ def command(governance: bool, quick: bool, **options: Any) -> None:
         )
     from clara_training.base import default_device
     from clara_training.cli_pretrain import Bar
-    from clara_training.lora import use_threads
+    from clara_training.machine import use_threads
     from clara_training.monitor import ClaraMonitor
     from clara_training.pretrain_all import AllSettings, bundle_files, pretrain_all
     from clara_training.pretrain_loop import Execution, PretrainSettings

@@ -25,7 +25,8 @@ from clara_training.errors import ExportError, ManifestError
 from clara_training.examples import conversation, split
 from clara_training.export_check import check_tokens
 from clara_training.export_gguf import Lineage, read_config, write_model
-from clara_training.lora import load_examples, use_threads
+from clara_training.lora import load_examples
+from clara_training.machine import use_threads
 from clara_training.manifest import (
     code_sha256,
     is_done,

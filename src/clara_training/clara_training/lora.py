@@ -31,6 +31,7 @@ from clara_training.examples import (
     load_trait,
     split,
 )
+from clara_training.machine import memory_left, use_threads
 from clara_training.manifest import is_done, read_manifest, sha256_of, write_manifest
 from clara_training.spec import DOMAINS, TRAITS, Spec
 from clara_training.starter import starter_examples
@@ -195,19 +196,6 @@ def usual_rate(config: Any) -> float:
     return float(5e-4 * (2000 / config.hidden_size) ** power)
 
 
-def use_threads(threads: int | None) -> None:
-    """Set PyTorch's threads; with None, as many as there are cores that nobody keeps busy.
-
-    Two programs with a thread on each core stall each other for minutes, for a thread that waits
-    does so spinning.
-    """
-    torch = packages.load("torch", "training")
-    if threads is None:
-        cores = len(os.sched_getaffinity(0))
-        threads = max(1, cores - round(os.getloadavg()[0]))
-    torch.set_num_threads(threads)
-
-
 def _silence(dimension: str, record: dict[str, Any]) -> None:
     pass
 
@@ -230,7 +218,7 @@ class _Room:
         inputs: dict[str, str],
         report: Report,
     ) -> Adapter:
-        from clara_training.allocator import keep_memory, memory_left
+        from clara_training.allocator import keep_memory
         from clara_training.fused_layers import fuse_layers
         from clara_training.lora_checkpoint import CheckpointFile
         from clara_training.lora_linear import fuse, pack

@@ -20,7 +20,7 @@ from typing import Any
 from clara_training.atomic import atomic_folder, atomic_json, atomic_text
 from clara_training.base import Base, find_base
 from clara_training.errors import MergeError
-from clara_training.lora import use_threads
+from clara_training.machine import use_threads
 from clara_training.manifest import is_done, read_manifest, sha256_of, write_manifest
 from clara_training.merge_bound import FILE as TOGETHER
 from clara_training.merge_bound import Bound, find_bound, keep_within

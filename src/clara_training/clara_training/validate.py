@@ -23,7 +23,8 @@ from clara_training.base import find_base
 from clara_training.errors import ExportError, ManifestError, ValidationError
 from clara_training.fidelity import GATES, compare
 from clara_training.gguf_scores import GgufScores
-from clara_training.lora import load_examples, use_threads
+from clara_training.lora import load_examples
+from clara_training.machine import use_threads
 from clara_training.manifest import read_manifest, sha256_of
 from clara_training.merge_bound import FILE
 from clara_training.spec import Spec

@@ -22,7 +22,7 @@ from clara_training.corpus import TOKENIZER
 from clara_training.errors import ValidationError
 from clara_training.fidelity import compare
 from clara_training.gguf_scores import GgufScores
-from clara_training.lora import use_threads
+from clara_training.machine import use_threads
 from clara_training.manifest import sha256_of
 from clara_training.passages import Passage, Texts, Trigrams, draw_passages
 from clara_training.pretrain_checkpoint import BEST

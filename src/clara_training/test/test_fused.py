@@ -23,7 +23,7 @@ from peft import LoraConfig, get_peft_model
 from torch.nn import functional
 from transformers import GPT2Config, LlamaConfig, LlamaForCausalLM
 
-from clara_training import allocator, fused_layers, head_loss, packing
+from clara_training import fused_layers, head_loss, packing
 
 PLENTY = 1e12  # bytes
 
@@ -63,6 +63,7 @@ def test_all_of_it_together_gives_peft_s_losses_and_gradients(
             parameter.requires_grad_("lora_" in name)
         monkeypatch.setattr(packing, "can_fuse", head_loss.can_fuse if fused else lambda _: False)
         assert choose_layout(model, "cpu", 256) is Layout.DOCUMENTS
+        assert model.clara_fused_head is fused
         if fused:
             assert fuse(model) == 14  # seven linear layers in each of two blocks
             assert fuse_layers(model) == 7  # two norms and an MLP in each, and the last norm
@@ -220,18 +221,3 @@ def test_a_row_is_as_long_as_its_activations_allow() -> None:
     assert row_tokens(Layout.DOCUMENTS, vast) == 256
     assert row_tokens(Layout.DOCUMENTS, GPT2Config()) == 2048  # it has no intermediate_size
     assert row_tokens(Layout.VARLEN, vast) == 16384
-
-
-def test_the_memory_left_is_the_container_s_where_it_has_a_limit(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(allocator, "_CONTAINER", tmp_path)
-    machine = allocator.memory_left()
-    assert machine > 1e6
-    (tmp_path / "memory.max").write_text("3000\n")
-    (tmp_path / "memory.current").write_text("1000\n")
-    assert allocator.memory_left() == 2000
-    (tmp_path / "memory.current").write_text("4000\n")
-    assert allocator.memory_left() == 0
-    (tmp_path / "memory.max").write_text("max\n")
-    assert allocator.memory_left() > 1e6
