@@ -130,17 +130,17 @@ def _packed_losses(
     }
     if getattr(model, _FUSED_HEAD, False):
         with headless(model) as head:
-            hidden = _at(model(**given).logits, flat)
+            hidden = _where_predicted(model(**given).logits, flat)
         nll = HeadLoss.apply(  # type: ignore[no-untyped-call]
             hidden, head.weight, head.bias, flat.targets, packed_of(head)
         )
     else:
-        logits = _at(model(**given).logits, flat)
+        logits = _where_predicted(model(**given).logits, flat)
         nll = F.cross_entropy(logits.float(), flat.targets, reduction="none")
     return TokenLosses(nll, flat.example)
 
 
-def _at(given: torch.Tensor, flat: Flat) -> torch.Tensor:
+def _where_predicted(given: torch.Tensor, flat: Flat) -> torch.Tensor:
     """Return what a model gives where a token of a reply is predicted: [reply tokens, ...]."""
     given = given.squeeze(0)
     if given.shape[0] != flat.targets.shape[0]:  # a model that gives them all
