@@ -48,7 +48,7 @@ sbom: build ## list what Clara is installed with, in build/sbom, and check the l
 	@build/sbom_venv/bin/pip install -q --disable-pip-version-check -c constraints.txt -r requirements/sbom.txt
 	@build/sbom_venv/bin/python tools/sbom.py --python .venv/bin/python $(ARGS)
 
-bench: build ## measure every figure that the documents quote
+bench: build ## measure what the documents quote and needs no GPU; hours
 	@$(PYTHON) tools/set_up.py --training
 	@$(WITH_CLARA) && bench/all.bash $(ARGS)
 

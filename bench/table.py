@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import ast
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,17 @@ def benchmarks() -> dict[str, str]:
         if '__name__ == "__main__"' in text and path != Path(__file__).resolve():
             about = ast.get_docstring(ast.parse(text)) or ""
             found[path.stem] = " ".join(about.split("\n\n")[0].split())
+    return found
+
+
+def commands() -> dict[str, str]:
+    """Return the command of every benchmark, with the options that bench/all.bash gives it."""
+    found = {name: f"python bench/{name}.py" for name in benchmarks()}
+    for line in (ROOT / "bench" / "all.bash").read_text().splitlines():
+        given = re.match(r"\s*(python bench/(\w+)\.py\b.*)", line)
+        if given:
+            # What the shell fills in stands for itself: "$DIR" is DIR.
+            found[given[2]] = re.sub(r'"\$(\w+)"', r"\1", given[1]).replace('"$@"', "...")
     return found
 
 
@@ -85,9 +97,10 @@ def section(
 ) -> list[str]:
     """Return one section: for each benchmark its command, what it does, and its figures."""
     lines = ["", f"## {title}"]
+    command = commands()
     for name, figures in benches.items():
         result = result_of(name)
-        lines += ["", f"### {name}", "", f"`python bench/{name}.py`: {known[name]}"]
+        lines += ["", f"### {name}", "", f"`{command[name]}`: {known[name]}"]
         if result is None:
             lines += ["", "There is no committed result yet."]
         if figures:
@@ -135,12 +148,13 @@ def table() -> str:
 def headlines() -> str:
     """Return the README's table."""
     lines = ["", "| what | figure | against | command |", "|---|---|---|---|"]
+    command = commands()
     for name, whats in HEADLINES.items():
         figures = next(benches[name] for benches in BENCHES.values() if name in benches)
         for what in whats:
             figure = next(one for one in figures if one.what == what)
             cells = row(figure, result_of(name)).split(" | ")[:3]
-            lines.append(" | ".join(cells) + f" | `python bench/{name}.py` |")
+            lines.append(" | ".join(cells) + f" | `{command[name]}` |")
     return "\n".join([*lines, ""])
 
 
