@@ -102,8 +102,8 @@ class Claude:
     def answer(self, request: Request, lost: Callable[[dict[str, Any]], None]) -> Answer:
         """Ask for one answer, trying again where that can help.
 
-        `lost` is called with the usage of each attempt that was paid for and gave nothing.
-        Raises ApiError.
+        `lost` is called for each attempt that gave nothing and may have been paid for, with what
+        is known of its usage; what it raises ends the attempts. Raises ApiError.
         """
 
         def attempt() -> Answer:
@@ -112,8 +112,11 @@ class Claude:
             except _Cut as cut:
                 if cut.text:
                     return Answer(request.id, cut.text, CUT, cut.usage)
-                if cut.usage:
-                    lost(cut.usage)
+                lost(cut.usage)
+                raise
+            except Exception as error:
+                if self._may_be_done(error):
+                    lost({})
                 raise
 
         return self._patiently(attempt)
@@ -218,6 +221,15 @@ class Claude:
         httpx = load("httpx2", "making data with Claude")
         return (httpx.HTTPError, httpx.StreamError)
 
+    def _may_be_done(self, error: BaseException) -> bool:
+        """Tell whether a request that failed like this may have been taken, and paid for."""
+        status = getattr(error, "status_code", None)
+        if status is not None:
+            return not (_refuses(status) or status in (409, 429, 529))
+        httpx = load("httpx2", "making data with Claude")
+        never_sent = (httpx.ConnectError, httpx.ConnectTimeout, httpx.UnsupportedProtocol)
+        return not isinstance(error.__cause__, never_sent)
+
     def _patiently(self, attempt: Callable[[], Result]) -> Result:
         """Make attempts until one succeeds, fails for good, or there were enough."""
         for number in range(1, self._attempts + 1):
@@ -238,8 +250,7 @@ class Claude:
     def _try_again(self, number: int, error: BaseException) -> None:
         """Wait before the next attempt, or raise ApiError when there is to be none."""
         status = getattr(error, "status_code", None)
-        transient = status is None or status in (408, 409, 429) or status >= 500
-        if not transient or number >= self._attempts:
+        if _refuses(status) or number >= self._attempts:
             self._give_up(error)
         self._wait(number, error)
 
@@ -284,12 +295,17 @@ class Claude:
             return f"the key in {ANTHROPIC_KEY} may not do this ({status}){quoted}"
         if status == 404:
             return f"Anthropic's API does not know {self.model!r} or the batch (404){quoted}"
-        if status is not None and status < 500 and status not in (408, 409, 429):
+        if _refuses(status):
             return f"Anthropic's API refused the request ({status}){quoted}"
         return (
             f"{self._reason(error)} {self._attempts} times{quoted}; run the same command again "
             "later, nothing that was paid for is lost"
         )
+
+
+def _refuses(status: int | None) -> bool:
+    """Tell whether trying again is of no use. An error within a stream has the status 200."""
+    return status is not None and 400 <= status < 500 and status not in (408, 409, 429)
 
 
 def _batch_result(result: Any) -> Answer | Failure:

@@ -98,16 +98,28 @@ class Budget:
     def reserve(self, most: float) -> None:
         """Put US dollars at risk. Raises BudgetError when the cap could be passed."""
         with self._lock:
-            if self.spent + self.at_risk + most > self.cap:
-                raise BudgetError(
-                    f"${self.spent:.2f} are spent and the next request could cost ${most:.4f} "
-                    f"more, with ${self.at_risk:.4f} at risk already: the cap of ${self.cap:.2f} "
-                    "is reached; raise it with --max-cost, all that was paid for is kept"
-                )
+            self._check(most, self.at_risk)
             self.at_risk += most
+
+    def lose(self, most: float) -> None:
+        """Count an attempt that gave nothing at its most; what is at risk is then the next one.
+
+        Raises BudgetError when with the next one the cap could be passed.
+        """
+        with self._lock:
+            self.spent += most
+            self._check(most, max(self.at_risk - most, 0.0))
 
     def settle(self, most: float, cost: float) -> None:
         """Take US dollars off what is at risk, and count what they really were."""
         with self._lock:
             self.at_risk = max(self.at_risk - most, 0.0)
             self.spent += cost
+
+    def _check(self, most: float, at_risk: float) -> None:
+        if self.spent + at_risk + most > self.cap:
+            raise BudgetError(
+                f"${self.spent:.2f} are spent and the next request could cost ${most:.4f} more, "
+                f"with ${at_risk:.4f} at risk already: the cap of ${self.cap:.2f} is reached; "
+                "raise it with --max-cost, all that was paid for is kept"
+            )

@@ -32,6 +32,7 @@ class PendingBatch:
     sent_at: str
     most: float
     batch_id: str | None = None
+    model: str | None = None  # which it was sent to; journals of earlier versions do not say
 
 
 @dataclass
@@ -143,7 +144,11 @@ def _take_in(
         state.spent += event["cost"]
     elif kind == "batch_intent":
         batches[event["nonce"]] = PendingBatch(
-            event["nonce"], event["requests"], event["at"], event["most"]
+            event["nonce"],
+            event["requests"],
+            event["at"],
+            event["most"],
+            model=event.get("model"),
         )
         for request in event["requests"].values():
             _count(state, request)

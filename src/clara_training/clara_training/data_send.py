@@ -101,23 +101,21 @@ class Sender:
     def _ask(self, request: Request, name: str, at: int, most: float) -> tuple[Answer, str, int]:
         """Ask for one answer and write it down, in a thread of its own."""
         about = {"id": request.id, "dimension": name, "cell": at}
-        model = self.claude.model
         self.journal.append("sent", **about, most=most)
         self.sent += 1
 
         def lost(usage: dict[str, Any]) -> None:
-            cost = cost_of(usage, model, batch=False)
-            self.journal.append("attempt", id=request.id, cost=cost, usage=usage)
-            self.budget.settle(0.0, cost)
+            self.journal.append("attempt", id=request.id, cost=most, usage=usage)
+            self.budget.lose(most)
 
         try:
             answer = self.claude.answer(request, lost)
         except Exception as error:
-            # Refused requests cost nothing; what broken ones cost is in their attempts.
+            # A refusal costs nothing; what may have been paid for is in the attempts.
             self.journal.append("failed", id=request.id, cost=0.0, why=str(error))
             self.budget.settle(most, 0.0)
             raise
-        self._record(answer, name, at, most, batch=False)
+        self._record(answer, name, at, most, batch=False, model=self.claude.model)
         return answer, name, at
 
     def _send_batches(self, requests: list[tuple[Request, str, int]]) -> None:
@@ -143,6 +141,7 @@ class Sender:
             requests={each.id: {"dimension": name, "cell": at} for each, name, at in chunk},
             sent_at=datetime.now(timezone.utc).isoformat(),
             most=most,
+            model=self.claude.model,
         )
         self.journal.append(
             "batch_intent",
@@ -150,6 +149,7 @@ class Sender:
             requests=pending.requests,
             at=pending.sent_at,
             most=most,
+            model=pending.model,
         )
         try:
             batch_id = self._create(pending, [each for each, _, _ in chunk])
@@ -212,7 +212,8 @@ class Sender:
                 continue
             if isinstance(result, Answer):
                 name, at = about["dimension"], about["cell"]
-                self._record(result, name, at, 0.0, batch=True)
+                model = pending.model or self.claude.model
+                self._record(result, name, at, 0.0, batch=True, model=model)
                 self._take(result, name, at)
             else:
                 failures.append(result.why)
@@ -222,14 +223,16 @@ class Sender:
         if len(failures) == len(pending.requests):
             raise ApiError(f"no request of batch {batch_id} was answered: {failures[0]}")
 
-    def _record(self, answer: Answer, name: str, at: int, most: float, *, batch: bool) -> None:
-        cost = cost_of(answer.usage, self.claude.model, batch)
+    def _record(
+        self, answer: Answer, name: str, at: int, most: float, *, batch: bool, model: str
+    ) -> None:
+        cost = cost_of(answer.usage, model, batch)
         self.journal.append(
             "answer",
             id=answer.id,
             dimension=name,
             cell=at,
-            model=self.claude.model,
+            model=model,
             batch=batch,
             stop_reason=answer.stop_reason,
             usage=answer.usage,

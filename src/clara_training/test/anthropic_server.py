@@ -10,8 +10,9 @@ import json
 import random
 import re
 import threading
+import time
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 _WORDS = """
@@ -44,6 +45,8 @@ class AnthropicServer:
         self.faults = []
         self.requests = []  # bodies of messages and of each request of a batch
         self.seen = []  # (method, path, status)
+        self.posted = []  # when, in monotonic seconds
+        self.clock = timedelta(0)  # how far it is ahead of the client's
         self.batches = {}
         self.batch_faults = {}  # custom_id pattern -> result
         self.hold_batches = threading.Event()
@@ -97,6 +100,7 @@ class _Handler(BaseHTTPRequestHandler):
         pass
 
     def do_POST(self):
+        self.owner.posted.append(time.monotonic())
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         if not self._admitted():
             return
@@ -182,7 +186,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.owner.batches[identity] = {
                 "id": identity,
                 "requests": body["requests"],
-                "created": datetime.now(timezone.utc).isoformat(),
+                "created": (datetime.now(timezone.utc) + self.owner.clock).isoformat(),
             }
         self.owner.requests += [each["params"] for each in body["requests"]]
         if fault.drop:

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -34,15 +34,6 @@ from clara_training.starter import starter_examples
 LIMIT_S = 30.0
 DIRECT = Settings(mode="direct", per_request=5, concurrency=2, poll_s=0.05)
 BATCH = replace(DIRECT, mode="batch")
-
-
-@pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[AnthropicServer]:
-    server = AnthropicServer()
-    monkeypatch.setenv("ANTHROPIC_API_KEY", server.key)
-    monkeypatch.setenv("ANTHROPIC_BASE_URL", server.url)
-    yield server
-    server.close()
 
 
 def spec(count: int = 20) -> Spec:
