@@ -21,7 +21,7 @@ from typing import Any, NoReturn, TypeVar
 
 from clara_training.data_cost import CHARACTERS_A_TOKEN
 from clara_training.environment import ANTHROPIC_KEY, secret, without_secrets
-from clara_training.errors import ApiError
+from clara_training.errors import ApiError, UnansweredError
 from clara_training.packages import load
 
 ATTEMPTS = 8
@@ -121,25 +121,33 @@ class Claude:
 
         return self._patiently(attempt)
 
-    def send_batch(self, requests: list[Request]) -> str:
-        """Send a batch, in one attempt, and return its id.
+    def send_batch(self, requests: list[Request], find_sent: Callable[[], str | None]) -> str:
+        """Send a batch and return its id, trying again where that can help.
 
-        Raises ApiError when it was surely refused, and ConnectionError when nobody knows.
+        Before one that may have arrived is sent again, `find_sent` is asked for its id. Raises
+        ApiError when no batch was made, and UnansweredError when nobody knows.
         """
         body = [
             {"custom_id": each.id, "params": self._parameters(each, ttl="1h")} for each in requests
         ]
+        unsure = False
+
+        def attempt() -> str:
+            nonlocal unsure
+            if unsure and (found := find_sent()):
+                return found
+            try:
+                return str(self._client.messages.batches.create(requests=body).id)
+            except Exception as error:
+                unsure = unsure or self._may_be_done(error)
+                raise
+
         try:
-            return str(self._client.messages.batches.create(requests=body).id)
-        except self._sdk.APIStatusError as error:
-            if error.status_code >= 500 or error.status_code == 408:
-                raise ConnectionError(self._sentence(error)) from None
-            if error.status_code in (409, 429):
-                self._wait(1, error)
-                raise ConnectionError(self._sentence(error)) from None
-            raise ApiError(self._sentence(error)) from None
-        except (self._sdk.AnthropicError, OSError, ValueError) as error:
-            raise ConnectionError(f"the connection broke: {_safe(error)}") from None
+            return self._patiently(attempt)
+        except ApiError as error:
+            if unsure:
+                raise UnansweredError(str(error)) from None
+            raise
 
     def batch_ended(self, batch_id: str) -> bool:
         """Tell whether all requests of a batch are answered, failed or expired."""

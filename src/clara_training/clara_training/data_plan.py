@@ -85,9 +85,12 @@ class Work:
         self.names = list(names)
         self.run_folder = run_folder
         self.asked = dict(state.asked)
-        # Requests in batches that are still out, which will fill a part of the gap.
+        # Requests in batches that are surely out, which will fill a part of the gap.
         self.awaited = Counter(
-            request["dimension"] for each in state.pending for request in each.requests.values()
+            request["dimension"]
+            for each in state.pending
+            if each.batch_id
+            for request in each.requests.values()
         )
         self.reasons: list[str] = []
         self.refused: dict[str, int] = dict.fromkeys(names, 0)

@@ -19,10 +19,11 @@ from clara_training.data_claude import Answer, Claude, Request
 from clara_training.data_cost import Budget, cost_of
 from clara_training.data_journal import Journal, PendingBatch
 from clara_training.data_plan import Work
-from clara_training.errors import ApiError, BudgetError
+from clara_training.errors import ApiError, BudgetError, UnansweredError
 
 MOST_IN_A_BATCH = 2000  # the API takes 100,000; smaller ones come back sooner
-ADOPT_WITHIN_S = 600.0
+# Either clock may be wrong, and sending may take an hour: what a batch holds decides.
+LOOK_WITHIN_S = 86400.0
 
 
 class Sender:
@@ -152,7 +153,11 @@ class Sender:
             model=pending.model,
         )
         try:
-            batch_id = self._create(pending, [each for each, _, _ in chunk])
+            batch_id = self.claude.send_batch(
+                [each for each, _, _ in chunk], lambda: self._find_lost(pending)
+            )
+        except UnansweredError:
+            raise  # it stays pending: the next run looks for it
         except ApiError as error:
             self.journal.append("batch_done", nonce=pending.nonce, why=str(error))
             self.budget.settle(most, 0.0)
@@ -163,23 +168,11 @@ class Sender:
         self._take_batch(batch_id, pending)
         self.budget.settle(most, 0.0)
 
-    def _create(self, pending: PendingBatch, requests: list[Request]) -> str:
-        """Send a batch, making sure after a broken connection that it is not sent twice."""
-        last = ""
-        for _ in range(5):
-            try:
-                return self.claude.send_batch(requests)
-            except ConnectionError as error:
-                last = str(error)
-            if found := self._find_lost(pending):
-                return found
-        raise ApiError(last)
-
     def _find_lost(self, pending: PendingBatch) -> str | None:
         """Return the id of a batch that arrived although its answer did not, if there is one.
 
-        The API does not say what is in a batch until it has ended: one of the same size, made at
-        that time, is waited for and looked into.
+        The API does not say what is in a batch until it has ended: one of the same size, made
+        within a day, is waited for and looked into.
         """
         sent = datetime.fromisoformat(pending.sent_at).timestamp()
         known = {each.batch_id for each in self.journal.state().pending}
@@ -187,8 +180,9 @@ class Sender:
             age = datetime.fromisoformat(made).timestamp() - sent
             if size != len(pending.requests) or batch_id in known:
                 continue
-            if not -60.0 <= age <= ADOPT_WITHIN_S:
+            if abs(age) > LOOK_WITHIN_S:
                 continue
+            self.say(f"batch {batch_id} may be the one whose sending broke off: waiting for it")
             self._await(batch_id)
             first = next(iter(self.claude.batch_results(batch_id, set())), None)
             if first is not None and first.id in pending.requests:

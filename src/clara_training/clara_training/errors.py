@@ -74,6 +74,10 @@ class ApiError(TrainingError):
     """Anthropic's API refused a request, failed, or gave an answer of no use."""
 
 
+class UnansweredError(ApiError):
+    """Something was sent to Anthropic's API, and nobody knows whether it arrived."""
+
+
 class BudgetError(ApiError):
     """The work would cost, or has cost, more than the cap allows."""
 

@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ from clara_training.data_claude import Claude
 from clara_training.data_generate import estimate, generate
 from clara_training.data_journal import NAME, Journal, read_state
 from clara_training.data_plan import Settings
-from clara_training.errors import ApiError, BudgetError
+from clara_training.errors import ApiError, BudgetError, UnansweredError
 from clara_training.spec import Spec, default_spec
 
 DIRECT = Settings(mode="direct", per_request=5, concurrency=1, poll_s=0.05)
@@ -33,6 +35,10 @@ def claude(settings: Settings = DIRECT, **options: Any) -> Claude:
 def make(folder: Path, settings: Settings, spec: Spec = ONE_REQUEST, **options: Any) -> float:
     """Make what is missing of warmth; return what the run has cost."""
     return generate(spec, folder, ["warmth"], settings, claude(settings, **options)).spent
+
+
+def requests_needed(folder: Path, settings: Settings) -> int:
+    return estimate(ONE_REQUEST, folder, ["warmth"], settings)[0][0].requests
 
 
 def most_of_one(folder: Path) -> float:
@@ -103,3 +109,56 @@ def test_a_journal_that_does_not_say_which_model_a_batch_is_of_is_read(tmp_path:
         journal.append("batch_intent", nonce="a", requests={}, at="2026-01-01", most=0.5)
     (pending,) = read_state(tmp_path / NAME).pending
     assert pending.model is None
+
+
+def test_between_attempts_to_send_a_batch_it_waits_as_the_api_asks(
+    server: AnthropicServer, tmp_path: Path
+) -> None:
+    wait = {"retry-after": "0.3"}
+    found = Fault()  # nothing, in the list of batches that is asked for after a 503
+    server.faults = [Fault(429, wait), Fault(529, wait), Fault(503, wait), found]
+    make(tmp_path, BATCH)
+    sent = [(method, status) for method, _, status in server.seen[:3]]
+    assert sent == [("POST", 429), ("POST", 529), ("POST", 503)]
+    assert all(later - earlier >= 0.3 for earlier, later in pairwise(server.posted[:4]))
+    assert len(server.batches) == 1
+
+
+def test_the_waits_for_a_batch_grow(server: AnthropicServer, tmp_path: Path) -> None:
+    server.faults = [Fault(status=529)] * 4
+    make(tmp_path, BATCH, first_wait_s=0.05)
+    assert [each[0] for each in server.seen[:5]] == ["POST"] * 5
+    waits = [later - earlier for earlier, later in pairwise(server.posted[:5])]
+    assert all(wait >= 0.75 * 0.05 * 2**number for number, wait in enumerate(waits))
+
+
+def test_a_batch_that_is_refused_for_good_is_not_looked_for_later(
+    server: AnthropicServer, tmp_path: Path
+) -> None:
+    server.faults = [Fault(status=529)] * 3
+    with pytest.raises(ApiError, match=r"overloaded \(529\) 3 times"):
+        make(tmp_path, BATCH, attempts=3)
+    assert [each[:1] for each in server.seen] == [("POST",)] * 3
+    assert not read_state(tmp_path / "data" / NAME).pending
+
+
+def test_a_batch_that_arrived_before_the_network_failed_is_found_by_the_next_run(
+    server: AnthropicServer, tmp_path: Path
+) -> None:
+    server.faults = [Fault(drop=True), Fault(status=500), Fault(status=500)]
+    with pytest.raises(UnansweredError, match="run the same command again later"):
+        make(tmp_path, BATCH, attempts=2)
+    # Nobody agreed yet to sending it once more, should it not be found.
+    assert requests_needed(tmp_path, BATCH) == 1
+    total = make(tmp_path, BATCH)
+    assert len(server.batches) == 1 and total == pytest.approx(ANSWER / 2)
+
+
+@pytest.mark.parametrize("hours", [-2, 2])
+def test_a_batch_is_found_whatever_the_clock_says(
+    server: AnthropicServer, tmp_path: Path, hours: int
+) -> None:
+    server.clock = timedelta(hours=hours)
+    server.faults = [Fault(drop=True)]
+    make(tmp_path, BATCH)
+    assert len(server.batches) == 1
