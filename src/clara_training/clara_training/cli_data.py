@@ -7,13 +7,13 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from clara_training.data_cost import DEFAULT_MODEL, PRICED_ON, PRICES
+from clara_training.data_cost import DEFAULT_CAP, DEFAULT_MODEL, PRICED_ON, PRICES
 from clara_training.environment import ANTHROPIC_KEY, secret
 from clara_training.spec import Spec, load_spec
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from clara_training.data_plan import Estimate, Settings
 
 NO = 3  # exit code of a "no" to the question whether to spend
+WITHOUT = "; --no-claude goes on with the examples that are there"
 
 
 def of_a_run(body: Callable[..., None]) -> Callable[..., None]:
@@ -73,7 +74,7 @@ def of_claude(body: Callable[..., None]) -> Callable[..., None]:
         click.option(
             "--max-cost",
             type=click.FloatRange(0),
-            default=10.0,
+            default=DEFAULT_CAP,
             show_default=True,
             help="US dollars that the run may cost in all, what it has cost already included.",
         ),
@@ -162,7 +163,7 @@ def estimate(
     from clara_training.data_generate import estimate as estimated
 
     spec = find_spec(spec_path, count)
-    settings = _settings(options)
+    settings = settings_of(options)
     estimates, spent = estimated(spec, run_folder, _chosen(spec, only), settings)
     if as_json:
         click.echo(
@@ -193,7 +194,7 @@ def generate(
 ) -> None:
     """Make what the spec asks for and the run lacks, with Claude; goes on where it stopped."""
     spec = find_spec(spec_path, count)
-    _generate(spec, run_folder, _chosen(spec, only), _settings(options), yes)
+    _generate(spec, run_folder, _chosen(spec, only), settings_of(options), yes)
 
 
 @command.command()
@@ -211,16 +212,33 @@ def missing(
     **options: Any,
 ) -> None:
     """Make just what is absent or broken: from the starter data, then with Claude."""
-    from clara_training.data_missing import fill_from_starter
-
     spec = find_spec(spec_path, count)
     names = _chosen(spec, only)
+    fill(spec, run_folder, names, settings_of(options), yes=yes, no_claude=no_claude)
+
+
+def fill(
+    spec: Spec,
+    run_folder: Path,
+    names: list[str],
+    settings: Settings,
+    *,
+    yes: bool,
+    no_claude: bool,
+) -> None:
+    """Make what is absent or broken: from the starter data, then with Claude where there is a key.
+
+    Nothing is spent unless `yes`, or a person at the terminal, agrees. Raises BudgetError when
+    nobody does, or the cap is too low, and whatever making data raises.
+    """
+    from clara_training.data_missing import fill_from_starter
+
     key = bool(secret(ANTHROPIC_KEY)) and not no_claude
     filled = fill_from_starter(spec, run_folder, names, _say, may_be_empty=key)
     _show_filled(filled)
     lacking = [each.dimension for each in filled if each.after < each.wanted]
     if lacking and key:
-        _generate(spec, run_folder, lacking, _settings(options), yes)
+        _generate(spec, run_folder, lacking, settings, yes, WITHOUT)
     elif lacking:
         click.echo(
             f"fewer than the spec asks for: {', '.join(lacking)}; "
@@ -249,14 +267,21 @@ def _chosen(spec: Spec, only: tuple[str, ...]) -> list[str]:
     return [name for name in spec.dimensions if not only or name in only]
 
 
-def _settings(options: dict[str, Any]) -> Settings:
+def settings_of(options: dict[str, Any]) -> Settings:
+    """Return what the options of `of_claude` say, among whatever others."""
     from clara_training.data_plan import Settings
 
-    return Settings(**options)
+    names = {each.name for each in fields(Settings)}
+    return Settings(**{name: value for name, value in options.items() if name in names})
 
 
 def _generate(
-    spec: Spec, run_folder: Path, names: list[str], settings: Settings, yes: bool
+    spec: Spec,
+    run_folder: Path,
+    names: list[str],
+    settings: Settings,
+    yes: bool,
+    way_out: str = "",
 ) -> None:
     from tqdm import tqdm
 
@@ -274,12 +299,13 @@ def _generate(
         raise BudgetError(
             f"this would cost about ${expected:.2f} beyond the ${spent:.2f} spent, more than the "
             f"cap of ${settings.max_cost:.2f}; nothing was sent: raise it with --max-cost, or ask "
-            "for fewer with --count, or take a cheaper --model"
+            f"for fewer with --count, or take a cheaper --model{way_out}"
         )
     if any(each.requests for each in estimates) and not yes:
         if not sys.stdin.isatty():
-            raise BudgetError("nobody is there to agree to the cost; --yes agrees")
+            raise BudgetError(f"nobody is there to agree to the cost; --yes agrees{way_out}")
         if not click.confirm(f"Spend about ${expected:.2f}?"):
+            click.echo(f"nothing was spent{way_out}")
             sys.exit(NO)
     with ClaraMonitor(run_folder=run_folder) as monitor, tqdm(unit=" examples") as bar:
 

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ import click
 
 from clara_training import cli_data
 from clara_training.errors import GateFailed
+from clara_training.examples import HELD_OUT_SHARE
 
 if TYPE_CHECKING:
     from clara_training.pipeline import Finished, PipelineSettings
@@ -43,12 +45,10 @@ if TYPE_CHECKING:
     type=click.FloatRange(0),
     help="How many times its perplexity general text may have, as of clara-train merge.",
 )
+@cli_data.of_claude
 @click.option("--no-claude", is_flag=True, help="Starter data only, even where there is a key.")
 @click.option("--yes", is_flag=True, help="Do not ask before spending on data.")
-@click.pass_context
 def command(
-    context: click.Context,
-    /,
     spec_path: Path | None,
     run_folder: Path,
     only: tuple[str, ...],
@@ -56,6 +56,7 @@ def command(
     domains: str,
     base: str,
     quick: bool,
+    count: int | None,
     no_claude: bool,
     yes: bool,
     **options: Any,
@@ -63,7 +64,8 @@ def command(
     """Do everything: data, adapters, merge, export, validation.
 
     With ANTHROPIC_API_KEY set, data that the spec asks for and the starter set lacks are made with
-    Claude, after a question; without it, the starter set is what there is.
+    Claude, after a question, and no more of them than will be learned from; without it, the
+    starter set is what there is.
     """
     from clara_training.cli_lora import Progress
     from clara_training.monitor import ClaraMonitor
@@ -74,12 +76,12 @@ def command(
     settings = _settings(settings_for(options["device"], quick=quick), options)
 
     def fill_data(chosen: Spec) -> None:
-        context.invoke(
-            cli_data.missing,
-            spec_path=run_folder / "spec.json",
-            run_folder=run_folder,
-            only=(),
-            count=None,
+        wanted = count or _learned_from(chosen, settings.lora.examples)
+        cli_data.fill(
+            replace(chosen, examples_per_dimension=wanted),
+            run_folder,
+            list(chosen.dimensions),
+            cli_data.settings_of(options),
             yes=yes,
             no_claude=no_claude,
         )
@@ -122,6 +124,13 @@ def _settings(settings: PipelineSettings, options: dict[str, Any]) -> PipelineSe
         ),
         validate=replace(settings.validate, threads=threads or 0),
     )
+
+
+def _learned_from(spec: Spec, examples: int | None) -> int:
+    """Return how many examples of a dimension are of use, those that are held out included."""
+    if not examples:
+        return spec.examples_per_dimension
+    return min(spec.examples_per_dimension, math.ceil(examples / (1 - HELD_OUT_SHARE)))
 
 
 def _names(text: str) -> list[str]:

@@ -43,6 +43,8 @@ PRICES = {
     "claude-opus-5": Price(5.0, 25.0, 0.50),
 }
 DEFAULT_MODEL = "claude-sonnet-5-5"
+# US dollars for a run: the standard spec, and a quarter for what is asked for again.
+DEFAULT_CAP = 15.0
 
 
 def price_of(model: str) -> Price:

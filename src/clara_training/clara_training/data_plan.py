@@ -18,6 +18,7 @@ from clara_training.data_cost import (
     CACHE_WRITE_1H,
     CACHE_WRITE_5M,
     CHARACTERS_A_TOKEN,
+    DEFAULT_CAP,
     DEFAULT_MODEL,
     most_of,
     price_of,
@@ -50,7 +51,7 @@ class Settings:
 
     model: str = DEFAULT_MODEL
     mode: Mode = "auto"
-    max_cost: float = 10.0  # US dollars, for the whole run folder
+    max_cost: float = DEFAULT_CAP  # US dollars, for the whole run folder
     per_request: int = 10
     concurrency: int = 4
     similar: float = SIMILAR

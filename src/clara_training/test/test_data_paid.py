@@ -16,6 +16,7 @@ from anthropic_server import AnthropicServer, Fault
 from clara_training.data_claude import Claude
 from clara_training.data_generate import estimate, generate
 from clara_training.data_journal import NAME, Journal, read_state
+from clara_training.data_missing import fill_from_starter
 from clara_training.data_plan import Settings
 from clara_training.errors import ApiError, BudgetError, UnansweredError
 from clara_training.spec import Spec, default_spec
@@ -162,3 +163,10 @@ def test_a_batch_is_found_whatever_the_clock_says(
     server.faults = [Fault(drop=True)]
     make(tmp_path, BATCH)
     assert len(server.batches) == 1
+
+
+def test_the_standard_spec_is_within_the_cap_that_is_the_default(tmp_path: Path) -> None:
+    spec = default_spec()
+    fill_from_starter(spec, tmp_path, spec.dimensions)
+    estimates, _ = estimate(spec, tmp_path, spec.dimensions, Settings())
+    assert 0 < sum(each.expected for each in estimates) < Settings().max_cost
