@@ -72,7 +72,10 @@ def command(
     from clara_training.pipeline import chosen_spec, run_pipeline, settings_for
 
     names = [*only, *_names(traits), *_names(domains)]
-    spec = chosen_spec(cli_data.find_spec(spec_path), names, base)
+    found = cli_data.find_spec(spec_path)
+    if spec_path is None and found.path == run_folder / "spec.json":
+        click.echo(_left_by_the_last_run(found), err=True)
+    spec = chosen_spec(found, names, base)
     settings = _settings(settings_for(options["device"], quick=quick), options)
 
     def fill_data(chosen: Spec) -> None:
@@ -131,6 +134,15 @@ def _learned_from(spec: Spec, examples: int | None) -> int:
     if not examples:
         return spec.examples_per_dimension
     return min(spec.examples_per_dimension, math.ceil(examples / (1 - HELD_OUT_SHARE)))
+
+
+def _left_by_the_last_run(spec: Spec) -> str:
+    return (
+        f"clara-train: the spec is {spec.path}, which the last run left: "
+        f"{', '.join(spec.dimensions)}, for {spec.base_model}; --spec takes another, and a "
+        "clara_spec.json here comes first (clara-train spec --write clara_spec.json makes the "
+        "standard one)"
+    )
 
 
 def _names(text: str) -> list[str]:

@@ -130,3 +130,13 @@ def test_a_cap_that_is_too_low_names_options_that_there_are(
     _, usage = run("--help")
     for option in ("--max-cost", "--count", "--model", "--no-claude"):
         assert option in sentence and option in usage
+
+
+def test_the_spec_that_the_last_run_left_is_named_with_the_way_to_another(
+    server: AnthropicServer, spec: Path, run: Run
+) -> None:
+    _, said = run("--spec", str(spec), "--traits", "warmth")
+    assert "which the last run left" not in said
+    _, said = run()
+    assert "the spec is r/spec.json, which the last run left: warmth, for " in said
+    assert "--spec takes another" in said and "--write clara_spec.json" in said
