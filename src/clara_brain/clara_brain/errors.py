@@ -88,5 +88,14 @@ class SessionNotFound(BrainError):
     """No conversation has this name."""
 
 
+class Unforeseen(BrainError):
+    """An error that nobody foresaw; whoever catches it logs its traceback."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(
+            f"an error that nobody foresaw ({type(error).__name__}: {error}); the log has where"
+        )
+
+
 class ClientError(BrainError):
     """A node was asked from the command line, and did not answer, refused or failed."""

@@ -8,6 +8,7 @@ await it, so the executor is never held up.
 
 from __future__ import annotations
 
+import logging
 import os
 from concurrent.futures import Future
 from pathlib import Path
@@ -19,7 +20,7 @@ from rclpy.node import Node
 from clara_brain import conversions, parameters
 from clara_brain.adapters import Adapters, check_name, check_scale
 from clara_brain.backend import Backend
-from clara_brain.errors import AdapterError, BrainError, InvalidRequest, ModelError
+from clara_brain.errors import AdapterError, BrainError, InvalidRequest, ModelError, Unforeseen
 from clara_brain.model_info import ModelInfo
 from clara_brain.promise import RosPromise
 from clara_interfaces.msg import Adapter
@@ -32,6 +33,8 @@ from clara_interfaces.srv import (
     Tokenize,
     UnloadAdapter,
 )
+
+_log = logging.getLogger(__name__)
 
 MOST_TEXTS = 64
 LONGEST_TEXT = 65_536
@@ -78,6 +81,8 @@ class ModelServices:
         check_scale(request.name, request.scale)
         path = Path(os.path.expanduser(request.path))
         adapter = await self._done(engine.load_adapter(request.name, path))
+        if self._state.adapters is not adapters:  # the node was cleaned up meanwhile
+            raise ModelError(self._state.no_model)
         adapters.added(adapter, request.scale)
         self._node.get_logger().info(f"adapter {request.name!r} loaded from {path}")
         response.adapter = next(each for each in self._listing() if each.name == request.name)
@@ -168,7 +173,10 @@ def _answering(work: Any) -> Any:
     async def answer(request: Any, response: Any) -> Any:
         try:
             await work(request, response)
-        except BrainError as error:
+        except Exception as error:
+            if not isinstance(error, BrainError):
+                _log.exception("a service failed in a way nobody foresaw")
+                error = Unforeseen(error)
             fresh = type(response)()
             fresh.error_code, fresh.error_msg = _code(fresh, error), str(error)
             return fresh
@@ -182,5 +190,6 @@ def _code(response: Any, error: BrainError) -> int:
         ModelError: "NO_MODEL",
         InvalidRequest: "INVALID_REQUEST",
         AdapterError: "ADAPTER_FAILED",
+        Unforeseen: "UNKNOWN",
     }.get(type(error), "BACKEND_FAILED")
     return int(getattr(response, name, response.UNKNOWN))

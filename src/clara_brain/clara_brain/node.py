@@ -8,9 +8,9 @@ callbacks; the model works on the engine's own thread.
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
-import socket
 import sys
 import threading
 import time
@@ -21,7 +21,6 @@ import rclpy
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.exceptions import ParameterException
 from rclpy.executors import SingleThreadedExecutor
-from rclpy.guard_condition import GuardCondition
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.signals import SignalHandlerOptions
 from rclpy.task import Future
@@ -41,6 +40,7 @@ from clara_brain.errors import (
     SkillFileError,
     SpecError,
     StateError,
+    Unforeseen,
 )
 from clara_brain.model_info import ModelInfo
 from clara_brain.model_services import ModelServices
@@ -52,6 +52,7 @@ from clara_brain.services import Services
 from clara_brain.session_store import SessionStore
 from clara_brain.sessions import Sessions
 from clara_brain.settings import BrainSettings
+from clara_brain.signals import resolve_on_signals
 from clara_brain.skill_file import load_skills
 from clara_brain.skill_services import SkillServices
 from clara_brain.skill_targets import SkillTargets
@@ -60,6 +61,8 @@ from clara_brain.speech import Speech
 from clara_brain.state_folder import StateFolder
 from clara_brain.together import read_together
 from clara_brain.turn_desk import TurnDesk
+
+_log = logging.getLogger(__name__)
 
 _LAST_ANSWERS_S = 1.0
 _NO_MODEL = "no model is loaded; configure the node"
@@ -75,11 +78,12 @@ class BrainNode(LifecycleNode):  # type: ignore[misc]
     def __init__(self, **options: object) -> None:
         super().__init__("brain", **options)
         group = ReentrantCallbackGroup()
+        # Before they are declared, for what is given at the start is checked then.
+        self.add_on_set_parameters_callback(parameters.check)
         parameters.declare(self)
         self.spec_path = self.get_parameter("spec").value
         self.spec = self._spec_for_sliders()
         parameters.declare_sliders(self, self.spec)
-        self.add_on_set_parameters_callback(parameters.check)
         self.presets: dict[str, dict[str, float]] = {}
         self.sessions: Sessions | None = None
         self.no_model = _NO_MODEL
@@ -107,14 +111,18 @@ class BrainNode(LifecycleNode):  # type: ignore[misc]
 
         FAILURE with a sentence when that cannot be done.
         """
-        settings = parameters.read(self)
         try:
+            settings = parameters.read(self)
             self._configure_spec(settings.spec)
             self.presets = load_presets(_path(settings.presets, "presets.json"), self.spec.values)
             self._open_skills(settings.skills)
             self._open_state(settings.state_path)
             self._load(settings)
-        except BrainError as error:
+        except Exception as error:
+            if not isinstance(error, BrainError):
+                # rclpy would say nothing of it.
+                _log.exception("configuring failed in a way nobody foresaw")
+                error = Unforeseen(error)
             self._unload()
             self.no_model = str(error)
             return self._failure(str(error))
@@ -366,7 +374,7 @@ def main(args: list[str] | None = None) -> int:
     executor.add_node(node)
     asked: Future = Future()
     # A guard condition is work, so that `spin_once` returns for it.
-    watching = _resolve_on_signals(asked, node.create_guard_condition(lambda: None))
+    watching = resolve_on_signals(asked, node.create_guard_condition(lambda: None))
     try:
         # `spin_until_future_complete` would hang one more callback on the future for each message.
         while not asked.done():
@@ -384,26 +392,6 @@ def main(args: list[str] | None = None) -> int:
         node.destroy_node()
         rclpy.try_shutdown()
     return 0
-
-
-def _resolve_on_signals(asked: Future, wake: GuardCondition) -> threading.Thread:
-    """Complete the future at SIGINT or SIGTERM, also while the main thread waits inside DDS."""
-    reader, writer = socket.socketpair()
-    writer.setblocking(False)
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: None)
-    # Python's own handlers run in the main thread only, between bytecodes; the wakeup descriptor
-    # is written at once.
-    signal.set_wakeup_fd(writer.fileno())
-
-    def wait() -> None:
-        reader.recv(1)
-        asked.set_result((reader, writer))  # both ends stay open for a second signal
-        wake.trigger()
-
-    watching = threading.Thread(target=wait, name="signals", daemon=True)
-    watching.start()
-    return watching
 
 
 if __name__ == "__main__":

@@ -17,7 +17,13 @@ from typing import Protocol
 from clara_brain.backend import Backend, Request, Ticket
 from clara_brain.decoding import Completion, Stop
 from clara_brain.earlier_turns import Hit, Span, hits, to_recall, with_recalled
-from clara_brain.errors import BrainError, ContextOverflow, SchemaMismatch, ShuttingDown
+from clara_brain.errors import (
+    BrainError,
+    ContextOverflow,
+    SchemaMismatch,
+    ShuttingDown,
+    Unforeseen,
+)
 from clara_brain.grounding import MemoryPolicy, Recollection, asks_memory, cue, ground
 from clara_brain.kv_cache import AdapterScales
 from clara_brain.orders import Offer
@@ -148,6 +154,10 @@ class Turn:
             await self._run(result)
         except BrainError as error:
             result.completion.stop, result.completion.error = Stop.ERROR, error
+        except Exception as error:
+            # What was decided stays in the result: it may have been done already.
+            _log.exception("a turn failed in a way nobody foresaw")
+            result.completion.stop, result.completion.error = Stop.ERROR, Unforeseen(error)
         return result
 
     async def _run(self, result: TurnResult) -> None:

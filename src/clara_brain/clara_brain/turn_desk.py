@@ -9,6 +9,7 @@ wait.
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Awaitable, Callable
 
 from rclpy.callback_groups import CallbackGroup
@@ -18,7 +19,7 @@ from clara_brain import conversions, parameters
 from clara_brain.adapters import Adapters, PersonalityBy
 from clara_brain.backend import Backend
 from clara_brain.decoding import Stop
-from clara_brain.errors import BrainError, QueueFull
+from clara_brain.errors import BrainError, QueueFull, Unforeseen
 from clara_brain.grounding import Recollection
 from clara_brain.memory_client import MemoryClient
 from clara_brain.past_attempts import AttemptsPolicy, cue_of, experience
@@ -32,6 +33,8 @@ from clara_brain.skill_use import Decided
 from clara_brain.skills import Skill
 from clara_brain.turn import Turn
 from clara_interfaces.action import Chat
+
+_log = logging.getLogger(__name__)
 
 _LONGEST_LOGGED = 300
 
@@ -77,9 +80,9 @@ class TurnDesk:
             return conversions.failed(
                 Chat.Result.NOT_ACTIVE, "the brain is not active; configure and activate its node"
             )
-        settings = parameters.read(self._node)
-        sliders, by = parameters.sliders(self._node), PersonalityBy(settings.personality_by)
         try:
+            settings = parameters.read(self._node)
+            sliders, by = parameters.sliders(self._node), PersonalityBy(settings.personality_by)
             request = conversions.turn_request(
                 goal,
                 settings,
@@ -91,7 +94,10 @@ class TurnDesk:
                     f"{len(self._turns)} turns are under way or waiting, which is the most;"
                     " try again later"
                 )
-        except BrainError as error:
+        except Exception as error:
+            if not isinstance(error, BrainError):
+                _log.exception("a turn was refused in a way nobody foresaw")
+                error = Unforeseen(error)
             self.last_error = str(error)
             return conversions.failed(conversions.error_code(error), str(error))
         turn = Turn(
@@ -114,6 +120,9 @@ class TurnDesk:
             for decided in taken.decided:
                 self._log(decided, turn.session)
             result = conversions.chat_result(taken)
+        except Exception as error:
+            _log.exception("a turn could not be answered in a way nobody foresaw")
+            result = conversions.failed(Chat.Result.UNKNOWN, str(Unforeseen(error)))
         finally:
             self._turns.remove(turn)
             following = [each for each in self._turns if each.session == turn.session]

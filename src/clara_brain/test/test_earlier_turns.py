@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -12,20 +11,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from alone import take
 from clara_brain.earlier_turns import Span, hits, to_recall, with_recalled
 from clara_brain.engine import Engine
 from clara_brain.prompt import Exchange
 from clara_brain.readout import Embedding
-from clara_brain.sampler import SamplerSettings
 from clara_brain.session_store import SessionStore
 from clara_brain.sessions import Sessions
 from clara_brain.settings import EngineSettings
-from clara_brain.skill_gate import SkillGate
 from clara_brain.span_vector import SpanVector, similarities
-from clara_brain.turn import Turn, TurnRequest, TurnResult
 from tiny_model import MEMORY, heads, write_heads
 
-GREEDY = SamplerSettings(0.0, 1.0, 0, 0.0, 1.0, seed=0)
 SETTINGS = EngineSettings(n_ctx=512, slots=3, n_batch=64, n_threads=1, queue_size=8)
 WORDS = "the second part of it"
 PROMPT = f"A first part, and then {WORDS}"
@@ -95,42 +91,12 @@ def test_what_comes_back_is_fenced_data_in_the_order_it_was_said():
     assert with_recalled("And now?", [], str) == "And now?"
 
 
-class Later:
-    """A promise of an event loop."""
-
-    def __init__(self) -> None:
-        self.loop = asyncio.get_running_loop()
-        self.future: asyncio.Future[object] = self.loop.create_future()
-
-    def __await__(self):
-        return self.future.__await__()
-
-    def resolve(self, value: object) -> None:
-        self.loop.call_soon_threadsafe(self.future.set_result, value)
-
-
-class Alone:
-    """A host without memory and skills."""
-
-    promise = staticmethod(Later)
-
-
 class Listened(Engine):
     """Keeps the requests."""
 
     def submit(self, request, on_token, on_done):
         self.requests = [*getattr(self, "requests", ()), request]
         return super().submit(request, on_token, on_done)
-
-
-def take(engine: Engine, sessions: Sessions, text: str, session: str = "s") -> TurnResult:
-    request = TurnRequest(text, "Be kind.", GREEDY, 8, session)
-    turn = Turn(engine, sessions, (), SkillGate(), Alone(), request, lambda delta: None)
-
-    async def run() -> TurnResult:
-        return await turn.run()
-
-    return asyncio.run(run())
 
 
 def test_turns_that_no_longer_fit_come_back_when_they_are_close(listened):

@@ -1,0 +1,128 @@
+# Copyright 2026 The Clara Authors
+# SPDX-License-Identifier: Apache-2.0
+"""What nobody foresaw and wrong parameters, over real DDS: the node says it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from types import SimpleNamespace
+
+import pytest
+from clara_brain.adapters import Adapters
+from clara_brain.model_services import ModelServices
+from domain_coordinator import domain_id
+from rclpy.callback_groups import ReentrantCallbackGroup
+from world import ChatClient, World, start_brain
+
+from clara_interfaces.msg import Utterance
+from clara_interfaces.srv import Embed, GetModelInfo, LoadAdapter
+
+# A brain with a bug wherever somebody says so.
+BUGGY = """
+import sys
+
+from clara_brain import conversions, engine, node
+
+request, result, presets = conversions.turn_request, conversions.chat_result, node.load_presets
+embed = engine.Engine.embed
+said = []
+
+def turn_request(goal, *rest):
+    said.append(goal.text)
+    if goal.text == "a bug at the door":
+        raise OverflowError("too large")
+    return request(goal, *rest)
+
+def chat_result(taken):
+    if said[-1] == "a bug at the end":
+        raise OverflowError("too large")
+    return result(taken)
+
+def broken_embed(self, text):
+    if text == "a bug":
+        raise KeyError(text)
+    return embed(self, text)
+
+def load_presets(path, sliders):
+    if path.name == "a_bug.json":
+        raise KeyError(path.name)
+    return presets(path, sliders)
+
+conversions.turn_request, conversions.chat_result = turn_request, chat_result
+engine.Engine.embed, node.load_presets = broken_embed, load_presets
+sys.exit(node.main())
+"""
+PROGRAM = ("-c", BUGGY)
+
+
+@pytest.fixture(scope="module")
+def domain() -> Iterator[None]:
+    with domain_id() as number:
+        os.environ["ROS_DOMAIN_ID"] = str(number)
+        os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
+        yield
+
+
+def test_a_bug_is_an_unknown_error_and_the_node_lives_on(domain):
+    world = World(program=PROGRAM, memory_policy="never")
+    try:
+        world.until(lambda: world.state() == "active")
+        for text in ("a bug at the door", "a bug at the end"):
+            answer = world.ask(text)
+            assert answer.status == 6 and answer.result.error_code == answer.result.UNKNOWN
+            assert "OverflowError: too large" in answer.result.error_msg
+            world.until(lambda: world.say.get_subscription_count())
+            world.say.publish(Utterance(request_id=text, text=text))
+            world.until(lambda text=text: world.replies and world.replies[-1].request_id == text)
+            assert world.replies[-1].error_code == answer.result.UNKNOWN
+        refused = world.call(Embed, "embed", texts=["a bug"])
+        assert refused.error_code == refused.UNKNOWN and "KeyError" in refused.error_msg
+        assert world.call(Embed, "embed", texts=["a cup"]).error_code == 0
+        assert world.ask("Hello!").result.error_code == 0
+    finally:
+        world.close()
+    assert world.brain.stderr.read().count("Traceback") == 5
+
+
+def test_a_bug_while_it_configures_leaves_the_node_unconfigured_with_a_sentence(domain):
+    world = World("/broken", program=PROGRAM, presets="/a_bug.json", autostart=False)
+    try:
+        assert not world.transition(1) and world.state() == "unconfigured"
+        info = world.call(GetModelInfo, "model/info")
+        assert info.error_code == info.NO_MODEL and "KeyError: 'a_bug.json'" in info.error_msg
+    finally:
+        world.close()
+    said = world.brain.stderr.read()
+    assert "Traceback" in said and "cannot configure" in said
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("skill_policy", "dry-run"), ("backend", "OpenAI"), ("kv_type", "q5_0")]
+)
+def test_what_is_none_of_the_choices_ends_the_start_with_a_sentence(domain, name, value):
+    brain = start_brain(**{name: value})
+    try:
+        assert brain.wait(20) == 1
+    finally:
+        brain.kill()
+    said = brain.stderr.read()
+    assert f"{name} must be one of" in said and repr(value) in said and "Traceback" not in said
+
+
+def test_an_adapter_that_is_loaded_while_the_node_is_cleaned_up_has_no_model(
+    domain, engine, adapter, monkeypatch
+):
+    state = SimpleNamespace(engine=engine, adapters=Adapters(engine), no_model="no model is left")
+    load = engine.load_adapter
+
+    def load_and_clean_up(name, path):
+        state.adapters = None
+        return load(name, path)
+
+    monkeypatch.setattr(engine, "load_adapter", load_and_clean_up)
+    with ChatClient("/cleaned") as client:
+        ModelServices(client.node, state, ReentrantCallbackGroup())
+        asked = {"name": "warmth", "path": str(adapter), "scale": 1.0}
+        answer = client.call(LoadAdapter, "adapter/load", **asked)
+    assert answer.error_code == answer.NO_MODEL and answer.error_msg == "no model is left"

@@ -1,0 +1,42 @@
+# Copyright 2026 The Clara Authors
+# SPDX-License-Identifier: Apache-2.0
+"""A turn whose world fails while it is under way."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from alone import Alone, take
+from clara_brain.decoding import Stop
+from clara_brain.engine import Engine
+from clara_brain.errors import Unforeseen
+from clara_brain.grounding import MemoryPolicy
+from clara_brain.sessions import Sessions
+from clara_brain.settings import EngineSettings
+
+SETTINGS = EngineSettings(n_ctx=512, slots=1, n_batch=64, n_threads=1, queue_size=8)
+QUESTION = "What happened with the cup?"
+
+
+@pytest.fixture
+def opened(tiny: Path) -> Iterator[Engine]:
+    engine = Engine(tiny, SETTINGS)
+    yield engine
+    engine.close()
+
+
+def test_an_error_that_nobody_foresaw_is_an_error_of_its_turn_and_in_the_log(opened, caplog):
+    class Broken(Alone):
+        async def recall(self, *asked: object) -> None:
+            raise RuntimeError("a bug")
+
+    sessions = Sessions(time.monotonic, max_sessions=4, max_turns=64)
+    failed = take(opened, sessions, QUESTION, host=Broken(), memory=MemoryPolicy.ALWAYS)
+    assert failed.completion.stop is Stop.ERROR
+    assert isinstance(failed.completion.error, Unforeseen)
+    assert "RuntimeError: a bug" in str(failed.completion.error)
+    assert caplog.records[-1].exc_info is not None
+    assert take(opened, sessions, QUESTION).completion.error is None
