@@ -242,8 +242,13 @@ class BrainNode(LifecycleNode):  # type: ignore[misc]
         if self.skills and (refusal := self.engine.refuse_grammar()):
             raise SkillFileError(f"skills cannot be used: {refusal}")
         folder = self._state_folder
-        store = SessionStore(folder.sessions, self.engine.heads_sha256) if folder else None
-        self.sessions = Sessions(self._now, settings.max_sessions, settings.max_turns, store)
+        kept = settings.max_sessions, settings.max_turns
+        try:
+            store = SessionStore(folder.sessions, self.engine.heads_sha256) if folder else None
+            self.sessions = Sessions(self._now, *kept, store)
+        except StateError as error:
+            self.get_logger().warning(f"conversations are not kept: {error}")
+            self.sessions = Sessions(self._now, *kept)
         self._health.engine = self.engine
 
     def _load_weights(self, settings: BrainSettings) -> None:

@@ -3,7 +3,8 @@
 """Conversations on disk: one SQLite file, written after every turn.
 
 A file that is damaged is set aside whole, with a warning: conversations are dear, but not worth a
-brain that does not start.
+brain that does not start. One that only cannot be used now (a full disk, a lock, a missing right)
+is left as it is.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from clara_brain.earlier_turns import MOST_SPANS, Span
+from clara_brain.errors import StateError
 from clara_brain.prompt import Exchange
 from clara_brain.sessions import Session
 from clara_brain.span_vector import SpanVector
@@ -45,24 +47,34 @@ class SessionStore:
     """The file behind a Sessions. Failures to write are logged once and cost only persistence.
 
     `heads` is the hash of the governance heads that embeddings are of, empty without any; those of
-    other heads are not loaded.
+    other heads are not loaded. Raises StateError when the file is sound but cannot be used.
     """
 
     def __init__(self, path: Path, heads: str = "") -> None:
         self.path = path
         self._heads = heads
         self._failed = False
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         try:
-            self._database = self._open()
-        except sqlite3.DatabaseError as error:
-            aside = path.with_name(f"{path.name}.corrupt-{time.strftime('%Y%m%d-%H%M%S')}")
-            path.replace(aside)
-            _log.warning("%s cannot be read (%s); it was set aside as %s", path, error, aside)
-            self._database = self._open()
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            try:
+                self._database = self._open()
+            except sqlite3.OperationalError:  # the disk, a lock or a right, but not the file
+                raise
+            except sqlite3.DatabaseError as error:
+                aside = _set_aside(path)
+                _log.warning("%s cannot be read (%s); it was set aside as %s", path, error, aside)
+                self._database = self._open()
+        except (OSError, sqlite3.Error) as error:
+            raise StateError(f"{path} cannot be used: {error}") from error
 
-    def load(self) -> Iterator[Session]:
-        """Yield the conversations, the one used last at the end."""
+    def load(self) -> list[Session]:
+        """Return the conversations, the one used last at the end. Raises StateError."""
+        try:
+            return list(self._read())
+        except sqlite3.Error as error:
+            raise StateError(f"{self.path} cannot be read: {error}") from error
+
+    def _read(self) -> Iterator[Session]:
         for name, created, last_used, turns in self._database.execute(
             "SELECT name, created, last_used, turns FROM sessions ORDER BY last_used"
         ).fetchall():
@@ -140,7 +152,8 @@ class SessionStore:
             database.execute("PRAGMA foreign_keys=ON")
             database.execute("PRAGMA secure_delete=ON")
             database.executescript(_SCHEMA)
-            database.execute(f"PRAGMA user_version={_VERSION}")
+            if version < _VERSION:  # on a full disk what is there can be read, and nothing written
+                database.execute(f"PRAGMA user_version={_VERSION}")
             if database.execute("PRAGMA quick_check").fetchone()[0] != "ok":
                 raise sqlite3.DatabaseError("its pages are damaged")
         except sqlite3.DatabaseError:
@@ -161,3 +174,13 @@ class SessionStore:
             if not self._failed:
                 _log.error("conversations are not being written to %s: %s", self.path, error)
             self._failed = True
+
+
+def _set_aside(path: Path) -> Path:
+    """Rename a database, and what belongs to it; return the new name."""
+    aside = path.with_name(f"{path.name}.corrupt-{time.strftime('%Y%m%d-%H%M%S')}")
+    for suffix in ("-wal", "-shm", ""):
+        part = Path(f"{path}{suffix}")
+        if part.exists():
+            part.replace(f"{aside}{suffix}")
+    return aside

@@ -1,22 +1,27 @@
 # Copyright 2026 The Clara Authors
 # SPDX-License-Identifier: Apache-2.0
-"""What nobody foresaw and wrong parameters, over real DDS: the node says it."""
+"""What nobody foresaw, wrong parameters and a locked file, over real DDS: the node says it."""
 
 from __future__ import annotations
 
 import os
+import sqlite3
+import time
 from collections.abc import Iterator
 from types import SimpleNamespace
 
 import pytest
 from clara_brain.adapters import Adapters
 from clara_brain.model_services import ModelServices
+from clara_brain.prompt import Exchange
+from clara_brain.session_store import SessionStore
+from clara_brain.sessions import Sessions
 from domain_coordinator import domain_id
 from rclpy.callback_groups import ReentrantCallbackGroup
 from world import ChatClient, World, start_brain
 
 from clara_interfaces.msg import Utterance
-from clara_interfaces.srv import Embed, GetModelInfo, LoadAdapter
+from clara_interfaces.srv import Embed, GetModelInfo, ListSessions, LoadAdapter
 
 # A brain with a bug wherever somebody says so.
 BUGGY = """
@@ -108,6 +113,30 @@ def test_what_is_none_of_the_choices_ends_the_start_with_a_sentence(domain, name
         brain.kill()
     said = brain.stderr.read()
     assert f"{name} must be one of" in said and repr(value) in said and "Traceback" not in said
+
+
+def test_a_locked_file_of_conversations_stays_and_the_brain_starts_without(domain, tmp_path):
+    path = tmp_path / "locked.brain" / "sessions.sqlite3"
+    sessions = Sessions(time.monotonic, 4, 64, SessionStore(path))
+    sessions.add("kept", Exchange("Hello!", "Hi."), 3)
+    sessions.close()
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("PRAGMA journal_mode=DELETE")
+    other.execute("BEGIN EXCLUSIVE")
+    world = World("/locked", state_path=tmp_path, memory_policy="never")
+    try:
+        world.until(lambda: world.state() == "active", 30)
+        assert world.ask("Hello!", session_id="new").result.error_code == 0
+        listed = world.call(ListSessions, "session/list").sessions
+        assert [each.session_id for each in listed] == ["new"]
+    finally:
+        world.close()
+        other.close()
+    assert "conversations are not kept" in world.brain.stderr.read()
+    assert not list(path.parent.glob("*.corrupt-*"))
+    sessions = Sessions(time.monotonic, 4, 64, SessionStore(path))
+    assert len(sessions.history("kept")) == 1
+    sessions.close()
 
 
 def test_an_adapter_that_is_loaded_while_the_node_is_cleaned_up_has_no_model(

@@ -1,0 +1,78 @@
+# Copyright 2026 The Clara Authors
+# SPDX-License-Identifier: Apache-2.0
+"""The file of the conversations, when it is damaged or cannot be used."""
+
+from __future__ import annotations
+
+import resource
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from clara_brain.errors import StateError
+from clara_brain.prompt import Exchange
+from clara_brain.session_store import SessionStore
+from clara_brain.sessions import Sessions
+
+SAID = Exchange("The code of the door is 7391.", "Noted.")
+
+
+def opened(path: Path) -> Sessions:
+    return Sessions(time.monotonic, max_sessions=4, max_turns=64, store=SessionStore(path))
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """A file with two conversations."""
+    path = tmp_path / "sessions.sqlite3"
+    sessions = opened(path)
+    sessions.add("s", SAID, 9)
+    sessions.add("other", Exchange("Hello!", "Hi."), 3)
+    sessions.close()
+    return path
+
+
+@contextmanager
+def full_disk() -> Iterator[None]:
+    """Let no file grow that this process writes."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_file_that_a_full_disk_keeps_shut_is_left_as_it_is(path):
+    with full_disk(), pytest.raises(StateError, match="cannot be used"):
+        SessionStore(path)
+    assert not list(path.parent.glob("*.corrupt-*"))
+    sessions = opened(path)
+    assert sessions.history("s") == (SAID,)
+    sessions.close()
+
+
+def test_a_folder_in_which_nothing_can_be_made_is_a_sentence(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(StateError, match="cannot be used"):
+        SessionStore(tmp_path / "file" / "sessions.sqlite3")
+
+
+@pytest.mark.parametrize("damage", ["garbage", "version"])
+def test_a_file_that_is_no_such_database_is_set_aside_and_another_begun(path, damage):
+    if damage == "garbage":
+        path.write_bytes(b"no database " * 1000)
+    else:
+        with sqlite3.connect(path) as database:
+            database.execute("PRAGMA user_version=99")
+        database.close()
+    before = path.read_bytes()
+    sessions = opened(path)
+    assert sessions.latest_first() == []
+    sessions.add("s", SAID, 9)
+    sessions.close()
+    (aside,) = path.parent.glob("*.corrupt-*")
+    assert aside.read_bytes() == before
