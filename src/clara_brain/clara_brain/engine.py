@@ -108,7 +108,7 @@ class Engine:
         ticket = Ticket(request, on_token, on_done, self._end)
         with self._changed:
             if self._closing:
-                raise ShuttingDown("the engine is shutting down")
+                raise _shutting_down()
             # As many may run beside those that wait, also while the worker is about to take them.
             if len(self._queue) + len(self._running) >= self.capacity:
                 raise QueueFull(
@@ -148,15 +148,21 @@ class Engine:
         )
 
     def tokenize(self, text: str) -> Future[list[int]]:
-        """Tokens of a text, in which control tokens are no such. From any thread, at once."""
+        """Tokens of a text, in which control tokens are no such. From any thread, at once.
+
+        The future raises ShuttingDown where the model may be freed already.
+        """
         future: Future[list[int]] = Future()
-        future.set_result(
-            self._runtime.tokenize(self._prompts.neutralise(text), add_special=False)
-        )
+        text = self._prompts.neutralise(text)
+        with self._changed:
+            if self._closing:
+                future.set_exception(_shutting_down())
+            else:
+                future.set_result(self._runtime.tokenize(text, add_special=False))
         return future
 
     def count_tokens(self, text: str) -> int:
-        """Tokens of a text, as the model counts them. From any thread."""
+        """Tokens of a text, as the model counts them. From any thread. Raises ShuttingDown."""
         return len(self.tokenize(text).result())
 
     def embed(self, text: str) -> Future[list[float]]:
@@ -253,7 +259,7 @@ class Engine:
 
         with self._changed:
             if self._closing:
-                future.set_exception(ShuttingDown("the engine is shutting down"))
+                future.set_exception(_shutting_down())
             else:
                 self._jobs.append(job)
                 self._changed.notify()
@@ -379,3 +385,7 @@ class Engine:
             self._runtime.cache.save(folder, self._identity(), self.settings.cache_bytes)
         except (OSError, BrainError) as error:
             _log.warning("the KV cache could not be saved: %s", error)
+
+
+def _shutting_down() -> ShuttingDown:
+    return ShuttingDown("the engine is shutting down")

@@ -205,6 +205,7 @@ class Turn:
                 read=True,
             )
             words = await self._embed(request.text)
+            self._check_open()
             spans = self._sessions.spans(request.session) if request.session else ()
             recalled = self._forgotten(spans, words, len(history))
             before = time.monotonic() - self._accepted
@@ -224,10 +225,12 @@ class Turn:
             except SchemaMismatch as error:
                 completion.error = error
         if request.session and completion.error is None and completion.stop in _COMPLETED:
+            self._check_open()
             exchange = Exchange(request.text, completion.text)
             tokens = self._engine.count_tokens(request.text) + completion.completion_tokens
             turn = self._sessions.turns(request.session)
             replied = await self._embed(completion.text) if words else None
+            self._check_open()
             pairs = ((False, request.text, words), (True, completion.text, replied))
             new = [Span(turn, who, said, made.vector) for who, said, made in pairs if made]
             self._sessions.add(request.session, exchange, tokens, completion.dropped_turns, new)
@@ -292,8 +295,7 @@ class Turn:
         return completion.text if completion.stop is Stop.END and not self._ending else None
 
     async def _complete(self, request: Request, on_token: Callable[[str], None]) -> Completion:
-        if self._ending is Stop.ERROR:
-            raise ShuttingDown("the node stopped before the turn was finished")
+        self._check_open()
         if self._ending:
             return Completion(stop=self._ending)
         promise = self._host.promise()
@@ -302,6 +304,11 @@ class Turn:
         self._ticket = None
         assert isinstance(completion, Completion)
         return completion
+
+    def _check_open(self) -> None:
+        """Raise ShuttingDown once the node stopped: model and store may be closed by then."""
+        if self._ending is Stop.ERROR:
+            raise ShuttingDown("the node stopped before the turn was finished")
 
 
 # What comes back into the prompt may have this part of the context at most.

@@ -302,6 +302,8 @@ def test_closing_ends_what_runs_and_refuses_what_comes(model: Path):
     assert isinstance(waiting.completion.error, ShuttingDown)
     with pytest.raises(ShuttingDown):
         engine.submit(LONG, print, print)
+    with pytest.raises(ShuttingDown):
+        engine.count_tokens("hello")
 
 
 def test_a_delta_never_splits_a_character_nor_shows_part_of_a_stop_string():

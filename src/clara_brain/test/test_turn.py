@@ -1,6 +1,6 @@
 # Copyright 2026 The Clara Authors
 # SPDX-License-Identifier: Apache-2.0
-"""A turn whose world fails while it is under way."""
+"""A turn whose world fails or closes while it is under way."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from alone import Alone, take
-from clara_brain.decoding import Stop
+from alone import Alone, Later, run, take, turn_of
+from clara_brain.decoding import Completion, Stop
 from clara_brain.engine import Engine
-from clara_brain.errors import Unforeseen
+from clara_brain.errors import ShuttingDown, Unforeseen
 from clara_brain.grounding import MemoryPolicy
+from clara_brain.session_store import SessionStore
 from clara_brain.sessions import Sessions
 from clara_brain.settings import EngineSettings
 
@@ -40,3 +41,29 @@ def test_an_error_that_nobody_foresaw_is_an_error_of_its_turn_and_in_the_log(ope
     assert "RuntimeError: a bug" in str(failed.completion.error)
     assert caplog.records[-1].exc_info is not None
     assert take(opened, sessions, QUESTION).completion.error is None
+
+
+def test_a_reply_that_is_there_when_the_node_stops_leaves_model_and_store_alone(opened, tmp_path):
+    path = tmp_path / "sessions.sqlite3"
+    sessions = Sessions(time.monotonic, 4, 64, SessionStore(path))
+
+    class LastMoment(Later):
+        def resolve(self, value: object) -> None:
+            self.loop.call_soon_threadsafe(self.stop, value)
+
+        def stop(self, value: object) -> None:
+            if isinstance(value, Completion):
+                turn.cancel(Stop.ERROR)
+                opened.close()
+                sessions.close()
+            self.future.set_result(value)
+
+    class Stopping(Alone):
+        promise = staticmethod(LastMoment)
+
+    turn = turn_of(opened, sessions, QUESTION, host=Stopping())
+    completion = run(turn).completion
+    assert completion.completion_tokens and isinstance(completion.error, ShuttingDown)
+    again = Sessions(time.monotonic, 4, 64, SessionStore(path))
+    assert again.history("s") == ()
+    again.close()
