@@ -261,7 +261,7 @@ def _chat(goal: Chat.Goal) -> Verdict:
             *("a stop" for stop in sampling.stop if not 1 <= len(stop) <= 64),
             "biases" if len(sampling.bias_tokens) != len(sampling.bias_values) else "",
             "biases" if len(sampling.bias_tokens) > 1024 else "",
-            "a bias" if any(map(math.isnan, sampling.bias_values)) else "",
+            "" if all(value < math.inf for value in sampling.bias_values) else "a bias",
             None if len(sampling.bias_tokens) else "",
             "a grammar and a schema" if sampling.grammar and sampling.json_schema else "",
             _schema(sampling.json_schema),

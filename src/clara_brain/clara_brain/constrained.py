@@ -19,9 +19,15 @@ from clara_brain.errors import BackendError, InvalidRequest
 
 DEEPEST = 1100
 MOST_REPEATS = 1100
+MOST_ELEMENTS = 1_000_000
+# llama.cpp refuses a grammar that counts further, or takes it for a repetition without end.
+_HIGHEST_COUNT = 2000.0
 # As llama.cpp reads it: what is quoted, a set, a token by name and a comment hold no operators.
 # Each of them may lack its end, so that the search never goes back.
 _QUIET = re.compile(r'"(?:[^"\\]|\\.)*"?|\[(?:[^\]\\]|\\.)*\]?|<[^>]*>?|#[^\r\n]*', re.DOTALL)
+# A grammar piece by piece: what is quiet, a name, the counts of a repetition, any other sign.
+_PIECE = re.compile(rf"{_QUIET.pattern}|[\w-]+|\{{[^}}]*\}}?|\S", re.DOTALL)
+_COUNT = re.compile(r"\d+")
 _CANDIDATE = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32)])
 
 
@@ -77,7 +83,7 @@ def check(grammar: str) -> None:
 
     Its parser calls itself for each parenthesis until the stack is full and the process dies, and
     what may be left out costs time by the cube of its number (measured: 1,000 in 1.4 s, 2,000 in
-    more than 7 s).
+    more than 7 s). It writes out what is repeated: a long word a thousand times takes gigabytes.
     """
     loud = _QUIET.sub("", grammar)
     depth = deepest = 0
@@ -94,6 +100,32 @@ def check(grammar: str) -> None:
             f"sampling.grammar has {repeats:,} of ?, *, + and {{}}; at most {MOST_REPEATS:,} are"
             " allowed"
         )
+    if _elements(grammar) > MOST_ELEMENTS:
+        raise InvalidRequest(
+            "sampling.grammar repeats too much too often: written out, what is repeated must have"
+            f" at most {MOST_ELEMENTS:,} characters"
+        )
+
+
+def _elements(grammar: str) -> float:
+    """Return how many elements llama.cpp writes out for the repetitions of a grammar, at most.
+
+    A group and a name are one element each. What was repeated may be repeated again.
+    """
+    written, size = 0.0, 1.0
+    for found in _PIECE.finditer(grammar):
+        piece = found[0]
+        if piece[0] in "?*+{":
+            # By way of floats, for a count may have any number of digits.
+            counts = [min(float(count), _HIGHEST_COUNT) for count in _COUNT.findall(piece)]
+            least, most = (counts[0], counts[-1]) if counts else (1.0, 1.0)
+            written += size * max(1.0, most)
+            if written > MOST_ELEMENTS:
+                break
+            size = size * least + 1
+        elif piece[0] != "#":
+            size = len(piece) if piece[0] in '"[' else 1.0
+    return written
 
 
 def _array(candidates: np.ndarray) -> llama_cpp.llama_token_data_array:

@@ -22,7 +22,7 @@ from clara_brain.model_info import ModelInfo
 from clara_brain.past_attempts import Attempt
 from clara_brain.persona import Spec
 from clara_brain.readout import Readout
-from clara_brain.sampler import SamplerSettings, grammar_of_schema
+from clara_brain.sampler import SamplerSettings, check_biases, grammar_of_schema
 from clara_brain.sessions import Session
 from clara_brain.settings import BrainSettings, SamplingSettings
 from clara_brain.skill_decision import Decision
@@ -374,7 +374,9 @@ def _biases(sampling: Sampling) -> tuple[tuple[int, float], ...]:
         raise errors.InvalidRequest(
             f"sampling.bias_tokens has {len(tokens)} entries; at most {_MOST_BIASES} are allowed"
         )
-    return tuple(zip(map(int, tokens), map(float, values), strict=True))
+    pairs = tuple(zip(map(int, tokens), map(float, values), strict=True))
+    check_biases(pairs)
+    return pairs
 
 
 def _stops(goal: Chat.Goal) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ import ctypes
 import json
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import jsonschema
@@ -91,6 +91,8 @@ def grammar_of_schema(schema: str) -> str:
     """Return the GBNF grammar of a JSON schema. Raises InvalidRequest."""
     try:
         parsed = json.loads(schema)
+        if isinstance(parsed, dict) and not isinstance(parsed.get("$schema", ""), str):
+            raise InvalidRequest("sampling.json_schema has a $schema that is no text")
         jsonschema.validators.validator_for(parsed).check_schema(parsed)
     except json.JSONDecodeError as error:
         raise InvalidRequest(
@@ -132,6 +134,15 @@ def _check_lengths(part: object) -> None:
                     " of anything can be asked for"
                 )
             _check_lengths(value)
+
+
+def check_biases(pairs: Iterable[tuple[int, float]]) -> None:
+    """Raise InvalidRequest for a bias after which the logits are no numbers."""
+    for token, bias in pairs:
+        if not bias < math.inf:
+            raise InvalidRequest(
+                f"sampling.logit_bias of token {token} must be a number or -inf, not {bias}"
+            )
 
 
 def check_schema(text: str, schema: str) -> None:
@@ -179,14 +190,13 @@ def _links(vocab: object, settings: SamplerSettings) -> Iterator[object]:
 
 
 def _bias(size: int, pairs: tuple[tuple[int, float], ...]) -> object:
+    check_biases(pairs)
     biases = (llama_cpp.llama_logit_bias * len(pairs))()
     for place, (token, bias) in enumerate(pairs):
         if not 0 <= token < size:
             raise InvalidRequest(
                 f"sampling.logit_bias names token {token}; the model has 0 to {size - 1}"
             )
-        if math.isnan(bias):
-            raise InvalidRequest(f"sampling.logit_bias of token {token} is not a number")
         biases[place].token, biases[place].bias = token, bias
     return llama_cpp.llama_sampler_init_logit_bias(
         size, len(pairs), ctypes.cast(biases, ctypes.POINTER(llama_cpp.llama_logit_bias))

@@ -171,7 +171,9 @@ def test_a_json_schema_rules_the_text(engine):
     assert answer["colour"] in ("blue", "green") and isinstance(answer["count"], int)
 
 
-@pytest.mark.parametrize("schema", ["{", '{"type": "nonsense"}', '{"$ref": "#/nowhere"}'])
+@pytest.mark.parametrize(
+    "schema", ["{", '{"type": "nonsense"}', '{"$ref": "#/nowhere"}', '{"$schema": 5}']
+)
 def test_a_bad_json_schema_is_an_invalid_request(schema):
     with pytest.raises(InvalidRequest, match="json_schema"):
         grammar_of_schema(schema)
@@ -185,8 +187,9 @@ def test_a_bias_rules_a_token_out_and_another_in(engine):
     wanted = engine.tokenize(" moon").result()[0]
     forced = replace(GREEDY, logit_bias=((wanted, 1000.0),))
     assert ask(engine, sampling=forced, n=3).text == " moon moon moon"
-    foreign = replace(GREEDY, logit_bias=((10**7, 1.0),))
-    assert "logit_bias" in str(ask(engine, sampling=foreign).error)
+    for wrong in ((10**7, 1.0), (first, float("nan")), (first, float("inf"))):
+        refused = ask(engine, sampling=replace(GREEDY, logit_bias=(wrong,))).error
+        assert isinstance(refused, InvalidRequest) and "logit_bias" in str(refused)
 
 
 def test_a_frequency_penalty_breaks_a_repetition(engine):
@@ -226,6 +229,10 @@ def test_a_bad_grammar_is_an_invalid_request(engine, grammar):
         ('root ::= <"> ' + "(" * 1300, "1,300 deep"),
         ('root ::= "a\n" ' + "(" * 1300 + ' "', "1,300 deep"),
         ("root ::= " + '"a"? ' * 1101, "has 1,101"),
+        ('root ::= "' + "a" * 60_000 + '"{1900}', "1,000,000"),
+        ('root ::= ("' + "a" * 60_000 + '" # {1}\n{0,1900})', "1,000,000"),
+        ("root ::= [" + "a" * 600 + "]{45}{44}", "1,000,000"),
+        ('root ::= "' + "a" * 60_000 + '"' + "+" * 1000, "1,000,000"),
     ],
 )
 def test_a_grammar_that_llama_cpp_would_die_of_is_an_invalid_request(engine, grammar, said):
@@ -236,6 +243,10 @@ def test_a_grammar_that_llama_cpp_would_die_of_is_an_invalid_request(engine, gra
 def test_what_is_quoted_in_a_grammar_does_not_count():
     check_grammar('root ::= "((((\\"((((" [(((\\](] # ((((((\n' + '("a")')
     check_grammar('root ::= "' + "(" * 30_000 + '" [' + "?" * 30_000 + "]")
+
+
+def test_what_a_grammar_repeats_in_a_group_or_without_end_does_not_count_as_written_out():
+    check_grammar('root ::= ("' + "a" * 60_000 + '"){1900} [a-z]{0,99999999} "{1900}" # {1900}')
 
 
 @pytest.mark.parametrize(

@@ -89,6 +89,7 @@ def test_a_reply_follows_a_json_schema_or_says_that_it_does_not(world):
     for bad, word in (
         ("{", "line 1"),
         ('{"type": "nonsense"}', "no JSON schema"),
+        ('{"$schema": 5}', "$schema"),
         ('{"$ref": "http://example.org/x"}', "no grammar"),
     ):
         refused = world.ask("x", sampling=Sampling(json_schema=bad)).result
@@ -108,6 +109,8 @@ def test_tokens_can_be_ruled_out_or_discouraged(world):
     for sampling, word in (
         (Sampling(bias_tokens=[1]), "bias_values"),
         (Sampling(bias_tokens=[10_000_000], bias_values=[1.0]), "10000000"),
+        (Sampling(bias_tokens=[1], bias_values=[float("nan")]), "logit_bias"),
+        (Sampling(bias_tokens=[1], bias_values=[float("inf")]), "logit_bias"),
         (Sampling(presence_penalty=5.0), "presence_penalty"),
         (Sampling(frequency_penalty=float("nan")), "frequency_penalty"),
     ):
