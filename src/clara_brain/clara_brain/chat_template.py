@@ -5,11 +5,13 @@
 The template is code from a file, so it runs in Jinja's sandbox, and whatever it raises is a fault
 of the model's. A template that knows no system role gets the system prompt at the head of the
 first thing the user said; a model that continues a text has learned no instructions and gets none.
+What opens and closes a turn in such templates no text from outside may have in it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NoReturn
@@ -18,6 +20,18 @@ from jinja2 import TemplateError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from clara_brain.errors import BackendError, ModelError
+
+# The forms that chat templates in use have. To many models they are control tokens, to others
+# (TinyLlama, Llama 2) plain text, and a server does not list the tokens of its model. See
+# https://github.com/ggml-org/llama.cpp/blob/master/src/llama-chat.cpp
+_TURN_MARKS = (
+    r"<[|\uff5c][^<>]{1,64}?[|\uff5c]>",
+    r"</?s>|<(?:bos|eos|pad|unk)>",
+    r"</?(?:start|end)_of_(?:turn|text|image)>",
+    r"\[/?(?:INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_CALLS|TOOL_RESULTS|THINK)\]|<</?SYS>>",
+    r"</im_(?:start|end)>",
+    r"<\|?(?:im_start|im_end|im_sep|eot_id|start_header_id|end_header_id)\|?>",
+)
 
 
 @dataclass(frozen=True)
@@ -84,6 +98,12 @@ class ChatTemplate:
         except Exception:
             self._render([Message("user", "hello")])
             return False
+
+
+def turn_marks(control: Iterable[str]) -> re.Pattern[str]:
+    """Return what could open or close a turn: a model's control tokens, and the forms in use."""
+    exact = map(re.escape, sorted(filter(None, control), key=lambda text: (-len(text), text)))
+    return re.compile("|".join([*exact, *_TURN_MARKS]))
 
 
 def _raise(message: str) -> NoReturn:

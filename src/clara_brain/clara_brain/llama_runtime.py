@@ -208,7 +208,7 @@ class LlamaRuntime:
             for token in range(self.n_vocab)
             if llama_cpp.llama_vocab_get_attr(self._vocab, token) & _CONTROL
         }
-        return sorted((text for text in texts if text), key=lambda text: (-len(text), text))
+        return sorted(filter(None, texts))
 
     def tokenize(self, text: str, add_special: bool) -> list[int]:
         """Tokens of a prompt; control tokens written in it are understood as such."""

@@ -3,16 +3,16 @@
 """Build the tokens of a prompt, so that they fit into the context.
 
 Persona and text always stay; the oldest turns of the history go first. Text from outside loses
-every control token of the model's vocabulary, so it can never open or close a turn.
+every control token of the model's vocabulary, and the marks that chat templates write as plain
+text, so it can never open or close a turn.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from clara_brain.chat_template import ChatTemplate, Message
+from clara_brain.chat_template import ChatTemplate, Message, turn_marks
 from clara_brain.errors import ContextOverflow
 from clara_brain.llama_runtime import LlamaRuntime
 
@@ -80,12 +80,11 @@ class PromptBuilder:
         self._runtime = runtime
         self._template = template
         self._bos = bos
-        texts = runtime.control_texts()
-        self._control = re.compile("|".join(map(re.escape, texts))) if texts else None
+        self._marks = turn_marks(runtime.control_texts())
 
     def neutralise(self, text: str) -> str:
-        """Replace every control token in a text from outside by a space."""
-        return self._control.sub(" ", text) if self._control else text
+        """Replace all that could open or close a turn in a text from outside by a space."""
+        return self._marks.sub(" ", text)
 
     def build(self, prompt: ChatPrompt | RawPrompt, max_tokens: int) -> tuple[list[int], int]:
         """Return the tokens and how many of the oldest turns were dropped.

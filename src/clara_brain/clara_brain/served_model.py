@@ -15,6 +15,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
+from clara_brain.chat_template import turn_marks
 from clara_brain.errors import BackendError, InvalidRequest, ModelError
 from clara_brain.lora import LoadedAdapter
 from clara_brain.openai_server import OpenAIServer
@@ -22,17 +23,9 @@ from clara_brain.openai_server import OpenAIServer
 _MOST_NAMED = 8
 # What a message of the node can say of a length, and of a size.
 _LONGEST, _LARGEST = (1 << 31) - 1, (1 << 63) - 1
-
-# A server does not list the control tokens of its model: these are the forms that chat templates
-# in use have. See https://github.com/ggml-org/llama.cpp/blob/master/src/llama-chat.cpp
-_CONTROL = (
-    r"<[|\uff5c][^<>]{1,64}?[|\uff5c]>",
-    r"</?s>|<(?:bos|eos|pad|unk)>",
-    r"</?(?:start|end)_of_(?:turn|text|image)>",
-    r"\[/?(?:INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_CALLS|TOOL_RESULTS|THINK)\]|<</?SYS>>",
-    r"</?(?:think|tool_call|tool_response|tools|im_start|im_end)>",
-    r"<\|?(?:im_start|im_end|im_sep|eot_id|start_header_id|end_header_id)\|?>",
-)
+# Parts of a turn that are tokens to many models. In the engine a template still finds the thoughts
+# in what was replied, and leaves them out.
+_PARTS = r"</?(?:think|tool_call|tool_response|tools)>"
 
 
 class Kind(Enum):
@@ -71,8 +64,7 @@ class ServedModel:
 
     def control(self) -> re.Pattern[str]:
         """Return what no text from outside may have in it."""
-        exact = map(re.escape, sorted(filter(None, self.marks), key=len, reverse=True))
-        return re.compile("|".join([*exact, *_CONTROL]))
+        return re.compile(f"{turn_marks(self.marks).pattern}|{_PARTS}")
 
 
 async def look_at(server: OpenAIServer, wanted: str, n_ctx: int) -> ServedModel:
