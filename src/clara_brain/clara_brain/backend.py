@@ -29,8 +29,9 @@ from clara_brain.sampler import SamplerSettings
 class Request:
     """One completion. `deadline` is a time of time.monotonic(), or None.
 
-    `adapters` are in force for this completion alone, whatever is set meanwhile. With `read` the
-    read-outs of governance heads are wanted.
+    `adapters` are in force for this completion alone, whatever is set meanwhile. `session` is the
+    conversation that it belongs to, empty for none. With `read` the read-outs of governance heads
+    are wanted.
     """
 
     prompt: ChatPrompt | RawPrompt
@@ -39,6 +40,7 @@ class Request:
     stop: tuple[str, ...] = ()
     deadline: float | None = None
     adapters: AdapterScales = ()
+    session: str = ""
     read: bool = False
 
 
@@ -123,6 +125,9 @@ class Backend(Protocol):
 
     def embed_span(self, text: str) -> Future[Embedding | None]:
         """Embed a text by the memory head; None without one."""
+
+    def forget(self, session: str) -> None:
+        """Give up what was evaluated for a conversation. From any thread."""
 
     def load_adapter(self, name: str, path: str | Path) -> Future[LoadedAdapter]:
         """Load a LoRA adapter. The future raises AdapterError."""

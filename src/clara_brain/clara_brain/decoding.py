@@ -234,6 +234,7 @@ class Decoder:
     def _end(self, decoding: Decoding, error: BrainError | None = None) -> None:
         self._under_way.remove(decoding)
         decoding.sampler.close()
+        states, held = decoding.slot.states, len(decoding.slot.tokens)
         self._runtime.cache.release(decoding.slot)
         completion = decoding.completion
         if error:
@@ -241,7 +242,6 @@ class Decoder:
         if rest := decoding.stream.finish():
             decoding.on_token(rest)
         completion.text = decoding.stream.text
-        states, held = decoding.slot.states, len(decoding.slot.tokens)
         if decoding.reading and states is not None and decoding.generating:
             completion.readout = decoding.reading.finish(
                 decoding.tokens, states, held, len(completion.text)

@@ -186,6 +186,11 @@ class Engine:
 
         return self._call(work)
 
+    def forget(self, session: str) -> None:
+        """Give up what was evaluated for a conversation, also what is on disk. From any thread."""
+        cache, folder = self._runtime.cache, self.settings.cache_path
+        self._call(lambda: cache.forget_session(session, folder))
+
     def load_adapter(self, name: str, path: str | Path) -> Future[LoadedAdapter]:
         """Load a LoRA adapter; it has no effect on requests that do not name it.
 
@@ -344,7 +349,9 @@ class Engine:
             completion.prompt_tokens = len(tokens)
             sampler = runtime.sampler(request.sampling)
             runtime.adapters.use(request.adapters)
-            slot, completion.cached_tokens = runtime.cache.acquire(tokens, request.adapters)
+            slot, completion.cached_tokens = runtime.cache.acquire(
+                tokens, request.adapters, request.session
+            )
         except Exception as error:
             if sampler:
                 sampler.close()

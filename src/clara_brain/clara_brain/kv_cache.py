@@ -4,7 +4,8 @@
 
 Each conversation has a sequence of its own. What a sequence holds depends on the adapters that
 were in force when it was evaluated, so a prompt under other adapters never goes on from it.
-Sequences are saved to files when the engine closes and found again when it opens.
+Sequences are saved to files when the engine closes and found again when it opens. Each knows whose
+it is, so that what was evaluated for a conversation goes when that is forgotten.
 """
 
 from __future__ import annotations
@@ -31,13 +32,13 @@ AdapterScales = tuple[tuple[str, float], ...]
 _COPY_GAIN = 16
 # A shorter sequence is evaluated sooner than it is read from a file.
 _LEAST_SAVED = 64
-_FORMAT = 2
+_FORMAT = 3  # 3: the conversation of each sequence
 _INDEX = "index.json"
 
 
 @dataclass
 class Slot:
-    """One sequence of the KV cache and the tokens that it holds.
+    """One sequence of the KV cache and the tokens that it holds, of `session` where it is of one.
 
     Where a model's states are read, `states` (n_ctx, width) has the final hidden state of each
     token that was evaluated for the completion under way. Else it is None.
@@ -46,8 +47,10 @@ class Slot:
     index: int
     tokens: list[int] = field(default_factory=list)
     adapters: AdapterScales = ()
+    session: str = ""
     used: float = 0.0
     busy: bool = False
+    forgotten: bool = False
     states: NDArray[np.float32] | None = None
 
 
@@ -71,7 +74,9 @@ class KvCache:
         """How many sequences no completion is using."""
         return sum(not slot.busy for slot in self._slots)
 
-    def acquire(self, tokens: Sequence[int], adapters: AdapterScales) -> tuple[Slot, int]:
+    def acquire(
+        self, tokens: Sequence[int], adapters: AdapterScales, session: str = ""
+    ) -> tuple[Slot, int]:
         """Choose a free sequence that holds most of the prompt's beginning, and cut it there.
 
         Returns it and the number of cached tokens: at most one less than the prompt, since the
@@ -98,14 +103,17 @@ class KvCache:
             self._copy(source, home)
             cached = shared[source.index]
         cached = self.cut(home, min(cached, len(tokens) - 1))
-        home.adapters = adapters
+        home.adapters, home.session = adapters, session
         home.busy = True
         return home, cached
 
     def release(self, slot: Slot) -> None:
-        """Give a sequence back; it keeps what it holds for the next turn."""
+        """Give a sequence back; it keeps what it holds for the next turn, unless forgotten."""
         slot.busy = False
         slot.used = time.monotonic()
+        if slot.forgotten:
+            self.cut(slot, 0)
+        slot.forgotten = False
 
     def cut(self, slot: Slot, length: int) -> int:
         """Keep the first `length` tokens of a sequence; return how many it keeps.
@@ -131,6 +139,22 @@ class KvCache:
             if any(name == adapter for name, _ in slot.adapters):
                 self.cut(slot, 0)
 
+    def forget_session(self, session: str, folder: Path | None) -> None:
+        """Give up what was evaluated for a conversation, and all that `save` wrote before.
+
+        Sequences in use are given up when they are released.
+        """
+        for slot in self._slots:
+            if slot.session == session:
+                slot.forgotten = slot.busy
+                if not slot.busy:
+                    self.cut(slot, 0)
+        try:
+            if folder:
+                _remove(folder)
+        except OSError as error:
+            _log.warning("the saved KV cache still has what was forgotten: %s", error)
+
     def save(self, folder: Path, identity: str, limit: int) -> int:
         """Write the sequences last used to files, up to `limit` bytes; return how many.
 
@@ -139,9 +163,7 @@ class KvCache:
         """
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         index = folder / _INDEX
-        index.unlink(missing_ok=True)
-        for old in folder.glob("*.kv"):
-            old.unlink()
+        _remove(folder)
         entries, total = [], 0
         for slot in sorted(self._slots, key=lambda each: each.used, reverse=True):
             size = llama_cpp.llama_state_seq_get_size(self._context, slot.index)
@@ -156,7 +178,14 @@ class KvCache:
                 raise OSError(f"llama.cpp could not write {path}")
             path.chmod(0o600)
             total += written
-            entries.append({"file": path.name, "bytes": written, "adapters": slot.adapters})
+            entries.append(
+                {
+                    "file": path.name,
+                    "bytes": written,
+                    "adapters": slot.adapters,
+                    "session": slot.session,
+                }
+            )
         whole = index.with_suffix(".new")
         whole.write_text(
             json.dumps(
@@ -189,7 +218,8 @@ class KvCache:
             for slot, entry in zip(self._slots, document["sequences"], strict=False):
                 adapters = tuple((str(name), float(scale)) for name, scale in entry["adapters"])
                 if self._load(slot, folder / entry["file"], entry["bytes"]):
-                    slot.adapters, slot.used = adapters, time.monotonic() - loaded - 1
+                    slot.adapters, slot.session = adapters, str(entry["session"])
+                    slot.used = time.monotonic() - loaded - 1
                     loaded += 1
             return loaded
         except FileNotFoundError:
@@ -225,6 +255,12 @@ class KvCache:
         # afterwards.
         llama_cpp.llama_memory_seq_cp(self._memory, source.index, target.index, -1, -1)
         target.tokens[:] = source.tokens
+
+
+def _remove(folder: Path) -> None:
+    (folder / _INDEX).unlink(missing_ok=True)
+    for old in folder.glob("*.kv"):
+        old.unlink()
 
 
 def common_prefix(left: Sequence[int], right: Sequence[int]) -> int:

@@ -141,6 +141,9 @@ class OpenAIBackend:
         future.set_result(None)
         return future
 
+    def forget(self, session: str) -> None:
+        """Do nothing: what a server has evaluated is its own."""
+
     def load_adapter(self, name: str, path: str | Path) -> Future[LoadedAdapter]:
         """Refuse: a server loads its adapters itself. The future raises AdapterError."""
         return self._call(self._refuse_adapter("loaded"))

@@ -11,6 +11,7 @@ from rclpy.callback_groups import CallbackGroup
 from rclpy.node import Node
 
 from clara_brain import conversions, parameters, persona
+from clara_brain.backend import Backend
 from clara_brain.errors import SessionNotFound, SpecError
 from clara_brain.fade import LONGEST_S, Fade
 from clara_brain.sessions import Sessions
@@ -34,6 +35,7 @@ class State(Protocol):
     spec_path: str
     presets: dict[str, dict[str, float]]
     sessions: Sessions | None
+    engine: Backend | None
 
     def system_prompt(self) -> str:
         """Return what the prompt says of the personality as it stands."""
@@ -117,6 +119,8 @@ class Services:
             return response
         try:
             response.turns = self._state.sessions.reset(request.session_id)
+            if self._state.engine:
+                self._state.engine.forget(request.session_id)
         except SessionNotFound as error:
             response.error_code = ResetSession.Response.SESSION_NOT_FOUND
             response.error_msg = str(error)

@@ -132,8 +132,12 @@ class SessionStore:
         )
 
     def drop(self, name: str) -> None:
-        """Forget a conversation."""
+        """Forget a conversation, also what the write-ahead log still has of it."""
         self._write(("DELETE FROM sessions WHERE name = ?", (name,)))
+        try:
+            self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        except sqlite3.Error as error:
+            _log.warning("%s keeps a copy of what was forgotten: %s", self.path, error)
 
     def close(self) -> None:
         """Close the file."""

@@ -102,9 +102,13 @@ class Sessions:
             self._store.add(session)
         self._keep_to_the_cap()
 
+    def find(self, name: str) -> Session | None:
+        """Return a conversation; None for a new one."""
+        return self._sessions.get(name)
+
     def get(self, name: str) -> Session:
         """Return a conversation. Raises SessionNotFound."""
-        session = self._sessions.get(name)
+        session = self.find(name)
         if session is None:
             raise SessionNotFound(f"there is no conversation named {name!r}")
         return session

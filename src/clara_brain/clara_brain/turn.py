@@ -30,7 +30,7 @@ from clara_brain.orders import Offer
 from clara_brain.prompt import ChatPrompt, Exchange, RawPrompt
 from clara_brain.readout import Embedding
 from clara_brain.sampler import SamplerSettings, check_schema
-from clara_brain.sessions import Sessions
+from clara_brain.sessions import Session, Sessions
 from clara_brain.skill_decision import GREEDY, MAX_TOKENS, decision_prompt, grammar
 from clara_brain.skill_gate import SkillGate
 from clara_brain.skill_use import Decided, SkillHost, SkillPolicy, SkillUse
@@ -148,9 +148,11 @@ class Turn:
     async def run(self) -> TurnResult:
         """Take the turn. Errors are in the result's completion."""
         result = TurnResult(Completion())
+        before: Session | None = None
         try:
             if self._gate:
                 await self._gate
+            before = self._sessions.find(self.session)
             await self._run(result)
         except BrainError as error:
             result.completion.stop, result.completion.error = Stop.ERROR, error
@@ -158,6 +160,9 @@ class Turn:
             # What was decided stays in the result: it may have been done already.
             _log.exception("a turn failed in a way nobody foresaw")
             result.completion.stop, result.completion.error = Stop.ERROR, Unforeseen(error)
+        if before and self._sessions.find(self.session) is not before:
+            # The conversation was reset, and its history may have gone to the model after that.
+            self._engine.forget(self.session)
         return result
 
     async def _run(self, result: TurnResult) -> None:
@@ -202,6 +207,7 @@ class Turn:
                 request.stop,
                 request.deadline,
                 request.adapters,
+                request.session,
                 read=True,
             )
             words = await self._embed(request.text)
@@ -286,6 +292,7 @@ class Turn:
                 replace(GREEDY, grammar=grammar(choices)),
                 MAX_TOKENS,
                 deadline=request.deadline,
+                session=request.session,
             ),
             lambda delta: None,
         )

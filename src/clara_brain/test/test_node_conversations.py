@@ -14,7 +14,14 @@ from domain_coordinator import domain_id
 from world import World
 
 from clara_interfaces.msg import Sampling
-from clara_interfaces.srv import Embed, GetModelInfo, GetSession, ListSessions, Tokenize
+from clara_interfaces.srv import (
+    Embed,
+    GetModelInfo,
+    GetSession,
+    ListSessions,
+    ResetSession,
+    Tokenize,
+)
 
 
 @pytest.fixture(scope="module")
@@ -145,6 +152,21 @@ def test_conversations_and_their_cache_outlive_the_process(domain, state):
         assert result.usage.cached_tokens > 0.7 * result.usage.prompt_tokens
     finally:
         after.close()
+
+
+def test_a_conversation_that_was_reset_is_nowhere_on_the_disk(domain, tmp_path):
+    world = World(namespace="/reset", state_path=tmp_path, memory_policy="never", n_ctx=1024)
+    try:
+        world.until(lambda: world.state() == "active")
+        text = "Remember this list: " + ", ".join(f"item number {n}" for n in range(40))
+        assert world.ask(text, session_id="s").result.error_code == 0
+        assert world.call(ResetSession, "session/reset", session_id="s").turns == 1
+    finally:
+        world.close()
+    folder = tmp_path / "reset.brain"
+    assert json.loads((folder / "kv" / "index.json").read_text())["sequences"] == []
+    files = [each.read_bytes() for each in folder.rglob("*") if each.is_file()]
+    assert not any(b"item number 7" in content for content in files)
 
 
 def test_no_more_conversations_are_kept_than_the_cap(world):

@@ -1,6 +1,6 @@
 # Copyright 2026 The Clara Authors
 # SPDX-License-Identifier: Apache-2.0
-"""The file of the conversations, when it is damaged or cannot be used."""
+"""The file of the conversations, when it is damaged, cannot be used, or has to forget."""
 
 from __future__ import annotations
 
@@ -76,3 +76,15 @@ def test_a_file_that_is_no_such_database_is_set_aside_and_another_begun(path, da
     sessions.close()
     (aside,) = path.parent.glob("*.corrupt-*")
     assert aside.read_bytes() == before
+
+
+def test_what_was_forgotten_is_in_none_of_the_files(path):
+    sessions = opened(path)
+    sessions.add("s", SAID, 9)
+    sessions.reset("s")
+    for part in path.parent.iterdir():
+        assert b"7391" not in part.read_bytes(), part
+    sessions.close()
+    sessions = opened(path)
+    assert sessions.history("s") == () and len(sessions.history("other")) == 1
+    sessions.close()

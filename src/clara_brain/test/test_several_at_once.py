@@ -28,11 +28,13 @@ QUESTIONS = ("What is tea?", "What is a whale?", "Why is the sky blue?", "Who wa
 class Turn:
     """A turn under way: when each of its pieces came, and what became of it."""
 
-    def __init__(self, engine: Engine, text: str, tokens: int = 24, persona: str = "") -> None:
+    def __init__(
+        self, engine: Engine, text: str, tokens: int = 24, persona: str = "", session: str = ""
+    ) -> None:
         self.times: list[float] = []
         self.done = threading.Event()
         self.completion = Completion()
-        request = Request(ChatPrompt(persona, text), GREEDY, tokens)
+        request = Request(ChatPrompt(persona, text), GREEDY, tokens, session=session)
         self.ticket = engine.submit(request, self._token, self._finish)
 
     def _token(self, delta: str) -> None:
@@ -150,6 +152,41 @@ def test_a_cache_never_takes_more_room_on_disk_than_it_may(model: Path, tmp_path
     Turn(engine, QUESTIONS[0], 4, PERSONA).wait()
     engine.close()
     assert list(tmp_path.glob("*.kv")) == []
+
+
+def test_what_was_evaluated_for_a_conversation_goes_with_it_and_no_other(model, tmp_path):
+    settings = EngineSettings(n_ctx=512, slots=2, n_threads=1, cache_path=tmp_path)
+    said = {"a": "Tea comes in cups and in pots. " * 12, "b": "Whales swim in the cold sea. " * 12}
+    engine = Engine(model, settings)
+    for session, text in said.items():
+        Turn(engine, text, 4, session=session).wait()
+    engine.close()
+    engine = Engine(model, settings)
+    try:
+        assert engine.figures().restored_sequences == 2
+        engine.forget("a")
+        engine.adapters().result(10)  # by then the worker has done what came before
+        assert list(tmp_path.iterdir()) == []
+        kept = Turn(engine, said["b"], 4, session="b").wait()
+        assert kept.cached_tokens == kept.prompt_tokens - 1
+        engine.close()
+        (sequence,) = json.loads((tmp_path / "index.json").read_text())["sequences"]
+        assert sequence["session"] == "b"
+    finally:
+        engine.close()
+
+
+def test_a_reply_under_way_is_given_up_at_its_end_when_its_conversation_is_forgotten(model):
+    engine = Engine(model, EngineSettings(n_ctx=512, slots=1, n_threads=1))
+    try:
+        turn = Turn(engine, QUESTIONS[0], 32, PERSONA, session="a")
+        while not turn.times:
+            assert not turn.done.wait(0.005)
+        engine.forget("a")
+        assert turn.wait().completion_tokens > 1 and turn.completion.error is None
+        assert Turn(engine, QUESTIONS[0], 4, PERSONA, session="a").wait().cached_tokens == 0
+    finally:
+        engine.close()
 
 
 def test_lookup_decoding_changes_nothing_but_the_number_of_steps(model: Path):

@@ -1,6 +1,6 @@
 # Copyright 2026 The Clara Authors
 # SPDX-License-Identifier: Apache-2.0
-"""A turn whose world fails or closes while it is under way."""
+"""A turn whose world fails, closes or forgets while it is under way."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from alone import Alone, Later, run, take, turn_of
+from alone import GREEDY, Alone, Later, run, take, turn_of
+from clara_brain.backend import Request
 from clara_brain.decoding import Completion, Stop
 from clara_brain.engine import Engine
 from clara_brain.errors import ShuttingDown, Unforeseen
 from clara_brain.grounding import MemoryPolicy
+from clara_brain.prompt import ChatPrompt
 from clara_brain.session_store import SessionStore
 from clara_brain.sessions import Sessions
 from clara_brain.settings import EngineSettings
@@ -67,3 +69,22 @@ def test_a_reply_that_is_there_when_the_node_stops_leaves_model_and_store_alone(
     again = Sessions(time.monotonic, 4, 64, SessionStore(path))
     assert again.history("s") == ()
     again.close()
+
+
+def test_a_turn_under_way_in_a_conversation_that_is_reset_leaves_nothing_evaluated(opened):
+    sessions = Sessions(time.monotonic, max_sessions=4, max_turns=64)
+    take(opened, sessions, "Remember that the key is under the blue pot.")
+    history = sessions.history("s")
+
+    class Resetting(Alone):
+        async def recall(self, *asked: object) -> None:
+            sessions.reset("s")
+            opened.forget("s")
+
+    turn = take(opened, sessions, QUESTION, host=Resetting(), memory=MemoryPolicy.ALWAYS)
+    assert turn.completion.error is None
+    # The turn goes on, and starts the new history.
+    assert [each.user for each in sessions.history("s")] == [QUESTION]
+    prompt = ChatPrompt("Be kind.", QUESTION, history)
+    again = opened.complete(Request(prompt, GREEDY, 4))
+    assert again.prompt_tokens == turn.completion.prompt_tokens and again.cached_tokens == 0
