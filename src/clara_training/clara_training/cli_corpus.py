@@ -8,6 +8,8 @@ from pathlib import Path
 
 import click
 
+from clara_training.cli_types import FiniteRange
+
 
 @click.command()
 @click.option(
@@ -38,7 +40,7 @@ import click
     help="File of words, one a line, that are to be single tokens.",
 )
 @click.option(
-    "--near", type=click.FloatRange(0.1, 1), help="Likeness of near-duplicates.  [default: 0.8]"
+    "--near", type=FiniteRange(0.1, 1), help="Likeness of near-duplicates.  [default: 0.8]"
 )
 @click.option("--sample", is_flag=True, help="The three short books that ship with Clara.")
 def command(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from clara_training.cli_types import FiniteRange
 from clara_training.data_cost import DEFAULT_CAP, DEFAULT_MODEL, PRICED_ON, PRICES
 from clara_training.environment import ANTHROPIC_KEY, secret
 from clara_training.spec import Spec, load_spec
@@ -73,7 +74,7 @@ def of_claude(body: Callable[..., None]) -> Callable[..., None]:
         ),
         click.option(
             "--max-cost",
-            type=click.FloatRange(0),
+            type=FiniteRange(0),
             default=DEFAULT_CAP,
             show_default=True,
             help="US dollars that the run may cost in all, what it has cost already included.",

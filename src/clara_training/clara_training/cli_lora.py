@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from clara_training.cli_data import find_spec, of_a_run
+from clara_training.cli_types import FiniteRange
 
 if TYPE_CHECKING:
     from clara_training.lora import Adapter
@@ -22,17 +23,17 @@ if TYPE_CHECKING:
 @click.option("--base", default="", help="Base model: smollm2, a folder, a GGUF, or a hub name.")
 @click.option("--rank", type=click.IntRange(1), help="Of the adapters.  [default: 16]")
 @click.option("--alpha", type=click.IntRange(1), help="Scale is alpha / rank.  [default: 32]")
-@click.option("--dropout", type=click.FloatRange(0, 0.9), help="On adapters.  [default: 0]")
+@click.option("--dropout", type=FiniteRange(0, 0.9), help="On adapters.  [default: 0]")
 @click.option("--epochs", type=click.IntRange(1), help="At most.  [default: 3]")
 @click.option("--batch-size", type=click.IntRange(1), help="Examples at once.  [default: 4]")
 @click.option("--accumulation", type=click.IntRange(1), help="Batches a step.  [default: 4]")
 @click.option(
     "--learning-rate",
-    type=click.FloatRange(0, min_open=True),
+    type=FiniteRange(0, min_open=True),
     help="At its highest; default: by the base's width.",
 )
-@click.option("--contrast", type=click.FloatRange(0), help="Weight of ORPO's term, for traits.")
-@click.option("--anchor", type=click.FloatRange(0), help="Weight of what is to stay as it was.")
+@click.option("--contrast", type=FiniteRange(0), help="Weight of ORPO's term, for traits.")
+@click.option("--anchor", type=FiniteRange(0), help="Weight of what is to stay as it was.")
 @click.option("--patience", type=click.IntRange(0), help="Evaluations without a new best; 0: all.")
 @click.option("--examples", type=click.IntRange(2), help="To learn from, at most.")
 @click.option("--max-steps", type=click.IntRange(1), help="Of the optimiser, at most.")

@@ -4,11 +4,13 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import click
 
 from clara_training.cli_data import find_spec, of_a_run
+from clara_training.cli_types import FiniteRange
 from clara_training.merge import DTYPES, ENGINES, JSON, YAML, members_of, merge_adapters
 from clara_training.merge_bound import LIMIT
 from clara_training.merge_config import (
@@ -27,14 +29,14 @@ from clara_training.merge_config import (
 @click.option("--method", type=click.Choice([*METHODS, "dare"]), help="Default: the spec's.")
 @click.option(
     "--density",
-    type=click.FloatRange(0, 1, min_open=True),
+    type=FiniteRange(0, 1, min_open=True),
     default=MergeSettings.density,
     show_default=True,
     help=f"Share of each adapter's change that is kept; for {', '.join(SPARSE)}.",
 )
 @click.option(
     "--scale",
-    type=click.FloatRange(0, min_open=True),
+    type=FiniteRange(0, min_open=True),
     default=MergeSettings.scale,
     show_default=True,
     help="Of all that the adapters change.",
@@ -58,7 +60,7 @@ from clara_training.merge_config import (
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of dare.")
 @click.option(
     "--perplexity-limit",
-    type=click.FloatRange(0),
+    type=FiniteRange(0),
     default=LIMIT,
     show_default=True,
     help="How many times its perplexity general text may have; adapters act together at less than"
@@ -141,8 +143,9 @@ def command(
 def _other(text: str) -> tuple[str, float]:
     folder, equals, weight = text.rpartition("=")
     try:
-        if not (equals and folder):
+        number = float(weight)
+        if not (equals and folder and math.isfinite(number)):
             raise ValueError
-        return folder, float(weight)
+        return folder, number
     except ValueError:
         raise click.BadParameter(f"{text!r} is not FOLDER=WEIGHT", param_hint="--with") from None

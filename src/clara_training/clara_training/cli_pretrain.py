@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 import click
 
+from clara_training.cli_types import FiniteRange
 from clara_training.packages import load
 
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -37,9 +38,9 @@ _OPTIONS = (
     _option("gradient_accumulation_steps", type=click.IntRange(1), help="[default: 1]"),
     _option("num_epochs", type=click.IntRange(1), help="At most.  [default: 3]"),
     _option("max_steps", type=click.IntRange(1), help="Of the optimiser, at most."),
-    _option("learning_rate", type=click.FloatRange(0, min_open=True), help="At its highest."),
+    _option("learning_rate", type=FiniteRange(0, min_open=True), help="At its highest."),
     _option("schedule", type=click.Choice(["cosine", "wsd"]), help="[default: cosine]"),
-    _option("weight_decay", type=click.FloatRange(0), help="Of matrices.  [default: 0.1]"),
+    _option("weight_decay", type=FiniteRange(0), help="Of matrices.  [default: 0.1]"),
     _option("patience", type=click.IntRange(0), help="Evaluations without a new best; 0: all."),
     _option("optimizer", type=click.Choice(["adamw", "muon"]), help="[default: adamw]"),
     _option("content_alignment", is_flag=True, help="Also tell what follows a passage."),
@@ -66,7 +67,7 @@ _OPTIONS = (
     ),
     _option("recompute", is_flag=True, help="Gradient checkpointing: less memory, more time."),
     _option("compile", is_flag=True, help="torch.compile: some seconds first, then quicker."),
-    _option("checkpoint_seconds", type=click.FloatRange(0), help="Between two.  [default: 120]"),
+    _option("checkpoint_seconds", type=FiniteRange(0), help="Between two.  [default: 120]"),
 )
 
 
@@ -144,11 +145,11 @@ def _train(kind: str, options: dict[str, Any]) -> Path:
 @click.argument("model", type=click.Path(path_type=Path))
 @click.option("--prompt", default="", help="What the text begins with.")
 @_option("tokens", type=click.IntRange(1), default=200, show_default=True, help="At most.")
-@_option("temperature", type=click.FloatRange(0), default=0.8, show_default=True)
-@_option("top_p", type=click.FloatRange(0, 1, min_open=True), default=0.95, show_default=True)
+@_option("temperature", type=FiniteRange(0), default=0.8, show_default=True)
+@_option("top_p", type=FiniteRange(0, 1, min_open=True), default=0.95, show_default=True)
 @_option(
     "repetition_penalty",
-    type=click.FloatRange(0, min_open=True),
+    type=FiniteRange(0, min_open=True),
     default=1.1,
     show_default=True,
     help="1: none.",

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from clara_training import cli_data
+from clara_training.cli_types import FiniteRange
 from clara_training.errors import GateFailed
 from clara_training.examples import HELD_OUT_SHARE
 
@@ -28,9 +29,9 @@ if TYPE_CHECKING:
 @click.option("--quick", is_flag=True, help="A few steps and coarse figures: to see it work.")
 @click.option("--examples", type=click.IntRange(2), help="To learn from, of each, at most.")
 @click.option("--max-steps", type=click.IntRange(1), help="Of each adapter's training, at most.")
-@click.option("--learning-rate", type=click.FloatRange(0, min_open=True), help="At its highest.")
-@click.option("--contrast", type=click.FloatRange(0), help="Weight of ORPO's term, for traits.")
-@click.option("--anchor", type=click.FloatRange(0), help="Weight of what is to stay as it was.")
+@click.option("--learning-rate", type=FiniteRange(0, min_open=True), help="At its highest.")
+@click.option("--contrast", type=FiniteRange(0), help="Weight of ORPO's term, for traits.")
+@click.option("--anchor", type=FiniteRange(0), help="Weight of what is to stay as it was.")
 @click.option("--device", type=click.Choice(["cpu", "cuda"]), help="Default: cuda where it is.")
 @click.option("--threads", type=click.IntRange(1), help="Of the CPU; default: idle cores.")
 @click.option(
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--perplexity-limit",
-    type=click.FloatRange(0),
+    type=FiniteRange(0),
     help="How many times its perplexity general text may have, as of clara-train merge.",
 )
 @cli_data.of_claude

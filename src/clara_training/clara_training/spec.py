@@ -9,7 +9,6 @@ each with a sentence in `config.descriptions` that says what it means, for data 
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -146,6 +145,8 @@ def _read(path: Path) -> object:
             f"spec {path} is not valid JSON: line {error.lineno}, column {error.colno}: "
             f"{error.msg}"
         ) from None
+    except ValueError:  # Python reads no number of more than some thousand digits
+        raise SpecError(f"spec {path} has a number that is too long to be one of a spec") from None
     except RecursionError:
         raise SpecError(f"spec {path} is nested too deeply to be a spec") from None
 
@@ -197,7 +198,7 @@ def _strengths(section: Mapping[str, object], where: str) -> dict[str, float]:
             )
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             raise SpecError(f"{where}.{name} must be a number from 0 to 1, not {_kind(value)}")
-        if not math.isfinite(value) or not 0.0 <= value <= 1.0:
+        if not 0.0 <= value <= 1.0:
             raise SpecError(f"{where}.{name} must be from 0 to 1, not {value}")
         strengths[name] = float(value)
     return strengths

@@ -412,7 +412,8 @@ def test_the_command_merges(place):
         "was there"
         in command("merge", "--run", run, "--spec", spec.path, "--dtype", "bfloat16").output
     )
-    wrong = command("merge", "--run", run, "--spec", spec.path, "--with", "somewhere")
-    assert wrong.exit_code == 2
-    assert "'somewhere' is not FOLDER=WEIGHT" in wrong.output
+    for other in ("somewhere", "somewhere=nan", "somewhere=1e999"):
+        wrong = command("merge", "--run", run, "--spec", spec.path, "--with", other)
+        assert wrong.exit_code == 2
+        assert f"'{other}' is not FOLDER=WEIGHT" in wrong.output
     assert Path(run / "merged").exists()

@@ -74,6 +74,8 @@ def test_own_traits_and_domains_can_be_added_and_described(tmp_path: Path) -> No
         (document(personality__warmth=1.5), r"personality.warmth must be from 0 to 1, not 1.5"),
         (document(personality__warmth=-0.1), r"personality.warmth must be from 0 to 1"),
         (document(expertise__coding=float("nan")), r"expertise.coding must be from 0 to 1"),
+        (document(personality__warmth=10**400), r"personality.warmth must be from 0 to 1, not 10"),
+        ('{"personality": {"warmth": ' + "1" * 5000 + "}}", r"a number that is too long"),
         (document(expertise__coding="much"), r"expertise.coding must be a number.* not a text"),
         (document(expertise__coding=True), r"not true or false"),
         (document(personality__Warm=0.5), r"personality.Warm is no name for a dimension"),
