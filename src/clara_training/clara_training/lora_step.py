@@ -66,10 +66,12 @@ class MemoryBudget:
         elif layout is Layout.PADDED:
             self.examples = largest // 2
         else:
-            widest = max(sum(map(len, batch)) for batch in batches)
+            # A row of one lesson is as short as it can be: what counts are those of more.
+            widest = max(sum(map(len, batch)) for batch in batches if len(batch) > 1)
             longest = max(len(lesson) for batch in batches for lesson in batch)
-            # A row that holds more than one lesson may be cut to just what the longest needs.
-            self.tokens = max(widest // 2, longest) if widest > longest else longest - 1
+            # A row wider than the longest lesson may be cut to just what that one needs.
+            half = widest // 2
+            self.tokens = max(half, longest) if widest > longest else half
         return True
 
     def __str__(self) -> str:

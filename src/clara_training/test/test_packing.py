@@ -8,7 +8,7 @@ import pytest
 import tiny
 import torch
 from clara_training.chat_encoding import Encoded, encode, encode_all
-from clara_training.errors import BaseModelError, DataError
+from clara_training.errors import BaseModelError, DataError, LoraError
 from clara_training.lora_step import Lesson, MemoryBudget, Objective, accumulate
 from clara_training.packing import (
     Layout,
@@ -26,7 +26,7 @@ from transformers import (
     Qwen3Config,
 )
 
-from clara_training import packing
+from clara_training import lora_step, packing
 
 TURNS = [
     ("Where is the red cup?", "It's on the kitchen table!"),
@@ -222,6 +222,22 @@ def test_contrast_is_the_odds_ratio_of_the_paper():
     odds = [one / (1 - one) for one in p]
     term = -torch.log(torch.sigmoid(torch.log(odds[0] / odds[1])))
     assert float(loss) == pytest.approx(nll / pair[0].reply_tokens + 0.7 * float(term), rel=1e-4)
+def test_out_of_memory_ends_with_single_lessons_however_long_the_others_are(monkeypatch):
+    lessons = [Lesson(Encoded(tuple(range(length)), 1)) for length in (100, 40, 40)]
+    budget = MemoryBudget(180, 0)
+    rows_tried = []
+
+    def none(model, examples, layout, device):
+        rows_tried.append(budget.tokens)
+        assert len(rows_tried) < 10, "the same rows are tried again and again"
+        raise torch.OutOfMemoryError("no room")
+
+    monkeypatch.setattr(lora_step, "token_losses", none)
+    with pytest.raises(LoraError, match="an example of 100 tokens alone does not fit"):
+        accumulate(tiny.llama(), lessons, Layout.DOCUMENTS, "cpu", budget, Objective(1, 3))
+    assert budget.tokens < 80 and budget.recompute
+
+
 
 
 def test_a_model_that_cannot_be_told_about_documents_is_padded():
