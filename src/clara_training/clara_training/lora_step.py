@@ -223,6 +223,7 @@ def anchored(
             found[numbers[id(example)]] = losses.nll[losses.example == at].cpu()
         return 0.0
 
+    model.eval()  # dropout would be noise in what is to be kept
     with torch.no_grad():
         lessons = [Lesson(example) for example in examples]
         _within_memory(model, lessons, layout, device, budget, forward)

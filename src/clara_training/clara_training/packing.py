@@ -175,9 +175,9 @@ def choose_layout(model: Any, device: str, max_length: int, *, packing: bool = T
     """Return the best layout that a model computes rightly, and set its attention for it.
 
     Three short documents of any tokens are run packed and padded; where the losses differ by more
-    than rounding (the architecture ignores positions, masks or document bounds) or it fails, the
-    next layout is tried, and padding is the last. So it is where the model's sliding window is
-    shorter than an example may be.
+    than rounding (the architecture ignores positions, masks or document bounds) or it fails (with
+    dropout, as in training, too), the next layout is tried, and padding is the last. So it is
+    where the model's sliding window is shorter than an example may be.
     """
     model.set_attn_implementation("sdpa")
     config = model.config.get_text_config()
@@ -214,9 +214,13 @@ def _agrees(
         got = token_losses(model, probe, layout, device).nll
         if got.requires_grad:
             got.sum().backward()
+        model.train()  # not every kernel has the dropout that a model may have on its attention
+        with torch.no_grad():
+            token_losses(model, probe, layout, device)
     except Exception:  # whatever it is that the model or the kernel does not take
         return False
     finally:
+        model.eval()
         model.zero_grad(set_to_none=True)
     tolerance = _TOLERANCE_FLOAT32 if device == "cpu" else _TOLERANCE_BFLOAT16
     return bool((got - wanted).abs().max() <= tolerance)

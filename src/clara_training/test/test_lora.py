@@ -229,6 +229,17 @@ def test_anchors_stay_as_likely_as_they_were(place, monkeypatch):
 
 def test_anchors_weigh_as_the_formula_says_and_are_not_counted_as_learned():
     lesson = Lesson(Encoded((1, 2, 3, 4), 1))
+def test_anchors_are_measured_without_dropout_whatever_was_trained_before(tmp_path, monkeypatch):
+    place = world(tmp_path, model=tiny.gpt2())  # it has dropout, as GPT-2 has
+    monkeypatch.setattr(lora, "anchors_for", lambda trait, seed: ANCHORS)
+    _, second = train(place, "warmth", "medical", max_steps=3, anchor=1.0)
+    wanted = weights(second)
+    shutil.rmtree(second.folder)
+    (alone,) = train(place, "medical", max_steps=3, anchor=1.0)
+    for name, tensor in weights(alone).items():
+        assert torch.equal(tensor, wanted[name]), name
+
+
     kept = Lesson(Encoded((1, 2, 3), 1), before=torch.tensor([1.0, 2.0]))
     nll = torch.tensor([0.5, 0.7, 0.9, 1.5, 5.0])
     found = lora_step.TokenLosses(nll, torch.tensor([0, 0, 0, 1, 1]))

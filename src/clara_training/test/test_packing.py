@@ -180,6 +180,31 @@ def test_variable_length_attention_is_asked_as_its_documentation_says(monkeypatc
     torch.testing.assert_close(got.nll[order], wanted, rtol=2e-5, atol=2e-5)
 
 
+def attention_by_document(q, k, v, bounds, longest, scale=None):
+    """Compute what the kernel does, document after document, on any device."""
+    mixed = [
+        torch.nn.functional.scaled_dot_product_attention(
+            *(each[start:end].transpose(0, 1)[None] for each in (q, k, v)),
+            is_causal=True,
+            scale=scale,
+            enable_gqa=True,
+        )[0].transpose(0, 1)
+        for start, end in itertools.pairwise(bounds.tolist())
+    ]
+    return torch.cat(mixed)
+
+
+@pytest.mark.parametrize(("dropout", "fits"), [(0.0, True), (0.1, False)])
+def test_a_kernel_without_dropout_is_not_for_models_that_have_it(monkeypatch, dropout, fits):
+    monkeypatch.setattr(packing, "varlen_attention", attention_by_document)
+    model = tiny.llama(attention_dropout=dropout)
+    with torch.no_grad():
+        wanted = token_losses(model, encoded(), Layout.PADDED, "cpu").nll
+    packing._set_attention(model, Layout.VARLEN)
+    assert packing._agrees(model, encoded(), Layout.VARLEN, "cpu", wanted) is fits
+    assert not model.training
+
+
 def gradients(layout, budget, *, contrast=0.0):
     model = tiny.llama()
     if layout is Layout.DOCUMENTS:
@@ -195,6 +220,22 @@ def gradients(layout, budget, *, contrast=0.0):
         *(model, lessons, layout, "cpu", budget), Objective(tokens, len(lessons), contrast)
     )
     return nll, torch.cat([p.grad.reshape(-1) for p in model.parameters() if p.grad is not None])
+
+
+def test_out_of_memory_ends_with_single_lessons_however_long_the_others_are(monkeypatch):
+    lessons = [Lesson(Encoded(tuple(range(length)), 1)) for length in (100, 40, 40)]
+    budget = MemoryBudget(180, 0)
+    rows_tried = []
+
+    def none(model, examples, layout, device):
+        rows_tried.append(budget.tokens)
+        assert len(rows_tried) < 10, "the same rows are tried again and again"
+        raise torch.OutOfMemoryError("no room")
+
+    monkeypatch.setattr(lora_step, "token_losses", none)
+    with pytest.raises(LoraError, match="an example of 100 tokens alone does not fit"):
+        accumulate(tiny.llama(), lessons, Layout.DOCUMENTS, "cpu", budget, Objective(1, 3))
+    assert budget.tokens < 80 and budget.recompute
 
 
 @pytest.mark.parametrize("contrast", [0.0, 0.5])
@@ -222,22 +263,6 @@ def test_contrast_is_the_odds_ratio_of_the_paper():
     odds = [one / (1 - one) for one in p]
     term = -torch.log(torch.sigmoid(torch.log(odds[0] / odds[1])))
     assert float(loss) == pytest.approx(nll / pair[0].reply_tokens + 0.7 * float(term), rel=1e-4)
-def test_out_of_memory_ends_with_single_lessons_however_long_the_others_are(monkeypatch):
-    lessons = [Lesson(Encoded(tuple(range(length)), 1)) for length in (100, 40, 40)]
-    budget = MemoryBudget(180, 0)
-    rows_tried = []
-
-    def none(model, examples, layout, device):
-        rows_tried.append(budget.tokens)
-        assert len(rows_tried) < 10, "the same rows are tried again and again"
-        raise torch.OutOfMemoryError("no room")
-
-    monkeypatch.setattr(lora_step, "token_losses", none)
-    with pytest.raises(LoraError, match="an example of 100 tokens alone does not fit"):
-        accumulate(tiny.llama(), lessons, Layout.DOCUMENTS, "cpu", budget, Objective(1, 3))
-    assert budget.tokens < 80 and budget.recompute
-
-
 
 
 def test_a_model_that_cannot_be_told_about_documents_is_padded():
