@@ -32,6 +32,22 @@ class Encoded:
         return len(self.ids) - self.prompt
 
 
+def beginning(tokenizer: Any, text: str = "") -> list[int]:
+    """Return what the engine puts before a text's own tokens: the BOS, or nothing.
+
+    As the GGUF says, it adds one where the tokenizer does, and the text does not begin with it.
+    """
+    bos = tokenizer.bos_token_id
+    if bos is None or text.startswith(tokenizer.bos_token):
+        return []
+    return [bos] if tokenizer("")["input_ids"][:1] == [bos] else []
+
+
+def engine_tokens(tokenizer: Any, text: str) -> list[int]:
+    """Return the ids that the engine makes of a text, control tokens in it understood as such."""
+    return [*beginning(tokenizer, text), *tokenizer(text, add_special_tokens=False)["input_ids"]]
+
+
 def encode(tokenizer: Any, user: str, reply: str, *, system: str = "") -> Encoded:
     """Encode one turn through the chat template of `tokenizer`.
 
@@ -47,8 +63,7 @@ def encode(tokenizer: Any, user: str, reply: str, *, system: str = "") -> Encode
             "the chat template of the base model writes a conversation that does not begin with "
             "its own prompt, so that the reply cannot be told from it"
         )
-    prompt_ids = tokenizer(prompt, add_special_tokens=False)["input_ids"]
-    ids = tokenizer(whole, add_special_tokens=False)["input_ids"]
+    prompt_ids, ids = engine_tokens(tokenizer, prompt), engine_tokens(tokenizer, whole)
     if ids[: len(prompt_ids)] != prompt_ids:
         # A token reaches over the boundary. The engine never sees that one: it starts to generate
         # where the prompt's own tokens end.

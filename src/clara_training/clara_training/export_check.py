@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Check that a GGUF reads text as the model that it was made from does: token for token.
 
-A wrong pre-tokenizer makes no error anywhere, only a model that understands a little less; so
-every exported file is loaded (its vocabulary only, a fraction of a second) and compared.
+A wrong pre-tokenizer, or a BOS too many or too few, makes no error anywhere, only a model that
+understands a little less; so every exported file is loaded (its vocabulary only, a fraction of a
+second) and compared.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from clara_training.chat_encoding import engine_tokens
 from clara_training.errors import ExportError
 from clara_training.gguf_scores import GgufScores
 
@@ -31,8 +33,9 @@ def check_tokens(path: Path, tokenizer: Any) -> None:
     """
     with GgufScores(path, vocab_only=True) as model:
         for text in (*PROBES, *_special(tokenizer)):
-            theirs = tokenizer.encode(text, add_special_tokens=False)
-            ours = model.tokens(text)
+            theirs = engine_tokens(tokenizer, text)
+            begun = bool(tokenizer.bos_token) and text.startswith(tokenizer.bos_token)
+            ours = model.tokens(text, add_special=not begun)
             if ours != theirs:
                 raise ExportError(
                     f"{path.name} reads {text!r} as the tokens {_short(ours)}, but the model's"

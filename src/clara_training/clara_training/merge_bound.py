@@ -25,7 +25,8 @@ from typing import Any
 from clara_training import packages
 from clara_training.atomic import atomic_json
 from clara_training.base import Base, default_device, load_model
-from clara_training.errors import MergeError
+from clara_training.chat_encoding import engine_tokens
+from clara_training.errors import BaseModelError, MergeError
 from clara_training.manifest import sha256_of
 from clara_training.merge_check import tensor_shapes
 from clara_training.merge_config import Member
@@ -283,7 +284,7 @@ def _texts(base: Base) -> list[list[int]]:
     transformers = packages.load("transformers", "merging")
     tokenizer = transformers.AutoTokenizer.from_pretrained(base.folder, local_files_only=True)
     paragraphs = TEXT.read_text(encoding="utf-8").split("\n\n")
-    texts = [tokenizer.encode(each.strip(), add_special_tokens=False) for each in paragraphs]
+    texts = [engine_tokens(tokenizer, each.strip()) for each in paragraphs]
     return [text[:_WINDOW] for text in texts if len(text) > 1]
 
 

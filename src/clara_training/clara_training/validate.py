@@ -20,6 +20,7 @@ from typing import Any
 from clara_training import margins, packages
 from clara_training.atomic import atomic_json
 from clara_training.base import find_base
+from clara_training.chat_encoding import beginning, engine_tokens
 from clara_training.errors import ExportError, ManifestError, ValidationError
 from clara_training.fidelity import GATES, compare
 from clara_training.gguf_scores import GgufScores
@@ -155,11 +156,14 @@ def _cases(
 
 
 def general_texts(tokenizer: Any, limit: int) -> list[list[int]]:
-    """Return the shipped general text as token lists, `limit` tokens at most."""
+    """Return the shipped general text as token lists, as the engine begins them.
+
+    There are `limit` tokens of the text at most.
+    """
     text = GENERAL.read_text(encoding="utf-8")
     tokens = tokenizer.encode(text, add_special_tokens=False)[:limit]
     windows = [tokens[at : at + _WINDOW] for at in range(0, len(tokens), _WINDOW)]
-    return [window for window in windows if len(window) > 1]
+    return [[*beginning(tokenizer), *window] for window in windows if len(window) > 1]
 
 
 def _fidelity(
@@ -304,7 +308,7 @@ def _replies(model: GgufScores, tokenizer: Any) -> dict[str, str]:
         prompt = tokenizer.apply_chat_template(
             [{"role": "user", "content": question}], tokenize=False, add_generation_prompt=True
         )
-        tokens = tokenizer(prompt, add_special_tokens=False)["input_ids"]
+        tokens = engine_tokens(tokenizer, prompt)
         replies[question] = tokenizer.decode(model.generate(tokens, _REPLY_TOKENS)).strip()
     return replies
 

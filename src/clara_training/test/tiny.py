@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from transformers import (
     GPT2Config,
     GPT2LMHeadModel,
@@ -31,8 +31,11 @@ TEXT = (
 VOCAB = 384
 
 
-def tokenizer(*, byte_fallback: bool = False) -> PreTrainedTokenizerFast:
-    """Byte-level BPE as GPT-2's, or BPE with byte fallback as Llama 2's."""
+def tokenizer(*, byte_fallback: bool = False, adds_bos: bool = False) -> PreTrainedTokenizerFast:
+    """Byte-level BPE as GPT-2's, or BPE with byte fallback as Llama 2's.
+
+    With `adds_bos` a text gets one, as of Llama's tokenizers.
+    """
     if byte_fallback:
         made = Tokenizer(models.BPE(byte_fallback=True, unk_token="<unk>", fuse_unk=True))
         from tokenizers import normalizers
@@ -74,9 +77,16 @@ def tokenizer(*, byte_fallback: bool = False) -> PreTrainedTokenizerFast:
             each for each in document["added_tokens"] if each["content"] in special
         ]
         made = Tokenizer.from_str(json.dumps(document))
+    bos = "<s>" if byte_fallback else "<|im_start|>"
+    if adds_bos:
+        made.post_processor = processors.TemplateProcessing(
+            single=f"{bos} $A",
+            pair=f"{bos} $A {bos} $B",
+            special_tokens=[(bos, made.token_to_id(bos))],
+        )
     wrapped = PreTrainedTokenizerFast(
         tokenizer_object=made,
-        bos_token="<s>" if byte_fallback else "<|im_start|>",
+        bos_token=bos,
         eos_token="<|im_end|>",
         pad_token="<|im_end|>",
         unk_token="<unk>" if byte_fallback else "<|endoftext|>",
