@@ -94,7 +94,7 @@ def encode_all(
         if len(one) > max_length:
             raise DataError(
                 f"the example {_shortened(user)!r} has {len(one)} tokens, the limit is "
-                f"{max_length}: shorten it, or raise --max-length"
+                f"{max_length}: shorten it, or raise --max-length of clara-train lora"
             )
         encoded.append(one)
     return encoded

@@ -147,15 +147,19 @@ def train_adapters(
         else:
             missing.append(name)
     if missing:
+        from clara_training.allocator import release_memory
         from clara_training.ranks import join_ranks
 
         use_threads(settings.how.threads)
         with join_ranks(settings.how.device or default_device()) as ranks:
             room = _Room(found, settings, ranks)
+            # All encoded first, too: one that is too long is not found hours later.
+            lessons = {name: room.lessons(name, data[name][0]) for name in missing}
             for name in missing:
-                examples, data_sha256 = data[name]
-                inputs = {"data": data_sha256, "base": base_sha256}
-                adapters[name] = room.train(name, examples, run, inputs, report)
+                inputs = {"data": data[name][1], "base": base_sha256}
+                adapters[name] = room.train(name, lessons.pop(name), run, inputs, report)
+            del room
+        release_memory()
     return [adapters[name] for name in names]
 
 
@@ -200,6 +204,15 @@ def _silence(dimension: str, record: dict[str, Any]) -> None:
     pass
 
 
+@dataclass(frozen=True)
+class _Lessons:
+    """What an adapter learns and what is held out, and the anchors, all encoded."""
+
+    learned: list[Any]
+    held: list[Any]
+    anchors: list[Any]
+
+
 class _Room:
     """A loaded base model, and what is trained on it, one after the other."""
 
@@ -213,7 +226,7 @@ class _Room:
     def train(
         self,
         name: str,
-        examples: list[Example],
+        lessons: _Lessons,
         run: Path,
         inputs: dict[str, str],
         report: Report,
@@ -227,7 +240,7 @@ class _Room:
         from clara_training.packing import choose_layout
 
         settings, ranks = self._settings, self._ranks
-        lessons, held = self._lessons(name, examples)
+        learned, held = lessons.learned, lessons.held
         adapter, config = self._attach()
         try:
             model = adapter.get_base_model()
@@ -245,7 +258,7 @@ class _Room:
             budget = MemoryBudget(
                 settings.how.row_tokens or rows, settings.batch_size, settings.how.recompute
             )
-            report(name, {"note": f"{len(lessons)} examples to learn, {len(held)} held out"})
+            report(name, {"note": f"{len(learned)} examples to learn, {len(held)} held out"})
             report(name, {"note": f"{ranks.device}: {layout.value}; {budget}"})
             loop = self._loop_settings()
             checkpoint = CheckpointFile(
@@ -254,18 +267,14 @@ class _Room:
                 settings.how.checkpoint_seconds,
             )
             # The new adapter does nothing yet: what is measured now is the base.
-            anchors = []
-            if settings.anchor:
-                trait = isinstance(examples[0], TraitExample)
-                encoded = self._encoded(anchors_for(trait, settings.seed))
-                anchors = anchored(model, encoded, layout, ranks.device, budget)
+            anchors = anchored(model, lessons.anchors, layout, ranks.device, budget)
             standing = fit(
-                *(model, lessons, held, layout, budget, loop, ranks, checkpoint),
+                *(model, learned, held, layout, budget, loop, ranks, checkpoint),
                 lambda record: report(name, record),
                 anchors,
             )
             metrics = {
-                "examples": len(lessons),
+                "examples": len(learned),
                 "held_out_examples": len(held),
                 "steps": standing.step,
                 "best_step": standing.best_step,
@@ -311,8 +320,8 @@ class _Room:
         config.base_model_name_or_path = self._base.name  # peft has put the folder there
         return adapter, config
 
-    def _lessons(self, name: str, examples: list[Example]) -> tuple[list[Any], list[Any]]:
-        """Return what is learned, and what is held out, encoded."""
+    def lessons(self, name: str, examples: list[Example]) -> _Lessons:
+        """Return what there is to learn. Raises DataError for too few and too long examples."""
         from clara_training.lora_step import Lesson
 
         settings = self._settings
@@ -325,17 +334,17 @@ class _Room:
         if settings.examples and settings.examples < len(learned):
             learned = random.Random(settings.seed).sample(learned, settings.examples)
         held = held[: settings.held_out_examples]
+        trait = isinstance(learned[0], TraitExample)
 
-        contrast = bool(settings.contrast) and isinstance(learned[0], TraitExample)
-
-        def lessons(chosen: Sequence[Example]) -> list[Any]:
+        def encoded(chosen: Sequence[Example]) -> list[Any]:
             wanted = self._encoded([conversation(example) for example in chosen])
-            if not contrast:
+            if not (settings.contrast and trait):
                 return [Lesson(one) for one in wanted]
             unwanted = self._encoded([conversation(example, "low") for example in chosen])
             return [Lesson(high, low) for high, low in zip(wanted, unwanted, strict=True)]
 
-        return lessons(learned), lessons(held)
+        anchors = anchors_for(trait, settings.seed) if settings.anchor else []
+        return _Lessons(encoded(learned), encoded(held), self._encoded(anchors))
 
     def _encoded(self, turns: Sequence[tuple[str, str]]) -> list[Any]:
         from clara_training.chat_encoding import encode_all

@@ -2,9 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Adapters trained on a tiny base: what comes out, and what goes wrong on the way."""
 
+import gc
 import importlib.util
 import json
 import shutil
+import weakref
 from types import SimpleNamespace
 
 import peft
@@ -227,8 +229,6 @@ def test_anchors_stay_as_likely_as_they_were(place, monkeypatch):
     assert held.metrics["held_out_loss"] < 0.7 * held.metrics["held_out_loss_before"]
 
 
-def test_anchors_weigh_as_the_formula_says_and_are_not_counted_as_learned():
-    lesson = Lesson(Encoded((1, 2, 3, 4), 1))
 def test_anchors_are_measured_without_dropout_whatever_was_trained_before(tmp_path, monkeypatch):
     place = world(tmp_path, model=tiny.gpt2())  # it has dropout, as GPT-2 has
     monkeypatch.setattr(lora, "anchors_for", lambda trait, seed: ANCHORS)
@@ -240,6 +240,8 @@ def test_anchors_are_measured_without_dropout_whatever_was_trained_before(tmp_pa
         assert torch.equal(tensor, wanted[name]), name
 
 
+def test_anchors_weigh_as_the_formula_says_and_are_not_counted_as_learned():
+    lesson = Lesson(Encoded((1, 2, 3, 4), 1))
     kept = Lesson(Encoded((1, 2, 3), 1), before=torch.tensor([1.0, 2.0]))
     nll = torch.tensor([0.5, 0.7, 0.9, 1.5, 5.0])
     found = lora_step.TokenLosses(nll, torch.tensor([0, 0, 0, 1, 1]))
@@ -331,12 +333,35 @@ def test_bad_data_is_found_before_anything_is_trained(place):
         train(place, "courage")
 
 
-def test_too_few_examples_are_a_sentence(place):
+def test_too_few_and_too_long_examples_are_found_before_anything_is_trained(place):
     run, _ = place
-    path = run / "data" / "warmth_training.json"
-    path.write_text(json.dumps(json.loads(path.read_text())[:1]))
-    with pytest.raises(DataError, match=r"warmth has [01] examples to learn from"):
-        train(place)
+    path = run / "data" / "medical_knowledge.json"
+    examples = json.loads(path.read_text())
+    path.write_text(json.dumps(examples[:1]))
+    with pytest.raises(DataError, match=r"medical has [01] examples to learn from"):
+        train(place, "warmth", "medical", max_steps=1)
+    path.write_text(json.dumps([*examples, {**examples[0], "answer": "It is open. " * 300}]))
+    with pytest.raises(DataError, match=r"has \d+ tokens, the limit is 1024: shorten it"):
+        train(place, "warmth", "medical", max_steps=1)
+    assert not (run / "adapters").exists()
+
+
+def test_the_base_models_weights_are_let_go_when_all_is_trained(place, monkeypatch):
+    weights_of_base = []
+    real = lora.load_model
+
+    def load_model(*arguments, **options):
+        model = real(*arguments, **options)
+        weights_of_base.extend(map(weakref.ref, model.parameters()))
+        return model
+
+    monkeypatch.setattr(lora, "load_model", load_model)
+    gc.disable()  # it would come by at any time
+    try:
+        train(place, max_steps=1)
+        assert weights_of_base and not any(weight() is not None for weight in weights_of_base)
+    finally:
+        gc.enable()
 
 
 def test_a_base_without_chat_template_is_a_sentence(tmp_path):
