@@ -19,7 +19,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clara_training import packages
-from clara_training.atomic import atomic_file
 from clara_training.errors import ExportError
 from clara_training.export_families import family
 from clara_training.export_gguf import (
@@ -31,6 +30,7 @@ from clara_training.export_gguf import (
     start,
     write_tensor,
 )
+from clara_training.manifest import product_file
 
 if TYPE_CHECKING:
     import torch
@@ -199,7 +199,7 @@ def _write(
         if not np.isfinite(array).all():
             raise ExportError(f"the adapter for {path.stem} has values in {name} beyond f16")
     check_space(path, sum(array.nbytes for _, array in arrays))
-    with atomic_file(path) as part, contextlib.closing(gguf.GGUFWriter(part, arch)) as writer:
+    with product_file(path) as part, contextlib.closing(gguf.GGUFWriter(part, arch)) as writer:
         writer.add_type(gguf.GGUFType.ADAPTER)
         writer.add_string(gguf.Keys.Adapter.TYPE, "lora")
         writer.add_float32(gguf.Keys.Adapter.LORA_ALPHA, alpha)

@@ -20,10 +20,9 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
-from clara_training.atomic import atomic_file
 from clara_training.errors import BundleError
 from clara_training.export_gguf import check_space
-from clara_training.manifest import sha256_of
+from clara_training.manifest import product_file, sha256_of
 
 SUMS = "SHA256SUMS"
 _LINE = re.compile(r"([0-9a-f]{64}) [ *](.+)")
@@ -48,7 +47,7 @@ def write_bundle(
         sums[name] = sha256_of(files[name])
         advance(files[name].stat().st_size)
     listing = "".join(f"{digest}  {name}\n" for name, digest in sums.items()).encode()
-    with atomic_file(path) as part:
+    with product_file(path) as part:
         with (
             part.open("wb") as raw,
             gzip.GzipFile("", "wb", _LEVEL, raw, mtime=0) as packed,

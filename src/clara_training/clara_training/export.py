@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from clara_training import __version__, adapters_gguf, imatrix, packages, quantize
-from clara_training.atomic import atomic_file, atomic_json
+from clara_training.atomic import atomic_json
 from clara_training.base import Base, find_base
 from clara_training.errors import ExportError, ManifestError
 from clara_training.examples import conversation, split
@@ -30,6 +30,7 @@ from clara_training.machine import use_threads
 from clara_training.manifest import (
     code_sha256,
     is_done,
+    product_file,
     read_manifest,
     sha256_of,
     write_manifest,
@@ -204,7 +205,7 @@ def _quantised(
         return
     metrics: dict[str, Any] = {"bytes": source.stat().st_size, "fallbacks": []}
     if kind == "F16":
-        with atomic_file(path) as part:
+        with product_file(path) as part:
             shutil.copyfile(source, part)
     else:
         weights = imatrix.load(matrix) if matrix is not None else None
@@ -228,7 +229,7 @@ def _base(run: Path, base: Base, kind: str, settings: ExportSettings, tell: Tell
     try:
         write_model(base.folder, half, lineage=lineage)
         if kind == "F16":
-            with atomic_file(path) as part:
+            with product_file(path) as part:
                 shutil.copyfile(half, part)
         else:
             quantize.quantise(half, path, kind, threads=settings.threads)

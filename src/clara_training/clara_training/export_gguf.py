@@ -21,10 +21,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from clara_training import packages
-from clara_training.atomic import atomic_file
 from clara_training.errors import ExportError, StorageError
 from clara_training.export_families import Family, family, kept, rope_frequencies
 from clara_training.export_vocab import write_vocab
+from clara_training.manifest import product_file
 
 if TYPE_CHECKING:
     import torch
@@ -58,7 +58,7 @@ def write_model(
     config = read_config(folder)
     kind = family(config)
     half = {"f16": True, "f32": False}[outtype]
-    with TensorFolder(folder) as tensors, atomic_file(path) as part:
+    with TensorFolder(folder) as tensors, product_file(path) as part:
         writer = gguf.GGUFWriter(part, kind.arch)
         plan = _plan(tensors, kind, config)
         check_space(

@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from clara_training import packages
-from clara_training.atomic import atomic_file
 from clara_training.errors import ExportError
 from clara_training.export_families import family
 from clara_training.export_gguf import TensorNames, announce, start, write_tensor
+from clara_training.manifest import product_file
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -78,7 +78,7 @@ def save(path: Path, matrix: dict[str, tuple[NDArray[np.float32], int]]) -> None
     for name, (sums, count) in matrix.items():
         arrays.append((name + _SUMS, sums.reshape(1, -1).astype(np.float32)))
         arrays.append((name + _COUNTS, np.array([[count]], dtype=np.float32)))
-    with atomic_file(path) as part, contextlib.closing(gguf.GGUFWriter(part, "")) as writer:
+    with product_file(path) as part, contextlib.closing(gguf.GGUFWriter(part, "")) as writer:
         writer.add_type("imatrix")
         writer.add_array("imatrix.datasets", ["clara_training"])
         writer.add_uint32("imatrix.chunk_count", 1)

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timezone
 from functools import lru_cache
 from importlib import metadata
@@ -19,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from clara_training import __version__
-from clara_training.atomic import atomic_json
+from clara_training.atomic import atomic_file, atomic_json
 from clara_training.errors import ManifestError
 
 FORMAT = 1
@@ -39,6 +40,18 @@ def manifest_path(product: str | Path) -> Path:
 
 
 def write_manifest(
+@contextmanager
+def product_file(path: str | Path) -> Iterator[Path]:
+    """Give a path to write a file to that will have a manifest, as `atomic_file` does.
+
+    The manifest of the file that was there goes before it: it would vouch for the new one, where
+    both have one size, and the process is killed before that one's own is written.
+    """
+    with atomic_file(path) as partial:
+        yield partial
+        manifest_path(path).unlink(missing_ok=True)
+
+
     product: str | Path,
     stage: str,
     inputs: Mapping[str, str],

@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clara_training import packages
-from clara_training.atomic import atomic_file
 from clara_training.errors import ExportError
 from clara_training.export_gguf import check_space
 from clara_training.gguf_scores import last_complaint, llama, log_lines
+from clara_training.manifest import product_file
 
 if TYPE_CHECKING:
     import numpy as np
@@ -87,7 +87,7 @@ def quantise(
             entry.data = values.ctypes.data_as(ctypes.POINTER(ctypes.c_float))
             entry.size = values.size
         params.imatrix = entries
-    with atomic_file(path) as part:
+    with product_file(path) as part:
         code = cpp.llama_model_quantize(os.fsencode(source), os.fsencode(part), params)
         lines = log_lines()
         if code:

@@ -18,6 +18,7 @@ from clara_training.errors import ManifestError, StorageError
 from clara_training.manifest import (
     is_done,
     manifest_path,
+    product_file,
     read_manifest,
     sha256_of,
     write_manifest,
@@ -151,6 +152,19 @@ def test_a_files_manifest_is_beside_it(tmp_path: Path) -> None:
     assert is_done(path, "export", {}, {})
     path.unlink()
     assert not is_done(path, "export", {}, {})
+
+
+def test_no_manifest_vouches_for_a_file_that_was_written_after_it(tmp_path: Path) -> None:
+    path = tmp_path / "clara.gguf"
+    path.write_bytes(b"GGUF 1")
+    write_manifest(path, "export", {"merged": "ab"}, {}, {})
+    with pytest.raises(ZeroDivisionError), product_file(path) as partial:
+        partial.write_bytes(b"GGUF 2")
+        raise ZeroDivisionError
+    assert is_done(path, "export", {"merged": "ab"}, {})
+    with product_file(path) as partial:
+        partial.write_bytes(b"GGUF 2")
+    assert path.read_bytes() == b"GGUF 2" and not is_done(path, "export", {"merged": "ab"}, {})
 
 
 def test_the_hash_of_a_folder_sees_names_and_contents_and_no_manifest(tmp_path: Path) -> None:
