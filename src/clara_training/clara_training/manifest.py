@@ -14,6 +14,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timezone
+from fnmatch import fnmatchcase
 from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
@@ -39,7 +40,6 @@ def manifest_path(product: str | Path) -> Path:
     return product.with_name(f"{product.name}.manifest.json")
 
 
-def write_manifest(
 @contextmanager
 def product_file(path: str | Path) -> Iterator[Path]:
     """Give a path to write a file to that will have a manifest, as `atomic_file` does.
@@ -52,6 +52,7 @@ def product_file(path: str | Path) -> Iterator[Path]:
         manifest_path(path).unlink(missing_ok=True)
 
 
+def write_manifest(
     product: str | Path,
     stage: str,
     inputs: Mapping[str, str],
@@ -118,10 +119,11 @@ def is_done(
     )
 
 
-def sha256_of(path: str | Path) -> str:
+def sha256_of(path: str | Path, patterns: Sequence[str] = ("*",)) -> str:
     """Return the sha256 of a file, or of a folder's names and contents (manifests left out).
 
-    Raises ManifestError when it cannot be read.
+    Of a folder, only files whose path in it fits one of the patterns count; "*" is any text, with
+    slashes. Raises ManifestError when it cannot be read.
     """
     path = Path(path)
     digest = hashlib.sha256()
@@ -130,6 +132,8 @@ def sha256_of(path: str | Path) -> str:
             _add_file(digest, path)
             return digest.hexdigest()
         for name, file in _files(path):
+            if not any(fnmatchcase(name, pattern) for pattern in patterns):
+                continue
             digest.update(f"{name}\0{file.stat().st_size}\0".encode())
             _add_file(digest, file)
     except OSError as error:

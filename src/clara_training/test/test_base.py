@@ -7,6 +7,8 @@ import os
 import subprocess
 import sys
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -14,8 +16,9 @@ import pytest
 import tiny
 import torch
 from clara_training.base import find_base, load_model, load_tokenizer
-from clara_training.errors import BaseModelError
+from clara_training.errors import BaseModelError, StorageError
 from clara_training.export_gguf import write_model
+from clara_training.manifest import sha256_of
 from transformers import AutoModelForCausalLM
 
 PACKAGE = Path(__file__).parents[1]
@@ -181,3 +184,43 @@ def test_a_gguf_becomes_a_folder_with_the_same_model_once(tmp_path, monkeypatch)
     assert find_base(str(tmp_path / "tiny.gguf")) == base
     assert (base.folder / "model.safetensors").stat().st_mtime_ns == made
     AutoModelForCausalLM.from_pretrained(base.folder).save_pretrained(tmp_path / "again")
+
+
+def test_a_gguf_that_several_want_at_once_is_dequantised_once(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    write_model(tiny.save(tiny.llama(), tmp_path / "source"), tmp_path / "tiny.gguf")
+    real = AutoModelForCausalLM.from_pretrained
+    loaded = []
+
+    def from_pretrained(*arguments, **options):
+        loaded.append(options)
+        time.sleep(1.0)  # long enough for all to have begun
+        return real(*arguments, **options)
+
+    monkeypatch.setattr(AutoModelForCausalLM, "from_pretrained", from_pretrained)
+    with ThreadPoolExecutor(3) as pool:
+        bases = list(pool.map(find_base, [str(tmp_path / "tiny.gguf")] * 3))
+    assert len(loaded) == 1 and len(set(bases)) == 1
+    assert load_tokenizer(bases[0]).chat_template == tiny.CHATML
+
+
+def test_a_cache_that_cannot_be_written_is_a_sentence(tmp_path, monkeypatch):
+    write_model(tiny.save(tiny.llama(), tmp_path / "source"), tmp_path / "tiny.gguf")
+    (tmp_path / "cache").write_text("a file")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    with pytest.raises(StorageError, match=r"\.lock cannot be written"):
+        find_base(str(tmp_path / "tiny.gguf"))
+
+
+def test_files_that_nobody_reads_do_not_make_another_base_of_a_folder(tmp_path):
+    base = find_base(str(tiny.save(tiny.llama(), tmp_path / "base")))
+    before = base.sha256()
+    assert before == sha256_of(base.folder)  # of a folder with nothing else in it
+    (base.folder / "README.md").write_text("Downloaded by another tool.")
+    (base.folder / "pytorch_model.bin").write_bytes(b"other weights")
+    (base.folder / ".cache" / "huggingface").mkdir(parents=True)
+    (base.folder / ".cache" / "huggingface" / "config.json.metadata").write_text("1")
+    assert base.sha256() == before
+    template = base.folder / "chat_template.jinja"
+    template.write_text(template.read_text() + " ")
+    assert base.sha256() != before
