@@ -107,11 +107,11 @@ def mergekit_config(
         # (1 - sum) base + sum of weight (base + change) = base + sum of weight change
         factor = settings.scale / total if normalize else settings.scale
         rest = 1 - factor * total
-        config["models"] = [_weighted(str(base), rest)] if abs(rest) > 1e-9 else []
+        config["models"] = [_weighted(_model(base), rest)] if abs(rest) > 1e-9 else []
         config["models"] += [_weighted(source, factor * weight) for source, weight in sources]
         config["parameters"] = {"normalize": False}
     elif method == "slerp":
-        ends = [str(base), sources[0][0]]
+        ends = [_model(base), sources[0][0]]
         share = members[0].weight
         if len(members) == 2:
             ends = [sources[0][0], sources[1][0]]
@@ -125,7 +125,7 @@ def mergekit_config(
         config["parameters"] = {"normalize_weights": True}
     else:
         density = {"density": settings.density} if method in SPARSE else {}
-        config["base_model"] = str(base)
+        config["base_model"] = _model(base)
         config["models"] = [_weighted(source, weight, **density) for source, weight in sources]
         config["parameters"] = {"normalize": normalize, "lambda": settings.scale}
         if method.startswith("dare"):
@@ -197,7 +197,16 @@ def _weighted(model: Any, weight: float, **more: float) -> dict[str, Any]:
 
 def _reference(member: Member, base: Path) -> Any:
     if not member.is_adapter:
-        return str(member.folder)
-    if any(sign in f"{base}{member.folder}" for sign in "+@"):
+        return _model(member.folder)
+    if _is_split(f"{base}{member.folder}"):
         return {"model": {"path": str(base)}, "lora": {"path": str(member.folder)}}
     return f"{base}+{member.folder}"
+
+
+def _model(folder: Path) -> Any:
+    return {"model": {"path": str(folder)}} if _is_split(str(folder)) else str(folder)
+
+
+def _is_split(text: str) -> bool:
+    """Tell whether mergekit would take a text apart, at a revision or an adapter."""
+    return any(sign in text for sign in "+@")

@@ -262,6 +262,21 @@ def test_a_whole_model_is_merged_as_well(place):
     np.testing.assert_allclose(got["model.norm.weight"], base["model.norm.weight"] + 0.25, 1e-6)
 
 
+@pytest.mark.parametrize("method", ["linear", "ties", "slerp"])
+def test_a_folder_may_have_signs_at_which_mergekit_takes_names_apart(tmp_path, method):
+    plain, odd = make(tmp_path / "plain"), make(tmp_path / "me+you@home")
+    settings = {"method": method, "only": ("warmth",)}
+    wanted = load(merge(plain, engine="mergekit", **settings).folder)
+    assert far(load(merge(odd, engine="mergekit", **settings).folder), wanted) == 0
+    model = tiny.llama()
+    with torch.no_grad():
+        model.model.norm.weight += 0.5
+    other = tiny.save(model, odd[0].parent / "other+one")
+    both = {"method": "linear", "only": ("warmth",), "others": {str(other): 0.5}}
+    direct = load(merge(odd, engine="direct", **both).folder)
+    assert far(load(merge(odd, engine="mergekit", **both).folder), direct) <= 1e-6
+
+
 def refused(place, sentence, error=MergeError, **settings):
     run, _ = place
     with pytest.raises(error, match=sentence):
