@@ -66,6 +66,11 @@ from clara_training.merge_config import (
     help="How many times its perplexity general text may have; adapters act together at less than"
     " the spec's strengths to keep to it. 0: no limit.",
 )
+@click.option(
+    "--device",
+    type=click.Choice(["cpu", "cuda"]),
+    help="That the limit is measured on; default: cuda where it is.",
+)
 @click.option("--threads", type=click.IntRange(1), help="Of the CPU; default: idle cores.")
 @click.option(
     "--explain", "only_explain", is_flag=True, help="Say what the weights come to; stop."
@@ -84,6 +89,7 @@ def command(
     dtype: str,
     seed: int,
     perplexity_limit: float,
+    device: str | None,
     threads: int | None,
     only_explain: bool,
 ) -> None:
@@ -99,6 +105,7 @@ def command(
         engine=engine,
         perplexity_limit=perplexity_limit or None,
         threads=threads or 0,
+        device=device,
     )
     more = dict(_other(text) for text in others)
     members = members_of(run_folder, spec, only, more)

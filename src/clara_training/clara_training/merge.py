@@ -187,7 +187,8 @@ def _bound(
             f"how much the model bears is measured for adapters, and {models[0]} is a whole"
             " model: merge with no limit (--perplexity-limit 0)"
         )
-    return find_bound(run / "adapters", base, members, settings.perplexity_limit, tell=tell)
+    limit, device = settings.perplexity_limit, settings.device
+    return find_bound(run / "adapters", base, members, limit, device=device, tell=tell)
 
 
 def _engine(settings: MergeSettings) -> str:

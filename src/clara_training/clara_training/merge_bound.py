@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from clara_training import packages
+from clara_training.allocator import release_memory
 from clara_training.atomic import atomic_json
 from clara_training.base import Base, default_device, load_model
 from clara_training.chat_encoding import engine_tokens
@@ -38,6 +39,7 @@ FARTHEST = 4.0  # times the spec's own strengths; nobody asks for more
 _ROUNDS = 8
 _NEAR = 0.03  # of the logarithm of the limit
 _WINDOW = 256
+_BEYOND = 700.0  # nats; e to the power of more is no number any more
 Tell = Callable[[str], None]
 
 
@@ -66,12 +68,28 @@ class Bound:
         return min(1.0, math.sqrt(self.limit / cost)) if cost > 0 else 1.0
 
 
+@dataclass(frozen=True)
+class _Measured:
+    """Rises of the negative log-likelihood in nats, and the largest multiple that is borne.
+
+    `points` are multiples of the spec's strengths with their rises, `whole` is the size of the
+    change at 1.
+    """
+
+    alone: dict[str, float]
+    points: list[tuple[float, float]]
+    times: float
+    reached: bool
+    whole: float
+
+
 def find_bound(
     adapters: Path,
     base: Base,
     members: Sequence[Member],
     limit: float = LIMIT,
     *,
+    device: str | None = None,
     tell: Tell = lambda sentence: None,
 ) -> Bound:
     """Measure what adapters cost, alone and together, and write `together.json`.
@@ -83,13 +101,12 @@ def find_bound(
         adapters: the folder that gets the file.
         base: what they were trained on.
         members: adapters and their strengths.
-        limit: how many times the base's perplexity is borne.
+        limit: how many times the base's perplexity is borne, above 1.
+        device: what is measured on, "cpu" or "cuda"; cuda where there is one by default.
         tell: is told what is found.
 
     Raises MergeError, AdapterError, BaseModelError, StorageError, MissingPackage.
     """
-    if not limit > 1:
-        raise MergeError(f"the perplexity limit must be above 1, not {limit}")
     inputs = {
         "base": base.sha256(),
         "text": sha256_of(TEXT),
@@ -101,8 +118,55 @@ def find_bound(
     there = _read(path)
     if there and there.get("inputs") == inputs and there.get("settings") == settings:
         return _bound(there)
-    model = _Moving(base, members)
+    found = _measured(base, members, limit, device or default_device(), tell)
+    together = dict(found.points)[found.times] / found.times**2
+    document = {
+        "format": 1,
+        "limit": math.log(limit),
+        "names": list(weights),
+        "costs": _costs(found.alone, weights, together),
+        "size": found.times * found.whole,
+        "reached": found.reached,
+        "points": [
+            {"size": at * found.whole, "perplexity_ratio": math.exp(up)}
+            for at, up in found.points
+            if up < _BEYOND
+        ],
+        "inputs": inputs,
+        "settings": settings,
+    }
+    atomic_json(path, document)
+    bound = _bound(document)
+    tell(_sentence(bound, weights, found.times))
+    return bound
+
+
+def _measured(
+    base: Base, members: Sequence[Member], limit: float, device: str, tell: Tell
+) -> _Measured:
+    """Measure on a device, and on the CPU where a GPU has no room for it."""
+    from clara_training.lora_step import out_of_memory
+
+    try:
+        return _measured_on(base, members, limit, device)
+    except (BaseModelError, RuntimeError, MemoryError) as error:
+        if not out_of_memory(error.__cause__ or error):
+            raise
+        if device == "cpu":
+            raise MergeError(
+                f"the memory has no room for the base model {base.name}, to measure what it bears:"
+                " take a smaller one, or merge with no limit (--perplexity-limit 0)"
+            ) from error
+    # Outside the handler: the exception's frames would keep the tensors alive.
+    release_memory()
+    tell(f"{base.name} does not fit into the memory of {device}: what it bears is measured on cpu")
+    return _measured(base, members, limit, "cpu", tell)
+
+
+def _measured_on(base: Base, members: Sequence[Member], limit: float, device: str) -> _Measured:
+    model = _Moving(base, members, device)
     texts = _texts(base)
+    weights = {member.name: member.weight for member in members}
     tqdm = packages.load("tqdm", "merging").tqdm
     points: list[tuple[float, float]] = []
     with tqdm(desc="what the model bears", unit="measure", disable=None) as bar:
@@ -129,23 +193,7 @@ def find_bound(
             return points[-1][1]
 
         times, reached = _largest(rise, math.log(limit))
-    whole = model.size_at(weights)
-    together = dict(points)[times] / times**2
-    document = {
-        "format": 1,
-        "limit": math.log(limit),
-        "names": list(weights),
-        "costs": _costs(alone, weights, together),
-        "size": times * whole,
-        "reached": reached,
-        "points": [{"size": at * whole, "perplexity_ratio": math.exp(up)} for at, up in points],
-        "inputs": inputs,
-        "settings": settings,
-    }
-    atomic_json(path, document)
-    bound = _bound(document)
-    tell(_sentence(bound, weights, times))
-    return bound
+    return _Measured(alone, points, times, reached, model.size_at(weights))
 
 
 def _costs(
@@ -202,11 +250,11 @@ def keep_within(folder: Path, base: Path, size: float) -> float:
 class _Moving:
     """The base model, with adapters at any strengths added to its weights."""
 
-    def __init__(self, base: Base, members: Sequence[Member]) -> None:
+    def __init__(self, base: Base, members: Sequence[Member], device: str) -> None:
         from clara_training.merge_direct import Source
 
         self._torch = packages.load("torch", "merging")
-        self._model = load_model(base, default_device()).float().eval()
+        self._model = load_model(base, device).float().eval()
         self._sources = {member.name: Source(member) for member in members}
         self._at: Mapping[str, float] = {}
 

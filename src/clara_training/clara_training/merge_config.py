@@ -10,7 +10,8 @@ only.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -56,11 +57,12 @@ class MergeSettings:
     # keep to it (see merge_bound). None: whatever comes of it.
     perplexity_limit: float | None = None
     threads: int = 0  # of the CPU; 0: the cores that are not busy
+    device: str | None = None  # that the limit is measured on; None: cuda where there is one
 
     def as_manifest(self) -> dict[str, Any]:
         """Return what decides the product."""
         settings = asdict(self)
-        del settings["threads"]
+        del settings["threads"], settings["device"]
         if self.method not in SPARSE:
             del settings["density"]
         if not self.method.startswith("dare"):
@@ -79,7 +81,7 @@ def method_of(name: str) -> str:
 
 
 def check_settings(settings: MergeSettings, members: Sequence[Member]) -> None:
-    """Raise MergeError for what the method cannot do with these members."""
+    """Raise MergeError for what the method cannot do with these members, or at all."""
     method_of(settings.method)
     if not members:
         raise MergeError("there is nothing to merge: no adapter has a weight above 0")
@@ -93,6 +95,22 @@ def check_settings(settings: MergeSettings, members: Sequence[Member]) -> None:
         raise MergeError("multislerp needs two adapters or more; for one, take slerp")
     if settings.method in SPARSE and not 0 < settings.density <= 1:
         raise MergeError(f"the density must be above 0 and at most 1, not {settings.density}")
+    limit = settings.perplexity_limit
+    if limit is not None and not 1 < limit < math.inf:
+        raise MergeError(f"the perplexity limit must be above 1, not {limit}")
+
+
+def strengths(settings: MergeSettings, weights: Mapping[str, float]) -> dict[str, float]:
+    """Return the strength that a merge gives to each member, by the members' weights.
+
+    slerp and multislerp give shares: of a chord, where they go along the arc.
+    """
+    total = sum(weights.values())
+    if settings.method in SHARES:
+        factor = 1.0 if len(weights) == 1 else 1 / total
+    else:
+        factor = settings.scale / total if settings.normalize else settings.scale
+    return {name: factor * weight for name, weight in weights.items()}
 
 
 def mergekit_config(

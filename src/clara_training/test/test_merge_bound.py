@@ -4,6 +4,7 @@
 
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ import torch
 import yaml
 from clara_training.base import find_base
 from clara_training.cli import commands
-from clara_training.errors import MergeError
+from clara_training.errors import BaseModelError, MergeError
 from clara_training.merge import members_of, merge_adapters
 from clara_training.merge_bound import FARTHEST, TEXT, _largest, find_bound
 from clara_training.merge_config import MergeSettings
@@ -20,6 +21,8 @@ from clara_training.merge_mergekit import run_mergekit
 from click.testing import CliRunner
 from test_merge import WEIGHTS, changes, far, load, make
 from transformers import AutoModelForCausalLM
+
+from clara_training import merge_bound
 
 
 @pytest.fixture(scope="module")
@@ -174,6 +177,60 @@ def test_what_has_no_bound_says_so(place):
         merge_adapters(run, spec, MergeSettings(perplexity_limit=1.3), others={str(other): 0.5})
     with pytest.raises(MergeError, match=r"must be above 1, not 0\.5"):
         merge_adapters(run, spec, MergeSettings(perplexity_limit=0.5))
+
+
+def test_what_a_gpu_has_no_room_for_is_measured_on_the_cpu(place, monkeypatch):
+    run, spec = place
+    real, devices, told = merge_bound.load_model, [], []
+
+    def load_model(base, device):
+        devices.append(device)
+        if device == "cuda":
+            raise BaseModelError("does not fit") from torch.OutOfMemoryError("no room")
+        return real(base, device)
+
+    monkeypatch.setattr(merge_bound, "load_model", load_model)
+    monkeypatch.setattr(merge_bound, "default_device", lambda: "cuda")
+    settings = MergeSettings(perplexity_limit=1.02)
+    metrics = merge_adapters(run, spec, settings, tell=told.append).metrics
+    assert devices == ["cuda", "cpu"] and metrics["share"] < 1
+    assert "does not fit into the memory of cuda: what it bears is measured on cpu" in told[0]
+    (run / "adapters" / "together.json").unlink()
+    devices.clear()
+    arguments = ["merge", "--run", str(run), "--spec", str(spec.path), "--device", "cpu"]
+    assert CliRunner().invoke(commands, arguments).exit_code == 0 and devices == ["cpu"]
+
+
+def test_memory_that_has_no_room_for_the_base_is_a_sentence(place, monkeypatch):
+    def load_model(base, device):
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried 4 GB")
+
+    monkeypatch.setattr(merge_bound, "load_model", load_model)
+    with pytest.raises(MergeError, match=r"no room .* or merge with no limit"):
+        bound_of(place, 1.02)
+
+
+def test_a_rise_that_is_no_number_any_more_is_no_point(place, monkeypatch):
+    run, _ = place
+    real = merge_bound._Moving.nats
+
+    def nats(self, texts):
+        too_much = sum(self._at.values()) > 1.7  # the spec's are 1.8 together
+        return 1e4 if too_much else real(self, texts)
+
+    monkeypatch.setattr(merge_bound._Moving, "nats", nats)
+    bound = bound_of(place, 1.02)
+    points = json.loads((run / "adapters" / "together.json").read_text())["points"]
+    assert points and all(math.isfinite(each["perplexity_ratio"]) for each in points)
+    assert 0 < bound.share(WEIGHTS) < 1
+
+
+def test_the_live_share_is_of_the_strengths_that_are_merged(place):
+    run, spec = place
+    settings = MergeSettings(method="task_arithmetic", perplexity_limit=1.02)
+    share = merge_adapters(run, spec, settings).metrics["live_share"]
+    half = merge_adapters(run, spec, replace(settings, scale=0.5)).metrics["live_share"]
+    assert share < 1 and half == pytest.approx(min(1.0, 2 * share))
 
 
 def test_the_command_says_what_is_borne(place):
