@@ -229,7 +229,7 @@ def _live(
         curve = [
             {
                 "weight": weight,
-                **kept(f"{name} at {weight}", partial(trait, name, {name: weight})),
+                **kept(f"trait {name} at {weight}", partial(trait, name, {name: weight})),
             }
             for weight in CURVE
         ]
@@ -239,15 +239,15 @@ def _live(
             name: (
                 found["traits"][name]["adapter"]
                 if adapter == name
-                else kept(f"{name} under {adapter}", partial(trait, name, {adapter: 1.0}))
+                else kept(f"trait {name} under {adapter}", partial(trait, name, {adapter: 1.0}))
             )["mean"]
             - found["traits"][name]["base"]["mean"]
             for name in traits
         }
     for name in domains:
         found["domains"][name] = {
-            "base": kept(f"{name} base", partial(domain, name, {})),
-            "adapter": kept(f"{name} adapter", partial(domain, name, {name: 1.0})),
+            "base": kept(f"domain {name} base", partial(domain, name, {})),
+            "adapter": kept(f"domain {name} adapter", partial(domain, name, {name: 1.0})),
         }
 
     def general() -> dict[str, Any]:
@@ -259,7 +259,7 @@ def _live(
             "speeds": _speeds(model, [*traits, *domains]),
         }
 
-    plain = kept("general base", general)
+    plain = kept("text base", general)
     found["general"] = {"base": plain["perplexity"]}
     found["speeds"] = plain["speeds"]
     found["replies"] = {"base": plain["replies"]}
@@ -283,9 +283,9 @@ def _merged(
         return margins.knowledge(model, cases[name]).as_json()
 
     for name, found in result["traits"].items():
-        found["merged"] = kept(f"{name} merged", partial(trait, name))
+        found["merged"] = kept(f"trait {name} merged", partial(trait, name))
     for name, found in result["domains"].items():
-        found["merged"] = kept(f"{name} merged", partial(domain, name))
+        found["merged"] = kept(f"domain {name} merged", partial(domain, name))
 
     def general() -> dict[str, Any]:
         texts = general_texts(tokenizer, settings.tokens)
@@ -295,7 +295,7 @@ def _merged(
             "speed": _speed(model),
         }
 
-    whole = kept("general merged", general)
+    whole = kept("text merged", general)
     result["general"]["merged"] = whole["perplexity"]
     result["general"]["ratio"] = whole["perplexity"] / result["general"]["base"]
     result["replies"]["merged"] = whole["replies"]
