@@ -35,6 +35,8 @@ from clara_training.manifest import (
     sha256_of,
     write_manifest,
 )
+from clara_training.merge_check import base_of
+from clara_training.merge_config import MergeSettings, strengths
 from clara_training.modelfile import write_modelfile
 from clara_training.spec import Spec
 
@@ -75,15 +77,18 @@ def export_run(
         dimensions: only these; all where empty.
         tell: is told what was done.
 
-    Raises ExportError, BaseModelError, StorageError, MissingPackage.
+    Raises SpecError, ExportError, BaseModelError, StorageError, MissingPackage.
     """
     settings = settings or ExportSettings()
+    for name in dimensions:
+        spec.require(name)
     use_threads(settings.threads or None)
     merged = run / "merged"
     if not (merged / "config.json").is_file():
         raise ExportError(f"{merged} is not there: run clara-train merge --run {run} first")
     names = list(dimensions or spec.dimensions)
     found = find_base(base or spec.base_model)
+    _check_origins(run, names, found)
     lineage = _lineage(run, spec, found, names)
     half = run / "clara-f16.gguf"
     inputs = {"merged": sha256_of(merged)}
@@ -114,6 +119,20 @@ def export_run(
     return products
 
 
+def _check_origins(run: Path, names: Sequence[str], base: Base) -> None:
+    """Raise ExportError unless the merged model and the adapters are there and of this base."""
+    base_sha256 = base.sha256()
+    for folder in (run / "merged", *(run / "adapters" / name for name in names)):
+        if not folder.is_dir():
+            raise ExportError(f"the adapter {folder} is not there: run clara-train lora first")
+        made_with = base_of(folder)
+        if made_with and made_with[1] != base_sha256:
+            raise ExportError(
+                f"{folder} was made with another base model ({made_with[0]}) than {base.name} is"
+                " now: name its own with --base, or train and merge again"
+            )
+
+
 def _lineage(run: Path, spec: Spec, base: Base, names: Sequence[str]) -> Lineage:
     """Return the metadata that say where the merged model came from."""
     lineage: dict[str, str | float | int | bool] = {
@@ -132,9 +151,8 @@ def _lineage(run: Path, spec: Spec, base: Base, names: Sequence[str]) -> Lineage
         lineage["clara.merge_method"] = str(merge["settings"].get("method", spec.merge_method))
     except ManifestError:
         lineage["clara.merged_sha256"] = sha256_of(run / "merged")
-    strengths = _strengths(run, spec)
+    lineage |= {f"{STRENGTH}{name}": much for name, much in _strengths(run, spec, names).items()}
     for name in names:
-        lineage[f"{STRENGTH}{name}"] = strengths[name]
         folder = run / "adapters" / name
         try:
             manifest = read_manifest(folder)
@@ -145,16 +163,21 @@ def _lineage(run: Path, spec: Spec, base: Base, names: Sequence[str]) -> Lineage
     return lineage
 
 
-def _strengths(run: Path, spec: Spec) -> dict[str, float]:
-    """Return the spec's strengths, or the share of them that the model bears.
+def _strengths(run: Path, spec: Spec, names: Sequence[str]) -> dict[str, float]:
+    """Return how much of each dimension the merged model has: 0 of what was not merged.
 
-    Of a model merged so, live sliders at the spec's values have nothing to add.
+    Where it has all at one share, for the model bears no more, live sliders at the same strengths
+    have nothing to add.
     """
     try:
-        share = float(read_manifest(run / "merged")["metrics"].get("live_share", 1.0))
+        manifest = read_manifest(run / "merged")
     except ManifestError:
-        share = 1.0
-    return {name: share * weight for name, weight in spec.weights.items()}
+        return {name: spec.weights[name] for name in names}
+    made = manifest["settings"]
+    settings = MergeSettings(made["method"], scale=made["scale"], normalize=made["normalize"])
+    share = float(manifest["metrics"].get("live_share", 1.0))
+    merged = strengths(settings, made["weights"])
+    return dict.fromkeys(names, 0.0) | {name: share * much for name, much in merged.items()}
 
 
 def _importance(
@@ -244,8 +267,6 @@ def _adapters(run: Path, base: Base, names: Sequence[str], tell: Tell) -> dict[s
     made = {}
     for name in names:
         folder, path = run / "adapters" / name, run / "adapters" / f"{name}.gguf"
-        if not folder.is_dir():
-            raise ExportError(f"the adapter {folder} is not there: run clara-train lora first")
         inputs = {"adapter": sha256_of(folder), "base": base.sha256()}
         if not _there(path, inputs, {"outtype": "f16"}, tell):
             lineage = {
@@ -262,8 +283,8 @@ def _adapters(run: Path, base: Base, names: Sequence[str], tell: Tell) -> dict[s
 
 def _collapsed(run: Path, spec: Spec, names: Sequence[str], tell: Tell) -> Path:
     path = run / "collapsed.gguf"
-    strengths = _strengths(run, spec)
-    weights = {run / "adapters" / f"{name}.gguf": strengths[name] for name in names}
+    merged = _strengths(run, spec, names)
+    weights = {run / "adapters" / f"{name}.gguf": merged[name] for name in names}
     inputs = {source.stem: sha256_of(source) for source in weights}
     settings = {"weights": {source.stem: weight for source, weight in weights.items()}}
     if not _there(path, inputs, settings, tell):

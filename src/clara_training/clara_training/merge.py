@@ -34,6 +34,7 @@ from clara_training.merge_config import (
     explain,
     mergekit_config,
     method_of,
+    strengths,
 )
 from clara_training.spec import Spec
 
@@ -114,8 +115,9 @@ def merge_adapters(
             run_mergekit(config, partial, settings.seed)
         if bound is not None:
             share = keep_within(partial, found.folder, bound.size)
-            # What live sliders do with the same weights; the merge is theirs for linear methods.
-            metrics |= {"bound": bound.size, "share": share, "live_share": bound.share(weights)}
+            # What live sliders do at these strengths; the merge is theirs for linear methods.
+            live_share = bound.share(strengths(settings, weights))
+            metrics |= {"bound": bound.size, "share": share, "live_share": live_share}
             if "relative_change" in metrics:
                 metrics["relative_change"] *= share
         _copy_rest(found, partial, settings.dtype)

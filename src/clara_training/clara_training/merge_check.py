@@ -100,7 +100,7 @@ def check_members(members: Sequence[Member], base: Base) -> None:
             _check_model(member, base, shapes)
             continue
         _check_adapter(member, base, shapes)
-        trained_on = _trained_on(member.folder)
+        trained_on = base_of(member.folder)
         if trained_on:
             base_sha256 = base_sha256 or base.sha256()
             if trained_on[1] != base_sha256:
@@ -109,6 +109,16 @@ def check_members(members: Sequence[Member], base: Base) -> None:
                     f"({trained_on[0]}) than the one it is to be merged into ({base.name}); "
                     "train it again, or merge into its own with --base"
                 )
+
+
+def base_of(folder: Path) -> tuple[str, str] | None:
+    """Return name and hash of the base of an adapter or a merged model; None where unknown."""
+    try:
+        manifest = read_manifest(folder)
+    except ManifestError:
+        return None
+    sha256 = manifest.get("inputs", {}).get("base")
+    return (str(manifest["settings"].get("base_model")), str(sha256)) if sha256 else None
 
 
 def _check_model(member: Member, base: Base, shapes: dict[str, Shape]) -> None:
@@ -146,16 +156,6 @@ def _adapter_config(folder: Path) -> dict[str, Any]:
     if not isinstance(config, dict) or config.get("peft_type") != "LORA":
         raise AdapterError(f"{path} is not that of a LoRA adapter")
     return config
-
-
-def _trained_on(folder: Path) -> tuple[str, str] | None:
-    """Return the name and hash of an adapter's base; None for adapters of unknown origin."""
-    try:
-        manifest = read_manifest(folder)
-    except ManifestError:
-        return None
-    sha256 = manifest.get("inputs", {}).get("base")
-    return (str(manifest["settings"].get("base_model")), str(sha256)) if sha256 else None
 
 
 def _vocabulary(folder: Path) -> dict[str, int] | None:

@@ -173,10 +173,10 @@ def explain(settings: MergeSettings, members: Sequence[Member]) -> list[str]:
     lines = [_EXPLANATIONS[method].format(density=f"{settings.density:.0%}")]
     # What dare keeps is scaled up to the whole; what ties keeps is not.
     what = "what is kept of its change" if method == "ties" else "what it learned"
+    found = strengths(settings, {member.name: member.weight for member in members})
     for member in members:
-        strength = settings.scale * member.weight
+        strength = found[member.name]
         if settings.normalize:
-            strength /= total
             lines.append(
                 f"{member.name} {member.weight:g}: divided by the sum of the weights {total:g}, "
                 f"{strength:.3g} of {what}."

@@ -78,9 +78,12 @@ def validate_run(
         dimensions: only these; all where empty.
         tell: is told what was found.
 
-    Raises ValidationError, ExportError, DataError, BaseModelError, StorageError, MissingPackage.
+    Raises SpecError, ValidationError, ExportError, DataError, BaseModelError, StorageError,
+    MissingPackage.
     """
     settings = settings or ValidateSettings()
+    for name in dimensions:
+        spec.require(name)
     names = list(dimensions or spec.dimensions)
     files = _files(run, names)
     use_threads(settings.threads or None)

@@ -10,6 +10,7 @@ from pathlib import Path
 import tiny
 from clara_training.lora import LoraExecution, LoraSettings, train_adapters
 from clara_training.manifest import sha256_of, write_manifest
+from clara_training.merge_config import MergeSettings
 from clara_training.spec import Spec, load_spec
 
 THINGS = (
@@ -100,5 +101,7 @@ def make_run(folder: Path, *, steps: int = 40) -> tuple[Path, Spec]:
         model = wrapped.merge_and_unload()
     tiny.save(model, run / "merged")
     inputs = {name: sha256_of(run / "adapters" / name) for name in spec.dimensions}
-    write_manifest(run / "merged", "merge", inputs, {"method": "task_arithmetic"}, {})
+    settings_of_merge = MergeSettings("task_arithmetic").as_manifest()
+    chosen = {"weights": spec.weights, **settings_of_merge}
+    write_manifest(run / "merged", "merge", inputs, chosen, {})
     return run, spec

@@ -1,0 +1,124 @@
+# Copyright 2026 The Clara Authors
+# SPDX-License-Identifier: Apache-2.0
+"""What is exported of a run is what was merged there, and what is measured is what was asked."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import gguf
+import pytest
+import tiny_run
+import torch
+from clara_training.errors import ExportError, SpecError
+from clara_training.export import ExportSettings, export_run
+from clara_training.manifest import write_manifest
+from clara_training.merge import merge_adapters
+from clara_training.merge_config import MergeSettings, strengths
+from clara_training.spec import Spec
+from clara_training.validate import ValidateSettings, validate_run
+
+from clara_training import export
+
+Place = tuple[Path, Spec]
+ONE = ExportSettings(quantization="F16", threads=1)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Place:
+    torch.set_num_threads(1)
+    return tiny_run.make_run(tmp_path_factory.mktemp("tiny"), steps=4)
+
+
+@pytest.fixture
+def place(made: Place, tmp_path: Path) -> Place:
+    run = tmp_path / "run"
+    shutil.copytree(made[0], run)
+    return run, made[1]
+
+
+def exported_strengths(run: Path) -> dict[str, float]:
+    fields = gguf.GGUFReader(run / "clara.gguf").fields
+    return {
+        name.removeprefix(export.STRENGTH): field.contents()
+        for name, field in fields.items()
+        if name.startswith(export.STRENGTH)
+    }
+
+
+def test_only_dimensions_of_the_spec_are_exported_and_validated(place: Place) -> None:
+    run, spec = place
+    for stage in (export_run, validate_run):
+        with pytest.raises(SpecError, match=r"'warmt' is no dimension of .*it has warmth, coding"):
+            stage(run, spec, dimensions=("warmt",))
+    assert not list(run.rglob("*.gguf"))
+
+
+@pytest.mark.parametrize("folder", ["merged", "adapters/coding"])
+def test_what_was_made_with_another_base_is_not_exported(place: Place, folder: str) -> None:
+    run, spec = place
+    inputs, settings = {"base": "0" * 64}, {"base_model": "somebody/else"}
+    write_manifest(run / folder, "lora", inputs, settings, {})
+    with pytest.raises(ExportError, match=rf"{folder} was made with another .*\(somebody/else\)"):
+        export_run(run, spec, ONE)
+    assert not list(run.rglob("*.gguf"))
+
+
+def test_a_strength_in_the_file_is_what_was_merged(place: Place) -> None:
+    run, spec = place
+    merge_adapters(run, spec, MergeSettings(scale=0.5), dimensions=("coding",))
+    export_run(run, spec, ONE)
+    assert exported_strengths(run) == {"warmth": 0.0, "coding": 0.25}
+    # What is merged is in the model whatever is exported beside it, and whatever the spec says by
+    # now.
+    merge_adapters(run, spec, MergeSettings("multislerp"))
+    edited = replace(spec, personality={"warmth": 0.1})
+    export_run(run, edited, ONE, dimensions=("warmth",))
+    assert exported_strengths(run) == pytest.approx({"warmth": 0.8 / 1.3, "coding": 0.5 / 1.3})
+
+
+def test_strengths_are_weights_or_shares_as_the_method_has_them() -> None:
+    weights = {"warmth": 0.8, "formal": 0.2}
+    assert strengths(MergeSettings("ties"), weights) == weights
+    assert strengths(MergeSettings("linear", scale=0.5), weights) == {"warmth": 0.4, "formal": 0.1}
+    shares = pytest.approx({"warmth": 0.8, "formal": 0.2})
+    assert strengths(MergeSettings("ties", normalize=True), {"warmth": 4, "formal": 1}) == shares
+    assert strengths(MergeSettings("slerp", scale=0.5), {"warmth": 4, "formal": 1}) == shares
+    assert strengths(MergeSettings("slerp"), {"warmth": 0.8}) == {"warmth": 0.8}
+
+
+def test_an_export_that_was_killed_does_not_pass_for_another(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, spec = place
+    half = run / "clara-f16.gguf"
+    merge_adapters(run, spec, MergeSettings())
+    export_run(run, spec, ONE)
+    wanted = half.read_bytes()
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    merge_adapters(run, spec, MergeSettings(scale=0.5))
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(export, "check_tokens", killed)
+        export_run(run, spec, ONE)
+    assert len(half.read_bytes()) == len(wanted) and half.read_bytes() != wanted
+    merge_adapters(run, spec, MergeSettings())
+    export_run(run, spec, ONE)
+    assert half.read_bytes() == wanted
+
+
+def test_a_dimension_may_be_called_as_anything_that_is_measured(place: Place) -> None:
+    run, spec = place
+    data = run / "data" / "coding_knowledge.json"
+    named = data.read_text().replace('"domain": "coding"', '"domain": "general"')
+    (run / "data" / "general_knowledge.json").write_text(named)
+    (run / "adapters" / "coding").rename(run / "adapters" / "general")
+    spec = replace(spec, expertise={"general": 0.5})
+    export_run(run, spec, ONE)
+    found = validate_run(run, spec, ValidateSettings.quick(threads=1))
+    assert found["domains"]["general"]["merged"]["questions"] > 0
+    assert found["general"]["ratio"] > 0
