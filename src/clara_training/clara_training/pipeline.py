@@ -14,18 +14,19 @@ from pathlib import Path
 from typing import Any
 
 from clara_training.atomic import atomic_json
-from clara_training.base import default_device, find_base, load_tokenizer
+from clara_training.base import Base, default_device, find_base, load_tokenizer
 from clara_training.data_missing import fill_from_starter
 from clara_training.errors import SpecError
 from clara_training.export import ExportSettings, export_run
+from clara_training.export_families import family
 from clara_training.lora import LoraSettings, train_adapters
-from clara_training.merge import merge_adapters
+from clara_training.merge import members_of, merge_adapters
 from clara_training.merge_bound import LIMIT
-from clara_training.merge_config import MergeSettings
+from clara_training.merge_config import MergeSettings, check_settings, method_of
 from clara_training.report import write_report
 from clara_training.spec import Spec
 from clara_training.stages import Stages
-from clara_training.validate import ValidateSettings, validate_run
+from clara_training.validate import ValidateSettings, held_out_cases, validate_run
 
 # What a CPU does in under an hour with the embedded base and all eight dimensions.
 CPU_EXAMPLES = 160
@@ -126,7 +127,8 @@ def run_pipeline(
 
     stages.begin("base")
     base = find_base(spec.base_model)
-    load_tokenizer(base)
+    tokenizer = load_tokenizer(base)
+    _check_ahead(run, spec, base, settings)
     tell(f"{base.name}: {base.folder}")
     _write_spec(run, spec)
     stages.begin("data")
@@ -135,6 +137,8 @@ def run_pipeline(
         tell(", ".join(f"{each.dimension} {each.after}" for each in filled))
     else:
         fill_data(spec)
+    # A dimension with nothing held out cannot be validated: better said before it is trained.
+    held_out_cases(run, spec, spec.dimensions, tokenizer, settings.validate.examples)
     stages.begin("lora")
     tell(plan(settings.lora))
     for adapter in train_adapters(run, spec, settings.lora, report=record):
@@ -158,11 +162,18 @@ def run_pipeline(
     return Finished(products, validation, stages.seconds)
 
 
+def _check_ahead(run: Path, spec: Spec, base: Base, settings: PipelineSettings) -> None:
+    """Raise now what merge and export would raise after hours of training."""
+    check_settings(_merge_settings(spec, settings), members_of(run, spec))
+    family(base.config)
+
+
 def _merge_settings(spec: Spec, settings: PipelineSettings) -> MergeSettings:
     return MergeSettings(
-        method=spec.merge_method,
+        method=method_of(spec.merge_method),
         perplexity_limit=settings.perplexity_limit,
         threads=settings.lora.how.threads or 0,
+        device=settings.lora.how.device,
     )
 
 

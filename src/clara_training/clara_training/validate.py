@@ -89,7 +89,7 @@ def validate_run(
     use_threads(settings.threads or None)
     transformers = packages.load("transformers", "validation")
     tokenizer = transformers.AutoTokenizer.from_pretrained(run / "merged", local_files_only=True)
-    cases = _cases(run, spec, names, tokenizer, settings.examples)
+    cases = held_out_cases(run, spec, names, tokenizer, settings.examples)
     traits = [name for name in names if spec.is_trait(name)]
     domains = [name for name in names if not spec.is_trait(name)]
     fingerprint = {
@@ -147,9 +147,13 @@ def _data(run: Path, spec: Spec, name: str) -> Path:
     return run / "data" / file_name(name, spec.is_trait(name))
 
 
-def _cases(
+def held_out_cases(
     run: Path, spec: Spec, names: Sequence[str], tokenizer: Any, limit: int | None
 ) -> dict[str, list[margins.Case]]:
+    """Return what each dimension is judged on, `limit` cases of each at most, encoded.
+
+    Raises DataError, and ValidationError where there is nothing to judge a dimension by.
+    """
     cases = {}
     for name in names:
         examples: Any = load_examples(run, spec, name)[0]

@@ -1,0 +1,64 @@
+# Copyright 2026 The Clara Authors
+# SPDX-License-Identifier: Apache-2.0
+"""What a run could not end well with is said before its first adapter is trained."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import tiny
+import tiny_run
+from clara_training.errors import ExportError, MergeError, TrainingError, ValidationError
+from clara_training.examples import held_out
+from clara_training.pipeline import PipelineSettings, run_pipeline, settings_for
+from clara_training.spec import Spec
+
+Place = tuple[Path, Spec]
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    spec = tiny_run.write_spec(tmp_path, tiny.save(tiny.llama(), tmp_path / "base"))
+    tiny_run.write_data(tmp_path / "run")
+    return tmp_path / "run", spec
+
+
+def refused(
+    place: Place,
+    error: type[TrainingError],
+    sentence: str,
+    settings: PipelineSettings | None = None,
+) -> None:
+    run, spec = place
+    settings = settings or settings_for("cpu", quick=True)
+    with pytest.raises(error, match=sentence):
+        run_pipeline(run, spec, settings, fill_data=lambda spec: None)
+    assert not (run / "adapters").exists()
+
+
+def test_a_method_that_cannot_merge_so_many(place: Place) -> None:
+    run, spec = place
+    spec = replace(spec, expertise={"coding": 0.5, "medical": 0.7}, merge_method="slerp")
+    refused((run, spec), MergeError, "slerp .* takes two, but there are 3")
+
+
+def test_a_limit_that_nothing_keeps_to(place: Place) -> None:
+    settings = replace(settings_for("cpu", quick=True), perplexity_limit=0.9)
+    refused(place, MergeError, r"the perplexity limit must be above 1, not 0\.9", settings)
+
+
+def test_an_architecture_that_is_not_exported(place: Place) -> None:
+    path = Path(place[1].base_model) / "config.json"
+    config = json.loads(path.read_text())
+    path.write_text(json.dumps({**config, "architectures": ["BloomForCausalLM"]}))
+    refused(place, ExportError, "BloomForCausalLM cannot be exported")
+
+
+def test_a_dimension_that_has_nothing_held_out(place: Place) -> None:
+    path = place[0] / "data" / "coding_knowledge.json"
+    examples = [each for each in json.loads(path.read_text()) if not held_out(each["question"])]
+    path.write_text(json.dumps(examples))
+    refused(place, ValidationError, "coding has .* none of them is held out")
