@@ -64,8 +64,9 @@ def write_report(run: Path) -> Path:
 
 
 def training_records(run: Path) -> list[dict[str, Any]]:
-    """Return the steps that the run's metrics tell of, damaged lines left out."""
+    """Return the steps of each dimension's last training, damaged lines left out."""
     records: dict[tuple[str, int], dict[str, Any]] = {}
+    last: dict[str, int] = {}
     try:
         lines = (run / "metrics" / "training.jsonl").read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError):
@@ -76,9 +77,17 @@ def training_records(run: Path) -> list[dict[str, Any]]:
         except ValueError:
             continue
         if isinstance(record, dict) and "dimension" in record and record.get("step") is not None:
-            # A run that was stopped repeats the steps after its last checkpoint.
-            key = (str(record["dimension"]), int(record["step"]))
-            records.setdefault(key, {}).update(record)
+            dimension, step = str(record["dimension"]), int(record["step"])
+            if step < last.get(dimension, 0):
+                # A run that was stopped repeats the steps after its last checkpoint; another
+                # training of the same dimension begins at 0.
+                records = {
+                    key: found
+                    for key, found in records.items()
+                    if key[0] != dimension or key[1] < step
+                }
+            last[dimension] = step
+            records.setdefault((dimension, step), {}).update(record)
     return [records[key] for key in sorted(records)]
 
 
