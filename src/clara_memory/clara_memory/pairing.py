@@ -5,12 +5,12 @@
 - Event, then result (or the other way round): one episode.
 - Event and no result in time: an episode with outcome UNKNOWN; a later result completes it.
 - Result and no event in time: an episode with action UNKNOWN_ACTION; a later event completes it.
-- The same message again is counted and ignored. An action_id used again later is a new attempt.
+- The same message again is counted and ignored. An action_id used again later is a new attempt,
+  also after a clock was set back or a simulation began anew.
 - What waits is on disk, and bounded: past the bound the oldest is stored as if its time were up.
 """
 
 import hashlib
-import itertools
 import json
 from dataclasses import dataclass, replace
 from sqlite3 import Connection
@@ -114,7 +114,7 @@ class PairingCounts:
     orphans: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Waiting:
     """A message that waits: an event, or a result (as an episode of UNKNOWN_ACTION)."""
 
@@ -188,12 +188,17 @@ class Pairing:
         return settings.result_timeout_s if kind == "event" else settings.event_timeout_s
 
     def _overdue(self, kind: str, now_ns: int) -> list[str]:
+        if not now_ns:
+            return []  # a simulated clock that nobody has published yet
         before_ns = now_ns - int(self._timeout_s(kind) * 1e9)
-        # The oldest come first, so this looks no further than it must.
-        oldest = itertools.takewhile(
-            lambda item: item[1].received_ns <= before_ns, list(self._waiting[kind].items())
-        )
-        return [action_id for action_id, _ in oldest]
+        overdue = []
+        for action_id, waiting in list(self._waiting[kind].items()):
+            if waiting.received_ns > now_ns:
+                # The clock was set back, or a simulation began anew: it waits from now on.
+                waiting.received_ns = now_ns
+            elif waiting.received_ns <= before_ns:
+                overdue.append(action_id)
+        return overdue
 
     def _make_room(self, database: Connection, now_ns: int) -> list[Change]:
         limit = self.settings.max_pending
@@ -215,46 +220,69 @@ class Pairing:
             context=event.context,
             source="topic",
         )
+        begun = Waiting(now_ns, started, bool(event.start_ns))
         waiting = self._waiting["event"].get(event.action_id)
         if waiting is not None:
-            if self._same_event(waiting.episode, waiting.received_ns, started, event, now_ns):
+            if self._same_event(database, waiting.episode, waiting.received_ns, begun):
                 self.counts.duplicates += 1
                 return []
             reason = f"{NO_RESULT} before the action_id was used again"
             changes.append(self._give_up(database, "event", event.action_id, reason, now_ns))
         result = self._waiting["result"].get(event.action_id)
-        if result is not None and not self._older(result, event):
+        if result is not None and not self._older(result, begun):
             self._forget(database, "result", event.action_id)
-            return [*changes, self._pair(database, started, bool(event.start_ns), result, now_ns)]
+            return [*changes, self._pair(database, started, begun.stamped, result, now_ns)]
         known = self._store.latest_of_action(database, self._robot, event.action_id)
         if known is not None and waiting is None:
             seq, episode = known
             if episode.action == UNKNOWN_ACTION:
-                return [*changes, self._late_event(database, seq, episode, started, event, now_ns)]
-            if self._same_event(episode, episode.end_ns, started, event, now_ns):
+                if self._began_before(episode.end_ns, begun):
+                    return [self._late_event(database, seq, episode, started, event, now_ns)]
+            elif self._same_event(database, episode, episode.end_ns, begun):
                 self.counts.duplicates += 1
                 return changes
-        self._wait(database, "event", started, bool(event.start_ns), now_ns)
+        self._wait(database, "event", started, begun.stamped, now_ns)
         return changes + self._make_room(database, now_ns)
 
     def _same_event(
-        self, known: Episode, at_ns: int, started: Episode, event: Event, now_ns: int
+        self, database: Connection, known: Episode, at_ns: int, begun: Waiting
     ) -> bool:
-        if event.start_ns:
-            return event.start_ns <= known.start_ns or event.start_ns < known.end_ns
+        """Whether the event `begun` is that of `known`, or of an earlier episode, once more."""
+        started = begun.episode
         alike = (known.action, known.object, known.context) == (
             started.action,
             started.object,
             started.context,
         )
-        return alike and now_ns - at_ns <= self.settings.repeat_window_s * 1e9
+        if begun.stamped:
+            # A stamp from before all that is known is no repetition: a clock was set back, or a
+            # simulation began anew and counts its action_ids from 1 again.
+            return (
+                started.start_ns == known.start_ns
+                or (alike and known.start_ns < started.start_ns < known.end_ns)
+                or self._store.holds(
+                    database, episode_id(self._robot, started.action_id, started.start_ns)
+                )
+            )
+        return alike and abs(begun.received_ns - at_ns) <= self._slack_ns
 
-    def _older(self, result: Waiting, event: Event) -> bool:
+    @property
+    def _slack_ns(self) -> int:
+        return int(self.settings.repeat_window_s * 1e9)
+
+    def _older(self, result: Waiting, event: Waiting) -> bool:
         # A stamped result from well before the event belongs to an earlier use of the action_id.
-        slack_ns = int(self.settings.repeat_window_s * 1e9)
-        return bool(
-            result.stamped and event.start_ns and result.episode.end_ns + slack_ns < event.start_ns
+        return (
+            result.stamped
+            and event.stamped
+            and result.episode.end_ns + self._slack_ns < event.episode.start_ns
         )
+
+    def _began_before(self, end_ns: int, begun: Waiting) -> bool:
+        """Whether an event can be the late one of what ended then, and no new attempt."""
+        if begun.stamped:
+            return begun.episode.start_ns <= end_ns + self._slack_ns
+        return abs(begun.received_ns - end_ns) <= self._timeout_s("event") * 1e9
 
     def _take_result(self, database: Connection, result: Result, now_ns: int) -> list[Change]:
         ended = Episode(
@@ -271,7 +299,7 @@ class Pairing:
         arrived = Waiting(now_ns, ended, bool(result.end_ns))
         known = self._store.latest_of_action(database, self._robot, result.action_id)
         event = self._waiting["event"].get(result.action_id)
-        if event is not None:
+        if event is not None and not self._older(arrived, event):
             earlier = known is not None and known[1].end_ns == result.end_ns
             if earlier and result.end_ns < event.episode.start_ns:
                 self.counts.duplicates += 1
@@ -285,8 +313,7 @@ class Pairing:
             seq, episode = known
             if episode.outcome is Outcome.UNKNOWN and episode.detail.startswith(NO_RESULT):
                 return [self._late_result(database, seq, episode, arrived, now_ns)]
-            window_ns = int(self.settings.repeat_window_s * 1e9)
-            if ended.end_ns <= episode.end_ns + window_ns:
+            if ended.end_ns <= episode.end_ns + self._slack_ns:
                 self.counts.duplicates += 1
                 return []
         self._wait(database, "result", ended, bool(result.end_ns), now_ns)

@@ -179,6 +179,15 @@ class Store:
             f"UPDATE episodes SET {assigned} WHERE seq = ?", (*row, checksum(row), seq)
         )
 
+    def holds(self, database: sqlite3.Connection, episode_id: str) -> bool:
+        """Whether there is an episode with this id."""
+        return (
+            database.execute(
+                "SELECT 1 FROM episodes WHERE episode_id = ?", (episode_id,)
+            ).fetchone()
+            is not None
+        )
+
     def latest_of_action(
         self, database: sqlite3.Connection, robot: str, action_id: str
     ) -> tuple[int, Episode] | None:

@@ -119,6 +119,94 @@ def test_an_action_id_used_again_much_later_is_a_new_attempt(memory):
     assert len({episode.episode_id for episode in all_of(memory)}) == 2
 
 
+def test_a_result_without_its_event_does_not_shift_the_attempts_after_it(memory):
+    for number, object in enumerate(["CUP", "BOWL", "PLATE"]):
+        moment = T0 + number * 600 * S
+        if number:  # the event of the first attempt is lost
+            memory.record([Event("pick", "PICK_UP", object=object)], moment)
+        outcome = Outcome.SUCCEEDED if number == 1 else Outcome.FAILED
+        memory.record([Result("pick", outcome)], moment + 5 * S)
+        memory.expire(moment + 300 * S)
+    assert [(one.action, one.object, one.outcome) for one in all_of(memory)] == [
+        ("UNKNOWN_ACTION", "", Outcome.FAILED),
+        ("PICK_UP", "BOWL", Outcome.SUCCEEDED),
+        ("PICK_UP", "PLATE", Outcome.FAILED),
+    ]
+
+
+def test_an_event_that_began_after_an_orphan_is_a_new_attempt(memory):
+    memory.record([Result("a1", Outcome.FAILED, T0)], T0)
+    memory.expire(T0 + 30 * S)
+    memory.record([Event("a1", "PICK_UP", start_ns=T0 + 40 * S)], T0 + 40 * S)
+    memory.record([Result("a1", Outcome.SUCCEEDED, T0 + 45 * S)], T0 + 45 * S)
+    orphan, second = all_of(memory)
+    assert (orphan.action, orphan.outcome) == ("UNKNOWN_ACTION", Outcome.FAILED)
+    assert (second.start_ns, second.outcome) == (T0 + 40 * S, Outcome.SUCCEEDED)
+
+
+def test_a_late_result_of_the_first_attempt_is_not_taken_for_the_second(memory):
+    first = Result("a1", Outcome.SUCCEEDED, T0 + 50 * S)
+    memory.record([Event("a1", "PICK_UP", object="CUP", start_ns=T0)], T0)
+    memory.record([Event("a1", "PICK_UP", object="CUP", start_ns=T0 + 100 * S)], T0 + 100 * S)
+    memory.record([first], T0 + 101 * S)
+    memory.record([first], T0 + 102 * S)
+    memory.record([Result("a1", Outcome.FAILED, T0 + 105 * S)], T0 + 105 * S)
+    assert [(one.start_ns, one.end_ns, one.outcome) for one in all_of(memory)] == [
+        (T0, T0 + 50 * S, Outcome.SUCCEEDED),
+        (T0 + 100 * S, T0 + 105 * S, Outcome.FAILED),
+    ]
+    assert memory.stats().counts.duplicates == 1 and memory.pending == 0
+
+
+def test_a_late_result_whose_own_event_was_lost_leaves_the_attempt_under_way_alone(memory):
+    memory.record([Event("a1", "PICK_UP", object="CUP", start_ns=T0 + 100 * S)], T0 + 100 * S)
+    memory.record([Result("a1", Outcome.SUCCEEDED, T0 + 50 * S)], T0 + 101 * S)
+    memory.record([Result("a1", Outcome.FAILED, T0 + 105 * S)], T0 + 105 * S)
+    memory.expire(T0 + 200 * S)
+    outcomes = {one.action: one.outcome for one in all_of(memory)}
+    assert outcomes == {"PICK_UP": Outcome.FAILED, "UNKNOWN_ACTION": Outcome.SUCCEEDED}
+
+
+def test_what_waited_when_the_clock_was_set_back_waits_its_time_from_then(memory):
+    memory.record([Event("before", "GO")], T0 + 3600 * S)
+    memory.record([Event("after", "GO")], T0)
+    assert memory.expire(T0 + 299 * S) == []
+    assert [one.action_id for one in memory.expire(T0 + 300 * S)] == ["after"]
+    assert [one.action_id for one in memory.expire(T0 + 599 * S)] == ["before"]
+
+
+def test_nothing_is_overdue_by_a_simulated_clock_that_has_not_begun(memory):
+    memory.record([PICK], 900 * S)
+    assert memory.expire(0) == []
+    assert memory.expire(950 * S) == [] and memory.pending == 1
+    assert [one.detail for one in memory.expire(1200 * S)] == ["no result came within 300 s"]
+
+
+@pytest.mark.parametrize("stamped", [True, False])
+@pytest.mark.parametrize("ended", [True, False])
+def test_action_ids_that_a_simulation_counts_anew_are_new_attempts(memory, stamped, ended):
+    for begins in (1000 * S, 5 * S):  # it was reset in between
+        for number, action in enumerate(["GO", "PICK_UP"]):
+            start = begins + number * S
+            event = Event(str(number), action, object="CUP", start_ns=start * stamped)
+            memory.record([event, event], start)
+            if ended or begins == 5 * S:
+                memory.record([Result(str(number), Outcome.FAILED, start * stamped)], start)
+    assert sorted(one.action for one in all_of(memory)) == ["GO", "GO", "PICK_UP", "PICK_UP"]
+    assert memory.pending == 0 and memory.stats().counts.duplicates == 4
+
+
+def test_an_event_of_an_earlier_attempt_that_comes_again_closes_nothing(memory):
+    first = Event("a1", "PICK_UP", object="CUP", start_ns=T0)
+    memory.record([first, Event("a1", "DROP", start_ns=T0 + 100 * S), first], T0 + 100 * S)
+    memory.record([Result("a1", Outcome.FAILED, T0 + 105 * S)], T0 + 105 * S)
+    assert [(one.action, one.outcome) for one in all_of(memory)] == [
+        ("PICK_UP", Outcome.UNKNOWN),
+        ("DROP", Outcome.FAILED),
+    ]
+    assert memory.stats().counts.duplicates == 1
+
+
 def test_an_action_id_used_again_before_a_result_closes_the_first_attempt(memory):
     memory.record([Event("a1", "PICK_UP", object="CUP", start_ns=T0)], T0)
     memory.record([Event("a1", "DROP", object="CUP", start_ns=T0 + 60 * S)], T0 + 60 * S)
