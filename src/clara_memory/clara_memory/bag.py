@@ -44,7 +44,7 @@ def read_bag(path: Path) -> Iterator[tuple[int, Event | Result]]:
             f"reading a bag needs mcap and mcap-ros2-support ({error}): "
             "pip install mcap mcap-ros2-support"
         ) from error
-    files = sorted(path.glob("*.mcap")) if path.is_dir() else [path]
+    files = sorted(path.glob("*.mcap"), key=_number) if path.is_dir() else [path]
     if not files:
         raise InvalidRequest("bag", f"{path} holds no .mcap file")
     for file in files:
@@ -59,6 +59,12 @@ def read_bag(path: Path) -> Iterator[tuple[int, Event | Result]]:
             raise InvalidRequest("bag", f"{file} cannot be read: {error.strerror}") from error
         except McapError as error:
             raise InvalidRequest("bag", f"{file} is damaged or no MCAP file: {error}") from error
+
+
+def _number(file: Path) -> tuple[str, int]:
+    """Return a key that sorts the parts of a bag as they were recorded: _2 before _10."""
+    name = file.stem.rstrip("0123456789")
+    return name, int(file.stem[len(name) :] or 0)
 
 
 def replay(
