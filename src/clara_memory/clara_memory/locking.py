@@ -6,6 +6,7 @@ The lock is an OS lock on `<file>.lock`: it vanishes with the process that holds
 ends. The lock file stays, and holds the process id of its latest holder.
 """
 
+import contextlib
 import fcntl
 import os
 from pathlib import Path
@@ -30,8 +31,9 @@ class WriterLock:
             holder = os.pread(self._file, 20, 0).decode("ascii", "replace").strip()
             os.close(self._file)
             raise FileInUse(path, int(holder) if holder.isdigit() else None) from None
-        os.ftruncate(self._file, 0)
-        os.pwrite(self._file, str(os.getpid()).encode(), 0)
+        with contextlib.suppress(OSError):  # on a full disk the lock holds without a name on it
+            os.ftruncate(self._file, 0)
+            os.pwrite(self._file, str(os.getpid()).encode(), 0)
 
     def release(self) -> None:
         """Let the next writer in."""

@@ -188,6 +188,31 @@ def test_a_limit_of_file_size_refuses_and_loses_nothing_and_goes_on_without_it(t
     assert int(held.removeprefix("held ")) > 100
 
 
+LOCKER = """
+import resource, sys
+from clara_memory import EpisodicMemory, StorageFailed
+resource.setrlimit(resource.RLIMIT_FSIZE, (0, -1))
+try:
+    EpisodicMemory(sys.argv[1]).close()
+except StorageFailed as error:
+    print(error)
+resource.setrlimit(resource.RLIMIT_FSIZE, (-1, -1))
+with EpisodicMemory(sys.argv[1]) as memory:
+    memory.store_memory(action="GO")
+    print(len(memory))
+"""
+
+
+def test_a_memory_that_could_not_be_opened_on_a_full_disk_opens_when_there_is_room(tmp_path):
+    path = tmp_path / "m.sqlite3"
+    EpisodicMemory(path).close()
+    done = subprocess.run(
+        [sys.executable, "-c", LOCKER, str(path)], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "1" and "in use" not in done.stdout
+
+
 READER = """
 import os, sys
 from clara_memory import EpisodicMemory, StorageFailed
