@@ -27,9 +27,14 @@ from clara_memory.memory import Stats
 from clara_memory.merging import Merged
 from clara_memory.retrieval import Answer, Query
 
+MERGE_S = 600.0  # a large memory takes minutes
+
 
 class NodeClient:
-    """Calls the memory node of one namespace; each call takes at most `timeout_s`."""
+    """Calls the memory node of one namespace; each call takes at most `timeout_s`.
+
+    To merge may take MERGE_S.
+    """
 
     def __init__(self, namespace: str, timeout_s: float) -> None:
         namespace = f"/{namespace.strip('/')}"
@@ -90,7 +95,7 @@ class NodeClient:
     def merge(self, path: Path, name: str = "") -> Merged:
         """Have the node take in another memory; `path` is on the node's machine."""
         request = MergeMemory.Request(path=str(path), name=name)
-        response = self._call(MergeMemory, "memory/merge", request)
+        response = self._call(MergeMemory, "memory/merge", request, MERGE_S)
         return Merged(response.added, response.already_known)
 
     def close(self) -> None:
@@ -99,19 +104,27 @@ class NodeClient:
         self._node.destroy_node()
         rclpy.try_shutdown(context=self._context)
 
-    def _call(self, kind: Any, name: str, request: Any) -> Any:
-        end = time.monotonic() + self._timeout_s
-        client = self._node.create_client(kind, name)
-        if client.wait_for_service(timeout_sec=self._timeout_s):
-            future = client.call_async(request)
-            self._executor.spin_until_future_complete(future, max(0.1, end - time.monotonic()))
-            if future.done():
-                response = future.result()
-                if response.error_code:
-                    raise MemoryFault(response.error_msg)
-                return response
+    def _call(self, kind: Any, name: str, request: Any, answer_s: float = 0.0) -> Any:
+        begun = time.monotonic()
         where = self._node.get_namespace()
-        raise MemoryFault(
-            f"no memory node answers in namespace {where} within {self._timeout_s:g} s: start one "
-            "(ros2 launch clara_brain clara.launch.py), or use the file itself with --file PATH"
-        )
+        client = self._node.create_client(kind, name)
+        if not client.wait_for_service(timeout_sec=self._timeout_s):
+            raise MemoryFault(
+                f"no memory node answers in namespace {where} within {self._timeout_s:g} s: start "
+                "one (ros2 launch clara_brain clara.launch.py), or use the file itself with "
+                "--file PATH"
+            )
+        limit_s = max(self._timeout_s, answer_s)
+        future = client.call_async(request)
+        left_s = max(0.1, begun + limit_s - time.monotonic())
+        self._executor.spin_until_future_complete(future, left_s)
+        if not future.done():
+            raise MemoryFault(
+                f"the memory node in namespace {where} has not answered {name} within "
+                f"{limit_s:g} s: it may be busy, and may still do what was asked; look with "
+                "clara-memory stats, or wait longer with --timeout"
+            )
+        response = future.result()
+        if response.error_code:
+            raise MemoryFault(response.error_msg)
+        return response
