@@ -3,7 +3,8 @@
 """Remembers what any ROS 2 action server does, from the topics that it publishes anyway.
 
 - `<name>/_action/status` says when a goal was accepted and how it ended. Goals that had ended
-  before the memory began to watch are left out: nobody can say when that was.
+  before the memory began to watch are left out: nobody can say when that was. But where memory
+  waits for the end of one (it was stopped in between), how it ended is told.
 - Where service introspection is on, `<name>/_action/send_goal/_service_event` has the goal itself:
   its fields become context, a field `object` or `target` the object. It may come after the status,
   even after that of a goal that has ended: such a goal waits for it a while.
@@ -42,6 +43,7 @@ WAIT_FOR_GOAL_S = 2.0
 _NAME = re.compile(r"/?[A-Za-z_][A-Za-z0-9_]*(/[A-Za-z_][A-Za-z0-9_]*)*\Z")
 _TYPE = re.compile(r"([a-z][a-z0-9_]*)/action/([A-Z][A-Za-z0-9]*)\Z")
 _OBJECT_FIELDS = ("object", "object_name", "object_id", "target", "target_name")
+ENDED_UNSEEN = "it ended before memory was there again"
 _DEPTH = 3
 _LATCHED = QoSProfile(
     depth=100,
@@ -97,12 +99,18 @@ class ActionWatcher:
         node: Node,
         watched: Watched,
         take: Callable[[Event | Result], None],
+        awaits: Callable[[str], bool],
         now_ns: Callable[[], int],
     ) -> None:
-        """Begin to watch; `take` is called on the executor's thread, `now_ns` says the time."""
+        """Begin to watch; the functions are called on the executor's thread.
+
+        `take` gets what there is to remember, `awaits` says of an action_id whether its result is
+        waited for, `now_ns` the time.
+        """
         self._node = node
         self._watched = watched
         self._take = take
+        self._awaits = awaits
         self._now_ns = now_ns
         self._since_ns = now_ns()
         self._first = True
@@ -187,6 +195,8 @@ class ActionWatcher:
             if goal is None:
                 if first and outcome is not None and accepted_ns < self._since_ns:
                     self._ended[identity] = None
+                    if self._awaits(identity):
+                        self._take(Result(identity, outcome, detail=ENDED_UNSEEN))
                     continue
                 goal = self._open[identity] = _Goal(accepted_ns)
                 fields = self._goals.pop(identity, None)

@@ -252,6 +252,10 @@ class EpisodicMemory:
             ]
         )
 
+    def awaits(self, action_id: str) -> bool:
+        """Whether the action with this id started and has not ended yet."""
+        return self._pairing.awaits(action_id)
+
     def overdue(self, now_ns: int) -> bool:
         """Whether anything waits at this moment that `expire` would give up."""
         return self._pairing.has_overdue(now_ns)

@@ -132,7 +132,11 @@ class MemoryNode(LifecycleNode):  # type: ignore[misc]
             return TransitionCallbackReturn.FAILURE
         self._watchers = [
             ActionWatcher(
-                self, parse_watched("watched_actions", written), self._offer, self._now_ns
+                self,
+                parse_watched("watched_actions", written),
+                self._offer,
+                self._shared.memory.awaits,
+                self._now_ns,
             )
             for written in self._settings.watched_actions
         ]

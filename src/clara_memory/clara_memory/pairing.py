@@ -170,6 +170,10 @@ class Pairing:
         self.counts.results += 1
         return self._take_result(database, message, now_ns)
 
+    def awaits(self, action_id: str) -> bool:
+        """Whether an event of this action_id waits for its result."""
+        return action_id in self._waiting["event"]
+
     def has_overdue(self, now_ns: int) -> bool:
         """Whether `expire` would find anything."""
         return any(self._overdue(kind, now_ns) for kind in self._waiting)

@@ -38,6 +38,10 @@ def query(peer, **fields):
     return peer.call(QueryMemory, "memory/query", QueryMemory.Request(**fields))
 
 
+def stats(peer):
+    return peer.call(GetMemoryStats, "memory/stats")
+
+
 def seconds(time):
     return time.sec + time.nanosec / 1e9
 
@@ -187,6 +191,26 @@ def test_the_goals_of_an_action_server_become_episodes(server, start, peer):
     for handle, outcome in zip(handles, wanted, strict=True):
         assert outcomes[bytes(handle.goal_id.uuid).hex()] == outcome
     assert found.matches == 3
+
+
+def test_how_a_goal_ended_while_memory_was_away_completes_what_waited_for_it(server, start, peer):
+    watched = {"autostart": True, "watched_actions": "['/clara/greet']"}
+    first = start(**watched)
+    watching = "/clara/greet/_action/status"
+    peer.until(lambda: peer.state() == "active", "the node to be active")
+    peer.until(lambda: peer.node.count_subscribers(watching) >= 2, "memory to watch")
+    handle = goal(peer, server, "hello")
+    peer.until(lambda: stats(peer).pending == 1, "the goal to be remembered")
+    assert first.stop() == 0
+    ended = handle.get_result_async()
+    server.released.set()
+    peer.until(ended.done, "its end")
+    start(**watched)
+    peer.until(lambda: stats(peer).episodes == 1, "the episode")
+    (match,) = query(peer).episodes
+    assert match.episode.action_id == bytes(handle.goal_id.uuid).hex()
+    assert match.episode.outcome == Episode.SUCCEEDED
+    assert match.episode.detail == "it ended before memory was there again"
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
