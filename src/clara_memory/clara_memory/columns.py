@@ -20,8 +20,10 @@ from clara_memory.episode import (
     Episode,
     Kind,
     RoleFiller,
+    check_filler,
     outcome_of_word,
 )
+from clara_memory.errors import InvalidRequest
 from clara_memory.formats import fillers_from_text
 from clara_memory.item_memory import ItemMemory
 from clara_memory.meaning import Embedder
@@ -30,6 +32,18 @@ from clara_memory.postings import Postings
 Ids = NDArray[Any]
 Rows = NDArray[np.int64]
 _UINT16_MAX = 65_535
+
+
+def _readable(written: str) -> tuple[RoleFiller, ...]:
+    """Return the fillers of a row's text; none where it is damaged: the checksum names the row."""
+    try:
+        fillers = fillers_from_text(written)
+        for filler in fillers:
+            if filler.kind is not Kind.TEXT:
+                check_filler("filler", filler)
+    except (InvalidRequest, ValueError, TypeError):
+        return ()
+    return fillers
 
 
 class Column:
@@ -166,7 +180,7 @@ class Columns:
             self._dense.items(), (subject, action, thing, result), strict=True
         ):
             column.load(self.items[role].add_texts(role, texts))
-        parsed = {written: fillers_from_text(written) for written in {*context, *effects}}
+        parsed = {written: _readable(written) for written in {*context, *effects}}
         for position, (before, after) in enumerate(zip(context, effects, strict=True)):
             if before or after:
                 for filler in (*parsed[before], *parsed[after]):

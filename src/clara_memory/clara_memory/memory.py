@@ -24,6 +24,7 @@ from clara_memory.correcting import corrected
 from clara_memory.episode import (
     MAX_DETAIL,
     MAX_FILLER,
+    STANDARD_ROLES,
     Episode,
     Kind,
     Outcome,
@@ -55,7 +56,11 @@ from clara_memory.store import Store
 from clara_memory.text_cue import understand
 
 Filler = str | float | Sequence[float] | RoleFiller
-_LOADED = "seq, robot, outcome, end_ns, subject, action, object, result, context, effects"
+# Cast, for a damaged byte can make bytes of a text; who then asks for the row hears of it.
+_LOADED = (
+    "seq, CAST(robot AS TEXT), CAST(outcome AS INTEGER), CAST(end_ns AS INTEGER), "
+    + ", ".join(f"CAST({name} AS TEXT)" for name in (*STANDARD_ROLES, "context", "effects"))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -451,9 +456,10 @@ class EpisodicMemory:
     def verify(self) -> Iterator[tuple[int, str]]:
         """Yield for every row how many were looked at and what is wrong with it (mostly nothing).
 
-        Row 0 stands for the file as a whole.
+        Row 0 stands for the file as a whole, and for what waits for its event or result.
         """
-        return self._store.damage()
+        yield from ((0, problem) for problem in self._pairing.unreadable)
+        yield from self._store.damage()
 
     def query(
         self,

@@ -29,7 +29,7 @@ from clara_memory.episode import (
     completed,
     fold,
 )
-from clara_memory.errors import InvalidRequest
+from clara_memory.errors import InvalidRequest, sentence
 from clara_memory.formats import episode_from_json, episode_to_json
 from clara_memory.store import Store
 
@@ -135,7 +135,8 @@ class Change:
 class Pairing:
     """Pairs the messages of one robot; everything it does happens inside the caller's transaction.
 
-    After a transaction that failed, call `reload`.
+    After a transaction that failed, call `reload`. `unreadable` names the messages on disk that
+    are damaged.
     """
 
     def __init__(self, store: Store, robot: str, settings: PairingSettings) -> None:
@@ -143,6 +144,7 @@ class Pairing:
         self._robot = robot
         self.settings = settings
         self.counts = PairingCounts()
+        self.unreadable: list[str] = []
         self._waiting: dict[str, dict[str, Waiting]] = {"event": {}, "result": {}}
         self.reload()
 
@@ -154,13 +156,19 @@ class Pairing:
     def reload(self) -> None:
         """Take what waits from the disk."""
         self._waiting = {"event": {}, "result": {}}
+        self.unreadable = []
         for kind, action_id, received_ns, message in self._store.read(
             "SELECT kind, action_id, received_ns, message FROM pending ORDER BY received_ns, rowid"
         ):
-            written = json.loads(message)
-            stamped = bool(written.pop("stamped"))
-            waiting = Waiting(received_ns, episode_from_json(written), stamped)
-            self._waiting[kind][action_id] = waiting
+            try:
+                written = json.loads(message)
+                stamped = bool(written.pop("stamped"))
+                waiting = Waiting(int(received_ns), episode_from_json(written), stamped)
+                self._waiting[kind][action_id] = waiting
+            except (InvalidRequest, ValueError, TypeError, KeyError, AttributeError):
+                self.unreadable.append(
+                    sentence(f"the {kind} of action '{action_id}' that waits cannot be read")
+                )
 
     def take(self, database: Connection, message: Event | Result, now_ns: int) -> list[Change]:
         """Take in a valid message; returns the episodes that it made or completed."""
@@ -405,8 +413,10 @@ class Pairing:
         self, database: Connection, kind: str, episode: Episode, stamped: bool, now_ns: int
     ) -> None:
         written = json.dumps(episode_to_json(episode) | {"stamped": stamped}, ensure_ascii=False)
+        # Replaced is only what could not be read.
         database.execute(
-            "INSERT INTO pending VALUES (?, ?, ?, ?)", (kind, episode.action_id, now_ns, written)
+            "INSERT OR REPLACE INTO pending VALUES (?, ?, ?, ?)",
+            (kind, episode.action_id, now_ns, written),
         )
         self._waiting[kind][episode.action_id] = Waiting(now_ns, episode, stamped)
 

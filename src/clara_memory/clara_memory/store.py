@@ -9,6 +9,7 @@
 """
 
 import contextlib
+import functools
 import json
 import os
 import sqlite3
@@ -34,6 +35,8 @@ _INSERT = (
     f"VALUES ({', '.join('?' * (1 + len(CHECKED)))}) ON CONFLICT DO NOTHING"
 )
 _BATCH = 500
+_BUSY_MS = 5000  # how long to wait where another process is in the way
+_TOLERANT = functools.partial(str, encoding="utf-8", errors="replace")
 
 
 class Store:
@@ -257,10 +260,22 @@ class Store:
         return _from_row(row[1:-1])
 
     def read(self, statement: str, values: Iterable[Any] = ()) -> list[tuple[Any, ...]]:
-        """Return the rows of a SELECT; raises StorageFailed."""
+        """Return the rows of a SELECT; raises StorageFailed.
+
+        A text that is damaged comes with replacement characters, so that its row's checksum can
+        say which it is.
+        """
+        wanted = tuple(values)
         try:
             with self._reading:
-                return self._reader.execute(statement, tuple(values)).fetchall()
+                try:
+                    return self._reader.execute(statement, wanted).fetchall()
+                except sqlite3.OperationalError as error:
+                    if "Could not decode to UTF-8" not in str(error):
+                        raise
+                # Only from here on, for it takes longer.
+                self._reader.text_factory = _TOLERANT
+                return self._reader.execute(statement, wanted).fetchall()
         except sqlite3.Error as error:
             raise StorageFailed(
                 f"the memory {self.path} could not be read: {_reason(error)}"
@@ -296,7 +311,7 @@ class Store:
 
 def _connect(path: Path | str, *, uri: bool = False) -> sqlite3.Connection:
     return sqlite3.connect(
-        path, uri=uri, isolation_level=None, check_same_thread=False, timeout=5.0
+        path, uri=uri, isolation_level=None, check_same_thread=False, timeout=_BUSY_MS / 1000
     )
 
 
