@@ -5,6 +5,7 @@
 - What is forgotten is gone from the file (`PRAGMA secure_delete`); an audit row says when, what
   was asked, why and which ids, never what the episodes were. Rows of requests stay; of what went
   because the memory was full there are the latest, for a capped memory must not grow.
+- The numbers that `consolidate` leaves are capped as well: the rarest are added up.
 - Use is counted with forward decay (Cormode et al., 2009): log2 of the sum of 2^(t / half life)
   over the times an episode answered a query. Its order never changes as time goes by.
 """
@@ -12,7 +13,7 @@
 import json
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from sqlite3 import Connection
 
 from clara_memory.episode import Outcome
@@ -24,6 +25,17 @@ _CHUNK = 100  # one in so many goes at a time, so that most stores need not forg
 _IDS_AUDITED = 1000
 _ROWS_AUDITED = 100  # of the policy; as each is for a _CHUNKth, of as many episodes as are held
 _FAILED = (int(Outcome.FAILED), int(Outcome.TIMED_OUT))
+_NUMBERS_SHARE = 4  # at most one row of numbers for so many episodes held,
+_NUMBERS_AT_LEAST = 100  # or so many rows
+_ADDED_UP = ("object", "action", "subject", "result")  # what the rarest lose, in this order
+_ON_CONFLICT = """
+    ON CONFLICT (subject, action, object, result) DO UPDATE SET
+        count = count + excluded.count,
+        succeeded = succeeded + excluded.succeeded,
+        failed = failed + excluded.failed,
+        first_ns = min(first_ns, excluded.first_ns),
+        last_ns = max(last_ns, excluded.last_ns)
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +55,10 @@ class Bounds:
 
 @dataclass(frozen=True, slots=True)
 class Consolidated:
-    """What is still known of episodes that were forgotten: how many, and how they went."""
+    """What is still known of episodes that were forgotten: how many, and how they went.
+
+    A role is empty where they had none, or where the rarest numbers were added up.
+    """
 
     subject: str
     action: str
@@ -99,6 +114,9 @@ def make_room(
     if not (bounds.max_episodes or bounds.max_bytes):
         return []
     count = surplus(database, bounds, held)
+    if count and bounds.forgetting_policy == "consolidate":
+        _add_up(database, max(_NUMBERS_AT_LEAST, held // _NUMBERS_SHARE))
+        count = surplus(database, bounds, held)
     if not count:
         return []
     order = "seq"
@@ -156,16 +174,39 @@ def _consolidate(database: Connection, seqs: Iterable[int]) -> None:
         INSERT INTO consolidated
         SELECT subject, action, object, result, 1, outcome = {int(Outcome.SUCCEEDED)},
                outcome IN ({failed}), start_ns, end_ns
-        FROM episodes WHERE seq = ?
-        ON CONFLICT (subject, action, object, result) DO UPDATE SET
-            count = count + 1,
-            succeeded = succeeded + excluded.succeeded,
-            failed = failed + excluded.failed,
-            first_ns = min(first_ns, excluded.first_ns),
-            last_ns = max(last_ns, excluded.last_ns)
+        FROM episodes WHERE seq = ? {_ON_CONFLICT}
         """,
         ((seq,) for seq in seqs),
     )
+
+
+def erase_numbers(database: Connection, numbers: Iterable[Consolidated]) -> None:
+    """Delete these of the numbers that are left of episodes."""
+    database.executemany(
+        "DELETE FROM consolidated WHERE subject = ? AND action = ? AND object = ? AND result = ?",
+        [(one.subject, one.action, one.object, one.result) for one in numbers],
+    )
+
+
+def _add_up(database: Connection, limit: int) -> None:
+    """Have at most `limit` rows of numbers: the rarest lose what sets them apart."""
+    for rank in range(1, 1 + len(_ADDED_UP)):
+        there = database.execute("SELECT count(*) FROM consolidated").fetchone()[0]
+        if there <= limit:
+            return
+        rarest = [
+            Consolidated(*row)
+            for row in database.execute(
+                "SELECT * FROM consolidated ORDER BY count, last_ns LIMIT ?",
+                (there - limit + limit // 10,),  # some more, so that this is seldom done
+            )
+        ]
+        erase_numbers(database, rarest)
+        emptied = dict.fromkeys(_ADDED_UP[:rank], "")
+        database.executemany(
+            f"INSERT INTO consolidated VALUES ({', '.join('?' * 9)}) {_ON_CONFLICT}",
+            [tuple((asdict(one) | emptied).values()) for one in rarest],
+        )
 
 
 class Uses:
