@@ -16,8 +16,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from sqlite3 import Connection
 
-from clara_memory.episode import Outcome
+from clara_memory.episode import STANDARD_ROLES, Outcome, RoleFiller
 from clara_memory.errors import InvalidRequest, StorageFailed
+from clara_memory.item_memory import symbol
 
 POLICIES = ("oldest", "least_used", "consolidate")
 MIN_BYTES = 1_000_000
@@ -69,6 +70,33 @@ class Consolidated:
     failed: int
     first_ns: int
     last_ns: int
+
+    @property
+    def fillers(self) -> list[RoleFiller]:
+        """Return what they have in common."""
+        texts = {role: getattr(self, role) for role in STANDARD_ROLES}
+        return [RoleFiller(role, text) for role, text in texts.items() if text]
+
+
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """What must be so for something to be forgotten; times in ns, 0: no condition."""
+
+    where: tuple[RoleFiller, ...]
+    since_ns: int
+    until_ns: int
+
+    def hold(self, fillers: Iterable[RoleFiller], first_ns: int, last_ns: int) -> bool:
+        """Whether they hold for what has these fillers and ended from first to last (0: not yet).
+
+        Fillers must be equal, letter case and separators aside.
+        """
+        there = {(filler.role, symbol(filler)) for filler in fillers}
+        return (
+            all((filler.role, symbol(filler)) in there for filler in self.where)
+            and self.since_ns <= first_ns
+            and (not self.until_ns or 0 < last_ns <= self.until_ns)
+        )
 
 
 def check_bounds(bounds: Bounds) -> None:
@@ -153,9 +181,17 @@ def make_room(
 
 
 def erase(
-    database: Connection, seqs: Sequence[int], now_ns: int, asked: dict[str, object], reason: str
+    database: Connection,
+    seqs: Sequence[int],
+    now_ns: int,
+    asked: dict[str, object],
+    reason: str,
+    others: int = 0,
 ) -> None:
-    """Delete rows and what they looked like before, and leave an audit row."""
+    """Delete rows and what they looked like before, and leave an audit row.
+
+    It counts the `others` that were no rows too.
+    """
     ids = []
     for seq in seqs:
         ids += database.execute("SELECT episode_id FROM episodes WHERE seq = ?", (seq,)).fetchone()
@@ -163,7 +199,7 @@ def erase(
     database.executemany("DELETE FROM episodes WHERE seq = ?", ((seq,) for seq in seqs))
     database.execute(
         "INSERT INTO audit (at_ns, asked, reason, forgotten, episode_ids) VALUES (?, ?, ?, ?, ?)",
-        (now_ns, json.dumps(asked), reason, len(seqs), json.dumps(ids[:_IDS_AUDITED])),
+        (now_ns, json.dumps(asked), reason, len(seqs) + others, json.dumps(ids[:_IDS_AUDITED])),
     )
 
 

@@ -116,7 +116,7 @@ class ItemMemory:
 
     def add(self, filler: RoleFiller) -> int:
         """Return the id of a filler, made known if it was not."""
-        key = _key(filler)
+        key = symbol(filler)
         identity = self._by_key.get(key)
         if identity is not None:
             return identity
@@ -134,7 +134,7 @@ class ItemMemory:
 
     def identity(self, filler: RoleFiller) -> int:
         """Return the id of a filler, 0 where it is not known."""
-        return self._by_key.get(_key(filler), 0)
+        return self._by_key.get(symbol(filler), 0)
 
     def with_words(self, words: tuple[str, ...]) -> list[int]:
         """Return the ids of the texts with these stems of words, the first known first."""
@@ -206,7 +206,8 @@ def _near(similarity: NDArray[Any]) -> NDArray[Any]:
     return np.where(similarity < _NEAR, 0.0, similarity)
 
 
-def _key(filler: RoleFiller) -> Hashable:
+def symbol(filler: RoleFiller) -> Hashable:
+    """Return what two fillers of one role have in common where they are equal."""
     if filler.kind is Kind.TEXT:
         return text_key(filler.role, filler.filler)
     return (filler.kind, fold(filler.filler), filler.values)

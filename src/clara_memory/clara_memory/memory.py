@@ -36,7 +36,16 @@ from clara_memory.episode import (
     completed,
 )
 from clara_memory.errors import InvalidRequest, StorageFailed
-from clara_memory.forgetting import Bounds, Consolidated, Uses, check_bounds, erase, make_room
+from clara_memory.forgetting import (
+    Bounds,
+    Conditions,
+    Consolidated,
+    Uses,
+    check_bounds,
+    erase,
+    erase_numbers,
+    make_room,
+)
 from clara_memory.formats import filler_to_json
 from clara_memory.meaning import Embedder
 from clara_memory.merging import Merged, episodes_of, with_provenance
@@ -324,7 +333,9 @@ class EpisodicMemory:
     ) -> int:
         """Forget the episodes for which every condition given holds; returns how many.
 
-        Fillers must be equal, letter case and separators aside. With `dry_run` only count.
+        Fillers must be equal, letter case and separators aside. With `dry_run` only count. What
+        still waits for its event or result goes and counts as well, and so do the numbers left
+        of episodes that were consolidated; both only where no `episode_ids` are given.
 
         Raises:
             InvalidRequest: a field is not valid, or there is no condition at all.
@@ -345,6 +356,9 @@ class EpisodicMemory:
             "until_ns": until_ns,
         }
         moment = time.time_ns() if now_ns is None else now_ns
+        conditions = Conditions(tuple(where), since_ns, until_ns)
+        waiting: list[tuple[str, str]] = []
+        numbers: list[Consolidated] = []
         with self._writing:
             with self._index:
                 rows = self._columns.rows_equal(where)
@@ -354,13 +368,27 @@ class EpisodicMemory:
             if episode_ids:
                 named = set(self._store.seqs_of(episode_ids).values())
                 seqs = [seq for seq in seqs if seq in named]
-            if seqs and not dry_run:
-                with self._store.transaction() as database:
-                    erase(database, seqs, moment, asked, reason)
+            else:
+                waiting = self._pairing.matching(conditions)
+                numbers = [
+                    one
+                    for one in self.consolidated()
+                    if conditions.hold(one.fillers, one.first_ns, one.last_ns)
+                ]
+            others = len(waiting) + sum(one.count for one in numbers)
+            if (seqs or others) and not dry_run:
+                try:
+                    with self._store.transaction() as database:
+                        self._pairing.drop(database, waiting)
+                        erase_numbers(database, numbers)
+                        erase(database, seqs, moment, asked, reason, others)
+                except StorageFailed:
+                    self._pairing.reload()
+                    raise
                 self._store.empty_log()
                 with self._index:
                     self._columns.remove(seqs)
-        return len(seqs)
+        return len(seqs) + others
 
     def correct(self, episode_id: str, *, now_ns: int | None = None, **changes: str) -> Episode:
         """Correct subject, action, object, result or detail of an episode; returns it as it is.

@@ -123,4 +123,15 @@ def m004_forgetting(database: sqlite3.Connection) -> None:
     )
 
 
-MIGRATIONS = [m001_episodes, m002_pending, m003_checksums, m004_forgetting]
+def m005_revisions_by_row(database: sqlite3.Connection) -> None:
+    """Index the revisions: forgetting looks for those of each row that goes."""
+    database.execute("CREATE INDEX revisions_by_row ON revisions (seq)")
+
+
+MIGRATIONS = [
+    m001_episodes,
+    m002_pending,
+    m003_checksums,
+    m004_forgetting,
+    m005_revisions_by_row,
+]

@@ -12,6 +12,7 @@
 
 import hashlib
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from sqlite3 import Connection
 
@@ -30,6 +31,7 @@ from clara_memory.episode import (
     fold,
 )
 from clara_memory.errors import InvalidRequest, sentence
+from clara_memory.forgetting import Conditions
 from clara_memory.formats import episode_from_json, episode_to_json
 from clara_memory.store import Store
 
@@ -181,6 +183,31 @@ class Pairing:
     def awaits(self, action_id: str) -> bool:
         """Whether an event of this action_id waits for its result."""
         return action_id in self._waiting["event"]
+
+    def matching(self, conditions: Conditions) -> list[tuple[str, str]]:
+        """Return kind and action_id of the messages that wait and meet these conditions."""
+        found = []
+        for kind, messages in self._waiting.items():
+            for action_id, waiting in messages.items():
+                end_ns = waiting.episode.end_ns
+                if conditions.hold(self._fillers(waiting.episode), end_ns, end_ns):
+                    found.append((kind, action_id))
+        return found
+
+    def _fillers(self, waiting: Episode) -> list[RoleFiller]:
+        texts = {
+            "subject": waiting.subject or self._robot,
+            "action": waiting.action,
+            "object": waiting.object,
+            "result": waiting.outcome.name if waiting.outcome else "",  # an event has none yet
+        }
+        standard = [RoleFiller(role, text) for role, text in texts.items() if text]
+        return [*standard, *waiting.context, *waiting.effects]
+
+    def drop(self, database: Connection, messages: Iterable[tuple[str, str]]) -> None:
+        """Wait no more for the other half of these, by kind and action_id; they are gone."""
+        for kind, action_id in messages:
+            self._forget(database, kind, action_id)
 
     def has_overdue(self, now_ns: int) -> bool:
         """Whether `expire` would find anything."""

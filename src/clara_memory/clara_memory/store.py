@@ -54,6 +54,7 @@ class Store:
         self._lock: WriterLock | None = None
         self._reading = threading.RLock()
         self._writer: sqlite3.Connection | None = None
+        self._log_to_empty = False
         if path is None:
             self._writer = self._reader = _connect(":memory:")
             self._migrate(self._writer)
@@ -84,6 +85,8 @@ class Store:
         self._migrate(self._writer)
         self._reader = _connect(path)
         self._reader.execute("PRAGMA query_only=ON")
+        # A process that was killed while it forgot may have left its log.
+        self.empty_log(wait=False)
 
     def _open_reader(self, path: Path) -> sqlite3.Connection:
         if not path.is_file():
@@ -147,6 +150,8 @@ class Store:
             raise StorageFailed(
                 f"the memory {self.path} could not be written: {_reason(error)}"
             ) from error
+        if self._log_to_empty:
+            self.empty_log(wait=False)
 
     def insert(self, database: sqlite3.Connection, episode: Episode) -> int | None:
         """Add a row; returns its number, or None where the episode_id is already there."""
@@ -281,13 +286,20 @@ class Store:
                 f"the memory {self.path} could not be read: {_reason(error)}"
             ) from error
 
-    def empty_log(self) -> None:
-        """Write the log back into the file, so that what was deleted is in neither."""
-        if self._writer is not None and self.path is not None:
-            with contextlib.suppress(
-                sqlite3.Error
-            ):  # a reader in between: the next commit does it
-                self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    def empty_log(self, *, wait: bool = True) -> None:
+        """Write the log back into the file, so that what was deleted is in neither.
+
+        Where a reader is in the way it is waited for a while (unless told not to), and if it
+        stays, this is tried again after each commit.
+        """
+        if self._writer is None or self.path is None:
+            return
+        self._log_to_empty = True
+        with contextlib.suppress(sqlite3.Error):
+            self._writer.execute(f"PRAGMA busy_timeout={_BUSY_MS if wait else 0}")
+            busy, _, _ = self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            self._log_to_empty = bool(busy)
+        self._writer.execute(f"PRAGMA busy_timeout={_BUSY_MS}")
 
     def bytes_on_disk(self) -> int:
         """Return the size of the file with its write-ahead log, in bytes."""
