@@ -54,6 +54,7 @@ def command(
 ) -> None:
     """Clean, deduplicate, split by books and tokenise a corpus; a report is in corpus.json."""
     from clara_training.corpus import SAMPLE, CorpusSettings, make_corpus
+    from clara_training.errors import CorpusError
 
     given: dict[str, object] = {"held_out": held_out}
     if vocab_size is not None:
@@ -61,7 +62,10 @@ def command(
     if near is not None:
         given["near"] = near
     if quality_seeds is not None:
-        lines = quality_seeds.read_text(encoding="utf-8").splitlines()
+        try:
+            lines = quality_seeds.read_text(encoding="utf-8").splitlines()
+        except ValueError as error:
+            raise CorpusError(f"{quality_seeds} is not UTF-8 text ({error})") from error
         given["quality_seeds"] = tuple(line.strip() for line in lines if line.strip())
     settings = CorpusSettings(**given)  # type: ignore[arg-type]
     make_corpus(SAMPLE if sample else data_dir, output_dir, settings, tell=click.echo)

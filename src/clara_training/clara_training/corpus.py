@@ -3,14 +3,14 @@
 """The stage corpus: text in, clean and deduplicated token shards with their tokenizer out.
 
 Whole books are held out, in all their translations, and what is held out is never in the training
-text either: of two documents that are alike the held-out one is kept. The tokenizer is trained on
-the training text alone. `corpus.json` is the report.
+text either: of two documents that are alike the held-out one is kept, and one that is a part of a
+longer one to train on is not measured on. The tokenizer is trained on the training text alone.
+`corpus.json` is the report; it has no speed and no date, so the same text makes the same corpus.
 """
 
 from __future__ import annotations
 
 import hashlib
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from clara_training.atomic import atomic_folder, atomic_json
-from clara_training.corpus_duplicates import NEAR, duplicates
+from clara_training.corpus_duplicates import NEAR, contained, duplicates
 from clara_training.corpus_read import (
     SWORD,
     Cleaning,
@@ -61,7 +61,7 @@ class CorpusSettings:
     """How a corpus is made.
 
     Without a size, the vocabulary is VOCAB_SIZE or what the text supports; without books to hold
-    out, some are chosen: a twentieth of the text.
+    out, some are chosen: about a twentieth of the text.
     """
 
     vocab_size: int | None = None
@@ -90,6 +90,13 @@ def make_corpus(
     settings = settings or CorpusSettings()
     if source is not None and not source.is_dir():
         raise CorpusError(f"the folder {source} is not there: --data_dir names a folder of text")
+    if source is not None and source.resolve() in folder.resolve().parents:
+        raise CorpusError(
+            f"{folder} lies in {source}, where all text is read, and what is written there would"
+            " be too: give --output_dir a folder beside it"
+        )
+    if folder.is_file():
+        raise CorpusError(f"{folder} is a file: give --output_dir a folder")
     if folder.exists() and any(folder.iterdir()) and not (folder / FILE).exists():
         raise CorpusError(f"{folder} is in use for something else: give --output_dir a new folder")
     modules = sword_modules(source or SWORD)
@@ -115,6 +122,11 @@ def make_corpus(
     texts = {split: [each.text for each in group] for split, group in kept.items()}
     if not texts[TRAIN]:
         raise CorpusError("all of the text is held out or duplicate: nothing is left to train on")
+    if not texts[HELD_OUT]:
+        raise CorpusError(
+            "all of the held-out text is in the text to train on as well"
+            f" ({left_out['first'][0]}): leave that out, or hold out another book"
+        )
     tokenizer = train_tokenizer(texts[TRAIN], settings.vocab_size, settings.quality_seeds)
     vocab_size = tokenizer.get_vocab_size()
     report: dict[str, Any] = {
@@ -149,6 +161,7 @@ def make_corpus(
 def choose_held_out(documents: Sequence[Document], wanted: Sequence[str] = ()) -> set[str]:
     """Return the books to hold out: those wanted, else some, by a hash of their names.
 
+    They are HELD_OUT_SHARE of the text, twice that at most; the smallest, if all are larger.
     Raises CorpusError when a wanted book is not there, or no book would be left.
     """
     sizes: Counter[str] = Counter()
@@ -165,14 +178,18 @@ def choose_held_out(documents: Sequence[Document], wanted: Sequence[str] = ()) -
         )
     chosen = {by_name[name.casefold()] for name in wanted}
     if not chosen and len(sizes) > 1:
-        order = sorted(sizes, key=lambda name: hashlib.sha256(name.encode()).digest())
-        while sum(sizes[name] for name in chosen) < HELD_OUT_SHARE * sizes.total():
-            chosen.add(order[len(chosen)])
+        share = HELD_OUT_SHARE * sizes.total()
+        chosen, held = set(), 0
+        for name in sorted(sizes, key=lambda name: hashlib.sha256(name.encode()).digest()):
+            if held < share and held + sizes[name] <= 2 * share:
+                chosen.add(name)
+                held += sizes[name]
+        chosen = chosen or {min(sizes, key=lambda name: (sizes[name], name))}
     if not chosen or len(chosen) == len(sizes):
         raise CorpusError(
-            f"the corpus has {len(sizes)} book{'s' * (len(sizes) > 1)} (a text file is a book),"
-            " and at least one must be left to train on and one to be measured on: divide the text"
-            " into more files"
+            f"the corpus has {len(sizes)} book{'s' * (len(sizes) > 1)} (a text file is a book, and"
+            " files of one name in several folders are the same one), and at least one must be"
+            " left to train on and one to be measured on: divide the text into more files"
         )
     return chosen
 
@@ -180,7 +197,11 @@ def choose_held_out(documents: Sequence[Document], wanted: Sequence[str] = ()) -
 def without_duplicates(
     documents: Sequence[Document], held_out: set[str], near: float
 ) -> tuple[dict[str, list[Document]], dict[str, Any]]:
-    """Return the documents of each split, and what was left out. The held-out ones come first."""
+    """Return the documents of each split, and what was left out.
+
+    Of two that are alike the held-out one is kept; one that is a part of a document to train on is
+    not: to leave the longer one out could be to leave out everything.
+    """
     order = sorted(range(len(documents)), key=lambda at: documents[at].book not in held_out)
     left_out: dict[int, tuple[int, float]] = {}
     for later, earlier, likeness in duplicates([documents[at].text for at in order], near):
@@ -194,7 +215,18 @@ def without_duplicates(
         f"{documents[later].source} = {documents[earlier].source} ({likeness:.2f})"
         for later, (earlier, likeness) in sorted(left_out.items())
     ]
-    return kept, {"exact": exact, "near": len(pairs) - exact, "first": pairs[:20]}
+    held, train = kept[HELD_OUT], kept[TRAIN]
+    parts = {
+        part: f"{held[part].source} is in {train[whole].source} ({share:.2f})"
+        for part, whole, share in contained(
+            [each.text for each in held], [each.text for each in train], near
+        )
+    }
+    kept[HELD_OUT] = [each for at, each in enumerate(held) if at not in parts]
+    return kept, {
+        **{"exact": exact, "near": len(pairs) - exact, "contained": len(parts)},
+        "first": [*parts.values(), *pairs][:20],
+    }
 
 
 def compare_with_characters(
@@ -202,16 +234,13 @@ def compare_with_characters(
 ) -> dict[str, float | int]:
     """Compare the tokenizer with one whose tokens are characters, on the held-out text."""
     held = texts[HELD_OUT]
-    start = time.perf_counter()
     tokens = sum(len(each.ids) for each in tokenizer.encode_batch(held))
-    seconds = time.perf_counter() - start
     characters = sum(map(len, held))
     return {
         "held_out_tokens": tokens,
         "held_out_characters": characters,
         "characters_per_token": round(characters / tokens, 3),
         "character_vocabulary": len(set().union(*texts[TRAIN])),
-        "tokens_per_second": round(tokens / seconds),
     }
 
 
@@ -233,13 +262,20 @@ def summary(report: dict[str, Any]) -> str:
     text = (
         f"{train['tokens']} tokens of {train['documents']} documents to train on,"
         f" {held['tokens']} held out ({', '.join(report['held_out_books'])}); left out:"
-        f" {twice['exact']} duplicates, {twice['near']} near-duplicates;"
-        f" {words['characters_per_token']:.2f} characters per token, {words['rare']} of"
-        f" {report['vocab_size']} entries occur fewer than {RARE} times"
+        f" {twice['exact']} duplicates, {twice['near']} near-duplicates"
+        f"{_contained(twice)}; {words['characters_per_token']:.2f} characters per token,"
+        f" {words['rare']} of {report['vocab_size']} entries occur fewer than {RARE} times"
     )
     if report["not_text"]:
         text += f"; {len(report['not_text'])} files are not UTF-8 text, as {report['not_text'][0]}"
     return text
+
+
+def _contained(twice: dict[str, Any]) -> str:
+    count = twice["contained"]
+    if not count:
+        return ""
+    return f", {count} held-out {'one' if count == 1 else 'ones'} in longer text to train on"
 
 
 def _write(

@@ -1,6 +1,6 @@
 # Copyright 2026 The Clara Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Documents that say the same: equal but for case and space, or nearly so.
+"""Documents that say the same: equal but for case and space, or nearly so, or one in the other.
 
 Nearly equal are documents whose sets of five-word shingles have a Jaccard index of `NEAR` or more.
 Candidates are found by MinHash in bands (Broder 1997; Leskovec et al., Mining of Massive Datasets,
@@ -51,6 +51,31 @@ def duplicates(texts: Sequence[str], near: float = NEAR) -> Iterator[tuple[int, 
         shingles[number] = own
         for band in bands:
             buckets.setdefault(band, []).append(number)
+
+
+def contained(
+    parts: Sequence[str], wholes: Sequence[str], near: float = NEAR
+) -> Iterator[tuple[int, int, float]]:
+    """Yield (part, whole, share) for each part of which a share of `near` or more is in a whole.
+
+    The share is that of its shingles (the containment of Broder 1997), in the whole with the most.
+    """
+    if not parts or not wholes:
+        return
+    hashes: dict[str, int] = {}
+    own = [_shingles(_WORD.findall(text.casefold()), hashes) for text in parts]
+    sizes = np.array([each.size for each in own])
+    keys, of = np.concatenate(own), np.repeat(np.arange(len(own)), sizes)
+    order = np.argsort(keys, kind="stable")
+    keys, of = keys[order], of[order]
+    most, where = np.zeros(len(own)), np.zeros(len(own), np.int64)
+    for number, text in enumerate(wholes):
+        theirs = _shingles(_WORD.findall(text.casefold()), hashes)
+        shared = np.bincount(of[np.isin(keys, theirs)], minlength=len(own)) / sizes
+        where[shared > most] = number
+        most = np.maximum(most, shared)
+    for part in np.flatnonzero(most >= near):
+        yield int(part), int(where[part]), float(most[part])
 
 
 def _shingles(words: Sequence[str], hashes: dict[str, int]) -> NDArray[np.uint64]:

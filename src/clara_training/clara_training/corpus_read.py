@@ -33,9 +33,9 @@ _USFM = re.compile(r"\\\+?[a-z]+\d*\*? ?")  # marks that the conversion to OSIS 
 _TAG = re.compile(r"<[^>]*>")
 _CHAPTER = re.compile(r"<chapter\b(?=[^>]*\bsID=)[^>]*\bosisID=\"([^\".]+)\.(\d+)\"")
 _HEADING = re.compile(r"<milestone n=\"([^\"]+)\" type=\"x-usfm-h\"/>")
-_GUTENBERG = re.compile(
-    r"\A.*?^\*\*\* ?START OF TH[^\n]*\n|^\*\*\* ?END OF TH[^\n]*\n.*\Z", re.S | re.M
-)
+_START, _END = (rf"^\*\*\* ?{word} OF TH[^\n]*(?:\n|\Z)" for word in ("START", "END"))
+# What is before the first book, between two of them, and after the last one.
+_GUTENBERG = re.compile(rf"\A.*?{_START}|{_END}(?:.*?{_START}|.*\Z)", re.S | re.M)
 
 
 @dataclass(frozen=True)
@@ -60,17 +60,17 @@ class Cleaning:
 
         Lines end with one newline, and at most one line is empty.
         """
-        for special in SPECIAL:
-            if special in text:
+        text = unicodedata.normalize("NFC", text.replace("\r\n", "\n").replace("\r", "\n"))
+        for character in {c for c in text if c not in "\n\t" and _invisible(c)}:
+            self.removed[name_of(character)] += text.count(character)
+            text = text.replace(character, "")
+        while found := [special for special in SPECIAL if special in text]:
+            for special in found:  # what is left around one may be another
                 self.removed["special tokens"] += text.count(special)
                 text = text.replace(special, "")
         text, banners = _GUTENBERG.subn("", text)
         if banners:
             self.removed["banners of Project Gutenberg"] += banners
-        text = unicodedata.normalize("NFC", text.replace("\r\n", "\n").replace("\r", "\n"))
-        for character in {c for c in text if c not in "\n\t" and _invisible(c)}:
-            self.removed[name_of(character)] += text.count(character)
-            text = text.replace(character, "")
         for character, count in Counter(text).items():
             if character in "\ufffd\ufffc" or unicodedata.category(character) in ("Co", "Cn"):
                 self.odd[name_of(character)] += count

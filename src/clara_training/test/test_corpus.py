@@ -12,10 +12,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from clara_training.corpus import SAMPLE, CorpusSettings, make_corpus
+from clara_training.corpus import SAMPLE, CorpusSettings, choose_held_out, make_corpus
 from clara_training.corpus_duplicates import duplicates
-from clara_training.corpus_read import Cleaning, read_folder, read_sword, sword_modules
+from clara_training.corpus_read import Cleaning, Document, read_folder, read_sword, sword_modules
 from clara_training.errors import CorpusError
+from clara_training.manifest import sha256_of
 from clara_training.shards import (
     HELD_OUT,
     TRAIN,
@@ -124,6 +125,8 @@ def test_cleaning_keeps_the_words_and_counts_what_it_takes() -> None:
         "Title\n*** START OF THE PROJECT GUTENBERG EBOOK X ***\nText.\n*** END OF THE PROJECT\nx"
     )
     assert cleaning.clean(book) == "Text."
+    assert cleaning.clean(f"{book}\n{book.replace('Text', 'More')}") == "Text.\nMore."
+    assert cleaning.clean("<|endof<|end\u200boftext|>text|>in<|im_end|>side") == "inside"
 
 
 def test_duplicates_are_found_whatever_the_case_and_after_a_few_changes() -> None:
@@ -146,6 +149,44 @@ def test_what_is_held_out_is_not_in_the_training_text_under_another_name(tmp_pat
     assert report["splits"][HELD_OUT]["documents"] == 1
     assert report["duplicates"]["exact"] == 2
     assert "a_copy.txt = obadiah.txt (1.00)" in report["duplicates"]["first"]
+
+
+def test_what_is_a_part_of_longer_text_to_train_on_is_not_measured_on(tmp_path: Path) -> None:
+    texts = {path.stem: path.read_text() for path in SAMPLE.glob("*.txt")}
+    source = write(tmp_path / "in", **texts, both=f"{texts['ruth']}\n\n{texts['obadiah']}")
+    settings = CorpusSettings(vocab_size=400, held_out=("Obadiah", "Jonah"))
+    said: list[str] = []
+    report = make_corpus(source, tmp_path / "out", settings, tell=said.append)
+    assert report["duplicates"]["first"] == ["obadiah.txt is in both.txt (1.00)"]
+    assert report["duplicates"]["contained"] == report["splits"][HELD_OUT]["documents"] == 1
+    assert "0 near-duplicates, 1 held-out one in longer text to train on;" in said[0]
+    with pytest.raises(CorpusError, match=r"as well \(obadiah.txt is in both.txt \(1.00\)\)"):
+        make_corpus(source, tmp_path / "2", CorpusSettings(vocab_size=400, held_out=("obadiah",)))
+
+
+def test_of_books_of_all_sizes_about_a_twentieth_is_held_out(tmp_path: Path) -> None:
+    def held(**sizes: int) -> set[str]:
+        return choose_held_out([Document(name, "x" * size, name) for name, size in sizes.items()])
+
+    assert held(big=50_000, small=1_000) == held(great=50_000, small=1_000) == {"small"}
+    even = {f"b{number}": 10 for number in range(100)}
+    assert 5 <= len(held(**even, huge=9_000) - {"huge"}) <= 100
+    assert "huge" not in held(**even, huge=9_000)
+
+
+def test_the_same_text_makes_the_same_corpus(tmp_path: Path) -> None:
+    for name in ("1", "2"):
+        make_corpus(SAMPLE, tmp_path / name, SMALL)
+    assert sha256_of(tmp_path / "1") == sha256_of(tmp_path / "2")
+
+
+def test_a_corpus_among_its_own_text_is_refused(tmp_path: Path) -> None:
+    write(tmp_path, one="a text", other="another one")
+    with pytest.raises(CorpusError, match="give --output_dir a folder beside it"):
+        make_corpus(tmp_path, tmp_path / "runs" / "corpus", SMALL)
+    (tmp_path / "in").mkdir()
+    with pytest.raises(CorpusError, match=r"one.txt is a file: give --output_dir a folder"):
+        make_corpus(tmp_path / "in", tmp_path / "one.txt", SMALL)
 
 
 def zim(folder: Path, testament: str, entries: list[str]) -> None:
@@ -212,7 +253,7 @@ def test_files_that_are_not_text_are_left_out_and_named(tmp_path: Path) -> None:
         ({}, (), "has no text in it"),
         ({"a.txt": b" \n", "b.txt": b""}, (), "all files are empty"),
         ({"a.txt": b"\0\1\2"}, (), "(a.txt: binary)"),
-        ({"a.txt": b"one text only"}, (), "has 1 book (a text file is a book), and"),
+        ({"a.txt": b"one text only"}, (), "has 1 book (a text file is a book, and"),
         ({"a.txt": b"x y", "b.txt": b"z"}, ("--held-out", "Nahum"), "there are a, b"),
         ({"a.txt": b"x y", "b.txt": b"z"}, ("--vocab_size", "300"), "supports a vocabulary of"),
         ({"a.txt": b"x y", "b.txt": b"z"}, ("--vocab_size", "5"), "of 5 is too small"),
