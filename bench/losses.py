@@ -58,7 +58,7 @@ def train(bench: Bench, names: Names, way: str, seed: int, rate: float) -> dict[
     fit(
         *(model, new_optimizer(model, settings, objectives), bench.rows(seed), bench.held_out),
         *(settings, Execution(), progress),
-        **{"report": records.append, "keep": lambda best: None, "objectives": objectives},
+        **{"report": records.append, "keep": lambda best, due: None, "objectives": objectives},
     )
     last = [each for each in records if "told_right" in each][-LAST:]
     return {

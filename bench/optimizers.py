@@ -38,7 +38,7 @@ def train(bench: Bench, name: str, rate: float, seed: int) -> dict[str, Any]:
     fit(
         *(model, new_optimizer(model, settings), bench.rows(seed), bench.held_out),
         *(settings, Execution(), progress),
-        **{"report": lambda record: None, "keep": lambda best: None},
+        **{"report": lambda record: None, "keep": lambda best, due: None},
     )
     return {
         "bits_per_byte": progress.best,

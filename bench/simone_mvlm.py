@@ -38,7 +38,7 @@ def train(bench: Bench, kind: str, rate: float, seed: int) -> dict[str, Any]:
         *(model, new_optimizer(model, settings), bench.rows(seed), bench.held_out),
         *(settings, Execution(), progress),
         report=lambda record: None,
-        keep=lambda best: None,
+        keep=lambda best, due: None,
     )
     return {"bits_per_byte": progress.best, "parameters": count(model)}
 
