@@ -100,7 +100,7 @@ def load_tokenizer(base: Base) -> Any:
         tokenizer = transformers.AutoTokenizer.from_pretrained(base.folder, local_files_only=True)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BaseModelError(
-            f"the tokenizer of {base.name} cannot be loaded: {_first_line(error)}"
+            f"the tokenizer of {base.name} cannot be loaded: {first_line(error)}"
         ) from error
     if not tokenizer.chat_template:
         raise BaseModelError(
@@ -114,7 +114,7 @@ def load_tokenizer(base: Base) -> Any:
         text = tokenizer.apply_chat_template(turns, tokenize=False)
     except Exception as error:  # jinja2's own, and whatever the template raises on purpose
         raise BaseModelError(
-            f"the chat template of {base.name} fails: {_first_line(error)}"
+            f"the chat template of {base.name} fails: {first_line(error)}"
         ) from error
     if question not in text or answer not in text:
         raise BaseModelError(f"the chat template of {base.name} leaves out what was said")
@@ -164,7 +164,7 @@ def load_model(base: Base, device: str, *, four_bit: bool = False) -> Any:
         ) from error
     except Exception as error:  # transformers raises what it likes for damaged or foreign files
         raise BaseModelError(
-            f"the base model {base.name} cannot be loaded from {base.folder}: {_first_line(error)}"
+            f"the base model {base.name} cannot be loaded from {base.folder}: {first_line(error)}"
         ) from error
     model.config.use_cache = False
     model.requires_grad_(False)
@@ -230,7 +230,7 @@ def _dequantise(gguf: Path, folder: Path) -> None:
         tokenizer = transformers.AutoTokenizer.from_pretrained(**where, local_files_only=True)
     except Exception as error:  # transformers raises what it likes for damaged files
         raise BaseModelError(
-            f"the base model {gguf} cannot be loaded: {_first_line(error)}"
+            f"the base model {gguf} cannot be loaded: {first_line(error)}"
         ) from error
     with atomic_folder(folder) as partial:
         model.save_pretrained(partial)
@@ -268,7 +268,7 @@ def _from_hub(name: str) -> Path:
     except Exception as error:  # requests', httpx's and the hub's own, by version
         raise BaseModelError(
             f"the base model {name} is not in the cache and the hub cannot be reached "
-            f"({_first_line(error)}): connect this machine once, or give a folder with the model, "
+            f"({first_line(error)}): connect this machine once, or give a folder with the model, "
             f"or take the embedded base with --base {EMBEDDED}"
         ) from error
 
@@ -277,8 +277,3 @@ def _transformers(purpose: str) -> Any:
     transformers = packages.load("transformers", purpose)
     transformers.utils.logging.disable_progress_bar()
     return transformers
-
-
-def _first_line(error: BaseException) -> str:
-    text = str(error).strip()
-    return text.splitlines()[0].rstrip(".") if text else type(error).__name__

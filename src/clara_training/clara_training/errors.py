@@ -6,6 +6,12 @@ Each message is one sentence for people: what was wrong, where, and what to do.
 """
 
 
+def first_line(error: BaseException) -> str:
+    """Return the first line of what an error of another library says, or else its kind."""
+    text = str(error).strip()
+    return text.splitlines()[0].rstrip(".") if text else type(error).__name__
+
+
 class TrainingError(Exception):
     """Base of all errors of this package."""
 

@@ -28,6 +28,7 @@ from clara_training.governance_states import StatesSettings, read_states
 from clara_training.governance_trace import fit_trace
 from clara_training.manifest import is_done, read_manifest, sha256_of, write_manifest
 from clara_training.pretrain_checkpoint import BEST
+from clara_training.pretrain_device import check_device
 from clara_training.scratch import load_model
 from clara_training.shards import FILE as CORPUS_FILE
 
@@ -84,6 +85,7 @@ def make_heads(
             f"{run / BEST} was not trained on the corpus {corpus}: give the one that it was"
             " trained on with --data_dir"
         )
+    check_device(device)
     began = time.perf_counter()
     if device == "cpu":
         keep_memory()

@@ -24,6 +24,7 @@ from torch import Tensor
 from clara_training.atomic import atomic_folder, atomic_json
 from clara_training.corpus import TOKENIZER
 from clara_training.errors import GovernanceError
+from clara_training.export_gguf import check_space
 from clara_training.manifest import is_done, write_manifest
 from clara_training.scratch import Model
 from clara_training.shards import HELD_OUT, TRAIN, TokenStream, read_sources
@@ -152,12 +153,14 @@ def _compute(
     spans = np.asarray(rows, dtype=np.int64)
     np.save(part / "spans.npy", spans)
     width = model.config.width
+    held_tokens = int(spans[spans[:, 0] == 1, 3].sum())
+    tokens = min(held_tokens, settings.trace_tokens)
+    # A mapped file that the disk has no room for ends the process without a word.
+    check_space(part / "alone.npy", 4 * width * (2 * len(spans) + tokens))
     alone, within = (
         np.lib.format.open_memmap(part / f"{name}.npy", "w+", np.float32, (len(spans), width))
         for name in ("alone", "within")
     )
-    held_tokens = int(spans[spans[:, 0] == 1, 3].sum())
-    tokens = min(held_tokens, settings.trace_tokens)
     token_states = np.lib.format.open_memmap(
         part / "token_states.npy", "w+", np.float32, (tokens, width)
     )

@@ -20,7 +20,9 @@ def use_threads(threads: int | None) -> None:
     does so spinning.
     """
     torch = packages.load("torch", "training")
-    torch.set_num_threads(idle_cores() if threads is None else threads)
+    # Processes that torchrun starts here all see the same idle cores.
+    beside = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    torch.set_num_threads(max(1, idle_cores() // beside) if threads is None else threads)
 
 
 def idle_cores() -> int:

@@ -12,7 +12,8 @@ from __future__ import annotations
 import copy
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,8 @@ from typing import Any
 from clara_training.allocator import keep_memory
 from clara_training.corpus import TOKENIZER, CorpusSettings, make_corpus
 from clara_training.decoder import count
-from clara_training.errors import PretrainError
+from clara_training.errors import PretrainError, StorageError, first_line
+from clara_training.lora_step import out_of_memory
 from clara_training.manifest import is_done, manifest_path, sha256_of, write_manifest
 from clara_training.names import Names
 from clara_training.objectives import ACCURACY, LOSSES, SHORTEST, Objectives
@@ -97,31 +99,32 @@ def pretrain(
         identity = {
             **asdict(settings),
             **{"kind": kind, "size": size, "context": context, "tied": tied},
-            **{"vocab_size": vocabulary, "corpus": sha256_of(corpus)},
+            **{"vocab_size": vocabulary, "corpus": sha256_of(corpus), "resume_from": resume_from},
         }
         best, inputs = output / BEST, {"corpus": identity["corpus"]}
-        asked = {**identity, "resume_from": resume_from}
-        if is_done(best, STAGE, inputs, asked):
+        if is_done(best, STAGE, inputs, identity):
             tell(f"{best} is there already")
             return best
         fresh = State(
             new_model(kind, size, vocabulary, context, tied=tied, seed=settings.seed),
             *({}, Progress(), identity),
         )
-        state = _beginning(output, resume_from, corpus / TOKENIZER, fresh)
-        _train(state, identity, corpus, output, settings, execution, ranks, tell, report)
+        state = _beginning(output, corpus / TOKENIZER, fresh)
+        with _room_on(ranks.device):
+            _train(state, identity, corpus, output, settings, execution, ranks, tell, report)
         ranks.wait()
-        if not (best / "config.json").exists():
+        if state.progress.best is None:
             raise PretrainError(
-                f"{best} is not there, for no step was left: take more --num_epochs"
+                f"there is no new {best}, for no step was left: take more --num_epochs"
             )
         if ranks.leads:
             metrics = {
                 **vars(state.progress),
                 **{"parameters": count(state.model), "kind": kind},
-                "corpus_folder": os.path.relpath(corpus, output),  # what comes after reads it too
+                # What comes after reads it too. Resolved, for `..` is not what it says in a link.
+                "corpus_folder": os.path.relpath(corpus.resolve(), output.resolve()),
             }
-            write_manifest(best, STAGE, inputs, asked, metrics)
+            write_manifest(best, STAGE, inputs, identity, metrics)
             shutil.rmtree(output / CHECKPOINTS, ignore_errors=True)
         ranks.wait()
         tell(
@@ -213,12 +216,28 @@ def _train(
             ranks=ranks,
             sharded=sharded,
         )
+    except StorageError:  # there is no room to keep anything in
+        raise
     except PretrainError as error:
         keeper.flush()
         raise PretrainError(f"{error}. {_advice(output)}") from error
-    except KeyboardInterrupt:
+    except BaseException:
         keeper.flush()
         raise
+
+
+@contextmanager
+def _room_on(device: str) -> Iterator[None]:
+    """Say what to do where memory is short and smaller parts of a step are no answer."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if not out_of_memory(error):
+            raise
+        raise PretrainError(
+            f"the memory of {device} is full ({first_line(error)}): take a smaller --size or"
+            " --context, or wait for what else fills it, and run the same command again"
+        ) from error
 
 
 def _objectives(settings: PretrainSettings, model: Model, tokenizer: Path) -> Objectives | None:
@@ -270,7 +289,7 @@ def _take_up(
 
 def _with_defaults(identity: Mapping[str, Any]) -> dict[str, Any]:
     """Return an identity with what a checkpoint of an earlier version had no choice of."""
-    return {**asdict(PretrainSettings()), **identity}
+    return {**asdict(PretrainSettings()), "resume_from": "", **identity}
 
 
 def _corpus(
@@ -291,25 +310,22 @@ def _corpus(
     return data
 
 
-def _beginning(output: Path, resume_from: str, tokenizer: Path, fresh: State) -> State:
-    """Return where to begin: what is asked for, else the latest checkpoint, else `fresh`."""
+def _beginning(output: Path, tokenizer: Path, fresh: State) -> State:
+    """Return where to begin: the latest checkpoint, or what is to be resumed, else `fresh`."""
     advice = "take the same settings, another --output_dir, or --resume_from best_model"
-    if resume_from:
-        choices = [output / resume_from, output / CHECKPOINTS / resume_from, Path(resume_from)]
-        found = next((each for each in choices if each.is_dir()), None)
-        if found is None:
-            raise PretrainError(
-                f"there is nothing to resume from at {choices[0]}, nor at {choices[2]}"
-            )
+    resume_from = str(fresh.identity["resume_from"])
+    there = latest(output)
+    if resume_from and there and (state := _same_run(there, tokenizer, fresh)):
+        found = there  # a run that was itself resumed goes on where it was stopped
+    elif resume_from:
+        found = _to_resume(output, resume_from)
         state = read_state(found, tokenizer)
-        # The measure of best is another one for another corpus.
-        if state.identity.get("corpus") != fresh.identity["corpus"]:
-            state.progress.best = None
         state.progress.waited = 0
-    elif found := latest(output):
+    elif there:
+        found = there
         state = read_state(found, tokenizer)
         before = _with_defaults(state.identity)
-        if before != fresh.identity:
+        if {**before, "resume_from": ""} != fresh.identity:
             raise PretrainError(
                 f"{found} is of a training with other settings"
                 f" ({differences(before, fresh.identity)}): {advice}"
@@ -326,7 +342,31 @@ def _beginning(output: Path, resume_from: str, tokenizer: Path, fresh: State) ->
     if state.model.config != fresh.model.config:
         changed = differences(vars(state.model.config), vars(fresh.model.config))
         raise PretrainError(f"the model in {found} has another shape ({changed})")
+    # The best so far is none where it is not here, or was measured on another corpus.
+    here = output.resolve() in found.resolve().parents and (output / BEST / "config.json").exists()
+    if not here or state.identity.get("corpus") != fresh.identity["corpus"]:
+        state.progress.best = None
     return state
+
+
+def _same_run(checkpoint: Path, tokenizer: Path, fresh: State) -> State | None:
+    """Return a checkpoint that is of the very training that is asked for, else None."""
+    try:
+        state = read_state(checkpoint, tokenizer)
+    except PretrainError:  # damaged, or of another corpus: what to resume from was said
+        return None
+    return state if _with_defaults(state.identity) == fresh.identity else None
+
+
+def _to_resume(output: Path, name: str) -> Path:
+    """Return the folder that --resume_from names. Raises PretrainError."""
+    choices = [output / name, output / CHECKPOINTS / name, Path(name)]
+    found = next((each for each in choices if each.is_dir()), None)
+    if found is None:
+        raise PretrainError(
+            f"there is nothing to resume from at {choices[0]}, nor at {choices[2]}"
+        )
+    return found
 
 
 def _advice(output: Path) -> str:

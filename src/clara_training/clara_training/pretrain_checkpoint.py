@@ -23,7 +23,7 @@ from typing import Any
 import torch
 
 from clara_training.atomic import atomic_folder
-from clara_training.errors import PretrainError
+from clara_training.errors import PretrainError, first_line
 from clara_training.manifest import sha256_of
 from clara_training.pretrain_sharding import whole
 from clara_training.scratch import Model, load_model, save_model
@@ -85,22 +85,22 @@ class Keeper:
     def __init__(self, output: Path, tokenizer: Path) -> None:
         self._output, self._tokenizer = output, tokenizer
         self._best: State | None = None  # of which the disk does not know yet
-        self._model: Model | None = None
+        self._spare: Model | None = None  # to copy the next best into
 
     def note_best(self, state: State) -> None:
         """Take a copy of the best state so far; it is written with the next one."""
-        if self._model is None:
+        model = self._spare
+        if model is None:
             with torch.device("meta"):
                 model = type(state.model)(state.model.config)
-            self._model = model.to_empty(device="cpu")
-        self._model.load_state_dict(state.model.state_dict())
-        self._best = State(
-            self._model,
-            whole(state.optimizer),
-            copy.deepcopy(state.progress),
-            state.identity,
+            model = model.to_empty(device="cpu")
+        model.load_state_dict(state.model.state_dict())
+        best = State(
+            *(model, whole(state.optimizer), copy.deepcopy(state.progress), state.identity),
             whole(state.beside),
         )
+        # Whole at once: whatever interrupts this, what is kept is one moment's.
+        self._spare, self._best = (self._best.model if self._best else None), best
 
     def write(self, state: State) -> None:
         """Write the best state, if it is a new one, and this one as the latest.
@@ -117,10 +117,11 @@ class Keeper:
             _link(folder, checkpoint)
         else:
             write_state(checkpoint, state, self._tokenizer)
+        if best is not None:
+            self._spare, self._best = best.model, None
         for other in checkpoint.parent.iterdir():
             if other != checkpoint:
                 shutil.rmtree(other, ignore_errors=True)
-        self._best = None
 
     def flush(self) -> None:
         """Write a best state that is not on the disk yet, as the latest too. StorageError."""
@@ -170,8 +171,8 @@ def read_state(folder: Path, tokenizer: Path) -> State:
         raise
     except Exception as error:  # damaged files make unpicklers raise anything
         raise PretrainError(
-            f"the checkpoint {path} is damaged ({str(error).splitlines()[0]}): remove {folder} and"
-            " go on from another with --resume_from, or begin anew"
+            f"the checkpoint {path} is damaged ({first_line(error)}): remove {folder} and go on"
+            " from another with --resume_from, or begin anew"
         ) from error
 
 

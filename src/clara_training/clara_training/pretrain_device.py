@@ -88,13 +88,24 @@ def choose_precision(name: str, device: str) -> Precision:
     return Precision(name, torch.float16, torch.amp.GradScaler(kind))
 
 
+def check_device(device: str) -> None:
+    """Raise PretrainError where a device is asked for that is not there."""
+    if torch.device(device).type == "cuda" and not torch.cuda.is_available():
+        raise PretrainError(
+            f"the device {device} was asked for, but PyTorch finds no CUDA GPU; leave --device out"
+            " to train on the CPU, and see clara-train doctor"
+        )
+
+
 def prepare(device: str, processes: int = 1) -> str:
     """Set what makes training on CUDA quicker; say what it is, or nothing on a CPU.
 
     What the environment sets already stays. Call it before anything is on the GPU.
+    Raises PretrainError where there is none.
     """
     if torch.device(device).type != "cuda":
         return ""
+    check_device(device)
     wanted = {**_ENVIRONMENT, **(_SEVERAL if processes > 1 else {})}
     shown = [f"{name}={os.environ.setdefault(name, value)}" for name, value in wanted.items()]
     torch.set_float32_matmul_precision("high")

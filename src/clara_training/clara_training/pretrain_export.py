@@ -9,7 +9,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -100,6 +99,8 @@ def _quarter(
         loaded = transformers.AutoModelForCausalLM.from_pretrained(model, local_files_only=True)
         sums = imatrix.gather(loaded, _calibration(corpus, int(manifest["settings"]["context"])))
         matrix = {name: (total / count).astype("float32") for name, (total, count) in sums.items()}
+    else:
+        tell(f"{path.name} is made without an importance matrix, for the corpus is not there")
     made = quantize.quantise(half, path, "Q4_K_M", matrix)
     if made.fallbacks:
         tell(made.sentence())
@@ -122,7 +123,7 @@ def corpus_of(run: Path, manifest: Mapping[str, Any], given: Path | None = None)
     places = [run / known] if known else []
     for place in [given] if given else [*places, run / "corpus"]:
         if (place / FILE).exists():
-            return Path(os.path.normpath(place))
+            return place.resolve()
     return None
 
 

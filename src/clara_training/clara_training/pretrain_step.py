@@ -188,12 +188,26 @@ def bits_per_byte(
     groups += [[start] for start in starts if start + context >= len(stream)]
     # A model that is spread is gathered by all processes, as often as the busiest needs it.
     idle = int(compute.ranks.largest(len(groups))) - len(groups) if compute.sharded else 0
+    groups.reverse()
     nats = 0.0
     with torch.inference_mode(), torch.compiler.set_stance("force_eager"):
-        for group in groups:
+        while groups:
+            group = groups.pop()
             rows = [stream.slice(at, min(at + context + 1, len(stream))) for at in group]
-            there = torch.from_numpy(np.stack(rows)).to(device)
-            nats += float(_nll(model, there, compute.precision))
+            try:
+                there = torch.from_numpy(np.stack(rows)).to(device)
+                nats += float(_nll(model, there, compute.precision))
+                continue
+            except (MemoryError, RuntimeError) as error:
+                if not out_of_memory(error) or len(group) == 1 or compute.sharded:
+                    raise
+            # Without the compiled loss, measuring takes more for each row than learning did.
+            if device.startswith("cuda"):
+                torch.cuda.empty_cache()
+            half = len(group) // 2
+            groups = [
+                part for each in (*groups, group) for part in (each[half:], each[:half]) if part
+            ]
         for _ in range(idle):
             row = torch.from_numpy(stream.slice(0, 2)[None]).to(device)
             _nll(model, row, compute.precision)

@@ -13,14 +13,17 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
 
-from clara_training.errors import LoraError
+from clara_training.errors import LoraError, first_line
 
 Item = TypeVar("Item")
+# The others wait while one makes the corpus, or writes files; torchrun ends all when one fails.
+_PATIENCE = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -89,14 +92,20 @@ def join_ranks(device: str) -> Iterator[Ranks]:
         yield Ranks(0, 1, device)
         return
     if device == "cuda":
-        device = f"cuda:{os.environ.get('LOCAL_RANK', '0')}"
+        own, there = int(os.environ.get("LOCAL_RANK", "0")), torch.cuda.device_count()
+        if own >= there:
+            raise LoraError(
+                f"process {own + 1} of this machine has no GPU, for PyTorch finds {there}: start"
+                " as many with torchrun --nproc-per-node, or take --device cpu"
+            )
+        device = f"cuda:{own}"
         torch.cuda.set_device(device)
     try:
-        dist.init_process_group("nccl" if device.startswith("cuda") else "gloo")
+        dist.init_process_group("nccl" if device.startswith("cuda") else "gloo", timeout=_PATIENCE)
     except (RuntimeError, ValueError) as error:
         raise LoraError(
             f"the {world} processes that torchrun started do not find each other: "
-            f"{str(error).splitlines()[0]}"
+            f"{first_line(error)}"
         ) from error
     try:
         yield Ranks(dist.get_rank(), world, device)

@@ -17,7 +17,7 @@ import torch
 
 from clara_training import mvlm, simone
 from clara_training.decoder import count, read_weights, write_weights
-from clara_training.errors import PretrainError
+from clara_training.errors import PretrainError, first_line
 
 Model = Any  # mvlm.Mvlm or simone.Simone
 KINDS: dict[str, ModuleType] = {"mvlm": mvlm, "simone": simone}
@@ -73,10 +73,9 @@ def load_model(folder: Path) -> Model:
     try:
         return KINDS[_ARCHITECTURES[architecture]].from_transformers(config, state)
     except (KeyError, RuntimeError) as error:
-        said = str(error).splitlines()[0]
         raise PretrainError(
-            f"the weights in {folder} do not fit its config.json ({said}): take an earlier one, or"
-            " train it again"
+            f"the weights in {folder} do not fit its config.json ({first_line(error)}): take an"
+            " earlier one, or train it again"
         ) from error
 
 

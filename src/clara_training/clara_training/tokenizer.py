@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from clara_training import packages
 from clara_training.corpus_read import SPECIAL
-from clara_training.errors import CorpusError
+from clara_training.errors import CorpusError, StorageError, first_line
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -125,7 +125,7 @@ def merged(letters: Sequence[str], ranks: dict[Merge, int]) -> list[str]:
 
 
 def save_tokenizer(tokenizer: Tokenizer, folder: Path, context: int = 1024) -> None:
-    """Save a tokenizer as transformers and the GGUF exporter read it."""
+    """Save a tokenizer as transformers and the GGUF exporter read it. Raises StorageError."""
     transformers = packages.load("transformers", "the tokenizer")
     wrapped = transformers.PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
@@ -134,7 +134,14 @@ def save_tokenizer(tokenizer: Tokenizer, folder: Path, context: int = 1024) -> N
         pad_token=END,
         model_max_length=context,
     )
-    wrapped.save_pretrained(folder)
+    try:
+        wrapped.save_pretrained(folder)
+    except OSError:
+        raise
+    except Exception as error:  # the library raises plain Exceptions
+        raise StorageError(
+            f"the tokenizer cannot be written to {folder}: {first_line(error)}"
+        ) from error
 
 
 def load_tokenizer(folder: Path) -> Tokenizer:

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 _DTYPES = (torch.bfloat16, torch.float16)
+_AMPERE = 8  # the compute capability that FlashAttention asks for
 
 
 @cache
@@ -32,7 +33,10 @@ def _kernel() -> tuple[Any, bool] | None:
 
 def takes(device: str, dtype: torch.dtype | None) -> bool:
     """Tell whether there is such a kernel for this device and type of numbers."""
-    return torch.device(device).type == "cuda" and dtype in _DTYPES and _kernel() is not None
+    if torch.device(device).type != "cuda" or dtype not in _DTYPES or _kernel() is None:
+        return False
+    major: int = torch.cuda.get_device_capability(device)[0]
+    return major >= _AMPERE
 
 
 def varlen_attention(

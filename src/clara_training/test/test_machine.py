@@ -49,6 +49,9 @@ def test_what_has_ended_keeps_no_core(monkeypatch: pytest.MonkeyPatch, threads: 
     assert torch.get_num_threads() == len(cores)
     use_threads(1)
     assert torch.get_num_threads() == 1
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", str(len(cores)))  # each sees the same idle cores
+    use_threads(None)
+    assert torch.get_num_threads() == 1
 
 
 def test_cores_of_others_do_not_count(monkeypatch: pytest.MonkeyPatch) -> None:

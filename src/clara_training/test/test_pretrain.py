@@ -22,6 +22,7 @@ from clara_training.errors import PretrainError
 from clara_training.gguf_scores import GgufScores
 from clara_training.governance_fit import FitSettings
 from clara_training.manifest import read_manifest
+from clara_training.pretrain_checkpoint import Keeper, Progress, State
 from clara_training.pretrain_export import export
 from clara_training.pretrain_loop import PretrainSettings, bits_per_byte
 from clara_training.sample import Sampling, generate, next_token
@@ -171,6 +172,65 @@ def test_it_goes_on_from_the_best_model_with_other_settings(
         train("simone", corpus, tmp_path, max_steps=STEPS + 3)
 
 
+def test_a_resumed_run_that_is_stopped_goes_on_where_it_was_stopped(
+    corpus: Path, trained: dict[str, Path], tmp_path: Path
+) -> None:
+    def stop(record: dict[str, Any]) -> None:
+        if record["step"] == STEPS + 3:
+            raise KeyboardInterrupt
+
+    more: dict[str, Any] = {"max_steps": STEPS + 4, "seconds": 0}
+    again: dict[str, Any] = {"resume_from": str(trained["simone"])}
+    with pytest.raises(KeyboardInterrupt):
+        train("simone", corpus, tmp_path / "1", again={**again, "report": stop}, **more)
+    steps: list[int] = []
+    again["report"] = lambda record: steps.append(record["step"])
+    best = train("simone", corpus, tmp_path / "1", again=again, **more)
+    assert steps[0] == STEPS + 3
+    whole = train("simone", corpus, tmp_path / "2", again=again, **more)
+    assert same(best, whole)
+
+
+def test_the_best_of_another_folder_is_no_measure_here(
+    corpus: Path, trained: dict[str, Path], tmp_path: Path
+) -> None:
+    again: dict[str, Any] = {"resume_from": str(trained["simone"])}
+    worse: dict[str, Any] = {"learning_rate": 0.3, "max_steps": STEPS + 2}
+    best = train("simone", corpus, tmp_path / "1", again=again, **worse)
+    wanted = read_manifest(trained["simone"])["metrics"]["best"]
+    assert read_manifest(best)["metrics"]["best"] > wanted
+    with pytest.raises(PretrainError, match=r"no new .*best_model, for no step was left"):
+        train("simone", corpus, tmp_path / "2", again=again)
+    assert not (tmp_path / "2" / "best_model").exists()
+
+
+def test_what_interrupts_a_new_best_leaves_the_one_before(
+    tmp_path: Path, corpus: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = new_model("mvlm", "nano", VOCAB, CONTEXT)
+    keeper = Keeper(tmp_path, corpus / "tokenizer")
+    keeper.note_best(State(model, {}, Progress(step=1), {}))
+    first = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    for parameter in model.parameters():
+        parameter.data.add_(1.0)
+
+    def interrupted(_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("clara_training.pretrain_checkpoint.whole", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            keeper.note_best(State(model, {}, Progress(step=2), {}))
+    keeper.flush()
+    for folder in (tmp_path / "best_model", tmp_path / "checkpoints" / "step-00000001"):
+        kept = load_model(folder).state_dict()
+        assert all(torch.equal(tensor, first[name]) for name, tensor in kept.items())
+    keeper.note_best(State(model, {}, Progress(step=2), {}))
+    keeper.flush()
+    kept = load_model(tmp_path / "best_model").state_dict()
+    assert all(torch.equal(kept[name], first[name] + 1) for name in first)
+
+
 def test_a_checkpoint_of_other_settings_is_a_sentence_that_names_them(
     corpus: Path, tmp_path: Path
 ) -> None:
@@ -187,6 +247,9 @@ def test_a_checkpoint_of_other_settings_is_a_sentence_that_names_them(
     state = tmp_path / "checkpoints" / "step-00000002" / "training_state.pt"
     state.write_bytes(state.read_bytes()[:-300])
     with pytest.raises(PretrainError, match=r"training_state.pt is damaged .*: remove"):
+        train("mvlm", corpus, tmp_path)
+    state.write_bytes(b"")
+    with pytest.raises(PretrainError, match=r"training_state.pt is damaged \(EOFError\): remove"):
         train("mvlm", corpus, tmp_path)
     with pytest.raises(PretrainError, match="there is nothing to resume from"):
         train("mvlm", corpus, tmp_path, again={"resume_from": "worst_model"})
@@ -231,6 +294,26 @@ def test_out_of_memory_is_answered_by_smaller_micro_batches_and_the_same_steps(
     monkeypatch.setattr(mvlm.Mvlm, "forward", lambda *_, **__: small(None, torch.zeros(2, 2)))
     with pytest.raises(PretrainError, match="a single row of 64 tokens does not fit into"):
         train("mvlm", corpus, tmp_path / "2")
+
+    def short_while_measuring(self: Any, tokens: torch.Tensor, *rest: Any) -> torch.Tensor:
+        if not self.training and len(tokens) > most:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return forward(self, tokens, *rest)
+
+    most = 1
+    monkeypatch.setattr(mvlm.Mvlm, "forward", short_while_measuring)
+    found = read_manifest(train("mvlm", corpus, tmp_path / "3"))["metrics"]
+    assert found["best"] == pytest.approx(wanted["best"], abs=1e-3)
+    assert found["rows_at_once"] > 1
+    most = 0
+    with pytest.raises(PretrainError, match=r"the memory of cpu is full \(CUDA out of memory\)"):
+        train("mvlm", corpus, tmp_path / "4")
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_gpu_that_is_not_there_is_a_sentence(corpus: Path, tmp_path: Path) -> None:
+    with pytest.raises(PretrainError, match=r"finds no CUDA GPU; leave --device out"):
+        train("mvlm", corpus, tmp_path, execution={"device": "cuda"})
 
 
 def test_where_one_row_is_too_much_its_activations_are_recomputed(

@@ -126,6 +126,9 @@ def test_with_a_gpu_s_kernel_documents_are_what_they_are_with_a_mask(
 ) -> None:
     monkeypatch.setattr(varlen, "_kernel", lambda: (attention_of_each_document, True))
     assert not varlen.takes("cpu", torch.bfloat16) and not varlen.takes("cuda", torch.float32)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _: (7, 5))
+    assert not varlen.takes("cuda:1", torch.float16)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _: (9, 0))
     assert varlen.takes("cuda:1", torch.bfloat16)
     tokens = some_tokens(3, 40)
     tokens[0, [0, 17, 18]] = tokens[2, [5, 39]] = 0  # the second row begins in the middle of one
