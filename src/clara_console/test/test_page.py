@@ -162,6 +162,26 @@ def test_what_a_reply_or_an_episode_says_can_run_nothing_and_load_nothing(page, 
     assert 'href="https://e.example/p"' in link and 'rel="noopener noreferrer"' in link
 
 
+def test_an_episode_that_a_late_result_completes_changes_where_it_stands(page, clara):
+    def outcomes(*published):
+        for episode in published:
+            clara.episodes.publish(episode)
+        shown = page.run(
+            "return [...document.querySelectorAll('#episodes li')].map("
+            "  (item) => [item.dataset.id, item.dataset.outcome])"
+        )
+        return {name: outcome for name, outcome in shown if name in ("one", "two")}
+
+    begun = [Episode(episode_id=name, action="WAIT") for name in ("one", "two")]
+    before = wait_until(lambda: len(shown := outcomes(*begun)) == 2 and shown, "two episodes")
+    assert set(before.values()) == {"UNKNOWN"}
+    oldest = list(before)[-1]
+    done = Episode(episode_id=oldest, action="WAIT", outcome=Episode.SUCCEEDED)
+    after = {**before, oldest: "SUCCEEDED"}
+    wait_until(lambda: outcomes(done) == after, "the late result")
+    assert list(outcomes()) == list(before)
+
+
 def test_stop_ends_a_reply_and_what_was_said_until_then_stays(page, clara):
     clara.reply = speak_until_canceled
     page.type("#text", "go on")

@@ -43,10 +43,16 @@ function row(episode) {
 
 export function addEpisode(episode) {
   since?.push(episode);
-  if (latest.querySelector(`[data-id="${CSS.escape(episode.episode_id)}"]`)) return;
+  const before = latest.querySelector(`[data-id="${CSS.escape(episode.episode_id)}"]`);
   const item = row(episode);
   item.classList.add("new");
-  latest.prepend(item);
+  if (before) {
+    // A late result completes an episode: it keeps its id, and its place here.
+    item.classList.toggle("cited", before.classList.contains("cited"));
+    before.replaceWith(item);
+  } else {
+    latest.prepend(item);
+  }
   while (latest.childElementCount > MOST_SHOWN) latest.lastElementChild.remove();
   refreshCount();
 }
