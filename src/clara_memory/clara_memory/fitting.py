@@ -231,9 +231,23 @@ def _fitting(columns: Columns, query: Query, cues: list[Cue]) -> Fit:
             reason = cue.unknown()
     if reason and not query.guess:
         return nothing(reason, readings)
-    near = NEAR_BEST_GRADED if any(cue.graded for cue in cues) else NEAR_BEST
-    chosen = scores >= near * scores[best]
+    chosen = _near_best(cues, similar, scores, best)
     return Fit(rows[chosen], scores[chosen], tuple(readings))
+
+
+def _near_best(
+    cues: list[Cue], similar: list[NDArray[np.float32]], scores: NDArray[np.float32], best: int
+) -> NDArray[np.bool_]:
+    """Return which rows fit about as well as row `best`, shape of `scores`."""
+    graded = any(cue.graded for cue in cues)
+    near = NEAR_BEST_GRADED if graded else NEAR_BEST
+    chosen: NDArray[np.bool_] = scores >= near * scores[best]
+    if graded:
+        # What is near in value may fit less well than the best; another name may not.
+        for cue, one in zip(cues, similar, strict=True):
+            if not cue.graded:
+                chosen &= one >= NEAR_BEST * one[best]
+    return chosen
 
 
 def _rows_of_all(columns: Columns, cues: list[Cue]) -> Rows:

@@ -207,6 +207,26 @@ def test_a_time_of_day_finds_what_happened_around_it(said, expected):
         assert set(fillers(memory.query(f"what did you do {said}?"), "action")) == expected
 
 
+@pytest.mark.parametrize(
+    "near", [{"time_of_day": "noon"}, {"speed": 0.5}, {"speed": 0.45}, {"at": (0.0, 0.3, 0.0)}]
+)
+def test_a_misspelt_name_is_read_as_one_name_beside_what_is_only_near(near):
+    memory = EpisodicMemory()
+    for thing in ("BOTTLE", "BOWL", "BOOK", "SPOON"):
+        for minute, speed in ((0, 0.5), (25, 0.6), (50, 2.5)):
+            context = (
+                RoleFiller("speed", "", Kind.NUMBER, (speed,)),
+                RoleFiller("at", "", Kind.POSITION, (0.0, speed - 0.5, 0.0)),
+            )
+            memory.store(
+                Episode(action="TAKE", object=thing, start_ns=at(12, minute), context=context)
+            )
+    answer = memory.query(object="BOTLE", **near)
+    assert answer.readings[0].nearest == "BOTTLE"
+    assert {match.episode.object for match in answer.episodes} == {"BOTTLE"}
+    assert fillers(memory.query(ask=["object"], object="BOTLE", **near), "object") == ["BOTTLE"]
+
+
 def test_a_time_of_day_that_there_is_not_is_refused():
     for wrong in ("25:00", "teatime", 90_000.0):
         with pytest.raises(InvalidRequest, match="no time of day"):
