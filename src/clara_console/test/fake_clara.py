@@ -15,7 +15,16 @@ from rclpy.executors import MultiThreadedExecutor
 from rclpy.qos import QoSProfile
 
 from clara_interfaces.action import Chat
-from clara_interfaces.msg import Adapter, Episode, EpisodeMatch, Exchange, Session, Trait
+from clara_interfaces.msg import (
+    Adapter,
+    CueMatch,
+    Episode,
+    EpisodeMatch,
+    Exchange,
+    RoleFiller,
+    Session,
+    Trait,
+)
 from clara_interfaces.srv import (
     GetMemoryStats,
     GetModelInfo,
@@ -141,6 +150,15 @@ class FakeClara:
         if request.text == "invalid":
             response.error_code = QueryMemory.Response.INVALID_REQUEST
             response.error_msg = "the text is no cue"
+        if request.text == "half":
+            known = [
+                RoleFiller(role="action", filler="WASH"),
+                RoleFiller(role="object", filler="cup"),
+            ]
+            response.readings = [
+                CueMatch(cue=cue, by=CueMatch.SAME, accepted=True) for cue in known
+            ]
+            response.understood, response.matches = known[1:], 1
         one = Episode(episode_id="e1", action="PICK_UP", object="cup", outcome=Episode.FAILED)
         response.episodes = [EpisodeMatch(score=float("nan"), episode=one)]
 

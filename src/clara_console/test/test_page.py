@@ -182,6 +182,12 @@ def test_an_episode_that_a_late_result_completes_changes_where_it_stands(page, c
     assert list(outcomes()) == list(before)
 
 
+def test_a_search_says_when_no_episode_has_all_that_the_text_names(page):
+    page.type("#query", "half" + ENTER)
+    page.wait_for_text("#found-title", "No episode fits all of it; 1 episode nearest")
+    assert page.text("#found-note") == "action WASH: not in all of these; object cup"
+
+
 def test_stop_ends_a_reply_and_what_was_said_until_then_stays(page, clara):
     clara.reply = speak_until_canceled
     page.type("#text", "go on")

@@ -49,7 +49,7 @@ def sentences(answer: Answer) -> list[str]:
         ]
         return said
     cue = {filler.role: filler.spoken for filler in answer.understood}
-    said = []
+    said = [tables.shortfall(answer)] if answer.set_aside else []
     for candidate in answer["action"].candidates:
         thing = cue.get("object", "")
         what = " ".join(filter(None, (candidate.filler, thing)))

@@ -34,12 +34,16 @@ _INDEXED_SHARE = 4  # with more than one in 4 episodes to look at, reading all i
 
 @dataclass(slots=True)
 class Fit:
-    """The episodes that fit a cue: positions ascending, their scores, or why there are none."""
+    """The episodes that fit a cue: positions ascending, their scores, or why there are none.
+
+    `set_aside`: what was recognised in the text and not all of these episodes have.
+    """
 
     positions: Rows
     scores: NDArray[np.float32]
     readings: tuple[CueMatch, ...] = ()
     reason: str = ""
+    set_aside: tuple[RoleFiller, ...] = ()
 
 
 class Cue:
@@ -204,6 +208,7 @@ def _fitting(columns: Columns, query: Query, cues: list[Cue]) -> Fit:
     fitting = np.zeros(len(rows), dtype=np.uint8)
     for one in similar:
         fitting += one > 0
+    whole = fitting.max() == len(cues)
     most = fitting == fitting.max()
     rows, similar = rows[most], [one[most] for one in similar]
     weights = [cue.weight() for cue in cues]
@@ -232,7 +237,12 @@ def _fitting(columns: Columns, query: Query, cues: list[Cue]) -> Fit:
     if reason and not query.guess:
         return nothing(reason, readings)
     chosen = _near_best(cues, similar, scores, best)
-    return Fit(rows[chosen], scores[chosen], tuple(readings))
+    set_aside = (
+        cue.filler
+        for cue, one in zip(cues, similar, strict=True)
+        if not (whole or one[chosen].all())
+    )
+    return Fit(rows[chosen], scores[chosen], tuple(readings), set_aside=tuple(set_aside))
 
 
 def _near_best(

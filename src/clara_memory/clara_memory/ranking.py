@@ -39,6 +39,7 @@ class Ranking:
     seqs: Rows
     scores: NDArray[np.float32]
     readings: tuple[CueMatch, ...]
+    set_aside: tuple[RoleFiller, ...]
     matches: int
     searched: int
 
@@ -73,6 +74,7 @@ def rank(
         columns.seq[found.positions[best]],
         found.scores[best],
         found.readings,
+        found.set_aside,
         len(found.positions),
         len(columns),
     )
@@ -142,7 +144,7 @@ def _best(scores: NDArray[np.float32], ends: Rows, count: int) -> Rows:
 def resolve(ranking: Ranking, understood: Iterable[RoleFiller], store: Store) -> Answer:
     """Return the Answer of a Ranking, with its episodes and their ids read from the store.
 
-    What was forgotten in between is left out.
+    What was forgotten in between is left out, and of what was understood what was set aside.
     """
     behind = [seqs for answer in ranking.answers for _, seqs in answer.candidates]
     wanted = np.unique(np.concatenate([ranking.seqs[:0], *behind]))
@@ -163,7 +165,7 @@ def resolve(ranking: Ranking, understood: Iterable[RoleFiller], store: Store) ->
     return Answer(
         tuple(answers),
         matches,
-        tuple(understood),
+        tuple(filler for filler in understood if filler not in ranking.set_aside),
         ranking.readings,
         ranking.matches,
         ranking.searched,

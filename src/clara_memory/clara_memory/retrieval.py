@@ -118,6 +118,11 @@ class Answer:
         """Whether nothing in memory fits what was asked."""
         return self.matches == 0
 
+    @property
+    def set_aside(self) -> tuple[RoleFiller, ...]:
+        """What was recognised in the text, but no episode has together with all the rest."""
+        return tuple(one.cue for one in self.readings if one.cue not in self.understood)
+
     def __getitem__(self, role: str) -> RoleAnswer:
         for answer in self.answers:
             if answer.role == role:

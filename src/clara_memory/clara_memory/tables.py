@@ -51,7 +51,10 @@ def stats_to_json(stats: Stats) -> dict[str, Any]:
 def show_answer(answer: Answer) -> None:
     """Print an Answer: the cue in force, candidates for each role, and the episodes."""
     console = Console()
-    understood = ", ".join(str(filler) for filler in answer.understood) or "everything"
+    rest = "part of it" if answer.set_aside else "everything"
+    understood = ", ".join(str(filler) for filler in answer.understood) or rest
+    if answer.set_aside:
+        console.print(escape(shortfall(answer)), highlight=False)
     console.print(
         escape(f"{answer.matches} of {answer.searched} episodes fit: {understood}"),
         highlight=False,
@@ -92,6 +95,12 @@ def show_answer(answer: Answer) -> None:
             moment(episode.end_ns),
         )
     console.print(episodes)
+
+
+def shortfall(answer: Answer) -> str:
+    """Return the sentence that says that no episode fits all that was asked."""
+    asked = ", ".join(str(reading.cue) for reading in answer.readings)
+    return f"No episode fits all of {asked}. The nearest:"
 
 
 def show_stats(stats: Stats) -> None:

@@ -50,6 +50,29 @@ def test_ask_says_what_it_does_not_know_and_what_may_be_meant(file):
     assert "PICK_UP" in ok("query", "--file", file, "--object", "TEAROOM", "--guess")
 
 
+def test_what_no_episode_has_together_is_said_not_joined(file):
+    said = ok("ask", "--file", file, "how often did you wash the teapot?")
+    first, rest = said.split("\n", 1)
+    assert "No episode fits all of" in first
+    assert "action=WASH" in first and "object=TEAPOT" in first
+    assert "WASH: once" in rest and "TEAPOT" not in rest
+    shown = ok("query", "--file", file, "how often did you wash the teapot?")
+    assert "1 of 12 episodes fit: action=WASH\n" in shown and "No episode fits all of" in shown
+    assert "No episode" not in ok("ask", "--file", file, "did you wash the plate?")
+
+
+def test_of_two_half_fits_as_good_as_each_other_neither_is_called_what_was_asked(tmp_path):
+    path = tmp_path / "two.sqlite3"
+    with EpisodicMemory(path) as memory:
+        memory.store_memory(action="WASH", object="PLATE")
+        memory.store_memory(action="FILL", object="TEAPOT")
+    shown = ok("query", "--file", path, "did you wash the teapot?")
+    assert "2 of 2 episodes fit: part of it" in shown
+    answer = json.loads(ok("query", "--file", path, "did you wash the teapot?", "--json"))
+    assert answer["understood"] == [] and answer["matches"] == 2
+    assert {reading["cue"]["filler"] for reading in answer["readings"]} == {"WASH", "TEAPOT"}
+
+
 def test_timeline_and_plot_show_what_happened(file):
     shown = ok("timeline", "--file", file, "--last", "3")
     assert "WASH" in shown and "3 of 12" in shown

@@ -68,6 +68,15 @@ def test_text_prefers_episodes_that_fit_all_it_names(memory):
     assert answer.matches == 1 and answer.episodes[0].episode.object == "CUP"
 
 
+def test_what_the_text_names_and_the_episodes_found_lack_is_not_in_force(memory):
+    answer = memory.query("did you drop the cup and fail?")
+    assert [match.episode.object for match in answer.episodes] == ["GLASS"]
+    assert {str(cue) for cue in answer.understood} == {"action=DROP"}
+    assert {str(cue) for cue in answer.set_aside} == {"object=CUP"}
+    whole = memory.query("why did you fail to pick up the cups")
+    assert len(whole.understood) == 3 and whole.set_aside == ()
+
+
 def test_inflected_forms_of_one_action_are_found_together():
     memory = EpisodicMemory()
     memory.store_memory(action="PICKED_UP", object="CUP")

@@ -89,12 +89,26 @@ function refreshCount() {
   }, COUNT_MS);
 }
 
+// Whether no episode fits all of the text, so that those found lack this role of it.
+function isSetAside(answer, role) {
+  return !answer.understood.some((filler) => filler.role === role);
+}
+
 function readings(answer) {
   return answer.readings.map(({ cue, nearest, by, accepted }) => {
     const asked = roleText(cue);
     if (!accepted) return nearest ? `${asked}: unknown; nearest is ${nearest}` : `${asked}: unknown`;
-    return by > 1 ? `${asked} read as ${nearest} (${READ_AS[by]})` : asked;
+    const read = by > 1 ? `${asked} read as ${nearest} (${READ_AS[by]})` : asked;
+    return isSetAside(answer, cue.role) ? `${read}: not in all of these` : read;
   });
+}
+
+function heading(answer) {
+  if (answer.abstained) return "Memory does not know";
+  const episodes = `${answer.matches} ${answer.matches === 1 ? "episode" : "episodes"}`;
+  const lacking = answer.readings.some(({ cue }) => isSetAside(answer, cue.role));
+  if (lacking) return `No episode fits all of it; ${episodes} nearest`;
+  return `${episodes} ${answer.matches === 1 ? "fits" : "fit"}`;
 }
 
 async function search(text) {
@@ -106,9 +120,7 @@ async function search(text) {
   note.textContent = "";
   try {
     const answer = await post("/api/memory/query", { text });
-    title.textContent = answer.abstained
-      ? "Memory does not know"
-      : `${answer.matches} ${answer.matches === 1 ? "episode fits" : "episodes fit"}`;
+    title.textContent = heading(answer);
     note.textContent = readings(answer).join("; ");
     foundList.replaceChildren(...answer.episodes.map((match) => row(match.episode)));
   } catch (error) {
