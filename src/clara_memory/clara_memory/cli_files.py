@@ -7,6 +7,7 @@ Before anything is forgotten it is counted, and the count confirmed.
 
 import json
 from datetime import datetime
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -59,17 +60,26 @@ def forget(
     fillers = [RoleFiller(role, filler) for role, filler in asked.items() if filler]
     conditions: dict[str, Any] = {
         "episode_ids": episode_ids,
-        "where": [*fillers, *(as_number(parse_role(other)) for other in others)],
         "since_ns": to_ns(since),
         "until_ns": to_ns(until),
     }
+    # A robot may have stored 101 as a text or as a number: both are meant.
+    readings = [dict.fromkeys((one, as_number(one))) for one in map(parse_role, others)]
     with door(at, write=not dry_run) as memory:
-        count = memory.forget(**conditions, dry_run=True)
+        counts = {
+            fit: memory.forget(**conditions, where=[*fillers, *fit], dry_run=True)
+            for fit in product(*readings)
+        }
+        count = sum(counts.values())
         forgotten = 0
         if count and not dry_run:
             if not yes:
                 click.confirm(f"Forget {count} episodes for good?", abort=True, err=True)
-            forgotten = memory.forget(**conditions, reason=reason)
+            forgotten = sum(
+                memory.forget(**conditions, where=[*fillers, *fit], reason=reason)
+                for fit, there in counts.items()
+                if there
+            )
     if at["as_json"]:
         click.echo(json.dumps({"fit": count, "forgotten": forgotten}))
     elif dry_run:

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the commands of `clara-memory` share: options, and the door to a file or a running node."""
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -106,11 +107,14 @@ def parse_role(written: str) -> RoleFiller:
 
 
 def as_number(filler: RoleFiller) -> RoleFiller:
-    """Return a filler as a number where it is one."""
+    """Return a filler as a number where that prints as it was written: 0.5 and 7, not 007."""
     try:
-        return RoleFiller(filler.role, "", Kind.NUMBER, (float(filler.filler),))
+        number = float(filler.filler)
     except ValueError:
         return filler
+    if math.isfinite(number) and filler.filler in (repr(number), f"{number:.0f}"):
+        return RoleFiller(filler.role, "", Kind.NUMBER, (number,))
+    return filler
 
 
 def to_ns(moment: datetime | None) -> int:

@@ -93,6 +93,34 @@ def test_forget_counts_asks_and_forgets(file):
     assert refused.returncode == 1 and "say what to forget" in refused.stderr
 
 
+def test_forgetting_by_a_number_takes_what_was_stored_as_text_and_as_number(file):
+    with EpisodicMemory(file) as memory:
+        memory.store_memory(action="GO", room="101")
+        memory.store_memory(action="GO", room=101.0)
+        memory.store_memory(action="GO", room="102")
+    words = ("forget", "--file", file, "--role", "room=101", "--json")
+    assert json.loads(ok(*words, "--dry-run")) == {"fit": 2, "forgotten": 0}
+    assert json.loads(ok(*words, "--yes")) == {"fit": 2, "forgotten": 2}
+    left = [episode.context for episode in episodes(file) if episode.action == "GO"]
+    assert left == [(RoleFiller("room", "102"),)]
+
+
+@pytest.mark.parametrize(
+    ("written", "values"),
+    [
+        *[(text, (float(text),)) for text in ("0.5", "-3", "101", "2.0")],
+        *[(text, ()) for text in ("007", "Nan", "inf", "1_000", "1e3", "12345678901234567891")],
+    ],
+)
+def test_a_role_is_stored_as_a_number_only_where_nothing_of_the_text_is_lost(
+    tmp_path, written, values
+):
+    path = tmp_path / "one.sqlite3"
+    ok("store", "--file", path, "--action", "GO", "--role", f"id={written}")
+    ((filler,),) = (episode.context for episode in episodes(path))
+    assert filler.values == values and filler.filler == ("" if values else written)
+
+
 def test_pin_and_unpin(file):
     assert json.loads(ok("pin", "e3", "e4", "--file", file, "--json")) == {"changed": 2}
     assert json.loads(ok("pin", "e3", "--undo", "--file", file, "--json")) == {"changed": 1}
