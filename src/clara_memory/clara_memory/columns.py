@@ -283,18 +283,19 @@ class Columns:
     def rows_equal(self, fillers: Iterable[RoleFiller]) -> Rows:
         """Return the positions of the episodes that have all these fillers, ascending.
 
-        Equal is what is one symbol; a word for an outcome also finds free words of that outcome.
+        Equal is what is one symbol; an episode without a result has the word for its outcome.
         """
         rows: Rows = np.arange(len(self))
         for filler in fillers:
-            outcome = outcome_of_word(filler.filler) if filler.role == "result" else None
-            if outcome is not None:
-                rows = rows[self.outcome[rows] == outcome]
-                continue
             known = self.items.get(filler.role)
             identity = known.identity(filler) if known is not None else 0
             there = self.rows_of(filler.role, np.array([identity])) if identity else rows[:0]
-            rows = rows[np.isin(rows, there)]
+            fits = np.isin(rows, there)
+            outcome = outcome_of_word(filler.filler) if filler.role == "result" else None
+            if outcome is not None:
+                unsaid = self._dense["result"].ids[rows] == 0
+                fits |= unsaid & (self.outcome[rows] == outcome)
+            rows = rows[fits]
         return rows
 
     def remove(self, seqs: Iterable[int]) -> None:

@@ -6,7 +6,15 @@ import sqlite3
 
 import pytest
 
-from clara_memory import Bounds, Episode, EpisodicMemory, InvalidRequest, RoleFiller, StorageFailed
+from clara_memory import (
+    Bounds,
+    Episode,
+    EpisodicMemory,
+    InvalidRequest,
+    Outcome,
+    RoleFiller,
+    StorageFailed,
+)
 
 
 def filled(path=None, count=30, **options):
@@ -49,6 +57,17 @@ def test_all_conditions_must_hold():
     assert memory.forget(where=[RoleFiller("result", "failure")], dry_run=True) == 10
     assert memory.forget(where=[RoleFiller("object", "THING")], dry_run=True) == 0
     assert len(memory) == 30
+
+
+def test_a_result_of_its_own_is_not_the_word_for_its_outcome():
+    memory = EpisodicMemory()
+    memory.store(Episode(action="GO", result="COLLIDED"))
+    memory.store(Episode(action="GO", result="SLIPPED", outcome=Outcome.FAILED))
+    memory.store_all([Episode(action="GO"), Episode(action="GO", result="FAILURE")])
+    memory.add([Episode(action="GO", episode_id="merged", outcome=Outcome.FAILED)])
+    for result, count in (("UNKNOWN", 1), ("failed", 2), ("collided", 1), ("DONE", 0)):
+        assert memory.forget(where=[RoleFiller("result", result)], dry_run=True) == count, result
+    assert memory.query(result="FAILED").matches == 3
 
 
 def test_forgetting_without_a_condition_is_refused():
