@@ -9,6 +9,7 @@ file is there whole or not at all.
 import json
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -102,7 +103,9 @@ def import_(path: Path, **at: Any) -> None:
             raise InvalidRequest("path", f"{path} is not UTF-8 {kind.upper()}") from error
         except OSError as error:
             raise InvalidRequest("path", f"{path} cannot be read: {error.strerror}") from error
-        added = len(memory.store_all(episodes))
+        # Where an episode came from stays true when it moves.
+        known = (each if each.source else replace(each, source="file") for each in episodes)
+        added = len(memory.store_all(known, source=""))
     _tell(at, added, len(episodes) - added)
 
 

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Correcting episodes, and memories that travel as JSONL, CSV and gist, with clara-memory."""
 
+import csv
 import json
 import sqlite3
 
@@ -11,23 +12,36 @@ from test_cli import ok, run
 
 from clara_memory import Episode, EpisodicMemory, InvalidRequest, Outcome, RoleFiller
 
+DETAILS = (
+    "",
+    'said "hm",\nand went; ☕',
+    "a lone\rreturn",
+    "=HYPERLINK(1)",
+    "'=one",
+    "''-two",
+    "'three",
+    "\t@four",
+)
+
 
 @pytest.fixture
 def file(tmp_path):
     path = tmp_path / "memory.sqlite3"
     with EpisodicMemory(path) as memory:
-        memory.store_all(
+        told = [
             Episode(
                 action=f"ACT_{number % 3}",
                 object=f"THING {number}",
                 episode_id=f"e{number}",
                 result="SUCCESS",
-                detail='said "hm",\nand went; ☕' if number % 2 else "",
+                detail=DETAILS[number % len(DETAILS)],
                 context=(RoleFiller("place", f"room, {number}"),) if number % 5 else (),
                 start_ns=(1_700_000_000 + number) * 10**9,
+                source="merge:BOB" if number % 4 else "topic",
             )
             for number in range(40)
-        )
+        ]
+        memory.store_all(told, source="")
     return path
 
 
@@ -43,9 +57,24 @@ def test_what_is_exported_comes_back_the_same(file, tmp_path, kind):
     assert ok("export", "--file", file, "--format", kind) == output.read_text()
     told = json.loads(ok("import", output, "--file", fresh, "--json"))
     assert told == {"added": 40, "already_known": 0}
-    before = [(one.episode_id, one.detail, one.context, one.end_ns) for one in episodes(file)]
-    assert before == [(x.episode_id, x.detail, x.context, x.end_ns) for x in episodes(fresh)]
+    assert episodes(fresh) == episodes(file)
     assert [path.name for path in tmp_path.glob("*.partial")] == []
+
+
+def test_an_import_without_a_source_is_from_a_file(file, tmp_path):
+    path = tmp_path / "one.csv"
+    path.write_text("action,object,source\nGO,DOCK,\nGO,DOOR,merge:EVE\n")
+    ok("import", path, "--file", file)
+    assert [one.source for one in episodes(file)[-2:]] == ["file", "merge:EVE"]
+
+
+def test_no_cell_of_a_csv_is_a_formula(file, tmp_path):
+    output = tmp_path / "all.csv"
+    ok("export", "--file", file, "--output", output)
+    with output.open(newline="") as written:
+        cells = [cell for row in csv.reader(written) for cell in row]
+    assert "'=HYPERLINK(1)" in cells and "'three" in cells
+    assert not [cell for cell in cells if cell.startswith(tuple("=+-@\t\r\n"))]
 
 
 @pytest.mark.parametrize(
