@@ -81,7 +81,7 @@ def _episode(row: dict[str, Any], here: str) -> Episode:
                 written[name] = int(value)
             elif name in FILLERS:
                 written[name] = json.loads(value)
-        except ValueError:
+        except (ValueError, RecursionError):
             kind = "a whole number of nanoseconds" if name in TIMES else "a JSON list of fillers"
             raise InvalidRequest(f"{here}: {name}", f"is not {kind}") from None
     try:

@@ -55,7 +55,11 @@ def filler_from_json(field: str, written: Any) -> RoleFiller:
     for name, text in texts.items():
         if not isinstance(text, str):
             raise InvalidRequest(f"{field}.{name}", "is not text")
-    return RoleFiller(kind=Kind[kind], values=tuple(map(float, values)), **texts)
+    try:
+        numbers = tuple(map(float, values))
+    except OverflowError:
+        raise InvalidRequest(f"{field}.values", "holds a number that is too large") from None
+    return RoleFiller(kind=Kind[kind], values=numbers, **texts)
 
 
 def fillers_to_text(fillers: Sequence[RoleFiller]) -> str:

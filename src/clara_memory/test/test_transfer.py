@@ -22,6 +22,7 @@ DETAILS = (
     "'three",
     "\t@four",
 )
+HUGE = f"""[{{"role": "n", "kind": "NUMBER", "values": [{10**400}]}}]"""
 
 
 @pytest.fixture
@@ -124,6 +125,26 @@ def test_a_corrected_episode_keeps_its_id_and_what_it_was_before(file):
         assert not any(text for _, text in memory.verify())
     (before,) = sqlite3.connect(file).execute("SELECT before FROM revisions").fetchone()
     assert json.loads(before)["object"] == "THING 7"
+
+
+def test_a_number_too_large_for_a_float_is_refused_with_its_line(file, tmp_path):
+    lines, table = tmp_path / "huge.jsonl", tmp_path / "huge.csv"
+    lines.write_text(f'{{"action": "GO", "episode_id": "huge", "context": {HUGE}}}\n')
+    quoted = HUGE.replace('"', '""')
+    table.write_text(f'action,context\nGO,"{quoted}"\n')
+    for command, path, line in (("import", lines, 1), ("merge", lines, 1), ("import", table, 2)):
+        refused = run(command, path, "--file", file)
+        assert refused.returncode == 1 and "Traceback" not in refused.stderr
+        said = f"line {line}: context[0].values holds a number that is too large"
+        assert said in refused.stderr, refused.stderr
+
+
+def test_fillers_nested_too_deep_are_refused_with_their_line(file, tmp_path):
+    path = tmp_path / "deep.csv"
+    path.write_text(f"action,context\nGO,{'[' * 100_000}\n")
+    refused = run("import", path, "--file", file)
+    assert refused.returncode == 1 and "Traceback" not in refused.stderr
+    assert "line 2: context is not a JSON list" in refused.stderr
 
 
 @pytest.mark.parametrize(
