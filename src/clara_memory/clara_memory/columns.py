@@ -205,7 +205,10 @@ class Columns:
         """Change the episode of row `seq`; roles that it had keep their entries."""
         position = bisect.bisect_left(self.seq, seq)
         for role, indexed in self._dense.items():
+            before = int(indexed.ids[position])
             indexed.set(position, self._identity(role, episode))
+            if before and not indexed.count(np.array([before])):
+                self.items[role].drop(before)
         self._robot.set(position, self.robots.add_text("robot", episode.robot))
         self._outcome.set(position, episode.outcome)
         self._end.set(position, episode.end_ns)

@@ -97,10 +97,11 @@ class ItemMemory:
         self._by_key: dict[Hashable, int] = {}
         self._by_text: dict[str, int] = {}
         self._by_words: dict[tuple[str, ...], list[int]] = {}
+        self._dropped: set[int] = set()
         self._numeric: dict[tuple[Kind, str], tuple[list[int], list[tuple[float, ...]]]] = {}
 
     def __len__(self) -> int:
-        return len(self.fillers) - 1
+        return len(self.fillers) - 1 - len(self._dropped)
 
     def add_text(self, role: str, text: str) -> int:
         """Return the id of a text, made known if it was not."""
@@ -119,6 +120,7 @@ class ItemMemory:
         key = symbol(filler)
         identity = self._by_key.get(key)
         if identity is not None:
+            self._dropped.discard(identity)
             return identity
         identity = self._by_key[key] = len(self.fillers)
         self.fillers.append(filler)
@@ -134,11 +136,17 @@ class ItemMemory:
 
     def identity(self, filler: RoleFiller) -> int:
         """Return the id of a filler, 0 where it is not known."""
-        return self._by_key.get(symbol(filler), 0)
+        identity = self._by_key.get(symbol(filler), 0)
+        return 0 if identity in self._dropped else identity
 
     def with_words(self, words: tuple[str, ...]) -> list[int]:
         """Return the ids of the texts with these stems of words, the first known first."""
-        return self._by_words.get(words, [])
+        return [one for one in self._by_words.get(words, []) if one not in self._dropped]
+
+    def drop(self, identity: int) -> None:
+        """Let a text that no episode has any more be unknown; its id waits for it."""
+        self._dropped.add(identity)
+        self._by_text = {text: one for text, one in self._by_text.items() if one != identity}
 
     def keep(self, ids: NDArray[Any]) -> NDArray[np.int64]:
         """Forget all fillers but these; returns what each id has become, shape (1 + known,)."""
@@ -166,6 +174,8 @@ class ItemMemory:
         same = self.identity(cue)
         if same and cue.kind is not Kind.POSITION:
             found.put(same, 1.0, evidence.SAME, Reading.SAME)
+        dropped = list(self._dropped)
+        found.similarity[dropped] = found.decades[dropped] = 0.0
         return found
 
     def _compare_texts(self, cue: RoleFiller, found: Lookup, vectors: Vectors | None) -> None:

@@ -147,6 +147,34 @@ def test_fillers_nested_too_deep_are_refused_with_their_line(file, tmp_path):
     assert "line 2: context is not a JSON list" in refused.stderr
 
 
+@pytest.fixture
+def poured():
+    memory = EpisodicMemory()
+    memory.store_all(
+        Episode(action="POUR", object=thing, episode_id=thing)
+        for thing in ("JUICE", "WATER", "TEA")
+    )
+    memory.correct("JUICE", object="WATER")
+    return memory
+
+
+def test_what_was_corrected_away_is_unknown_at_once(poured):
+    assert poured.query(object="JUICE")["action"].reason == "no object like 'JUICE' is known"
+    assert poured.query(object="JUCE").readings[0].nearest == ""
+    assert poured.query("what about the juice?").abstained
+    assert poured.stats().vocabulary["object"] == 2
+    assert poured.forget(where=[RoleFiller("object", "JUICE")], dry_run=True) == 0
+    assert poured.query(object="WATER").matches == 2
+
+
+def test_what_was_corrected_away_is_known_again_when_it_comes_back(poured):
+    poured.store_memory(action="SPILL", object="juice")
+    poured.correct("TEA", object="JUICE")
+    assert poured.query(object="JUICE").matches == 2
+    assert poured.query("did you spill the juice?").matches == 1
+    assert poured.stats().vocabulary["object"] == 2
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
