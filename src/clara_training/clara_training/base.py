@@ -23,7 +23,7 @@ from typing import Any
 
 from clara_training import packages
 from clara_training.atomic import atomic_folder
-from clara_training.errors import BaseModelError, StorageError
+from clara_training.errors import BaseModelError, StorageError, first_line
 from clara_training.manifest import sha256_of
 
 EMBEDDED = "smollm2"
