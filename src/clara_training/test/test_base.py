@@ -130,7 +130,8 @@ def test_a_hub_model_is_fetched_once_and_then_found_without_the_hub(tmp_path):
     assert "\n" not in said
 
 
-def test_what_is_no_base_is_a_sentence(tmp_path):
+def test_what_is_no_base_is_a_sentence(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     with pytest.raises(BaseModelError, match=r"the base model's folder \./nowhere is not there"):
         find_base("./nowhere")
     with pytest.raises(BaseModelError, match=r"base model nowhere\.gguf is not there"):
