@@ -28,6 +28,7 @@ from clara_brain.settings import BrainSettings, SamplingSettings
 from clara_brain.skill_decision import Decision
 from clara_brain.skill_use import Decided, SkillPolicy
 from clara_brain.turn import TurnRequest, TurnResult
+from clara_brain.units import to_si
 from clara_interfaces.action import Chat
 from clara_interfaces.msg import (
     ActionEvent,
@@ -173,11 +174,15 @@ def governance(readout: Readout | None, hits: Sequence[Hit] = ()) -> Governance:
 
 
 def action_event(decision: Decision, action_id: str) -> ActionEvent:
-    """Return the request that a decision makes; the time stamp is left open."""
+    """Return the request that a decision makes; the time stamp is left open.
+
+    Numbers are in SI units, whatever the skills file has.
+    """
     event = ActionEvent(action_id=action_id, action=decision.action, object=decision.object)
     for name, value in decision.context.items():
         if isinstance(value, (int, float)) and not isinstance(value, bool):
-            filler = RoleFiller(role=name, kind=RoleFiller.NUMBER, values=[float(value)])
+            number = to_si(value, decision.units.get(name, ""))
+            filler = RoleFiller(role=name, kind=RoleFiller.NUMBER, values=[number])
         else:
             text = str(value).lower() if isinstance(value, bool) else str(value)
             filler = RoleFiller(role=name, kind=RoleFiller.TEXT, filler=text)

@@ -52,8 +52,9 @@ _NOT_FINITE = ("nan", "inf", "-nan", "-inf")
 class Decision:
     """A skill that the model chose. `reason` says why it was refused; empty when it was not.
 
-    `values` are all parameters; `object` is the filler of ActionEvent.object, `context` the other
-    ones. `written` is what the model wrote, `words` how the skills file says it.
+    `values` are all parameters, in the units of the skills file, which `units` has; `object` is
+    the filler of ActionEvent.object, `context` the other ones. `written` is what the model wrote,
+    `words` how the skills file says it.
     """
 
     skill: str
@@ -64,6 +65,7 @@ class Decision:
     written: str = ""
     words: str = ""
     values: dict[str, Value] = field(default_factory=dict)
+    units: dict[str, str] = field(default_factory=dict)
 
     def in_words(self) -> str:
         """Say it, as "pick up the cup"."""
@@ -160,7 +162,14 @@ def _validated(skills: Sequence[Skill], match: re.Match[str], said: str) -> Deci
     context = {name: value for name, value in values.items() if name != "object"}
     filler = str(values.get("object", ""))
     return Decision(
-        skill.name, skill.action, filler, context, written=match[0], words=words, values=values
+        skill.name,
+        skill.action,
+        filler,
+        context,
+        written=match[0],
+        words=words,
+        values=values,
+        units={each.name: each.unit for each in skill.parameters if each.unit},
     )
 
 

@@ -223,6 +223,10 @@ def test_defaults_and_numbers_are_filled_in():
             "line 5: skill a.parameters.b.default: b must be one of c",
         ),
         (f"{GO}  parameters: {{b: {{type: text, choices: [c]}}}}", "unknown key 'choices'"),
+        (
+            f"{GO}  parameters:\n    b: {{type: boolean, must_be_said: true}}",
+            "line 5: skill a.parameters.b has the unknown key 'must_be_said'; it may have type",
+        ),
         (f"{GO}  examples: [{{say: hey, use: {{q: 1}}}}]", "which is no parameter of a"),
         (f"{GO}  target: {{action: /a, type: b/srv/C}}", "must look like package/action/Name"),
         (f"{GO}  target: {{type: b/srv/C}}", "exactly one of 'action', 'service', 'topic'"),
