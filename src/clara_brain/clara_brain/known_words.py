@@ -4,7 +4,8 @@
 
 "Open the window" is no order for a skill that opens the gripper, though the verb is right and a
 small model would do it. So every word must be one of the skills file's own for this skill (its
-name, description, examples, choices), or one of those that mean nothing by themselves.
+name, description, examples, choices), or one of those that mean nothing by themselves. A word of
+direction is none of the latter: "drive 2 meters back" is no order for a skill that drives ahead.
 """
 
 from __future__ import annotations
@@ -19,9 +20,9 @@ from clara_brain.skills import Skill
 _NEUTRAL_WORDS = """
 a an the this that these those some any each other another same my your our their his its
 i me you we us he him she her they them it mine yours
-to at in on into onto from off of for with by up down out over under across along around through
-towards toward near beside behind between next until then than and or so well just only also too
-here there ahead forward forwards backward backwards back straight away left right top bottom side
+to at in on into onto of for with by over across along around through
+towards toward near beside between next until then than and or so well just only also too
+here there straight top bottom side
 front inside outside now again quickly slowly carefully gently please kindly once more further
 still yet immediately already directly exactly maybe really very little bit
 can could would will shall may must should want need like mind have has do does did be is are am
@@ -31,6 +32,15 @@ red blue green yellow black white brown orange grey gray pink purple big small l
 first second third last middle full empty clean dirty heavy light near far high low
 """
 _NEUTRAL = frozenset(_NEUTRAL_WORDS.split())
+# Words that may turn an order round. So may "left" and "right", but there is a left cup as well.
+_DIRECTION_WORDS = "away back backward backwards behind down from off out under up"
+_DIRECTIONS = frozenset(_DIRECTION_WORDS.split())
+# The way a robot moves anyway, unless its skill is about the other way.
+_FORWARD = frozenset(["ahead", "forward", "forwards"])
+_BACKWARD = frozenset(["back", "backward", "backwards", "reverse"])
+# "Back to the dock" and "back on the shelf" say where to, by a choice that follows.
+_BACK_TO = frozenset(["to", "on", "onto", "in", "into"])
+_AT_ONCE = frozenset([("right", "now"), ("right", "away"), ("straight", "away")])
 _PREPOSITION_WORDS = "to at for with in on into onto by from"
 _PREPOSITIONS = frozenset(_PREPOSITION_WORDS.split())
 # A verb and one of these may be another verb: take and take up, close and close to.
@@ -42,6 +52,7 @@ _PARTICLES = frozenset(
         "away",
         "by",
         "for",
+        "from",
         "in",
         "into",
         "off",
@@ -76,15 +87,31 @@ def explained(skill: Skill, text: str) -> bool:
     }
     needs = any(each.said and each.default is None for each in skill.parameters)
     openings = frozenset() if needs else _openings(skill)
+    neutral = _NEUTRAL if known & _BACKWARD else _NEUTRAL | _FORWARD
     for at, word in enumerate(words):
-        if word in known or word in _NEUTRAL or spoken_numbers.is_number_word(word):
+        if word in known or word in neutral or spoken_numbers.is_number_word(word):
             continue
         following = words[at + 1] if at + 1 < len(words) else ""
-        if following in choices:
+        if following in choices and word not in _DIRECTIONS:
+            continue
+        if _says_when(skill, choices, words, at):
+            continue
+        if word == "back" and following in _BACK_TO and choices.intersection(words[at + 2 :]):
             continue
         # All that follows the preposition is who or what it is done to.
         return any(pair in openings for pair in pairwise(words[: at + 1]))
     return True
+
+
+def _says_when(skill: Skill, choices: set[str], words: list[str], at: int) -> bool:
+    """Whether a word belongs to "right now" and the like.
+
+    "Turn 90 degrees right now" may mean right, so a skill with a number has it behind a choice
+    alone.
+    """
+    begin = next((each for each in (at, at - 1) if tuple(words[each : each + 2]) in _AT_ONCE), -1)
+    numeric = any(each.type in ("number", "integer") for each in skill.parameters)
+    return begin > 0 and (not numeric or words[begin - 1] in choices)
 
 
 def _vocabulary(skill: Skill) -> frozenset[str]:

@@ -15,7 +15,11 @@ from dataclasses import dataclass
 
 from clara_brain import spoken_numbers
 from clara_brain.known_words import another_verb, explained
-from clara_brain.skills import Parameter, Skill
+from clara_brain.skills import LONGEST_TEXT, Parameter, Skill
+
+# An order may hold the longest text, and an opening. With what is longer the patterns below would
+# take seconds.
+_LONGEST = LONGEST_TEXT + 64
 
 _NEGATION = re.compile(
     r"\b(not|never|no|nobody|without|stop|instead|avoid|cannot)\b|n['\u2019]t\b|\bdont\b", re.I
@@ -25,9 +29,14 @@ _NOT_NOW = re.compile(
     r"\b(if|unless|until|till|when|whenever|while|once|as soon as|after|before|later|tomorrow"
     r"|tonight|next (time|week|month|year|morning)|every (day|time|morning|evening|night|hour)"
     r"|in case|suppose|supposing|imagine|pretend|in (a|an|\w+) (seconds?|minutes?|hours?|days?)"
+    r"|in (just )?an? (little )?(bit|little|moment|tick|sec|min)|from now"
     r"|at \d{1,2}([:.]\d\d)? ?(am|pm|o['\u2019]clock)|at \d{1,2}:\d\d)\b",
     re.I,
 )
+# Before a number these say when: "at six", "in half an hour".
+_WHEN = frozenset(["in", "at", "by", "around"])
+_TIMES = frozenset(["s", "min", "h"])
+
 _QUESTION = re.compile(
     r"^\W*((hey|hi|hello|ok|okay|clara|robot|so|and|but|well|tell me|say)\W+)*"
     r"(what|why|when|where|who|whose|which|how|is|are|am|was|were|did|do|does|has|have|had|should"
@@ -125,9 +134,11 @@ class Offer:
 def is_plain_order(text: str) -> bool:
     """Whether the sentence may be an order for now.
 
-    It is none when negated, conditional, for later, a question about facts, or markup. "Could you
-    ...?" may be one.
+    It is none when negated, conditional, for later, a question about facts, markup, or longer than
+    any order. "Could you ...?" may be one.
     """
+    if len(text) > _LONGEST:
+        return False
     return not any(pattern.search(text) for pattern in (_NEGATION, _NOT_NOW, _QUESTION, _MARKUP))
 
 
@@ -138,17 +149,42 @@ def offers(skills: Iterable[Skill], text: str) -> list[Offer]:
         words = trigger_words(skill)
         if words and not any(_orders(skill, word, text) for word in words):
             continue
-        if not explained(skill, text):
+        if not explained(skill, text) or _for_later(skill, text):
             continue
         values: dict[str, tuple[str, ...]] = {}
         for parameter in skill.parameters:
             if parameter.said:
-                values[parameter.name] = spellings(parameter, text)
+                values[parameter.name] = spellings(skill, parameter, text)
         if all(
             values.get(each.name, ("",)) or each.default is not None for each in skill.parameters
         ):
             found.append(Offer(skill, values, _named(skill, values, text)))
     return found
+
+
+def _for_later(skill: Skill, text: str) -> bool:
+    """Whether a number says when: "at six", "in half an hour".
+
+    "At 0.4 m/s" and "by 90 degrees" do not; nor does a lone number for which an example of the
+    skill has the same preposition.
+    """
+    said = spoken_numbers.numbers(text)
+    if len(said) == 1:
+        meant = {
+            number.before
+            for example in skill.examples
+            for number in spoken_numbers.numbers(example.say)
+        }
+        if said[0].before in meant:
+            return False
+    return any(each.before in _WHEN and _is_time(each) for each in said)
+
+
+def _is_time(number: spoken_numbers.Said) -> bool:
+    if number.unit is None:
+        return not number.written.startswith(("0.", "-"))
+    # "In 3 weeks": what is counted is not known, but "at 3 people" is where.
+    return number.unit in _TIMES or (number.unit == "?" and number.before == "in")
 
 
 def _named(skill: Skill, values: dict[str, tuple[str, ...]], text: str) -> frozenset[str]:
@@ -181,17 +217,16 @@ def imperative(skills: Iterable[Skill], text: str) -> str:
     return bare or text
 
 
-def spellings(parameter: Parameter, text: str) -> tuple[str, ...]:
+def spellings(skill: Skill, parameter: Parameter, text: str) -> tuple[str, ...]:
     """Return the values that the sentence names for a parameter, as they are to be written."""
     if parameter.type == "choice":
         return tuple(
             choice for choice in parameter.choices if _said(choice.replace("_", " "), text)
         )
-    if parameter.type == "boolean":
-        return ("true", "false")
     if parameter.type == "text":
         return (text,)
-    return spoken_numbers.spellings(text, parameter.unit)
+    others = [each.unit for each in skill.parameters if each is not parameter]
+    return spoken_numbers.spellings(text, parameter.unit, others)
 
 
 def trigger_words(skill: Skill) -> tuple[str, ...]:

@@ -18,6 +18,8 @@ from clara_brain.skills import Example, Skill, Value
 
 def word_for_word(skills: Sequence[Skill], choices: Sequence[Offer], text: str) -> Decision | None:
     """Return the decision for an order that repeats an example with other values; or None."""
+    if not choices:
+        return None  # the text may be no order at all, and as long as it likes
     said = _normal(skills, text)
     for offer in choices:
         for example in offer.skill.examples:

@@ -189,8 +189,8 @@ def _value(skill: Skill, parameter: Parameter, text: str, said: str) -> Value:
         value = parameter.check(_read(parameter, text))
     except ValueError as error:
         raise SkillRefused(str(error)) from None
-    if parameter.said and parameter.type != "boolean":
-        named = spellings(parameter, said)
+    if parameter.said:
+        named = spellings(skill, parameter, said)
         if parameter.type == "text":
             fits = str(value) in said
         elif parameter.type == "choice":

@@ -3,15 +3,17 @@
 """Numbers in a sentence, in digits and in English words, with the units that follow them.
 
 A robot that reads "twenty-five" as five, or 1,000 as one, does damage. What looks like a number
-but has no single reading ("1,5", "2-3", "1e3", "nan") is kept as it was said, so that the check of
-the skill's parameter refuses it and says why.
+but has no single reading ("1,5", "2-3", "3 / 4", "point five", "2 meters 50", "nan") is kept as it
+was said, so that the check of the skill's parameter refuses it and says why.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, replace
+
+from clara_brain.units import si_unit
 
 _UNITS = {
     "m": "m meter meters metre metres",
@@ -50,9 +52,18 @@ _SMALL = {word: number for number, word in enumerate(_SMALL_WORDS.split())}
 _TENS_WORDS = "twenty thirty forty fifty sixty seventy eighty ninety"
 _TENS = {word: 10 * number for number, word in enumerate(_TENS_WORDS.split(), start=2)}
 _LARGE = {"dozen": 12, "hundred": 100, "thousand": 1000, "million": 10**6, "billion": 10**9}
+_LARGEST = 10**12  # no parameter is that large, and what is larger yet fits into no float
 _NOT_FINITE = {"nan": "nan", "inf": "inf", "infinity": "inf", "infinite": "inf", "∞": "inf"}
 _EITHER = frozenset(["or", "to", "and"])
 _MINUS = frozenset(["minus", "negative"])
+_ARTICLES = frozenset(["a", "an", "the"])
+# What makes another number of the one that follows.
+_CHANGES = _MINUS | {"point", "dot", "comma", "half", "over", "per", "e"}
+# Marks that may stand beside a number and say nothing of it. A dash may be a minus.
+_PUNCTUATION = frozenset(",;:.!?…#")
+# What may stand between "at" or "in" and the number that belongs to it.
+_ABOUT_WORDS = "a about another exactly just like maybe next only really some the"
+_ABOUT = frozenset(_ABOUT_WORDS.split())
 
 _TOKEN = re.compile(
     r"(?P<number>(?<![\w.])(?:[-+\u2212]\s*)?"
@@ -65,10 +76,15 @@ _PLAIN = re.compile(r"(?:[-+\u2212])?(?:\d{1,9}(?:\.\d{1,9})?|\.\d{1,9})")
 
 @dataclass(frozen=True)
 class Said:
-    """A number that was said. `unit` is None where none followed, "?" for what is no unit."""
+    """A number that was said.
+
+    `unit` is None where none followed, "?" for what is no unit. `before` is the word that the
+    number belongs to, as the "in" of "in about five minutes"; empty where none stands before it.
+    """
 
     written: str
     unit: str | None
+    before: str = ""
 
 
 @dataclass(frozen=True)
@@ -79,39 +95,70 @@ class _Token:
     end: int
 
 
+@dataclass(frozen=True)
+class _Place:
+    """The tokens of a number: its first one, the one behind it, and the one behind its unit."""
+
+    first: int
+    end: int
+    behind: int
+
+
 def numbers(text: str) -> list[Said]:
     """Return the numbers of a sentence in the order in which they were said."""
-    tokens = [
-        _Token(match.lastgroup or "", match[0], *match.span()) for match in _TOKEN.finditer(text)
-    ]
+    tokens = _tokens(text)
     found: list[Said] = []
-    at, end = 0, -1
+    last = _Place(-1, -1, -1)
+    at = 0
     while at < len(tokens):
         read = _read(tokens, at)
         if read is None:
             at += 1
             continue
-        either = bool(found) and (at == end or _word(tokens, at - 1) in _EITHER)
-        written, at = read
-        unit, end = _unit(tokens, at), at
-        if either and unit is None:
+        written, end = read
+        unit, behind = _unit(tokens, end)
+        either = bool(found) and (at == last.end or _word(tokens, at - 1) in _EITHER)
+        first = last.first if _goes_on(tokens, last, at, unit) else _first(tokens, at)
+        if found and first <= last.first:
+            begun = found.pop()
+            unit, before = unit or begun.unit, begun.before
+        else:
+            before = _before(tokens, first)
+        more = _more(tokens, end) or _more(tokens, behind)
+        if first < at or more:
+            written = " ".join(text[tokens[first].start : tokens[(more or end) - 1].end].split())
+        if either and unit is None and found:
             unit = found[-1].unit
         elif either:
             # "2 or 3 meters": the unit of the last is that of all.
             found = [
-                Said(each.written, unit if each.unit in (None, "?") else each.unit)
+                replace(each, unit=unit if each.unit in (None, "?") else each.unit)
                 for each in found
             ]
-        found.append(Said(written, unit))
+        found.append(Said(written, unit, before))
+        last, at = _Place(first, end, behind), more or end
     return found
 
 
-def spellings(text: str, unit: str) -> tuple[str, ...]:
-    """Return the numbers that may be meant for a parameter with this unit, each once."""
-    said = [each for each in numbers(text) if not unit or each.unit in (None, unit)]
+def spellings(text: str, unit: str, others: Collection[str] = ()) -> tuple[str, ...]:
+    """Return the numbers that may be meant for a parameter with this unit, each once.
+
+    `others` are the units of further parameters that a number may be meant for.
+    """
+    everything = numbers(text)
+    said = [each for each in everything if not unit or each.unit in (None, unit)]
     # "2 meters and 3" is two meters: where a unit was said, the bare numbers mean something else.
     if unit and any(each.unit == unit for each in said):
         said = [each for each in said if each.unit == unit]
+    if said and unit:
+        alike = [
+            each
+            for each in everything
+            if each.unit and each.unit not in others and si_unit(each.unit) == si_unit(unit)
+        ]
+        if any(each.unit != unit for each in alike):
+            # "2 meters 50 centimeters" is neither of the two.
+            return (" ".join(f"{each.written} {each.unit}" for each in alike),)
     return tuple(dict.fromkeys(each.written for each in said))
 
 
@@ -129,6 +176,69 @@ def is_number_word(word: str) -> bool:
         or word in _MINUS
         or word in ("half", "point", "per", "e")
     )
+
+
+def _tokens(text: str) -> list[_Token]:
+    tokens = [
+        _Token(match.lastgroup or "", match[0], *match.span()) for match in _TOKEN.finditer(text)
+    ]
+    # The hyphens of "twenty-five", "one-and-a-half" and "5-meter" are no signs.
+    return [
+        token
+        for at, token in enumerate(tokens)
+        if token.text != "-"
+        or not 0 < at < len(tokens) - 1
+        or not tokens[at - 1].end == token.start < token.end == tokens[at + 1].start
+        or tokens[at + 1].kind != "word"
+        or not _in_a_number(tokens[at - 1])
+    ]
+
+
+def _in_a_number(token: _Token) -> bool:
+    word = token.text.lower()
+    return token.kind == "number" or bool(_kind(word)) or word == "and" or word in _ARTICLES
+
+
+def _goes_on(tokens: list[_Token], last: _Place, at: int, unit: str | None) -> bool:
+    """Whether a number is a part of one that began before it: "3 / 4", "2. 5", "2 meters 50"."""
+    if last.first < 0:
+        return False
+    if last.end == at:
+        return _word(tokens, at) in _MINUS
+    if _only_marks(tokens[last.end : at]):
+        return True
+    return unit is None and last.end < last.behind and _only_marks(tokens[last.behind : at])
+
+
+def _only_marks(tokens: list[_Token]) -> bool:
+    return all(token.kind == "other" for token in tokens)
+
+
+def _first(tokens: list[_Token], at: int) -> int:
+    """Return where a number begins: before it may stand what changes it and cannot be read."""
+    first = at
+    while at > 0:
+        token = tokens[at - 1]
+        changes = token.kind == "other" and token.text not in _PUNCTUATION
+        if changes or _word(tokens, at - 1) in _CHANGES:
+            first = at - 1
+        elif token.kind != "other" and _word(tokens, at - 1) not in _ARTICLES:
+            break
+        at -= 1
+    return first
+
+
+def _before(tokens: list[_Token], at: int) -> str:
+    while _word(tokens, at - 1) in _ABOUT and _word(tokens, at - 2):
+        at -= 1
+    return _word(tokens, at - 1)
+
+
+def _more(tokens: list[_Token], at: int) -> int:
+    """Return the token behind "and a half" and the like where that follows; 0 otherwise."""
+    if _word(tokens, at) != "and" or _word(tokens, at + 1) not in ("half", "a", "an"):
+        return 0
+    return min(at + 3, len(tokens)) if _word(tokens, at + 1) != "half" else at + 2
 
 
 def _read(tokens: list[_Token], at: int) -> tuple[str, int] | None:
@@ -171,16 +281,15 @@ def _read_words(tokens: list[_Token], at: int) -> tuple[float, int] | None:
         elif kind == "ten" and joined:
             part += _TENS[word]
         elif kind == "large" and before != "and":
-            part = max(part, 1) * _LARGE[word]
+            part = min(max(part, 1) * _LARGE[word], _LARGEST)
             if _LARGE[word] >= 1000:
                 total, part = total + part, 0
-        elif (before == "ten" and _is_hyphen(tokens, at) and _digit(tokens, at + 1)) or (
+        elif (
             before == "large"
             and word == "and"
             and _kind(_word(tokens, at + 1)) in ("small", "ten")
         ):
-            at += 1
-            before = "and" if word == "and" else before
+            at, before = at + 1, "and"
             continue
         else:
             break
@@ -192,10 +301,6 @@ def _kind(word: str) -> str:
     if word in _SMALL:
         return "small"
     return "ten" if word in _TENS else "large" if word in _LARGE else ""
-
-
-def _digit(tokens: list[_Token], at: int) -> bool:
-    return 0 < _SMALL.get(_word(tokens, at), 0) < 10
 
 
 def _fraction(tokens: list[_Token], at: int, value: float) -> tuple[float, int]:
@@ -218,27 +323,28 @@ def _fraction(tokens: list[_Token], at: int, value: float) -> tuple[float, int]:
     return (value + part if value >= 0 else value - part), at
 
 
-def _unit(tokens: list[_Token], at: int) -> str | None:
-    """Return the unit that follows a number."""
-    if _is_hyphen(tokens, at):
-        at += 1
+def _unit(tokens: list[_Token], at: int) -> tuple[str | None, int]:
+    """Return the unit that follows a number, and the token behind it."""
     word = _word(tokens, at)
-    if not word or word in _NEUTRAL or _kind(word):
-        return None
-    unit = _UNIT_OF.get(word, "?")
-    if _word(tokens, at + 1) == "per":
-        return f"{unit}/{_UNIT_OF.get(_word(tokens, at + 2), '?')}"
-    return unit
+    if not word:
+        # 5' and 5 € are not just five.
+        sign = at < len(tokens) and tokens[at].kind == "other"
+        return ("?", at) if sign and tokens[at].text not in _PUNCTUATION else (None, at)
+    if word in _NEUTRAL or _kind(word):
+        return None, at
+    unit, at = _UNIT_OF.get(word, "?"), at + 1
+    by, of = (tokens[at].text.lower() if at < len(tokens) else ""), _word(tokens, at + 1)
+    if by in ("per", "/") or (by in ("a", "an", "each", "every") and of in _UNIT_OF):
+        return f"{unit}/{_UNIT_OF.get(of, '?')}", at + 2
+    if by.isdigit() and tokens[at].kind == "other":
+        return "?", at  # "1m50"
+    return unit, at
 
 
 def _word(tokens: list[_Token], at: int) -> str:
-    if at >= len(tokens) or tokens[at].kind != "word":
+    if not 0 <= at < len(tokens) or tokens[at].kind != "word":
         return ""
     return tokens[at].text.lower()
-
-
-def _is_hyphen(tokens: list[_Token], at: int) -> bool:
-    return at < len(tokens) and tokens[at].text == "-"
 
 
 def _glued_to_a_word(tokens: list[_Token], at: int) -> bool:

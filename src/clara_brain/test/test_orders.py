@@ -1,0 +1,274 @@
+# Copyright 2026 The Clara Authors
+# SPDX-License-Identifier: Apache-2.0
+"""What the rules on a sentence read off it: numbers, directions, and orders for later."""
+
+from __future__ import annotations
+
+import math
+import re
+import time
+from pathlib import Path
+
+import pytest
+from clara_brain.orders import is_plain_order
+from clara_brain.plain_orders import word_for_word
+from clara_brain.skill_decision import decide, possible
+from clara_brain.skill_file import load_skills
+from clara_brain.spoken_numbers import spellings
+from clara_brain.units import to_si
+
+from clara_brain import conversions
+
+DATA = Path(__file__).parent / "data"
+ARM = load_skills(DATA / "skills.yaml")
+HOME = load_skills(DATA / "home.yaml")
+GARDEN = load_skills(DATA / "garden.yaml")
+ROBOT = load_skills(DATA / "robot.yaml")
+
+
+def is_number(written: str) -> bool:
+    return re.fullmatch(r"-?[0-9]+(\.[0-9]+)?", written) is not None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "drive point five meters",
+        "drive a point five meters",
+        "turn minus point five m",
+        "turn minus a hundred m",
+        "turn minus, 90 m",
+        "turn \u201390 m",
+        "turn \u201090 m",
+        "turn \u201190 m",
+        "turn \u201490 m",
+        "turn \u2013ninety m",
+        "turn -ninety m",
+        "turn twenty\u2013five m",
+        "drive 3 / 4 meters",
+        "drive 2\u20443 meters",
+        "drive 2. 5 meters",
+        "drive 2, 5 meters",
+        "drive 2\u00b75 meters",
+        "drive 2\u20145 meters",
+        "drive 2\u200b5 meters",
+        "drive 2\u00d73 meters",
+        "drive 90 minus 45 meters",
+        "drive 3 over 4 meters",
+        "drive 1 e 3 meters",
+        "drive half 2 meters",
+        "drive ~2 meters",
+        "drive 2 meters 50",
+        "drive 2 meters, 50",
+        "drive 2m 50",
+        "drive 2 meters 50 centimeters",
+        "drive 2 meters and 50 centimeters",
+        "drive 2 meters, then 50 centimeters",
+        "drive 2, no, 50 centimeters",
+        "drive two meters and a half",
+        "drive two and a third meters",
+        "drive two and half meters",
+        "drive " + "hundred " * 155 + "meters",
+    ],
+)
+def test_a_number_that_is_not_read_whole_is_kept_as_it_was_said(text):
+    read = spellings(text, "m")
+    assert read and not any(map(is_number, read))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "drive 1m50",
+        "drive 2m50cm",
+        "drive 5'",
+        'drive 5"',
+        "drive 5 €",
+        "drive at 2 meters a second",
+        "drive at 2 meters each second",
+        "drive at 2 meters per second",
+        "drive at 0.4 m / s",
+    ],
+)
+def test_what_another_unit_follows_is_not_taken(text):
+    assert spellings(text, "m") == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "unit", "read"),
+    [
+        ("drive 2 m at 0.4 m / s", "m/s", ("0.4",)),
+        ("drive 2 m at 1.5 meters a second", "m/s", ("1.5",)),
+        ("drive 2 meters, please", "m", ("2",)),
+        ("drive, 2 meters.", "m", ("2",)),
+        ("'drive 2 meters'", "m", ("2",)),
+        ("drive 2 m\u2014slowly", "m", ("2",)),
+        ("drive one-and-a-half meters", "m", ("1.5",)),
+        ("drive two-three meters", "m", ("2", "3")),
+        ("a 5-meter drive", "m", ("5",)),
+        ("drive zero point five meters", "m", ("0.5",)),
+        ("drive minus half a meter", "m", ("-0.5",)),
+        ("wait 1 minute 30 seconds", "h", ()),
+        ("go to station #5", "", ("5",)),
+        ("turn -90 degrees", "deg", ("-90",)),
+        ("turn \u221290°", "deg", ("-90",)),
+    ],
+)
+def test_what_has_one_reading_is_read(text, unit, read):
+    assert spellings(text, unit) == read
+
+
+def test_a_time_in_two_units_is_neither_of_them():
+    assert spellings("wait 1 minute 30 seconds", "s") == ("1 min 30 s",)
+    # A skill with a parameter for each may be told both.
+    assert spellings("a line of 2 m, 5 cm wide", "m", ["cm"]) == ("2",)
+    assert spellings("a line of 2 m, 5 cm wide", "cm", ["m"]) == ("5",)
+
+
+def test_a_number_that_cannot_be_read_is_refused_with_a_reason():
+    said = "drive 2. 5 meters"
+    (offer,) = possible(ARM, said)
+    assert offer.values["distance"] == ("2. 5",)
+    decision = decide(ARM, "drive(distance=2. 5)", said)
+    assert decision.reason == "distance is not a number that can be read: '2. 5'"
+    assert decide(ARM, "drive(distance=5)", said).reason == "distance 5 was not said"
+    assert word_for_word(ARM, possible(ARM, said), said) is None
+
+
+@pytest.mark.parametrize(
+    ("skills", "said"),
+    [
+        (HOME, "go to the kitchen in twenty-five minutes"),
+        (HOME, "go to the kitchen in half an hour"),
+        (HOME, "go to the kitchen in 1.5 hours"),
+        (HOME, "go to the kitchen in 30 min"),
+        (HOME, "go to the kitchen in just five minutes"),
+        (HOME, "go to the kitchen in twenty-five days"),
+        (HOME, "go to the kitchen in five"),
+        (HOME, "go to the kitchen in a bit"),
+        (HOME, "go to the kitchen in a little bit"),
+        (HOME, "go to the kitchen in a sec"),
+        (HOME, "go to the kitchen half an hour from now"),
+        (HOME, "go to the kitchen at 5"),
+        (HOME, "go to the kitchen at 5.30"),
+        (HOME, "go to the kitchen at six"),
+        (HOME, "go to the kitchen at around six"),
+        (HOME, "go to the kitchen around 6"),
+        (HOME, "go to the kitchen by six"),
+        (HOME, "turn 90 degrees by 6"),
+        (GARDEN, "water the plants at 6"),
+        (GARDEN, "water the plants for 5 minutes at 6"),
+        (ARM, "put the cup on the table at two"),
+        (ARM, "drive 2 meters in 5 minutes"),
+    ],
+)
+def test_an_order_for_later_is_none_for_now(skills, said):
+    assert possible(skills, said) == []
+
+
+@pytest.mark.parametrize(
+    ("skills", "said"),
+    [
+        (ARM, "drive back 2 meters"),
+        (ARM, "drive 2 meters back"),
+        (ARM, "drive 2 meters backwards"),
+        (ARM, "drive 2 meters back to me"),
+        (ARM, "drive 2 meters away from me"),
+        (ARM, "drive 2 meters to the left"),
+        (ARM, "drive up 2 meters"),
+        (ARM, "drive 2 meters right now"),
+        (ARM, "put the cup under the table"),
+        (ARM, "put the cup behind table"),
+        (HOME, "turn 90 degrees to the right"),
+        (HOME, "turn right now by 90 degrees"),
+        (HOME, "turn 90 degrees right now"),
+        (HOME, "come back from the kitchen"),
+        (HOME, "come from kitchen"),
+        (HOME, "move away from the dock"),
+        (HOME, "drive from the dock"),
+        (ROBOT, "switch the lamp off"),
+    ],
+)
+def test_a_direction_that_a_skill_does_not_have_makes_it_no_order(skills, said):
+    assert possible(skills, said) == []
+
+
+@pytest.mark.parametrize(
+    ("skills", "said"),
+    [
+        (ARM, "drive forward 2 meters"),
+        (ARM, "drive 2 meters straight ahead"),
+        (ARM, "drive 2 meters at 0.4 m/s"),
+        (ARM, "drive 2 meters at 0.4"),
+        (ARM, "put the cup back on the shelf"),
+        (ARM, "put the cup on the left shelf"),
+        (ARM, "pick up the cup right now"),
+        (ARM, "set the bottle down on the floor"),
+        (HOME, "turn left by ninety degrees"),
+        (HOME, "spin by 180 degrees"),
+        (HOME, "spin by 180"),
+        (HOME, "head back to the dock right away"),
+        (HOME, "set the light to 50 percent"),
+        (GARDEN, "water the plants for 12 minutes"),
+        (GARDEN, "mow the back lawn"),
+        (ROBOT, "drive to the dock right now at 0.3 m/s"),
+        (ROBOT, "look at 50 centimeters"),
+        (ROBOT, "look at 50"),
+    ],
+)
+def test_an_order_that_a_skill_means_stays_one(skills, said):
+    assert possible(skills, said)
+
+
+def test_forward_is_no_order_for_a_skill_that_goes_back(tmp_path):
+    path = tmp_path / "skills.yaml"
+    path.write_text(
+        "skills:\n- name: back_up\n  description: Drive backwards.\n  parameters:\n"
+        "    distance: {type: number, minimum: 0, maximum: 5, unit: m}\n"
+        "  examples: [{say: drive back 2 meters, use: {distance: 2}}]\n"
+    )
+    skills = load_skills(path)
+    assert possible(skills, "drive back 3 meters")
+    for said in ("drive forward 3 meters", "drive 3 meters ahead"):
+        assert possible(skills, said) == []
+
+
+@pytest.mark.parametrize(
+    "said",
+    ["now " * 4000, "go to the kitchen" + "." * 16_000 + " a", "drive " + "hundred " * 2000],
+)
+def test_a_text_that_is_too_long_for_an_order_is_none_at_once(said):
+    began = time.monotonic()
+    assert not is_plain_order(said)
+    assert word_for_word(HOME, possible(HOME, said), said) is None
+    assert time.monotonic() - began < 0.5
+
+
+def test_an_order_with_the_longest_text_is_still_one():
+    said = "Clara, could you please announce that " + "the train is late " * 14
+    assert len(said) > 250 and possible(HOME, said)
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "meant"),
+    [
+        (90, "deg", math.pi / 2),
+        (5, "min", 300.0),
+        (50, "cm", 0.5),
+        (36, "km/h", 10.0),
+        (0.3, "m/s", 0.3),
+        (50, "%", 50.0),
+        (3, "", 3.0),
+    ],
+)
+def test_a_number_is_turned_into_the_si_unit_of_what_it_measures(value, unit, meant):
+    assert to_si(value, unit) == pytest.approx(meant)
+
+
+def test_a_request_for_the_robot_has_its_numbers_in_si_units():
+    decision = decide(HOME, "turn(angle=90)", "turn 90 degrees")
+    (angle,) = conversions.action_event(decision, "a1").context
+    assert (angle.role, angle.kind) == ("angle", angle.NUMBER)
+    assert list(angle.values) == pytest.approx([math.pi / 2])
+    # What a target of the robot's own is filled from stays in the unit of the file.
+    assert decision.values == {"angle": 90.0}
