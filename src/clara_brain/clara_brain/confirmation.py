@@ -3,14 +3,15 @@
 """Read a yes, a no or a stop, without a model.
 
 A yes must be the whole of what was said and nothing but a yes: "yes" as the first word of
-something else is no permission. A stop may be said in many ways; a false one does no harm.
+something else is no permission. A stop may be said in many ways, and may begin any part of what
+was said ("There is a child, stop!"), whatever follows it; a false one does no harm.
 """
 
 from __future__ import annotations
 
 import re
 
-_LONGEST = 80
+_LONGEST_YES = 80
 
 _YES = (
     r"yes|yeah|yep|yup|sure(?: thing)?|ok|okay|of course|certainly|absolutely|definitely"
@@ -28,10 +29,12 @@ _ANSWER_YES = re.compile(
 )
 _ANSWER_NO = re.compile(rf"\W*(?:(?:{_POLITE})\W+)*(?:{_NO})\b", re.IGNORECASE)
 
+_PART = re.compile(r"[.,;:!?\n\u2013\u2014]+")
 _STOP = re.compile(
-    r"\W*(?:(?:no|oh|hey|ok|okay|clara|robot|please|now|quick|quickly|can you|could you|you must"
-    r"|i said)\W+)*(?:(?:stop|halt|freeze|abort|cancel)(?! by\b)|stay where you are|hold it"
-    r"|emergency stop)\b(?:\W+\w+){0,5}\W*",
+    r"\W*(?:(?:no|oh|hey|ok|okay|clara|robot|please|now|quick|quickly|just|and|but|so|well|wait|ah"
+    r"|(?:oh )?my god|(?:can|could|will|would) you|you (?:must|should|need to|have to)"
+    r"|i (?:need|want) you to|i said)\W+)*(?:(?:stop|halt|freeze|abort|cancel)(?! by\b)"
+    r"|stay where you are|stand still|hold it|emergency stop|(?:don['\u2019]?t|do not) move)\b",
     re.IGNORECASE,
 )
 
@@ -40,11 +43,11 @@ def answer(text: str) -> bool | None:
     """Return whether a text is a plain yes or begins with a no; None when it is neither."""
     if _ANSWER_NO.match(text):
         return False
-    if len(text) <= _LONGEST and _ANSWER_YES.fullmatch(text):
+    if len(text) <= _LONGEST_YES and _ANSWER_YES.fullmatch(text):
         return True
     return None
 
 
 def asks_to_stop(text: str) -> bool:
     """Whether a text orders the robot to stop what it does."""
-    return len(text) <= _LONGEST and bool(_STOP.fullmatch(text))
+    return any(_STOP.match(part) for part in _PART.split(text))

@@ -12,9 +12,11 @@ from rclpy.node import Node
 from clara_brain import conversions
 from clara_brain.grounding import Recollection
 from clara_brain.past_attempts import MOST_ATTEMPTS, Attempt
-from clara_brain.promise import RosPromise
+from clara_brain.turn import Promise
 from clara_interfaces.msg import RoleFiller
 from clara_interfaces.srv import QueryMemory
+
+_LATE = object()
 
 
 class MemoryClient:
@@ -27,41 +29,48 @@ class MemoryClient:
         self._clock = Clock(clock_type=ClockType.STEADY_TIME)
         self._missing = False
 
-    async def recall(self, text: str, episodes: int, limit: float) -> Recollection | None:
-        """Ask with free text; None when memory is absent, slower than `limit` s or in error."""
-        response = await self._ask(QueryMemory.Request(text=text, max_episodes=episodes), limit)
+    async def recall(
+        self, text: str, episodes: int, limit: float, wait: Promise
+    ) -> Recollection | None:
+        """Ask with free text.
+
+        None when memory is absent, slower than `limit` s or in error, or when `wait` is resolved
+        first.
+        """
+        request = QueryMemory.Request(text=text, max_episodes=episodes)
+        response = await self._ask(request, limit, wait)
         if response is None:
             return None
         return conversions.recollection(response, self._node.get_clock().now())
 
-    async def attempts(self, cue: dict[str, str], limit: float) -> list[Attempt]:
-        """Ask for earlier attempts with these roles and fillers; none when memory is absent."""
+    async def attempts(self, cue: dict[str, str], limit: float, wait: Promise) -> list[Attempt]:
+        """Ask for earlier attempts with these roles and fillers; none as `recall` is None."""
         fillers = [RoleFiller(role=role, filler=filler) for role, filler in cue.items()]
         request = QueryMemory.Request(cue=fillers, max_episodes=MOST_ATTEMPTS)
-        response = await self._ask(request, limit)
+        response = await self._ask(request, limit, wait)
         if response is None:
             return []
         return conversions.attempts(response, self._node.get_clock().now())
 
     async def _ask(
-        self, request: QueryMemory.Request, limit: float
+        self, request: QueryMemory.Request, limit: float, wait: Promise
     ) -> QueryMemory.Response | None:
         if not self._client.service_is_ready():
             self._without("there is no memory/query service")
             return None
-        promise = RosPromise(self._node)
         future = self._client.call_async(request)
-        future.add_done_callback(promise.resolve)
+        future.add_done_callback(wait.resolve)
         timer = self._node.create_timer(
-            limit, lambda: promise.resolve(None), callback_group=self._group, clock=self._clock
+            limit, lambda: wait.resolve(_LATE), callback_group=self._group, clock=self._clock
         )
         try:
-            answered = await promise
+            answered = await wait
         finally:
             self._node.destroy_timer(timer)
-        if answered is None:
+        if not future.done():
             self._client.remove_pending_request(future)
-            self._without(f"memory did not answer within {limit:g} s")
+            if answered is _LATE:
+                self._without(f"memory did not answer within {limit:g} s")
             return None
         response = future.result()
         if response.error_code:

@@ -39,12 +39,8 @@ class SkillGate:
         self._said_yes: dict[tuple[str, str], None] = {}
         self._uses: dict[str, deque[float]] = {}
 
-    def must_ask(self, skill: Skill, session: str, history: Sequence[Exchange]) -> bool:
+    def must_ask(self, skill: Skill, session: str) -> bool:
         """Whether a skill needs a yes in this conversation first."""
-        if not history:
-            # A new conversation, or one that was reset: an earlier yes was another person's.
-            for key in [key for key in self._said_yes if key[0] == session]:
-                del self._said_yes[key]
         if skill.confirm is Confirm.FIRST_TIME:
             return (session, skill.name) not in self._said_yes
         return skill.confirm is Confirm.ALWAYS
@@ -59,7 +55,12 @@ class SkillGate:
         """Return what the last turn of a conversation asked about; it is asked no more.
 
         None when there is no question, its time is up, or the conversation was reset meanwhile.
+        Each turn calls this first.
         """
+        if not history:
+            # A new conversation, or one that was reset: an earlier yes was another person's.
+            for key in [key for key in self._said_yes if key[0] == session]:
+                del self._said_yes[key]
         question = self._questions.pop(session, None)
         if question is None or self._clock() > question.ends:
             return None

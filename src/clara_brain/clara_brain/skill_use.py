@@ -1,6 +1,6 @@
 # Copyright 2026 The Clara Authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a turn does with the robot's skills: stop, answer a question, or choose and request one.
+"""What a turn does with the robot's skills: say what stopped, answer a question, choose one.
 
 Only the user's own words decide, never memory, history or what a server said. Each outcome is a
 `Decided`, also a refused one, with the sentence that tells the person.
@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Protocol
 
-from clara_brain.confirmation import answer, asks_to_stop
+from clara_brain.confirmation import answer
 from clara_brain.errors import SkillRefused
 from clara_brain.orders import Offer
 from clara_brain.plain_orders import only_reading, word_for_word
@@ -67,12 +67,6 @@ class SkillHost(Protocol):
     def request_action(self, skill: Skill, decision: Decision) -> str:
         """Ask the robot to do it; return the action's id. Raises SkillRefused."""
 
-    def stop_actions(self) -> list[tuple[Decision, str]]:
-        """Cancel what Clara started and still runs; return it with its ids."""
-
-    def experience(self, decision: Decision) -> Awaitable[str]:
-        """Say what memory knows of earlier attempts; empty when nothing."""
-
 
 @dataclass
 class Used:
@@ -86,7 +80,8 @@ class SkillUse:
     """The skills, as one turn of one conversation uses them.
 
     `choose` lets the model write one of the offers, or None when the turn was cut short.
-    `can_ask`: a question and its answer can be said in this conversation.
+    `experience` says what memory knows of earlier attempts, empty when nothing; `ended` whether
+    the turn is over. `stopped` is what the turn has stopped already, with the ids of the actions.
     """
 
     def __init__(
@@ -95,13 +90,22 @@ class SkillUse:
         gate: SkillGate,
         host: SkillHost,
         choose: Callable[[list[Offer]], Awaitable[str | None]],
+        experience: Callable[[Decision], Awaitable[str]],
         ended: Callable[[], bool],
+        stopped: Sequence[tuple[Decision, str]] = (),
     ) -> None:
         self._skills = skills
         self._gate = gate
         self._host = host
         self._choose = choose
+        self._experience = experience
         self._ended = ended
+        self._stopped = stopped
+        self._held = False
+
+    def hold(self) -> None:
+        """Begin nothing any more: somebody said stop."""
+        self._held = True
 
     async def run(
         self,
@@ -111,14 +115,16 @@ class SkillUse:
         history: Sequence[Exchange],
         can_ask: bool,
     ) -> Used:
-        """Use a skill if the text asks for it."""
-        if asks_to_stop(text) and (stopped := self._host.stop_actions()):
-            words = " and ".join(decision.in_words() for decision, _ in stopped)
-            decided = [Decided(each, Status.STOPPED, name) for each, name in stopped]
-            self._gate.take(session, history)
-            return Used(decided, f"I am stopping: {words}.")
+        """Use a skill if the text asks for it.
+
+        `can_ask`: a question and its answer can be said in this conversation.
+        """
         asked = self._gate.take(session, history)
-        if policy is SkillPolicy.NEVER:
+        if self._stopped:
+            words = " and ".join(decision.in_words() for decision, _ in self._stopped)
+            decided = [Decided(each, Status.STOPPED, name) for each, name in self._stopped]
+            return Used(decided, f"I am stopping: {words}.")
+        if policy is SkillPolicy.NEVER or self._ended():
             return Used()
         if asked is not None and (agreed := answer(text)) is not None:
             if not agreed:
@@ -138,7 +144,7 @@ class SkillUse:
             return Used()
         if decision.reason:
             return _refused(decision, decision.reason)
-        must_ask = self._gate.must_ask(self._skill(decision), session, history) or unsure
+        must_ask = self._gate.must_ask(self._skill(decision), session) or unsure
         if must_ask and policy is SkillPolicy.ALWAYS and not can_ask:
             why = "it is not clear that this is an order" if unsure else "it needs a yes first"
             reason = (
@@ -159,9 +165,11 @@ class SkillUse:
         must_ask: bool,
     ) -> Used:
         skill = self._skill(decision)
-        before = "" if agreed else await self._host.experience(decision)
+        before = "" if agreed else await self._experience(decision)
         if self._ended():
             return Used()
+        if self._held:
+            return _refused(decision, "I was told to stop before I began")
         # From here on nothing is awaited: what is true now is still true when it is requested.
         if reason := self._gate.refusal(skill) or self._host.unreachable(skill):
             return _refused(decision, reason)

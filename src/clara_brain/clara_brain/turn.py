@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Callable, Generator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -31,7 +31,7 @@ from clara_brain.prompt import ChatPrompt, Exchange, RawPrompt
 from clara_brain.readout import Embedding
 from clara_brain.sampler import SamplerSettings, check_schema
 from clara_brain.sessions import Session, Sessions
-from clara_brain.skill_decision import GREEDY, MAX_TOKENS, decision_prompt, grammar
+from clara_brain.skill_decision import GREEDY, MAX_TOKENS, Decision, decision_prompt, grammar
 from clara_brain.skill_gate import SkillGate
 from clara_brain.skill_use import Decided, SkillHost, SkillPolicy, SkillUse
 from clara_brain.skills import Skill
@@ -55,8 +55,11 @@ class Host(SkillHost, Protocol):
     def promise(self) -> Promise:
         """Return a new promise."""
 
-    def recall(self, text: str) -> Awaitable[Recollection | None]:
-        """Ask memory; None when it does not answer in time."""
+    def recall(self, text: str, wait: Promise) -> Awaitable[Recollection | None]:
+        """Ask memory; None when it does not answer in time, or when `wait` is resolved first."""
+
+    def experience(self, decision: Decision, wait: Promise) -> Awaitable[str]:
+        """Say what memory knows of earlier attempts; empty as `recall` is None."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +100,10 @@ class TurnResult:
 
 
 class Turn:
-    """One turn. `run` once; `cancel` at any time, from the thread that runs it."""
+    """One turn. `run` once; `cancel` at any time, from the thread that runs it.
+
+    `stopped` is what was stopped already because the text says so, with the ids of the actions.
+    """
 
     def __init__(
         self,
@@ -108,11 +114,14 @@ class Turn:
         host: Host,
         request: TurnRequest,
         on_token: Callable[[str], None],
+        stopped: Sequence[tuple[Decision, str]] = (),
     ) -> None:
         self._engine = engine
         self._sessions = sessions
         self._skills = skills
-        self._use = SkillUse(skills, gate, host, self._choose, lambda: bool(self._ending))
+        self._use = SkillUse(
+            skills, gate, host, self._choose, self._experience, self._is_over, stopped
+        )
         self._host = host
         self._request = request
         self._on_token = on_token
@@ -120,6 +129,7 @@ class Turn:
         self._ticket: Ticket | None = None
         self._ending = Stop.NONE
         self._gate: Promise | None = None
+        self._waiting: Promise | None = None
 
     @property
     def session(self) -> str:
@@ -133,8 +143,14 @@ class Turn:
         """
         self._ending = self._ending or how
         self.pass_gate()
+        if self._waiting:
+            self._waiting.resolve(None)
         if self._ticket:
             self._ticket.cancel(how)
+
+    def hold_actions(self) -> None:
+        """Request no action any more: somebody said stop."""
+        self._use.hold()
 
     def wait_at_gate(self) -> None:
         """Have `run` wait until `pass_gate`: another turn of the conversation goes first."""
@@ -184,7 +200,7 @@ class Turn:
         elif asks_memory(request.memory, text) and (
             request.quote_memory or not self._engine.continues_text
         ):
-            recollection = await self._host.recall(cue(text))
+            recollection = await self._host.recall(cue(text), self._wait())
             if recollection is not None:
                 result.memory_ids = [fact.episode_id for fact in recollection.facts]
                 result.memory_abstained = recollection.abstained
@@ -300,6 +316,23 @@ class Turn:
             raise completion.error
         # Cut short by a cancel, a deadline or the length: what stands there is not a decision.
         return completion.text if completion.stop is Stop.END and not self._ending else None
+
+    def _experience(self, decision: Decision) -> Awaitable[str]:
+        return self._host.experience(decision, self._wait())
+
+    def _wait(self) -> Promise:
+        """Return a promise that the end of the turn resolves."""
+        self._waiting = self._host.promise()
+        if self._ending:
+            self._waiting.resolve(None)
+        return self._waiting
+
+    def _is_over(self) -> bool:
+        """Whether the turn was ended, or should have been by its deadline."""
+        deadline = self._request.deadline
+        if deadline is not None and time.monotonic() > deadline:
+            self._ending = self._ending or Stop.DEADLINE
+        return bool(self._ending)
 
     async def _complete(self, request: Request, on_token: Callable[[str], None]) -> Completion:
         self._check_open()

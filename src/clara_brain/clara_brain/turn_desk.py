@@ -3,21 +3,26 @@
 """Where turns come in: admission, the turns under way, and what became of them.
 
 The Chat action and the topic `say` are two doors to this. A turn is refused at once when too many
-wait.
+wait. A stop waits for nothing.
 """
 
 from __future__ import annotations
 
 import json
 import logging
+import time
 from collections.abc import Awaitable, Callable
 
 from rclpy.callback_groups import CallbackGroup
+from rclpy.clock import Clock
+from rclpy.clock_type import ClockType
 from rclpy.node import Node
+from rclpy.timer import Timer
 
 from clara_brain import conversions, parameters
 from clara_brain.adapters import Adapters, PersonalityBy
 from clara_brain.backend import Backend
+from clara_brain.confirmation import asks_to_stop
 from clara_brain.decoding import Stop
 from clara_brain.errors import BrainError, QueueFull, Unforeseen
 from clara_brain.grounding import Recollection
@@ -31,7 +36,7 @@ from clara_brain.skill_gate import SkillGate
 from clara_brain.skill_targets import SkillTargets
 from clara_brain.skill_use import Decided
 from clara_brain.skills import Skill
-from clara_brain.turn import Turn
+from clara_brain.turn import Promise, Turn
 from clara_interfaces.action import Chat
 
 _log = logging.getLogger(__name__)
@@ -45,9 +50,12 @@ class TurnDesk:
     def __init__(self, node: Node, targets: SkillTargets, group: CallbackGroup) -> None:
         self._node = node
         self._targets = targets
+        self._group = group
+        self._steady = Clock(clock_type=ClockType.STEADY_TIME)
         self._gate = SkillGate()
         self._memory = MemoryClient(node, group)
         self._turns: list[Turn] = []
+        self._deadlines: dict[Turn, Timer] = {}
         self._engine: Backend | None = None
         self._sessions: Sessions | None = None
         self._skills: tuple[Skill, ...] = ()
@@ -81,6 +89,8 @@ class TurnDesk:
                 Chat.Result.NOT_ACTIVE, "the brain is not active; configure and activate its node"
             )
         try:
+            # Before all that could refuse it.
+            stopped = self._stop() if asks_to_stop(goal.text) else []
             settings = parameters.read(self._node)
             sliders, by = parameters.sliders(self._node), PersonalityBy(settings.personality_by)
             request = conversions.turn_request(
@@ -89,7 +99,7 @@ class TurnDesk:
                 system_prompt(sliders, self._adapters.silent(by), parameters.domains(self._node)),
                 self._adapters.in_force(sliders, by),
             )
-            if len(self._turns) >= self._engine.capacity:
+            if len(self._turns) >= self._engine.capacity and not stopped:
                 raise QueueFull(
                     f"{len(self._turns)} turns are under way or waiting, which is the most;"
                     " try again later"
@@ -101,16 +111,25 @@ class TurnDesk:
             self.last_error = str(error)
             return conversions.failed(conversions.error_code(error), str(error))
         turn = Turn(
-            self._engine, self._sessions, self._skills, self._gate, self, request, on_token
+            self._engine,
+            self._sessions,
+            self._skills,
+            self._gate,
+            self,
+            request,
+            on_token,
+            stopped,
         )
         before = [each for each in self._turns if each.session and each.session == turn.session]
-        if before:
+        if before and not stopped:
             # What is said next must see what was replied before.
             turn.wait_at_gate()
         if settings.preempt:
             for each in before:
                 each.cancel()
         self._turns.append(turn)
+        if request.deadline is not None:
+            self._end_at(request.deadline, turn)
         return turn
 
     async def finish(self, turn: Turn) -> Chat.Result:
@@ -124,10 +143,13 @@ class TurnDesk:
             _log.exception("a turn could not be answered in a way nobody foresaw")
             result = conversions.failed(Chat.Result.UNKNOWN, str(Unforeseen(error)))
         finally:
+            if timer := self._deadlines.pop(turn, None):
+                self._node.destroy_timer(timer)
+            mine = [each for each in self._turns if each.session == turn.session]
             self._turns.remove(turn)
-            following = [each for each in self._turns if each.session == turn.session]
-            if following and turn.session:
-                following[0].pass_gate()
+            # One that ended out of turn, at the gate or by a stop, opens the gate for nobody.
+            if turn.session and mine[0] is turn and len(mine) > 1:
+                mine[1].pass_gate()
         self.total += 1
         if result.error_code not in (Chat.Result.NONE, Chat.Result.CANCELED):
             self.last_error = result.error_msg
@@ -150,24 +172,42 @@ class TurnDesk:
         """Ask the robot to do it; return the action's id (part of the turn's Host)."""
         return self._targets.request(skill, decision)
 
-    def stop_actions(self) -> list[tuple[Decision, str]]:
-        """Cancel the goals that Clara started (part of the turn's Host)."""
-        return self._targets.cancel_all("Clara was told to stop", wait=True)
-
-    async def experience(self, decision: Decision) -> str:
+    async def experience(self, decision: Decision, wait: Promise) -> str:
         """Say how this went before (part of the turn's Host)."""
         settings = parameters.read(self._node)
         policy = AttemptsPolicy(settings.attempts_policy)
         if policy is AttemptsPolicy.NEVER or self._engine is None:
             return ""
         neutralise = self._engine.neutralise
-        attempts = await self._memory.attempts(cue_of(decision), settings.memory_timeout_s)
+        limit = settings.memory_timeout_s
+        attempts = await self._memory.attempts(cue_of(decision), limit, wait)
         return experience(attempts, decision, policy, neutralise)
 
-    def recall(self, text: str) -> Awaitable[Recollection | None]:
+    def recall(self, text: str, wait: Promise) -> Awaitable[Recollection | None]:
         """Ask memory (part of the turn's Host)."""
         settings = parameters.read(self._node)
-        return self._memory.recall(text, settings.memory_episodes, settings.memory_timeout_s)
+        limit = settings.memory_timeout_s
+        return self._memory.recall(text, settings.memory_episodes, limit, wait)
+
+    def _stop(self) -> list[tuple[Decision, str]]:
+        """Cancel what runs and keep the turns under way from starting more, whoever's they are.
+
+        Return what was canceled, with the ids of the actions.
+        """
+        for turn in self._turns:
+            turn.hold_actions()
+        return self._targets.cancel_all("Clara was told to stop", wait=True)
+
+    def _end_at(self, deadline: float, turn: Turn) -> None:
+        """End a turn at a time of time.monotonic(), also while it waits for others."""
+
+        def end() -> None:
+            timer.cancel()
+            turn.cancel(Stop.DEADLINE)
+
+        wait = max(0.0, deadline - time.monotonic())
+        timer = self._node.create_timer(wait, end, callback_group=self._group, clock=self._steady)
+        self._deadlines[turn] = timer
 
     def _log(self, decided: Decided, session: str) -> None:
         """Write one line for every decision, also those that came to nothing."""
