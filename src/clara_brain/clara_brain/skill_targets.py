@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from action_msgs.msg import GoalStatus
+from action_msgs.srv import CancelGoal
 from rclpy.action import ActionClient
 from rclpy.callback_groups import CallbackGroup
 from rclpy.clock import Clock
@@ -31,6 +32,11 @@ from clara_brain.skills import Skill, TargetKind
 from clara_interfaces.msg import ActionEvent, ActionResult
 
 _DEPTH = 100
+# What a server answers that has no such goal, or none that still runs.
+_HAS_ENDED = (
+    CancelGoal.Response.ERROR_UNKNOWN_GOAL_ID,
+    CancelGoal.Response.ERROR_GOAL_TERMINATED,
+)
 _NAMES = {
     ActionResult.SUCCEEDED: "succeeded",
     ActionResult.FAILED: "failed",
@@ -46,11 +52,15 @@ class _Way:
     skill: Skill
     template: MessageTemplate
     client: Any
+    closed: bool = False  # and its client is still to be destroyed
 
 
 @dataclass
 class _Running:
-    """A goal or a call under way. `goal` is None until the server has taken it."""
+    """A goal or a call under way. `goal` is None until the server has taken it.
+
+    `told`: how it ended has been reported, though a goal may go on after its time.
+    """
 
     way: _Way
     decision: Decision
@@ -58,6 +68,12 @@ class _Running:
     timer: Any = None
     goal: Any = None
     cancel: bool = False
+    told: bool = False
+
+    @property
+    def is_goal(self) -> bool:
+        """Whether it can be canceled."""
+        return self.way.template.target.kind is TargetKind.ACTION
 
 
 class SkillTargets:
@@ -72,7 +88,8 @@ class SkillTargets:
         self._results: Any = None
         self._ways: dict[str, _Way] = {}
         self._running: dict[str, _Running] = {}
-        self._canceling: set[Any] = set()
+        # What servers have not answered yet: whether they take a goal, and whether they cancel it.
+        self._unanswered: dict[Any, _Way] = {}
 
     def open(self, skills: tuple[Skill, ...]) -> None:
         """Connect to the targets. Raises SkillFileError for a type that is not there or unfit."""
@@ -89,20 +106,22 @@ class SkillTargets:
         for way in self._ways.values():
             kind = way.skill.target.kind if way.skill.target else None
             if kind is TargetKind.ACTION:
-                way.client.destroy()
+                way.closed = True
+                self._let_go(way)
             elif kind is TargetKind.SERVICE:
                 self._node.destroy_client(way.client)
             else:
                 self._node.destroy_publisher(way.client)
         self._ways.clear()
+        self._running.clear()
         for publisher in filter(None, (self._events, self._results)):
             self._node.destroy_publisher(publisher)
         self._events = self._results = None
 
     @property
     def busy(self) -> bool:
-        """Whether a server has still to answer that it cancels a goal."""
-        return bool(self._canceling)
+        """Whether a server has still to answer that it takes a goal, or that it cancels one."""
+        return bool(self._unanswered)
 
     def reachable(self, skill: Skill) -> bool:
         """Whether somebody serves, or listens to, the target of a skill."""
@@ -164,12 +183,14 @@ class SkillTargets:
         """
         stopped = []
         for running in list(self._running.values()):
-            if running.way.template.target.kind is TargetKind.ACTION:
+            if running.told and (running.goal is None or not running.way.client.server_is_ready()):
+                del self._running[running.action_id]  # nobody carries it out
+            elif running.is_goal:
                 stopped.append((running.decision, running.action_id))
                 running.cancel = True
                 self._cancel_goal(running)
             if not wait:
-                self._end(running, ActionResult.CANCELED, reason)
+                self._give_up(running, ActionResult.CANCELED, reason)
         return stopped
 
     def _client(self, skill: Skill, template: MessageTemplate) -> Any:
@@ -196,6 +217,7 @@ class SkillTargets:
         else:
             name = UUID(uuid=list(identity.bytes))
             future = client.send_goal_async(message, goal_uuid=name)
+            self._unanswered[future] = running.way
             future.add_done_callback(self._guarded(running, self._accepted))
 
     def _guarded(
@@ -208,8 +230,10 @@ class SkillTargets:
                 answer = future.result()
             except Exception as error:
                 self._end(running, ActionResult.FAILED, f"it could not be asked: {error}")
-                return
-            work(running, answer)
+            else:
+                work(running, answer)
+            self._unanswered.pop(future, None)
+            self._let_go(running.way)
 
         return done
 
@@ -239,18 +263,49 @@ class SkillTargets:
         running.cancel = True
         self._cancel_goal(running)
         limit = running.way.skill.timeout
-        self._end(running, ActionResult.TIMED_OUT, f"it took more than {limit:g} s")
+        self._give_up(running, ActionResult.TIMED_OUT, f"it took more than {limit:g} s")
 
     def _cancel_goal(self, running: _Running) -> None:
         if running.goal is None:
             return
+
+        def answered(future: Any) -> None:
+            del self._unanswered[future]
+            self._let_go(running.way)
+            answer = future.result()
+            if answer.return_code in _HAS_ENDED:
+                if running.told:
+                    self._running.pop(running.action_id, None)
+            elif not answer.goals_canceling:
+                name = running.way.skill.name
+                self._node.get_logger().error(
+                    f"skill {name} goes on: its server refuses to cancel {running.action_id}"
+                )
+
         future = running.goal.cancel_goal_async()
-        self._canceling.add(future)
-        future.add_done_callback(self._canceling.discard)
+        self._unanswered[future] = running.way
+        future.add_done_callback(answered)
+
+    def _let_go(self, way: _Way) -> None:
+        """Destroy a closed client once its server has answered: what it yet takes is canceled."""
+        if way.closed and all(each is not way for each in self._unanswered.values()):
+            way.closed = False
+            way.client.destroy()
+
+    def _give_up(self, running: _Running, outcome: int, detail: str) -> None:
+        """Report how it ended; a goal stays within reach of a stop until its result comes."""
+        self._tell(running, outcome, detail)
+        if not running.is_goal:
+            self._running.pop(running.action_id, None)
 
     def _end(self, running: _Running, outcome: int, detail: str) -> None:
-        if self._running.pop(running.action_id, None) is None:
+        if self._running.pop(running.action_id, None):
+            self._tell(running, outcome, detail)
+
+    def _tell(self, running: _Running, outcome: int, detail: str) -> None:
+        if running.told:
             return  # its time was up before, or Clara was stopped
+        running.told = True
         self._node.destroy_timer(running.timer)
         result = ActionResult(action_id=running.action_id, outcome=outcome, detail=detail)
         result.header.stamp = self._node.get_clock().now().to_msg()

@@ -10,107 +10,11 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from domain_coordinator import domain_id
-from world import EVIL, World, start_brain
-
-DATA = Path(__file__).parent / "data"
-
-
-class Robot(World):
-    """A brain with the skills of robot.yaml, and the robot that has their servers."""
-
-    def __init__(self) -> None:
-        from diagnostic_msgs.srv import AddDiagnostics
-        from geometry_msgs.msg import PoseStamped
-        from rclpy.action import ActionServer, CancelResponse
-
-        from clara_interfaces.action import Chat
-        from clara_interfaces.msg import ActionEvent, ActionResult
-
-        super().__init__(skills=DATA / "robot.yaml")
-        self.log: list[str] = []
-        # The pipe must be read, or the brain stands still when it is full.
-        threading.Thread(target=lambda: self.log.extend(self.brain.stderr), daemon=True).start()
-        self.past: list = []
-        self.goals: list = []
-        self.calls: list[str] = []
-        self.points: list[PoseStamped] = []
-        self.events: list[ActionEvent] = []
-        self.results: list[ActionResult] = []
-        self.detail = ""
-        self.stopped = 0
-        self.drive = ActionServer(
-            self.node,
-            Chat,
-            "/drive",
-            self._drive,
-            cancel_callback=lambda goal: CancelResponse.ACCEPT,
-        )
-        self.switch = self.node.create_service(AddDiagnostics, "/switch", self._switch)
-        for kind, topic, heard in (
-            (PoseStamped, "/look_at", self.points),
-            (ActionEvent, "action_event", self.events),
-            (ActionResult, "action_result", self.results),
-        ):
-            self.node.create_subscription(kind, topic, heard.append, 10)
-
-    async def _drive(self, goal):
-        from rclpy.task import Future
-
-        from clara_interfaces.action import Chat
-
-        self.goals.append(goal.request)
-        if goal.request.text == "wait":
-            ended = Future(executor=self.executor)
-            timer = self.node.create_timer(
-                0.05, lambda: goal.is_cancel_requested and ended.set_result(None)
-            )
-            await ended
-            self.node.destroy_timer(timer)
-            self.stopped += 1
-            goal.canceled()
-            return Chat.Result()
-        if goal.request.text == "fail":
-            goal.abort()
-            return Chat.Result(error_code=2000, error_msg=self.detail)
-        goal.succeed()
-        return Chat.Result()
-
-    def _switch(self, request, response):
-        self.calls.append(request.load_namespace)
-        response.success = request.load_namespace == "lamp"
-        response.message = self.detail
-        return response
-
-    def remember(self, request, response):
-        from clara_interfaces.msg import EpisodeMatch
-
-        self.asked = {each.role: each.filler for each in request.cue}
-        response.abstained = not self.past
-        response.episodes = [EpisodeMatch(score=1.0, episode=each) for each in self.past]
-        return response
-
-    def decision(self, text: str, **fields):
-        """Say it and return the decision and the reply."""
-        result = self.ask(text, **fields).result
-        assert result.error_code == 0 and len(result.decisions) == 1, result
-        return result.decisions[0], result.text
-
-    def event_of(self, decision):
-        """Return what the brain published on the action that it started."""
-        return self._heard(self.events, decision)
-
-    def result_of(self, decision):
-        """Return what the brain published on how the action ended."""
-        return self._heard(self.results, decision)
-
-    def _heard(self, heard: list, decision):
-        name = decision.request.action_id
-        self.until(lambda: any(each.action_id == name for each in heard))
-        return next(each for each in heard if each.action_id == name)
+from robot import DATA, Robot
+from world import EVIL, start_brain
 
 
 @pytest.fixture(scope="module")
@@ -123,16 +27,8 @@ def domain() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def world(domain: None) -> Iterator[Robot]:
-    from clara_interfaces.srv import ListSkills
-
     world = Robot()
-    world.until(lambda: world.state() == "active")
-    # The topic look_at is nobody's yet for `launch` and `open_door`: those go to action_request.
-    world.until(
-        lambda: all(each.reachable for each in world.call(ListSkills, "skill/list").skills)
-    )
-    for topic in ("action_event", "action_result"):
-        world.until(lambda topic=topic: world.node.count_publishers(f"/clara/{topic}"))
+    world.wait_until_ready()
     yield world
     world.drive.destroy()
     world.close()
