@@ -18,7 +18,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from clara_training.atomic import atomic_file
 from clara_training.errors import GovernanceError
 from clara_training.governance_heads import (
     Embedded,
@@ -28,6 +27,7 @@ from clara_training.governance_heads import (
     Spans,
     expected_nats,
 )
+from clara_training.manifest import product_file
 
 FILE = "governance.safetensors"
 METADATA = "clara_governance"
@@ -94,7 +94,7 @@ def write_governance(path: Path, governance: Governance) -> None:
     whole = {name: each.detach().cpu().float().contiguous() for name, each in tensors.items()}
     # One line without NaN, for other languages read it too.
     written = json.dumps(document, allow_nan=False)
-    with atomic_file(path) as part:
+    with product_file(path) as part:
         part.write_bytes(save(whole, metadata={METADATA: written}))
 
 
