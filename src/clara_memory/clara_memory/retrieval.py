@@ -120,7 +120,7 @@ class Answer:
 
     @property
     def set_aside(self) -> tuple[RoleFiller, ...]:
-        """What was recognised in the text, but no episode has together with all the rest."""
+        """Cues that were recognised in the text, but that no episode has with all the rest."""
         return tuple(one.cue for one in self.readings if one.cue not in self.understood)
 
     def __getitem__(self, role: str) -> RoleAnswer:
