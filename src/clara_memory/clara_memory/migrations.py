@@ -135,3 +135,6 @@ MIGRATIONS = [
     m004_forgetting,
     m005_revisions_by_row,
 ]
+
+# What came later is an index: a reader, which may not migrate, does without.
+READABLE_FROM = 4

@@ -25,7 +25,7 @@ from clara_memory.episode import Episode, Outcome
 from clara_memory.errors import NotAMemory, StorageFailed
 from clara_memory.formats import episode_to_json, fillers_from_text, fillers_to_text
 from clara_memory.locking import WriterLock
-from clara_memory.migrations import CHECKED, MIGRATIONS, checksum
+from clara_memory.migrations import CHECKED, MIGRATIONS, READABLE_FROM, checksum
 
 APPLICATION_ID = 0x434C4152  # "CLAR", so that another program's database is not taken for ours
 HEADER = b"SQLite format 3\x00"
@@ -106,7 +106,7 @@ class Store:
                 raise
             reader = _connect(f"{location}?mode=ro&immutable=1", uri=True)
         self._check_schema(reader)
-        if _pragma(reader, "user_version") != len(MIGRATIONS):
+        if _pragma(reader, "user_version") < READABLE_FROM:
             reader.close()
             raise NotAMemory(
                 f"{path} has an older format: open it once for writing to bring it up to date"

@@ -152,6 +152,20 @@ def test_verify_finds_a_damaged_row(file):
     assert "damaged in 1 places" in found.stderr
 
 
+def test_a_backup_from_before_an_upgrade_is_read_without_changing_it(file, tmp_path):
+    database = sqlite3.connect(file)
+    database.execute("DROP INDEX revisions_by_row")
+    database.execute("PRAGMA user_version=4")
+    database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    database.close()
+    before = file.read_bytes()
+    assert "2 of 12 episodes fit" in ok("query", "--file", file, "--result", "FAILED")
+    assert "12 episodes, all sound" in ok("verify", "--file", file)
+    assert "12 episodes written" in ok("export", "--file", file, "--output", tmp_path / "a.csv")
+    assert "12 episodes added" in ok("merge", file, "--file", tmp_path / "fresh.sqlite3")
+    assert file.read_bytes() == before
+
+
 def test_completion_knows_the_command():
     assert "_CLARA_MEMORY_COMPLETE" in ok("completion", "bash")
 

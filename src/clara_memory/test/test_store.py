@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from clara_memory.formats import read_jsonl, write_jsonl
-from clara_memory.migrations import MIGRATIONS, m001_episodes
+from clara_memory.migrations import MIGRATIONS, READABLE_FROM, m001_episodes
 
 from clara_memory import (
     Episode,
@@ -194,6 +194,40 @@ def test_an_older_format_is_brought_up_to_date(path):
     with sqlite3.connect(path) as now:
         assert now.execute("PRAGMA user_version").fetchone() == (len(MIGRATIONS),)
     now.close()
+
+
+def test_a_format_that_only_lacks_an_index_is_read_and_merged_as_it_lies(path):
+    with EpisodicMemory(path) as memory:
+        memory.store_memory(action="GO", object="DOCK")
+    with sqlite3.connect(path) as old:
+        old.execute("DROP INDEX revisions_by_row")
+        old.execute(f"PRAGMA user_version={READABLE_FROM}")
+    old.close()
+    with EpisodicMemory(path, read_only=True) as memory:
+        assert memory.query(action="GO").matches == 1
+        assert not any(text for _, text in memory.verify())
+    with EpisodicMemory() as other:
+        assert other.merge(path).added == 1
+    with sqlite3.connect(path) as old:
+        assert old.execute("PRAGMA user_version").fetchone() == (READABLE_FROM,)
+    old.close()
+
+
+@pytest.mark.parametrize("version", range(1, len(MIGRATIONS)))
+def test_a_reader_refuses_the_formats_that_it_cannot_read_and_only_those(path, version):
+    path.parent.mkdir()
+    with sqlite3.connect(path) as old:
+        for migration in MIGRATIONS[:version]:
+            migration(old)
+        old.execute("PRAGMA application_id=0x434C4152")
+        old.execute(f"PRAGMA user_version={version}")
+    old.close()
+    if version < READABLE_FROM:
+        with pytest.raises(NotAMemory, match="older format"):
+            EpisodicMemory(path, read_only=True)
+    else:
+        with EpisodicMemory(path, read_only=True) as memory:
+            assert memory.stats().episodes == 0 and memory.query(action="GO").abstained
 
 
 def test_a_newer_format_is_refused(path):
