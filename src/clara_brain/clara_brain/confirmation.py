@@ -30,9 +30,10 @@ _ANSWER_YES = re.compile(
 _ANSWER_NO = re.compile(rf"\W*(?:(?:{_POLITE})\W+)*(?:{_NO})\b", re.IGNORECASE)
 
 _PART = re.compile(r"[.,;:!?\n\u2013\u2014]+")
+# No two of the words before a stop may read the same text, or a long text takes forever.
 _STOP = re.compile(
     r"\W*(?:(?:no|oh|hey|ok|okay|clara|robot|please|now|quick|quickly|just|and|but|so|well|wait|ah"
-    r"|(?:oh )?my god|(?:can|could|will|would) you|you (?:must|should|need to|have to)"
+    r"|my god|(?:can|could|will|would) you|you (?:must|should|need to|have to)"
     r"|i (?:need|want) you to|i said)\W+)*(?:(?:stop|halt|freeze|abort|cancel)(?! by\b)"
     r"|stay where you are|stand still|hold it|emergency stop|(?:don['\u2019]?t|do not) move)\b",
     re.IGNORECASE,

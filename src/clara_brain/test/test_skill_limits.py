@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -127,6 +128,24 @@ def test_a_stop_is_understood_in_many_words(text):
 )
 def test_a_stop_that_is_no_order_is_none(text):
     assert not asks_to_stop(text)
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        *("no ", "oh ", "now ", "just ", "well ", "my god ", "oh my god ", "you must ", "i said "),
+        *("can you ", "i want you to ", "do you ", "do it ", "please do it ", "thank you "),
+        *("yes ", "stop by ", "don't move the ", "cancel ", " ", "\t", ", ", "- ", "'", "."),
+    ],
+)
+@pytest.mark.parametrize("end", ["", "what a day"])
+def test_a_text_of_any_length_is_read_at_once(part, end):
+    said = part * (16_384 // len(part)) + end
+    began = time.monotonic()
+    for text in (said, part * 30 + end, f"{part * 30}"[:80]):
+        asks_to_stop(text)
+        answer(text)
+    assert time.monotonic() - began < 0.5
 
 
 def test_a_question_is_answered_by_the_next_turn_of_its_conversation_only(gate):
