@@ -8,6 +8,7 @@ robot's and the user's side of the wire: one rclpy node, spun only while a test 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -158,6 +159,8 @@ class Process:
                     self._process.wait(10.0)
                 except subprocess.TimeoutExpired:
                     continue
+        with contextlib.suppress(ProcessLookupError):  # what a leader that died left behind
+            os.killpg(self._process.pid, signal.SIGKILL)
         self._reader.join(5.0)
 
 
