@@ -3,6 +3,7 @@
 """Start Clara: the brain, the memory and, if asked for, the web console and a simulated robot.
 
 An argument left empty is not passed on: the node's own default, or that of `params_file`, holds.
+`autostart` is never empty, and wins over the file.
 """
 
 import difflib
@@ -47,7 +48,7 @@ ARGUMENTS = [
         "autostart",
         default_value="true",
         choices=["true", "false"],
-        description="configure and activate the nodes at once",
+        description="configure and activate the nodes at once, whatever params_file says",
     ),
     DeclareLaunchArgument(
         "use_sim_time",
