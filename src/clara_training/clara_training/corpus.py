@@ -4,7 +4,7 @@
 
 Whole books are held out, in all their translations, and what is held out is never in the training
 text either: of two documents that are alike the held-out one is kept, and one that is a part of a
-longer one to train on is not measured on. The tokenizer is trained on the training text alone.
+longer one of the other split is left out. The tokenizer is trained on the training text alone.
 `corpus.json` is the report; it has no speed and no date, so the same text makes the same corpus.
 """
 
@@ -199,8 +199,8 @@ def without_duplicates(
 ) -> tuple[dict[str, list[Document]], dict[str, Any]]:
     """Return the documents of each split, and what was left out.
 
-    Of two that are alike the held-out one is kept; one that is a part of a document to train on is
-    not: to leave the longer one out could be to leave out everything.
+    Of two that are alike the held-out one is kept. Of one that is a part of the other, the longer
+    one is: to leave that out could be to leave out everything.
     """
     order = sorted(range(len(documents)), key=lambda at: documents[at].book not in held_out)
     left_out: dict[int, tuple[int, float]] = {}
@@ -215,17 +215,20 @@ def without_duplicates(
         f"{documents[later].source} = {documents[earlier].source} ({likeness:.2f})"
         for later, (earlier, likeness) in sorted(left_out.items())
     ]
-    held, train = kept[HELD_OUT], kept[TRAIN]
-    parts = {
-        part: f"{held[part].source} is in {train[whole].source} ({share:.2f})"
-        for part, whole, share in contained(
-            [each.text for each in held], [each.text for each in train], near
-        )
-    }
-    kept[HELD_OUT] = [each for at, each in enumerate(held) if at not in parts]
+    parts: list[str] = []
+    for split, other in ((TRAIN, HELD_OUT), (HELD_OUT, TRAIN)):
+        some, wholes = kept[split], kept[other]
+        found = {
+            part: f"{some[part].source} is in {wholes[whole].source} ({share:.2f})"
+            for part, whole, share in contained(
+                [each.text for each in some], [each.text for each in wholes], near
+            )
+        }
+        kept[split] = [each for at, each in enumerate(some) if at not in found]
+        parts += found.values()
     return kept, {
         **{"exact": exact, "near": len(pairs) - exact, "contained": len(parts)},
-        "first": [*parts.values(), *pairs][:20],
+        "first": [*parts, *pairs][:20],
     }
 
 
@@ -275,7 +278,7 @@ def _contained(twice: dict[str, Any]) -> str:
     count = twice["contained"]
     if not count:
         return ""
-    return f", {count} held-out {'one' if count == 1 else 'ones'} in longer text to train on"
+    return f", {count} {'part' if count == 1 else 'parts'} of longer text in the other split"
 
 
 def _write(

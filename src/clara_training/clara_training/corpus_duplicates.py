@@ -71,9 +71,14 @@ def contained(
     most, where = np.zeros(len(own)), np.zeros(len(own), np.int64)
     for number, text in enumerate(wholes):
         theirs = _shingles(_WORD.findall(text.casefold()), hashes)
-        shared = np.bincount(of[np.isin(keys, theirs)], minlength=len(own)) / sizes
-        where[shared > most] = number
-        most = np.maximum(most, shared)
+        first, end = (np.searchsorted(keys, theirs, side) for side in ("left", "right"))
+        found = [of[a:b] for a, b in zip(first[first < end], end[first < end], strict=True)]
+        if not found:
+            continue
+        there, counts = np.unique(np.concatenate(found), return_counts=True)
+        shared = counts / sizes[there]
+        better = shared > most[there]
+        where[there[better]], most[there[better]] = number, shared[better]
     for part in np.flatnonzero(most >= near):
         yield int(part), int(where[part]), float(most[part])
 

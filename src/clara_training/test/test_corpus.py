@@ -159,9 +159,18 @@ def test_what_is_a_part_of_longer_text_to_train_on_is_not_measured_on(tmp_path: 
     report = make_corpus(source, tmp_path / "out", settings, tell=said.append)
     assert report["duplicates"]["first"] == ["obadiah.txt is in both.txt (1.00)"]
     assert report["duplicates"]["contained"] == report["splits"][HELD_OUT]["documents"] == 1
-    assert "0 near-duplicates, 1 held-out one in longer text to train on;" in said[0]
+    assert "0 near-duplicates, 1 part of longer text in the other split;" in said[0]
     with pytest.raises(CorpusError, match=r"as well \(obadiah.txt is in both.txt \(1.00\)\)"):
         make_corpus(source, tmp_path / "2", CorpusSettings(vocab_size=400, held_out=("obadiah",)))
+
+
+def test_what_is_a_part_of_held_out_text_is_not_trained_on(tmp_path: Path) -> None:
+    texts = {path.stem: path.read_text() for path in SAMPLE.glob("*.txt")}
+    source = write(tmp_path / "in", **texts, both=f"{texts['ruth']}\n\n{texts['obadiah']}")
+    settings = CorpusSettings(vocab_size=400, held_out=("both",))
+    report = make_corpus(source, tmp_path / "out", settings)
+    assert report["splits"][TRAIN]["documents"] == 1
+    assert sorted(report["duplicates"]["first"])[0].startswith("obadiah.txt is in both.txt (1.00)")
 
 
 def test_of_books_of_all_sizes_about_a_twentieth_is_held_out(tmp_path: Path) -> None:
