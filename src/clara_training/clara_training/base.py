@@ -16,7 +16,7 @@ import importlib.util
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -207,10 +207,11 @@ def _alone(folder: Path) -> Iterator[None]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         file = path.open("w")
-        fcntl.flock(file, fcntl.LOCK_EX)
     except OSError as error:
         raise StorageError(f"{path} cannot be written: {error.strerror}") from error
     with file:
+        with suppress(OSError):  # a file system without locks: each then makes it for itself
+            fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
 

@@ -176,13 +176,17 @@ class Sender:
         """
         sent = datetime.fromisoformat(pending.sent_at).timestamp()
         known = {each.batch_id for each in self.journal.state().pending}
+        alike: list[tuple[bool, float, str]] = []
         for batch_id, made, size in self.claude.recent_batches():
-            age = datetime.fromisoformat(made).timestamp() - sent
-            if size != len(pending.requests) or batch_id in known:
-                continue
-            if abs(age) > LOOK_WITHIN_S:
-                continue
-            self.say(f"batch {batch_id} may be the one whose sending broke off: waiting for it")
+            age = abs(datetime.fromisoformat(made).timestamp() - sent)
+            if size == len(pending.requests) and batch_id not in known and age <= LOOK_WITHIN_S:
+                alike.append((not self.claude.batch_ended(batch_id), age, batch_id))
+        # Others of the account may be of the same size: they are waited for only if need be.
+        for under_way, _, batch_id in sorted(alike):
+            if under_way:
+                self.say(
+                    f"batch {batch_id} may be the one whose sending broke off: waiting for it"
+                )
             self._await(batch_id)
             first = next(iter(self.claude.batch_results(batch_id, set())), None)
             if first is not None and first.id in pending.requests:

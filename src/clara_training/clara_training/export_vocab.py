@@ -58,6 +58,8 @@ def write_vocab(writer: GGUFWriter, folder: Path, vocab_size: int) -> None:
         writer.add_token_scores(_scores(model, texts, kinds))
         writer.add_add_space_prefix(_space_comes_first(document))
     special = gguf.SpecialVocab(folder, load_merges=not bytes_fall_back, n_vocab=vocab_size)
+    # Some tokenizers add an EOS, for texts to learn from: behind a prompt it would be the end.
+    special.add_special_token.pop("eos", None)
     special.add_to_gguf(writer, quiet=True)
     if "bos" not in special.add_special_token:
         writer.add_add_bos_token(False)
