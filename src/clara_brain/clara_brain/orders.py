@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from clara_brain import spoken_numbers
 from clara_brain.known_words import another_verb, explained
 from clara_brain.skills import LONGEST_TEXT, Parameter, Skill
+from clara_brain.units import si_unit
 
 # An order may hold the longest text, and an opening. With what is longer the patterns below would
 # take seconds.
@@ -36,6 +37,7 @@ _NOT_NOW = re.compile(
 # Before a number these say when: "at six", "in half an hour".
 _WHEN = frozenset(["in", "at", "by", "around"])
 _TIMES = frozenset(["s", "min", "h"])
+_LAST_HOUR = 24
 
 _QUESTION = re.compile(
     r"^\W*((hey|hi|hello|ok|okay|clara|robot|so|and|but|well|tell me|say)\W+)*"
@@ -165,19 +167,31 @@ def offers(skills: Iterable[Skill], text: str) -> list[Offer]:
 def _for_later(skill: Skill, text: str) -> bool:
     """Whether a number says when: "at six", "in half an hour".
 
-    "At 0.4 m/s" and "by 90 degrees" do not; nor does a lone number for which an example of the
-    skill has the same preposition.
+    "At 0.4 m/s" and "by 90 degrees" do not; nor does a number that an example of the skill has
+    with the same preposition and unit, or a lone one for which it has the same preposition.
     """
     said = spoken_numbers.numbers(text)
-    if len(said) == 1:
-        meant = {
-            number.before
-            for example in skill.examples
-            for number in spoken_numbers.numbers(example.say)
-        }
-        if said[0].before in meant:
-            return False
-    return any(each.before in _WHEN and _is_time(each) for each in said)
+    meant = {
+        (number.before, number.unit)
+        for example in skill.examples
+        for number in spoken_numbers.numbers(example.say)
+    }
+    if len(said) == 1 and any(said[0].before == before for before, _ in meant):
+        return False
+    needed = [
+        each
+        for each in skill.parameters
+        if each.type in ("number", "integer") and each.said and each.default is None
+    ]
+    # A number too many says when; one that the skill needs may say how much.
+    enough = len(said) <= len(needed)
+    return any(
+        each.before in _WHEN
+        and (each.before, each.unit) not in meant
+        and _is_time(each)
+        and not (enough and _is_amount(each, needed))
+        for each in said
+    )
 
 
 def _is_time(number: spoken_numbers.Said) -> bool:
@@ -185,6 +199,18 @@ def _is_time(number: spoken_numbers.Said) -> bool:
         return not number.written.startswith(("0.", "-"))
     # "In 3 weeks": what is counted is not known, but "at 3 people" is where.
     return number.unit in _TIMES or (number.unit == "?" and number.before == "in")
+
+
+def _is_amount(number: spoken_numbers.Said, needed: list[Parameter]) -> bool:
+    """Whether a bare number is as much as a skill needs to be told: "by 2", "at 50"."""
+    if number.unit is not None or number.before == "in":
+        return False
+    if number.before == "by":
+        return all(si_unit(each.unit) != "s" for each in needed)
+    try:
+        return float(number.written) > _LAST_HOUR
+    except ValueError:
+        return False
 
 
 def _named(skill: Skill, values: dict[str, tuple[str, ...]], text: str) -> frozenset[str]:

@@ -14,6 +14,7 @@ from clara_brain.orders import is_plain_order
 from clara_brain.plain_orders import word_for_word
 from clara_brain.skill_decision import decide, possible
 from clara_brain.skill_file import load_skills
+from clara_brain.skills import Skill
 from clara_brain.spoken_numbers import spellings
 from clara_brain.units import to_si
 
@@ -160,6 +161,14 @@ def test_a_number_that_cannot_be_read_is_refused_with_a_reason():
         (GARDEN, "water the plants for 5 minutes at 6"),
         (ARM, "put the cup on the table at two"),
         (ARM, "drive 2 meters in 5 minutes"),
+        (ARM, "drive 2 meters by 6"),
+        (ARM, "drive 2 meters at 1830"),
+        (HOME, "go to the kitchen at 1830"),
+        (HOME, "turn 90 degrees around 30"),
+        (HOME, "turn in 30"),
+        (HOME, "set the light at 20"),
+        (GARDEN, "water the plants by 6"),
+        (ROBOT, "drive to the dock in thirty"),
     ],
 )
 def test_an_order_for_later_is_none_for_now(skills, said):
@@ -200,6 +209,7 @@ def test_a_direction_that_a_skill_does_not_have_makes_it_no_order(skills, said):
         (ARM, "drive 2 meters straight ahead"),
         (ARM, "drive 2 meters at 0.4 m/s"),
         (ARM, "drive 2 meters at 0.4"),
+        (ARM, "drive forward by 2"),
         (ARM, "put the cup back on the shelf"),
         (ARM, "put the cup on the left shelf"),
         (ARM, "pick up the cup right now"),
@@ -207,6 +217,9 @@ def test_a_direction_that_a_skill_does_not_have_makes_it_no_order(skills, said):
         (HOME, "turn left by ninety degrees"),
         (HOME, "spin by 180 degrees"),
         (HOME, "spin by 180"),
+        (HOME, "turn around 180"),
+        (HOME, "turn left by 1,000"),
+        (HOME, "set the light at 50"),
         (HOME, "head back to the dock right away"),
         (HOME, "set the light to 50 percent"),
         (GARDEN, "water the plants for 12 minutes"),
@@ -218,6 +231,49 @@ def test_a_direction_that_a_skill_does_not_have_makes_it_no_order(skills, said):
 )
 def test_an_order_that_a_skill_means_stays_one(skills, said):
     assert possible(skills, said)
+
+
+def one_skill(path: Path, *lines: str) -> tuple[Skill, ...]:
+    """Return the skill of these lines of YAML, which have all keys but the description."""
+    skill = "".join(f"  {line}\n" for line in lines)
+    path.write_text(f"skills:\n- description: It is for a test.\n{skill}")
+    return load_skills(path)
+
+
+def test_a_number_that_an_example_has_in_the_same_place_is_no_time(tmp_path):
+    joint = one_skill(
+        tmp_path / "joint.yaml",
+        "name: move_joint",
+        "parameters:",
+        "  joint: {type: integer, minimum: 1, maximum: 6}",
+        "  angle: {type: number, minimum: -180, maximum: 180}",
+        "examples: [{say: move joint 3 by 20, use: {joint: 3, angle: 20}}]",
+    )
+    assert possible(joint, "move joint 4 by 15") and possible(joint, "set joint 4 at 50") == []
+    assert possible(joint, "move joint 4 to 15 at 6") == []
+    alarm = one_skill(
+        tmp_path / "alarm.yaml",
+        "name: wake",
+        "parameters:",
+        "  hour: {type: integer, minimum: 0, maximum: 23}",
+        "  minutes: {type: integer, minimum: 1, maximum: 30, unit: min}",
+        "examples: [{say: wake me at 7 for 10 minutes, use: {hour: 7, minutes: 10}}]",
+    )
+    assert possible(alarm, "wake me at 6 for 5 minutes")
+    assert possible(alarm, "wake me at 6 for 5 minutes in 2 hours") == []
+
+
+def test_two_numbers_that_a_skill_needs_are_no_times(tmp_path):
+    joint = one_skill(
+        tmp_path / "joint.yaml",
+        "name: move_joint",
+        "parameters:",
+        "  joint: {type: integer, minimum: 1, maximum: 6}",
+        "  angle: {type: number, minimum: -180, maximum: 180}",
+        "examples: [{say: move joint 3 to 20, use: {joint: 3, angle: 20}}]",
+    )
+    assert possible(joint, "move joint 4 by 15") and possible(joint, "move joint 4 at 90")
+    assert possible(joint, "move joint 4 at 9") == []
 
 
 def test_forward_is_no_order_for_a_skill_that_goes_back(tmp_path):
