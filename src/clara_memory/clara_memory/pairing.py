@@ -5,6 +5,8 @@
 - Event, then result (or the other way round): one episode.
 - Event and no result in time: an episode with outcome UNKNOWN; a later result completes it.
 - Result and no event in time: an episode with action UNKNOWN_ACTION; a later event completes it.
+- A result stamped well before its event waits too: that may be of an earlier use of the action_id.
+  Where no other comes in time they were stamped by two clocks, and are one episode.
 - The same message again is counted and ignored. An action_id used again later is a new attempt,
   also after a clock was set back or a simulation began anew.
 - What waits is on disk, and bounded: past the bound the oldest is stored as if its time were up.
@@ -261,15 +263,20 @@ class Pairing:
         )
         begun = Waiting(now_ns, started, bool(event.start_ns))
         waiting = self._waiting["event"].get(event.action_id)
+        if waiting is not None and self._same_event(
+            database, waiting.episode, waiting.received_ns, begun
+        ):
+            self.counts.duplicates += 1
+            return []
+        result = self._waiting["result"].get(event.action_id)
+        if result is not None and self._older(result, begun):
+            result = None
+        if result is not None:
+            self._forget(database, "result", event.action_id)
         if waiting is not None:
-            if self._same_event(database, waiting.episode, waiting.received_ns, begun):
-                self.counts.duplicates += 1
-                return []
             reason = f"{NO_RESULT} before the action_id was used again"
             changes.append(self._give_up(database, "event", event.action_id, reason, now_ns))
-        result = self._waiting["result"].get(event.action_id)
-        if result is not None and not self._older(result, begun):
-            self._forget(database, "result", event.action_id)
+        if result is not None:
             return [*changes, self._pair(database, started, begun.stamped, result, now_ns)]
         known = self._store.latest_of_action(database, self._robot, event.action_id)
         if known is not None and waiting is None:
@@ -413,8 +420,18 @@ class Pairing:
     def _give_up(
         self, database: Connection, kind: str, action_id: str, reason: str, now_ns: int
     ) -> Change:
+        event = self._waiting["event"].get(action_id)
+        result = self._waiting["result"].get(action_id)
         waiting = self._waiting[kind][action_id]
         self._forget(database, kind, action_id)
+        if (
+            event is not None
+            and result is not None
+            and event.received_ns <= result.received_ns + self._slack_ns
+        ):
+            # It came while the attempt was under way, and no other did: two clocks disagree.
+            self._forget(database, "result" if kind == "event" else "event", action_id)
+            return self._pair(database, event.episode, event.stamped, result, now_ns)
         episode = waiting.episode
         if kind == "event":
             # Nobody knows when it ended: `end` stays at what is known, its start.

@@ -167,6 +167,53 @@ def test_a_late_result_whose_own_event_was_lost_leaves_the_attempt_under_way_alo
     assert outcomes == {"PICK_UP": Outcome.FAILED, "UNKNOWN_ACTION": Outcome.SUCCEEDED}
 
 
+@pytest.mark.parametrize("result_first", [False, True])
+def test_an_event_and_a_result_stamped_by_two_clocks_are_one_episode(memory, result_first):
+    event = Event("a1", "PICK_UP", object="CUP", start_ns=T0)
+    result = Result("a1", Outcome.FAILED, 5 * S, "slipped")  # by a simulated clock
+    memory.record([result, event] if result_first else [event, result], T0)
+    assert memory.expire(T0 + 29 * S) == []
+    (whole,) = memory.expire(T0 + 30 * S)
+    assert (whole.action, whole.outcome, whole.detail) == ("PICK_UP", Outcome.FAILED, "slipped")
+    assert whole.start_ns == whole.end_ns == T0
+    memory.record([event, result], T0 + 31 * S)
+    assert memory.expire(T0 + 999 * S) == [] and all_of(memory) == [whole]
+    assert memory.pending == 0 and memory.stats().counts.orphans == 0
+
+
+def test_a_result_by_another_clock_just_before_the_event_is_given_up_ends_it(memory):
+    memory.record([Event("a1", "PICK_UP", start_ns=T0)], T0)
+    memory.record([Result("a1", Outcome.FAILED, 5 * S)], T0 + 299 * S)
+    assert [one.outcome for one in memory.expire(T0 + 300 * S)] == [Outcome.FAILED]
+    assert memory.expire(T0 + 999 * S) == [] and len(all_of(memory)) == 1
+
+
+def test_attempts_with_one_action_id_keep_their_results_by_another_clock(memory):
+    memory.record([Event("a1", "PICK_UP", start_ns=T0)], T0)
+    memory.record([Result("a1", Outcome.FAILED, 5 * S)], T0 + 5 * S)
+    memory.record([Event("a1", "DROP", start_ns=T0 + 20 * S)], T0 + 20 * S)
+    first = all_of(memory)
+    assert [(one.action, one.outcome) for one in first] == [("PICK_UP", Outcome.FAILED)]
+    assert memory.pending == 1
+
+
+def test_a_result_that_comes_before_its_event_in_a_simulation_begun_anew_ends_that_one(memory):
+    memory.record([Event("1", "GO", start_ns=1000 * S)], 1000 * S)
+    memory.record([Result("1", Outcome.FAILED, 6 * S)], 6 * S)  # before its own event
+    memory.record([Event("1", "DROP", start_ns=5 * S)], 6 * S)
+    outcomes = {one.action: one.outcome for one in all_of(memory)}
+    assert outcomes == {"GO": Outcome.UNKNOWN, "DROP": Outcome.FAILED}
+
+
+def test_a_result_whose_event_was_lost_does_not_end_the_attempt_that_follows_it(memory):
+    memory.record([Result("a1", Outcome.FAILED, T0)], T0)
+    memory.record([Event("a1", "PICK_UP", start_ns=T0 + 15 * S)], T0 + 15 * S)
+    assert [one.action for one in memory.expire(T0 + 40 * S)] == ["UNKNOWN_ACTION"]
+    (whole,) = memory.record([Result("a1", Outcome.SUCCEEDED, T0 + 75 * S)], T0 + 75 * S)
+    assert (whole.action, whole.outcome) == ("PICK_UP", Outcome.SUCCEEDED)
+    assert len(all_of(memory)) == 2 and memory.pending == 0
+
+
 def test_what_waited_when_the_clock_was_set_back_waits_its_time_from_then(memory):
     memory.record([Event("before", "GO")], T0 + 3600 * S)
     memory.record([Event("after", "GO")], T0)
