@@ -263,8 +263,9 @@ class Pairing:
         )
         begun = Waiting(now_ns, started, bool(event.start_ns))
         waiting = self._waiting["event"].get(event.action_id)
-        if waiting is not None and self._same_event(
-            database, waiting.episode, waiting.received_ns, begun
+        if waiting is not None and (
+            self._same_event(database, waiting.episode, waiting.received_ns, begun)
+            or self._outdated(waiting, begun)
         ):
             self.counts.duplicates += 1
             return []
@@ -311,6 +312,15 @@ class Pairing:
                 )
             )
         return alike and abs(begun.received_ns - at_ns) <= self._slack_ns
+
+    def _outdated(self, waiting: Waiting, begun: Waiting) -> bool:
+        # An earlier attempt's event comes again, whose episode has another id or is forgotten.
+        # Where a clock was set back instead, the attempt under way began in the future.
+        return (
+            waiting.stamped
+            and begun.stamped
+            and begun.episode.start_ns < waiting.episode.start_ns <= begun.received_ns
+        )
 
     @property
     def _slack_ns(self) -> int:

@@ -254,6 +254,35 @@ def test_an_event_of_an_earlier_attempt_that_comes_again_closes_nothing(memory):
     assert memory.stats().counts.duplicates == 1
 
 
+@pytest.mark.parametrize("gone", [False, True])
+def test_an_earlier_event_that_comes_again_closes_nothing_also_where_its_episode_is_gone(
+    tmp_path, gone
+):
+    first = Event("a1", "PICK_UP", object="CUP", start_ns=T0)
+    with EpisodicMemory(tmp_path / "m.sqlite3") as memory:
+        memory.record([Result("a1", Outcome.FAILED, T0 + 5 * S)], T0 + 5 * S)
+        memory.expire(T0 + 35 * S)  # its id is by the result's stamp
+        memory.record([first], T0 + 36 * S)
+        memory.record([Event("a1", "DROP", start_ns=T0 + 100 * S)], T0 + 100 * S)
+        if gone:
+            memory.forget(where=[RoleFiller("action", "PICK_UP")])
+    with EpisodicMemory(tmp_path / "m.sqlite3") as memory:
+        assert memory.record([first], T0 + 102 * S) == []
+        (second,) = memory.record([Result("a1", Outcome.SUCCEEDED, T0 + 105 * S)], T0 + 105 * S)
+        assert (second.action, second.outcome) == ("DROP", Outcome.SUCCEEDED)
+        assert memory.stats().counts.duplicates == 1 and memory.pending == 0
+        assert [one.action for one in all_of(memory)] == ["PICK_UP", "DROP"][gone:]
+
+
+def test_an_attempt_under_way_when_a_simulation_began_anew_is_closed_by_the_next(memory):
+    memory.record([Event("1", "GO", start_ns=1000 * S)], 1000 * S)
+    assert memory.expire(4 * S) == []
+    (closed,) = memory.record([Event("1", "GO", start_ns=5 * S)], 5 * S)
+    (ended,) = memory.record([Result("1", Outcome.SUCCEEDED, 6 * S)], 6 * S)
+    assert (closed.start_ns, closed.outcome) == (1000 * S, Outcome.UNKNOWN)
+    assert (ended.start_ns, ended.outcome) == (5 * S, Outcome.SUCCEEDED)
+
+
 def test_an_action_id_used_again_before_a_result_closes_the_first_attempt(memory):
     memory.record([Event("a1", "PICK_UP", object="CUP", start_ns=T0)], T0)
     memory.record([Event("a1", "DROP", object="CUP", start_ns=T0 + 60 * S)], T0 + 60 * S)
