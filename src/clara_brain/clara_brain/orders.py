@@ -252,7 +252,19 @@ def spellings(skill: Skill, parameter: Parameter, text: str) -> tuple[str, ...]:
     if parameter.type == "text":
         return (text,)
     others = [each.unit for each in skill.parameters if each is not parameter]
-    return spoken_numbers.spellings(text, parameter.unit, others)
+    names = frozenset() if parameter.unit else _named_points(skill)
+    return spoken_numbers.spellings(text, parameter.unit, others, names)
+
+
+def _named_points(skill: Skill) -> frozenset[str]:
+    """Return the "point" of "go to point 5", where that is an example and means 5."""
+    return frozenset(
+        number.before
+        for example in skill.examples
+        for number in spoken_numbers.numbers(example.say, spoken_numbers.POINTS)
+        if number.before in spoken_numbers.POINTS
+        and number.written in [f"{v:.9g}" for v in example.use.values() if not isinstance(v, str)]
+    )
 
 
 def trigger_words(skill: Skill) -> tuple[str, ...]:

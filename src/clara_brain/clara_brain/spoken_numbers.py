@@ -59,6 +59,10 @@ _MINUS = frozenset(["minus", "negative"])
 _ARTICLES = frozenset(["a", "an", "the"])
 # What makes another number of the one that follows.
 _CHANGES = _MINUS | {"point", "dot", "comma", "half", "over", "per", "e"}
+# Of these, what does so behind a number alone: "move over 2 meters" is two meters.
+_BETWEEN = frozenset(["over", "e"])
+# What may also be the name of a thing with a number: "go to point 5".
+POINTS = frozenset(["point", "dot"])
 # Marks that may stand beside a number and say nothing of it. A dash may be a minus.
 _PUNCTUATION = frozenset(",;:.!?…#")
 # What may stand between "at" or "in" and the number that belongs to it.
@@ -104,8 +108,11 @@ class _Place:
     behind: int
 
 
-def numbers(text: str) -> list[Said]:
-    """Return the numbers of a sentence in the order in which they were said."""
+def numbers(text: str, names: Collection[str] = ()) -> list[Said]:
+    """Return the numbers of a sentence in the order in which they were said.
+
+    `names` are those of POINTS that name a thing where a number without unit follows.
+    """
     tokens = _tokens(text)
     found: list[Said] = []
     last = _Place(-1, -1, -1)
@@ -118,7 +125,9 @@ def numbers(text: str) -> list[Said]:
         written, end = read
         unit, behind = _unit(tokens, end)
         either = bool(found) and (at == last.end or _word(tokens, at - 1) in _EITHER)
-        first = last.first if _goes_on(tokens, last, at, unit) else _first(tokens, at)
+        changes = _CHANGES.difference(names if unit in (None, "?") else ())
+        goes_on = _goes_on(tokens, last, at, unit)
+        first = last.first if goes_on else _first(tokens, at, last.end, changes)
         if found and first <= last.first:
             begun = found.pop()
             unit, before = unit or begun.unit, begun.before
@@ -140,12 +149,15 @@ def numbers(text: str) -> list[Said]:
     return found
 
 
-def spellings(text: str, unit: str, others: Collection[str] = ()) -> tuple[str, ...]:
+def spellings(
+    text: str, unit: str, others: Collection[str] = (), names: Collection[str] = ()
+) -> tuple[str, ...]:
     """Return the numbers that may be meant for a parameter with this unit, each once.
 
-    `others` are the units of further parameters that a number may be meant for.
+    `others` are the units of further parameters that a number may be meant for, `names` as for
+    `numbers`.
     """
-    everything = numbers(text)
+    everything = numbers(text, names)
     said = [each for each in everything if not unit or each.unit in (None, unit)]
     # "2 meters and 3" is two meters: where a unit was said, the bare numbers mean something else.
     if unit and any(each.unit == unit for each in said):
@@ -207,22 +219,29 @@ def _goes_on(tokens: list[_Token], last: _Place, at: int, unit: str | None) -> b
         return _word(tokens, at) in _MINUS
     if _only_marks(tokens[last.end : at]):
         return True
-    return unit is None and last.end < last.behind and _only_marks(tokens[last.behind : at])
+    counted = _word(tokens, last.end) in _UNIT_OF  # "aisle 4 shelf 2" is no such number
+    return unit is None and counted and _only_marks(tokens[last.behind : at])
 
 
 def _only_marks(tokens: list[_Token]) -> bool:
     return all(token.kind == "other" for token in tokens)
 
 
-def _first(tokens: list[_Token], at: int) -> int:
-    """Return where a number begins: before it may stand what changes it and cannot be read."""
+def _first(tokens: list[_Token], at: int, last_end: int, changes: frozenset[str]) -> int:
+    """Return where a number begins: before it may stand what changes it and cannot be read.
+
+    `last_end` is the token behind the number before it.
+    """
     first = at
     while at > 0:
-        token = tokens[at - 1]
-        changes = token.kind == "other" and token.text not in _PUNCTUATION
-        if changes or _word(tokens, at - 1) in _CHANGES:
+        token, word = tokens[at - 1], _word(tokens, at - 1)
+        if token.kind == "other" and token.text not in _PUNCTUATION:
+            # The hyphen of "left-90" and "gate B-12" may be no sign, so its word makes it neither.
+            glued = _word(tokens, at - 2) and tokens[at - 2].end == token.start
+            first = at - 2 if glued else at - 1
+        elif word in changes and (word not in _BETWEEN or at - 1 == last_end):
             first = at - 1
-        elif token.kind != "other" and _word(tokens, at - 1) not in _ARTICLES:
+        elif token.kind != "other" and word not in _ARTICLES:
             break
         at -= 1
     return first

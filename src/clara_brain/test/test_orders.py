@@ -69,6 +69,11 @@ def is_number(written: str) -> bool:
         "drive two meters and a half",
         "drive two and a third meters",
         "drive two and half meters",
+        "drive point five",
+        "drive left-2 meters",
+        "drive left -ninety meters",
+        "drive to gate B-12",
+        "drive on a-2 meters",
         "drive " + "hundred " * 155 + "meters",
     ],
 )
@@ -112,6 +117,12 @@ def test_what_another_unit_follows_is_not_taken(text):
         ("wait 1 minute 30 seconds", "h", ()),
         ("go to station #5", "", ("5",)),
         ("turn -90 degrees", "deg", ("-90",)),
+        ("turn left -90 degrees", "deg", ("-90",)),
+        ("move over 2 meters", "m", ("2",)),
+        ("go to gate e 5", "", ("5",)),
+        ("go to x 1 y 2", "", ("1", "2")),
+        ("go to floor 3 room 12", "", ("3", "12")),
+        ("go to aisle 4, shelf 2", "", ("4", "2")),
         ("turn \u221290°", "deg", ("-90",)),
     ],
 )
@@ -274,6 +285,35 @@ def test_two_numbers_that_a_skill_needs_are_no_times(tmp_path):
     )
     assert possible(joint, "move joint 4 by 15") and possible(joint, "move joint 4 at 90")
     assert possible(joint, "move joint 4 at 9") == []
+
+
+def test_a_point_that_the_skill_names_is_no_decimal_point(tmp_path):
+    point = one_skill(
+        tmp_path / "point.yaml",
+        "name: go_to",
+        "parameters:",
+        "  point: {type: integer, minimum: 1, maximum: 9}",
+        "  speed: {type: number, minimum: 0, maximum: 9, unit: m/s, default: 1}",
+        "examples:",
+        "  - {say: go to point 5, use: {point: 5}}",
+        "  - {say: drive to charging point 2, use: {point: 2}}",
+    )
+    for said, number in (("go to point 5", "5"), ("please drive to charging point six", "6")):
+        assert possible(point, said)[0].values["point"] == (number,)
+    decision = word_for_word(point, possible(point, "go to point 7"), "go to point 7")
+    assert decision.values["point"] == 7
+    (offer,) = possible(point, "go to point 5 at point five m/s")
+    assert not any(map(is_number, offer.values["speed"]))
+
+
+def test_a_decimal_point_stays_one_where_an_example_means_it(tmp_path):
+    gain = one_skill(
+        tmp_path / "gain.yaml",
+        "name: set_gain",
+        "parameters: {gain: {type: number, minimum: 0, maximum: 9}}",
+        "examples: [{say: set the gain to point 5, use: {gain: 0.5}}]",
+    )
+    assert possible(gain, "set the gain to point 7")[0].values["gain"] == ("point 7",)
 
 
 def test_forward_is_no_order_for_a_skill_that_goes_back(tmp_path):
