@@ -4,7 +4,9 @@
 
 A yes must be the whole of what was said and nothing but a yes: "yes" as the first word of
 something else is no permission. A stop may be said in many ways, and may begin any part of what
-was said ("There is a child, stop!"), whatever follows it; a false one does no harm.
+was said ("There is a child, stop!"), whatever follows it. A false one ends goals that run and
+keeps turns under way from starting more, and they have to be asked for again; one that is missed
+may do harm. So what can be meant as a stop, as the end of "drive on, and stop there", is one.
 """
 
 from __future__ import annotations
@@ -29,15 +31,30 @@ _ANSWER_YES = re.compile(
 )
 _ANSWER_NO = re.compile(rf"\W*(?:(?:{_POLITE})\W+)*(?:{_NO})\b", re.IGNORECASE)
 
-_PART = re.compile(r"[.,;:!?\n\u2013\u2014]+")
 # No two of the words before a stop may read the same text, or a long text takes forever.
-_STOP = re.compile(
+_BEFORE_STOP = (
     r"\W*(?:(?:no|oh|hey|ok|okay|clara|robot|please|now|quick|quickly|just|and|but|so|well|wait|ah"
     r"|my god|(?:can|could|will|would) you|you (?:must|should|need to|have to)"
-    r"|i (?:need|want) you to|i said)\W+)*(?:(?:stop|halt|freeze|abort|cancel)(?! by\b)"
-    r"|stay where you are|stand still|hold it|emergency stop|(?:don['\u2019]?t|do not) move)\b",
+    r"|i (?:need|want) you to|i said)\W+)*"
+)
+_WITH_ANYTHING_BEHIND = (
+    r"(?:stop|halt)(?! by\b)|stay where you are|stand still|hold it|emergency stop"
+)
+# "Cancel culture is ..." and "cancel my alarm" are none.
+_WITH_LITTLE_BEHIND = (
+    r"(?:freeze|abort|cancel)(?! by\b)"
+    r"(?!\W+(?:my|our)\b(?! (?:last )?(?:order|command|request)s?\b))(?=(?:\W+\w+){0,5}\W*$)"
+)
+# "Don't move the cup yet" is none, but "don't move the arm" is.
+_DO_NOT_MOVE = (
+    r"(?:don['\u2019]?t|do not) move"
+    r"(?!\W+(?:the|my|that|this)\b(?! (?:way|robot|arm|hand|gripper|head|base|wheel)s?\b))"
+)
+_STOP = re.compile(
+    rf"{_BEFORE_STOP}(?:{_WITH_ANYTHING_BEHIND}|{_WITH_LITTLE_BEHIND}|{_DO_NOT_MOVE})\b",
     re.IGNORECASE,
 )
+_PART = re.compile(r"[.,;:!?\n\u2013\u2014]+")
 
 
 def answer(text: str) -> bool | None:

@@ -108,6 +108,16 @@ def test_everything_else_is_neither(text):
         "Watch out \u2014 stop!",
         "Clara! Don't move!",
         "you have to stop",
+        "do not move your arm",
+        "don't move the arm!",
+        "Don't move to the kitchen!",
+        "don't move that way",
+        "There is a child, cancel the drive!",
+        "Cancel that, there is a child on the way to the kitchen",
+        "no, abort",
+        "cancel my last order",
+        "freeze",
+        "Drive to the kitchen, and stop there",
         "stop " * 3000,
     ],
 )
@@ -124,6 +134,13 @@ def test_a_stop_is_understood_in_many_words(text):
         "when do you stop?",
         "go to the stop",
         "stopwatches, please",
+        "Don't move the cup yet",
+        "do not move this, please",
+        "well, cancel culture is a thing that people talk about",
+        "set a timer, cancel my alarm",
+        "Clara, cancel my alarm",
+        "freeze the soup that is left over for the next week",
+        "cancellation, please",
     ],
 )
 def test_a_stop_that_is_no_order_is_none(text):
@@ -135,7 +152,7 @@ def test_a_stop_that_is_no_order_is_none(text):
     [
         *("no ", "oh ", "now ", "just ", "well ", "my god ", "oh my god ", "you must ", "i said "),
         *("can you ", "i want you to ", "do you ", "do it ", "please do it ", "thank you "),
-        *("yes ", "stop by ", "don't move the ", "cancel ", " ", "\t", ", ", "- ", "'", "."),
+        *("yes ", "stop by ", "don't move the ", "cancel my ", " ", "\t", ", ", "- ", "'", "."),
     ],
 )
 @pytest.mark.parametrize("end", ["", "what a day"])
