@@ -15,6 +15,7 @@ from itertools import pairwise
 
 from clara_brain import spoken_numbers
 from clara_brain.skills import Skill
+from clara_brain.units import si_unit
 
 # Words of the closed classes, politeness, and plain adjectives and adverbs of place, size, colour.
 _NEUTRAL_WORDS = """
@@ -38,9 +39,11 @@ _DIRECTIONS = frozenset(_DIRECTION_WORDS.split())
 # The way a robot moves anyway, unless its skill is about the other way.
 _FORWARD = frozenset(["ahead", "forward", "forwards"])
 _BACKWARD = frozenset(["back", "backward", "backwards", "reverse"])
-# "Back to the dock" and "back on the shelf" say where to, by a choice that follows.
+# "Back home", "back to the dock" and "back on the shelf" say where to, by a choice that follows.
 _BACK_TO = frozenset(["to", "on", "onto", "in", "into"])
 _AT_ONCE = frozenset([("right", "now"), ("right", "away"), ("straight", "away")])
+# What can be to the right: lengths, angles, and numbers that may be either.
+_SIDED = frozenset(["m", "rad", ""])
 _PREPOSITION_WORDS = "to at for with in on into onto by from"
 _PREPOSITIONS = frozenset(_PREPOSITION_WORDS.split())
 # A verb and one of these may be another verb: take and take up, close and close to.
@@ -92,7 +95,7 @@ def explained(skill: Skill, text: str) -> bool:
         if word in known or word in neutral or spoken_numbers.is_number_word(word):
             continue
         following = words[at + 1] if at + 1 < len(words) else ""
-        if following in choices and word not in _DIRECTIONS:
+        if following in choices and (word == "back" or word not in _DIRECTIONS):
             continue
         if _says_when(skill, choices, words, at):
             continue
@@ -106,12 +109,18 @@ def explained(skill: Skill, text: str) -> bool:
 def _says_when(skill: Skill, choices: set[str], words: list[str], at: int) -> bool:
     """Whether a word belongs to "right now" and the like.
 
-    "Turn 90 degrees right now" may mean right, so a skill with a number has it behind a choice
-    alone.
+    "Turn 90 degrees right now" may mean right, so a skill with a length, an angle or a bare number
+    has it only behind a choice or what measures neither of them, as "0.3 m/s".
     """
     begin = next((each for each in (at, at - 1) if tuple(words[each : each + 2]) in _AT_ONCE), -1)
-    numeric = any(each.type in ("number", "integer") for each in skill.parameters)
-    return begin > 0 and (not numeric or words[begin - 1] in choices)
+    if begin <= 0 or words[begin + 1] == "away":
+        return begin > 0
+    sided = any(
+        each.type in ("number", "integer") and si_unit(each.unit) in _SIDED
+        for each in skill.parameters
+    )
+    unit = spoken_numbers.unit_of(words[begin - 1])
+    return not sided or words[begin - 1] in choices or bool(unit and si_unit(unit) not in _SIDED)
 
 
 def _vocabulary(skill: Skill) -> frozenset[str]:

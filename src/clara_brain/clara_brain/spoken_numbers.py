@@ -179,6 +179,11 @@ def with_unit(text: str, unit: str) -> bool:
     return bool(unit) and any(each.unit == unit for each in numbers(text))
 
 
+def unit_of(word: str) -> str:
+    """Return the unit that a word in lower case says; empty where it says none."""
+    return _UNIT_OF.get(word, "")
+
+
 def is_number_word(word: str) -> bool:
     """Whether a word in lower case says a number, a part of one, or a unit."""
     return bool(

@@ -202,6 +202,9 @@ def test_an_order_for_later_is_none_for_now(skills, said):
         (HOME, "turn 90 degrees to the right"),
         (HOME, "turn right now by 90 degrees"),
         (HOME, "turn 90 degrees right now"),
+        (HOME, "turn 90 right now"),
+        (ARM, "drive 2 right now"),
+        (ARM, "drive right now 2 meters"),
         (HOME, "come back from the kitchen"),
         (HOME, "come from kitchen"),
         (HOME, "move away from the dock"),
@@ -233,6 +236,12 @@ def test_a_direction_that_a_skill_does_not_have_makes_it_no_order(skills, said):
         (HOME, "set the light at 50"),
         (HOME, "head back to the dock right away"),
         (HOME, "set the light to 50 percent"),
+        (HOME, "set the light to 50 percent right away"),
+        (HOME, "set the light to 50 right now"),
+        (HOME, "turn 90 degrees right away"),
+        (ARM, "drive 2 meters at 0.4 m/s right now"),
+        (GARDEN, "water the plants for 5 minutes right now"),
+        (GARDEN, "water the plants right now for 5 minutes"),
         (GARDEN, "water the plants for 12 minutes"),
         (GARDEN, "mow the back lawn"),
         (ROBOT, "drive to the dock right now at 0.3 m/s"),
@@ -314,6 +323,18 @@ def test_a_decimal_point_stays_one_where_an_example_means_it(tmp_path):
         "examples: [{say: set the gain to point 5, use: {gain: 0.5}}]",
     )
     assert possible(gain, "set the gain to point 7")[0].values["gain"] == ("point 7",)
+
+
+def test_back_home_is_to_a_place_that_is_called_so(tmp_path):
+    home = one_skill(
+        tmp_path / "home.yaml",
+        "name: go_to",
+        "parameters: {place: {type: choice, choices: [home, kitchen]}}",
+        "examples: [{say: go to the kitchen, use: {place: kitchen}}]",
+    )
+    assert possible(home, "go back home")
+    for said in ("go away home", "go back from home", "go home from back there"):
+        assert possible(home, said) == []
 
 
 def test_forward_is_no_order_for_a_skill_that_goes_back(tmp_path):
