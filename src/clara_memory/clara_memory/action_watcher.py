@@ -4,7 +4,7 @@
 
 - `<name>/_action/status` says when a goal was accepted and how it ended. Goals that had ended
   before the memory began to watch are left out: nobody can say when that was. But where memory
-  waits for the end of one (it was stopped in between), how it ended is told.
+  knows the beginning of one and not its end (it was stopped in between), how it ended is told.
 - Where service introspection is on, `<name>/_action/send_goal/_service_event` has the goal itself:
   its fields become context, a field `object` or `target` the object. It may come after the status,
   even after that of a goal that has ended: such a goal waits for it a while.

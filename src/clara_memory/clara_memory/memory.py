@@ -267,7 +267,11 @@ class EpisodicMemory:
         )
 
     def awaits(self, action_id: str) -> bool:
-        """Whether the action with this id started and has not ended yet."""
+        """Whether the action with this id started, and how it ended is not known yet.
+
+        Raises:
+            StorageFailed: the file cannot be read, or the episode is damaged.
+        """
         return self._pairing.awaits(action_id)
 
     def overdue(self, now_ns: int) -> bool:

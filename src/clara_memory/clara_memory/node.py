@@ -135,7 +135,7 @@ class MemoryNode(LifecycleNode):  # type: ignore[misc]
                 self,
                 parse_watched("watched_actions", written),
                 self._offer,
-                self._shared.memory.awaits,
+                self._awaits,
                 self._now_ns,
             )
             for written in self._settings.watched_actions
@@ -259,6 +259,16 @@ class MemoryNode(LifecycleNode):  # type: ignore[misc]
                 f"the queue is full ({self._settings.recorder.queue_size}): messages are dropped"
             )
             self.get_logger().error(self._shared.last_error, throttle_duration_sec=LOG_THROTTLE_S)
+
+    def _awaits(self, action_id: str) -> bool:
+        if self._shared.memory is None:
+            return False
+        try:
+            return self._shared.memory.awaits(action_id)
+        except MemoryFault as error:
+            self._shared.last_error = str(error)
+            self.get_logger().error(self._shared.last_error, throttle_duration_sec=LOG_THROTTLE_S)
+            return False
 
     def _publish(self, episodes: Sequence[Episode]) -> None:
         for episode in episodes:

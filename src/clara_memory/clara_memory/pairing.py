@@ -108,6 +108,10 @@ def episode_id(robot: str, action_id: str, start_ns: int) -> str:
     return hashlib.blake2b(identity, digest_size=8).hexdigest()
 
 
+def _without_result(episode: Episode) -> bool:
+    return episode.outcome is Outcome.UNKNOWN and episode.detail.startswith(NO_RESULT)
+
+
 @dataclass(slots=True)
 class PairingCounts:
     """What became of the messages so far."""
@@ -183,8 +187,16 @@ class Pairing:
         return self._take_result(database, message, now_ns)
 
     def awaits(self, action_id: str) -> bool:
-        """Whether an event of this action_id waits for its result."""
-        return action_id in self._waiting["event"]
+        """Whether an event of this action_id waits for its result, or was given up without it."""
+        if action_id in self._waiting["event"]:
+            return True
+        latest = self._store.read(
+            "SELECT seq FROM episodes "
+            "WHERE action_id = ? AND action_id != '' AND robot = ? ORDER BY seq DESC LIMIT 1",
+            (action_id, self._robot),
+        )
+        known = self._store.fetch([seq for (seq,) in latest])
+        return any(_without_result(episode) for episode in known.values())
 
     def matching(self, conditions: Conditions) -> list[tuple[str, str]]:
         """Return kind and action_id of the messages that wait and meet these conditions."""
@@ -367,7 +379,7 @@ class Pairing:
             return []
         if known is not None:
             seq, episode = known
-            if episode.outcome is Outcome.UNKNOWN and episode.detail.startswith(NO_RESULT):
+            if _without_result(episode):
                 return [self._late_result(database, seq, episode, arrived, now_ns)]
             if ended.end_ns <= episode.end_ns + self._slack_ns:
                 self.counts.duplicates += 1

@@ -193,7 +193,10 @@ def test_the_goals_of_an_action_server_become_episodes(server, start, peer):
     assert found.matches == 3
 
 
-def test_how_a_goal_ended_while_memory_was_away_completes_what_waited_for_it(server, start, peer):
+@pytest.mark.parametrize("given_up", [False, True])
+def test_how_a_goal_ended_while_memory_was_away_completes_what_is_known_of_it(
+    server, start, peer, given_up
+):
     watched = {"autostart": True, "watched_actions": "['/clara/greet']"}
     first = start(**watched)
     watching = "/clara/greet/_action/status"
@@ -205,11 +208,18 @@ def test_how_a_goal_ended_while_memory_was_away_completes_what_waited_for_it(ser
     ended = handle.get_result_async()
     server.released.set()
     peer.until(ended.done, "its end")
+    if given_up:
+        impatient = start(autostart=True, result_timeout_s=0.1)
+        peer.until(lambda: stats(peer).episodes == 1, "the goal to be given up")
+        assert impatient.stop() == 0
     start(**watched)
-    peer.until(lambda: stats(peer).episodes == 1, "the episode")
-    (match,) = query(peer).episodes
+    cue = [RoleFiller(role="result", filler="SUCCEEDED")]
+    found = peer.until(
+        lambda: (answer := query(peer, cue=cue)).matches and answer, "the end to be known"
+    )
+    (match,) = found.episodes
+    assert stats(peer).episodes == 1
     assert match.episode.action_id == bytes(handle.goal_id.uuid).hex()
-    assert match.episode.outcome == Episode.SUCCEEDED
     assert match.episode.detail == "it ended before memory was there again"
 
 

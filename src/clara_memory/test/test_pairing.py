@@ -86,6 +86,16 @@ def test_a_late_result_completes_the_stored_episode_and_keeps_what_it_was(tmp_pa
         assert memory.query(object="CUP", result="SUCCESS").matches == 1
 
 
+def test_a_result_is_awaited_until_it_came_also_where_its_event_was_given_up(memory):
+    assert not memory.awaits("a1")
+    memory.record([PICK], T0)
+    assert memory.awaits("a1")
+    memory.expire(T0 + 400 * S)
+    assert memory.awaits("a1")
+    memory.record([DONE], T0 + 500 * S)
+    assert not memory.awaits("a1")
+
+
 def test_a_result_whose_event_never_comes_is_stored_with_what_is_known(memory):
     memory.record([DONE], T0)
     assert memory.expire(T0 + 29 * S) == []
