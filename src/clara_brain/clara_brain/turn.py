@@ -250,9 +250,10 @@ class Turn:
             self._check_open()
             exchange = Exchange(request.text, completion.text)
             tokens = self._engine.count_tokens(request.text) + completion.completion_tokens
-            turn = self._sessions.turns(request.session)
             replied = await self._embed(completion.text) if words else None
             self._check_open()
+            # Read after all waiting, in which a stop may have been a turn of this conversation.
+            turn = self._sessions.turns(request.session)
             pairs = ((False, request.text, words), (True, completion.text, replied))
             new = [Span(turn, who, said, made.vector) for who, said, made in pairs if made]
             self._sessions.add(request.session, exchange, tokens, completion.dropped_turns, new)

@@ -6,8 +6,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from concurrent.futures import Future
 from pathlib import Path
 
+import numpy as np
 import pytest
 from alone import GREEDY, Alone, Later, run, take, turn_of
 from clara_brain.backend import Request
@@ -15,10 +17,12 @@ from clara_brain.decoding import Completion, Stop
 from clara_brain.engine import Engine
 from clara_brain.errors import ShuttingDown, Unforeseen
 from clara_brain.grounding import MemoryPolicy
-from clara_brain.prompt import ChatPrompt
+from clara_brain.prompt import ChatPrompt, Exchange
+from clara_brain.readout import Embedding
 from clara_brain.session_store import SessionStore
 from clara_brain.sessions import Sessions
 from clara_brain.settings import EngineSettings
+from clara_brain.span_vector import SpanVector
 
 SETTINGS = EngineSettings(n_ctx=512, slots=1, n_batch=64, n_threads=1, queue_size=8)
 QUESTION = "What happened with the cup?"
@@ -88,3 +92,24 @@ def test_a_turn_under_way_in_a_conversation_that_is_reset_leaves_nothing_evaluat
     prompt = ChatPrompt("Be kind.", QUESTION, history)
     again = opened.complete(Request(prompt, GREEDY, 4))
     assert again.prompt_tokens == turn.completion.prompt_tokens and again.cached_tokens == 0
+
+
+def test_what_was_said_belongs_to_its_turn_though_a_stop_came_between(tiny):
+    sessions = Sessions(time.monotonic, max_sessions=4, max_turns=64)
+
+    class Interrupted(Engine):
+        def embed_span(self, text: str) -> Future[Embedding | None]:
+            if text != QUESTION:
+                sessions.add("s", Exchange("stop", "I am stopping."), 4)
+            one = np.ones(1, np.float32)
+            future: Future[Embedding | None] = Future()
+            future.set_result(Embedding(SpanVector(np.zeros(1, np.int32), one, one), 0.5))
+            return future
+
+    engine = Interrupted(tiny, SETTINGS)
+    try:
+        assert take(engine, sessions, QUESTION).completion.error is None
+    finally:
+        engine.close()
+    assert [each.user for each in sessions.history("s")] == ["stop", QUESTION]
+    assert [(each.turn, each.by_clara) for each in sessions.spans("s")] == [(1, False), (1, True)]
