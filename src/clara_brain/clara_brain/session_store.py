@@ -132,8 +132,12 @@ class SessionStore:
         )
 
     def drop(self, name: str) -> None:
-        """Forget a conversation, also what the write-ahead log still has of it."""
+        """Give up a conversation."""
         self._write(("DELETE FROM sessions WHERE name = ?", (name,)))
+
+    def forget(self, name: str) -> None:
+        """Give up a conversation, also what the write-ahead log still has of it."""
+        self.drop(name)
         try:
             self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         except sqlite3.Error as error:

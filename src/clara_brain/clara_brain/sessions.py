@@ -116,7 +116,9 @@ class Sessions:
     def reset(self, name: str) -> int:
         """Forget a conversation; return how many turns it had. Raises SessionNotFound."""
         session = self.get(name)
-        self._drop(name)
+        del self._sessions[name]
+        if self._store:
+            self._store.forget(name)
         return session.turns
 
     def close(self) -> None:
@@ -130,9 +132,7 @@ class Sessions:
 
     def _keep_to_the_cap(self) -> None:
         while len(self._sessions) > self._max_sessions:
-            self._drop(next(iter(self._sessions)))
-
-    def _drop(self, name: str) -> None:
-        del self._sessions[name]
-        if self._store:
-            self._store.drop(name)
+            name = next(iter(self._sessions))
+            del self._sessions[name]
+            if self._store:
+                self._store.drop(name)

@@ -88,3 +88,14 @@ def test_what_was_forgotten_is_in_none_of_the_files(path):
     sessions = opened(path)
     assert sessions.history("s") == () and len(sessions.history("other")) == 1
     sessions.close()
+
+
+def test_a_conversation_that_makes_room_for_another_does_not_wait_for_the_disk(path):
+    sessions = opened(path)
+    for number in range(8):
+        sessions.add(f"n{number}", SAID, 9)
+    assert Path(f"{path}-wal").stat().st_size > 0
+    sessions.reset("n7")
+    assert Path(f"{path}-wal").stat().st_size == 0
+    assert [each.name for each in sessions.latest_first()] == ["n6", "n5", "n4"]
+    sessions.close()
