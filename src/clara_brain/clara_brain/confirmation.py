@@ -38,7 +38,8 @@ _BEFORE_STOP = (
     r"|i (?:need|want) you to|i said)\W+)*"
 )
 _WITH_ANYTHING_BEHIND = (
-    r"(?:stop|halt)(?! by\b)|stay where you are|stand still|hold it|emergency stop"
+    r"(?:stop|halt)(?! by\b)|freeze(?!\W+(?:the|my|our|some|an?)\b)"
+    r"|stay where you are|stand still|hold it|emergency stop"
 )
 # "Cancel culture is ..." and "cancel my alarm" are none.
 _WITH_LITTLE_BEHIND = (

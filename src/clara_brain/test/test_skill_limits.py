@@ -117,6 +117,8 @@ def test_everything_else_is_neither(text):
         "no, abort",
         "cancel my last order",
         "freeze",
+        "freeze there is a child in front of you",
+        "freeze the arm",
         "Drive to the kitchen, and stop there",
         "stop " * 3000,
     ],
