@@ -34,7 +34,7 @@ from clara_training.governance_metrics import (
     useful,
     words_of,
 )
-from clara_training.governance_states import States
+from clara_training.governance_states import States, group_of
 
 SHAPE = Shape(
     *(256, 0, 10, 1024),
@@ -89,7 +89,7 @@ def fit_memory(states: States, settings: FitSettings, device: str = "cpu") -> Me
 
     barred = barred_of(states, alike, held, queries)
     wanted = np.searchsorted(held, queries + 1)
-    unit = units_of(states.spans[queries, 1], states.spans[queries, 4])
+    unit = units_of(alike[queries], states.spans[queries, 1], states.spans[queries, 4])
     rows_of = np.searchsorted(held, queries)
 
     def found(similarity: NDArray[np.float32]) -> Floats:
@@ -204,15 +204,6 @@ def neighbours(states: States, split: int) -> NDArray[np.int64]:
     spans = states.spans
     follows = (spans[1:, 1] == spans[:-1, 1]) & (spans[:-1, 2] + spans[:-1, 3] == spans[1:, 2])
     return np.flatnonzero(follows & (spans[:-1, 0] == split))
-
-
-def group_of(states: States) -> NDArray[np.int64]:
-    """Return for each span what is alike: its chapter in all translations, else its document."""
-    names = [
-        states.headings[document] or f"\0{document}" for document in range(len(states.sources))
-    ]
-    _, group = np.unique(names, return_inverse=True)
-    return np.asarray(group[states.spans[:, 1]], np.int64)
 
 
 def barred_of(

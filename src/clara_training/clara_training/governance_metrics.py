@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """How governance heads are judged: metrics, intervals, and the baselines that they must beat.
 
-- Every metric is a function of sums over units (documents or books), so a bootstrap draws units
-  with replacement and adds their sums up: what is alike in a unit never counts as new evidence.
+- Every metric is a function of sums over units (books, chapters in all translations, documents),
+  so a bootstrap draws units with replacement and adds their sums up: what is alike in a unit never
+  counts as new evidence.
 - Baselines: naive Bayes and BM25, on words and on tokens, mean-pooled states, the model's own
   entropy, a constant.
 """

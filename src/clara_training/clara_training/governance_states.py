@@ -91,6 +91,15 @@ class States:
         return int(load_tokenizer(self.corpus / TOKENIZER).get_vocab_size())
 
 
+def group_of(states: States) -> NDArray[np.int64]:
+    """Return for each span what is alike: its chapter in all translations, else its document."""
+    names = [
+        states.headings[document] or f"\0{document}" for document in range(len(states.sources))
+    ]
+    _, group = np.unique(names, return_inverse=True)
+    return np.asarray(group[states.spans[:, 1]], np.int64)
+
+
 def read_states(
     model: Model,
     model_sha256: str,

@@ -38,7 +38,7 @@ from clara_training.governance_metrics import (
     sums_by_unit,
     useful,
 )
-from clara_training.governance_states import States
+from clara_training.governance_states import States, group_of
 
 # 64 wide and with 8 epochs, it stays behind the entropy that is its input.
 SHAPE = Shape(
@@ -126,5 +126,7 @@ def _groups(states: States) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     _, book = np.unique(names, return_inverse=True)
     blocks = np.arange(len(spans)) * 4 * _FEW // len(spans)
     groups = next((each for each in (book, document) if len(np.unique(each)) >= _FEW), blocks)
-    units = document if len(np.unique(document)) >= 4 * _FEW else blocks
+    # A chapter in two translations is evidence but once.
+    chapter = group_of(states)[spans]
+    units = next((x for x in (chapter, document) if len(np.unique(x)) >= 4 * _FEW), blocks)
     return np.asarray(groups, np.int64), np.asarray(units, np.int64)

@@ -34,7 +34,8 @@ from clara_training.governance_metrics import (
     share,
 )
 from clara_training.governance_policy import fit_policy
-from clara_training.governance_states import StatesSettings, read_states
+from clara_training.governance_states import States, StatesSettings, headings_of, read_states
+from clara_training.governance_trace import fit_trace
 from clara_training.manifest import read_manifest
 from clara_training.scratch import load_model
 from clara_training.shards import HELD_OUT, TRAIN, TokenStream, read_sources
@@ -196,6 +197,37 @@ def test_spans_are_as_alike_as_their_whole_vectors() -> None:
     some = Embedded(embedded.tokens[:2, :4], embedded.weights[:2, :4], embedded.dense[:2])
     np.testing.assert_allclose(embedded.similarity(embedded), whole @ whole.T, atol=1e-5)
     assert some.similarity(embedded).shape == (2, 4)
+
+
+def test_a_chapter_in_two_translations_is_evidence_but_once() -> None:
+    chapters, each = 20, 30
+    draw = np.random.default_rng(0)
+    tokens = draw.normal(size=(chapters * each, 4)).astype(np.float32)
+    entropy = np.abs(tokens[:, 0]) + 1
+    nats = (entropy + draw.normal(size=len(entropy))).astype(np.float32)
+
+    def entropy_alone(*translations: str) -> Any:
+        sources = [
+            (f"Book {number // 5}", f"{name} Book {number // 5} {number}")
+            for name in translations
+            for number in range(chapters)
+        ]
+        count = len(translations)
+        spans = np.zeros((len(sources), 5), np.int64)
+        spans[:, 1] = np.arange(len(sources))
+        states = States(
+            *(Path(), Path(), sources, headings_of(sources), spans),
+            *(np.zeros((len(sources), 4), np.float32),) * 2,
+            token_states=np.tile(tokens, (count, 1)),
+            token_spans=np.repeat(np.arange(len(sources)), each),
+            entropy=np.tile(entropy, count),
+            nats=np.tile(nats, count),
+        )
+        trace = fit_trace(states, QUICK)
+        assert not isinstance(trace, str)
+        return trace.metrics["baselines"]["entropy"].as_json()
+
+    assert entropy_alone("kjv", "web") == entropy_alone("kjv")
 
 
 def test_states_of_a_span_are_those_of_the_model(run: Path, heads: Path) -> None:
