@@ -6,7 +6,7 @@
 - Event and no result in time: an episode with outcome UNKNOWN; a later result completes it.
 - Result and no event in time: an episode with action UNKNOWN_ACTION; a later event completes it.
 - A result stamped well before its event waits too: that may be of an earlier use of the action_id.
-  Where no other comes in time they were stamped by two clocks, and are one episode.
+  Where no other comes until the event is given up, two clocks stamped them: they are one episode.
 - The same message again is counted and ignored. An action_id used again later is a new attempt,
   also after a clock was set back or a simulation began anew.
 - What waits is on disk, and bounded: past the bound the oldest is stored as if its time were up.
@@ -249,6 +249,8 @@ class Pairing:
             if waiting.received_ns > now_ns:
                 # The clock was set back, or a simulation began anew: it waits from now on.
                 waiting.received_ns = now_ns
+            elif kind == "result" and self._under_way(action_id) is not None:
+                continue  # until its event ends, or is given up
             elif waiting.received_ns <= before_ns:
                 overdue.append(action_id)
         return overdue
@@ -327,10 +329,12 @@ class Pairing:
 
     def _outdated(self, waiting: Waiting, begun: Waiting) -> bool:
         # An earlier attempt's event comes again, whose episode has another id or is forgotten.
-        # Where a clock was set back instead, the attempt under way began in the future.
+        # Where a clock was set back instead, the attempt under way began in the future; and where
+        # another clock than memory's stamps the events, nobody can tell.
         return (
             waiting.stamped
             and begun.stamped
+            and waiting.received_ns - waiting.episode.start_ns <= self._slack_ns
             and begun.episode.start_ns < waiting.episode.start_ns <= begun.received_ns
         )
 
@@ -345,6 +349,14 @@ class Pairing:
             and event.stamped
             and result.episode.end_ns + self._slack_ns < event.episode.start_ns
         )
+
+    def _under_way(self, action_id: str) -> Waiting | None:
+        """Return the result that came while the event that waits was under way, if one did."""
+        event = self._waiting["event"].get(action_id)
+        result = self._waiting["result"].get(action_id)
+        if event is None or result is None:
+            return None
+        return result if event.received_ns <= result.received_ns + self._slack_ns else None
 
     def _began_before(self, end_ns: int, begun: Waiting) -> bool:
         """Whether an event can be the late one of what ended then, and no new attempt."""
@@ -442,18 +454,13 @@ class Pairing:
     def _give_up(
         self, database: Connection, kind: str, action_id: str, reason: str, now_ns: int
     ) -> Change:
-        event = self._waiting["event"].get(action_id)
-        result = self._waiting["result"].get(action_id)
         waiting = self._waiting[kind][action_id]
+        result = self._under_way(action_id) if kind == "event" else None
         self._forget(database, kind, action_id)
-        if (
-            event is not None
-            and result is not None
-            and event.received_ns <= result.received_ns + self._slack_ns
-        ):
+        if result is not None:
             # It came while the attempt was under way, and no other did: two clocks disagree.
-            self._forget(database, "result" if kind == "event" else "event", action_id)
-            return self._pair(database, event.episode, event.stamped, result, now_ns)
+            self._forget(database, "result", action_id)
+            return self._pair(database, waiting.episode, waiting.stamped, result, now_ns)
         episode = waiting.episode
         if kind == "event":
             # Nobody knows when it ended: `end` stays at what is known, its start.

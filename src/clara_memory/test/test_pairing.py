@@ -177,16 +177,28 @@ def test_a_late_result_whose_own_event_was_lost_leaves_the_attempt_under_way_alo
     assert outcomes == {"PICK_UP": Outcome.FAILED, "UNKNOWN_ACTION": Outcome.SUCCEEDED}
 
 
+def test_a_late_result_whose_event_was_lost_does_not_end_a_long_attempt_under_way(memory):
+    memory.record([Event("a1", "PICK_UP", object="CUP", start_ns=T0 + 100 * S)], T0 + 100 * S)
+    memory.record([Result("a1", Outcome.FAILED, T0 + 50 * S, "old")], T0 + 101 * S)
+    assert memory.expire(T0 + 132 * S) == []
+    (ended,) = memory.record([Result("a1", Outcome.SUCCEEDED, T0 + 160 * S)], T0 + 160 * S)
+    assert (ended.action, ended.outcome, ended.detail) == ("PICK_UP", Outcome.SUCCEEDED, "")
+    (orphan,) = memory.expire(T0 + 161 * S)
+    assert (orphan.action, orphan.outcome) == ("UNKNOWN_ACTION", Outcome.FAILED)
+    assert orphan.detail == "old" and memory.stats().counts.orphans == 1
+    assert memory.expire(T0 + 999 * S) == [] and len(all_of(memory)) == 2
+
+
 @pytest.mark.parametrize("result_first", [False, True])
 def test_an_event_and_a_result_stamped_by_two_clocks_are_one_episode(memory, result_first):
     event = Event("a1", "PICK_UP", object="CUP", start_ns=T0)
     result = Result("a1", Outcome.FAILED, 5 * S, "slipped")  # by a simulated clock
     memory.record([result, event] if result_first else [event, result], T0)
-    assert memory.expire(T0 + 29 * S) == []
-    (whole,) = memory.expire(T0 + 30 * S)
+    assert memory.expire(T0 + 299 * S) == []
+    (whole,) = memory.expire(T0 + 300 * S)
     assert (whole.action, whole.outcome, whole.detail) == ("PICK_UP", Outcome.FAILED, "slipped")
     assert whole.start_ns == whole.end_ns == T0
-    memory.record([event, result], T0 + 31 * S)
+    memory.record([event, result], T0 + 301 * S)
     assert memory.expire(T0 + 999 * S) == [] and all_of(memory) == [whole]
     assert memory.pending == 0 and memory.stats().counts.orphans == 0
 
@@ -291,6 +303,15 @@ def test_an_attempt_under_way_when_a_simulation_began_anew_is_closed_by_the_next
     (ended,) = memory.record([Result("1", Outcome.SUCCEEDED, 6 * S)], 6 * S)
     assert (closed.start_ns, closed.outcome) == (1000 * S, Outcome.UNKNOWN)
     assert (ended.start_ns, ended.outcome) == (5 * S, Outcome.SUCCEEDED)
+
+
+def test_a_simulation_begun_anew_begins_a_new_attempt_also_where_memory_has_the_wall_clock(memory):
+    memory.record([Event("1", "GO", start_ns=1000 * S)], T0)
+    (closed,) = memory.record([Event("1", "DROP", start_ns=5 * S)], T0 + 60 * S)
+    (ended,) = memory.record([Result("1", Outcome.SUCCEEDED, 6 * S)], T0 + 61 * S)
+    assert (closed.action, closed.outcome) == ("GO", Outcome.UNKNOWN)
+    assert (ended.action, ended.outcome) == ("DROP", Outcome.SUCCEEDED)
+    assert memory.stats().counts.duplicates == 0 and memory.pending == 0
 
 
 def test_an_action_id_used_again_before_a_result_closes_the_first_attempt(memory):
