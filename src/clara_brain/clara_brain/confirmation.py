@@ -37,19 +37,20 @@ _BEFORE_STOP = (
     r"|my god|(?:can|could|will|would) you|you (?:must|should|need to|have to)"
     r"|i (?:need|want) you to|i said)\W+)*"
 )
+_PARTS_OF_A_ROBOT = r"(?:robot|arm|hand|gripper|head|base|wheel|platform)s?"
 _WITH_ANYTHING_BEHIND = (
-    r"(?:stop|halt)(?! by\b)|freeze(?!\W+(?:the|my|our|some|an?)\b)"
-    r"|stay where you are|stand still|hold it|emergency stop"
+    r"(?:stop|halt|abort)(?! by\b)|stay where you are|stand still|hold it|emergency stop"
+    rf"|freeze(?!\W+(?:the|my|our|some|an?)\b(?!\W+{_PARTS_OF_A_ROBOT}\b))"
+    r"|cancel\W+(?:that|it|this|the|your|all|everything|there|because|what)\b"
+    r"|cancel\W+my\W+(?:\w+\W+)?(?:order|command|request|goal|task|mission|drive|trip)s?\b"
 )
 # "Cancel culture is ..." and "cancel my alarm" are none.
-_WITH_LITTLE_BEHIND = (
-    r"(?:freeze|abort|cancel)(?! by\b)"
-    r"(?!\W+(?:my|our)\b(?! (?:last )?(?:order|command|request)s?\b))(?=(?:\W+\w+){0,5}\W*$)"
-)
-# "Don't move the cup yet" is none, but "don't move the arm" is.
+_WITH_LITTLE_BEHIND = r"(?:freeze|cancel)(?! by\b)(?!\W+(?:my|our)\b)(?=(?:\W+\w+){0,5}\W*$)"
+# "Don't move the cup yet" is none, but "don't move the left arm" is.
 _DO_NOT_MOVE = (
     r"(?:don['\u2019]?t|do not) move"
-    r"(?!\W+(?:the|my|that|this)\b(?! (?:way|robot|arm|hand|gripper|head|base|wheel)s?\b))"
+    r"(?!\W+(?:the|my|that|this)\b"
+    rf"(?!\W+(?:\w+\W+){{0,2}}(?:way|fast|far|{_PARTS_OF_A_ROBOT})\b))"
 )
 _STOP = re.compile(
     rf"{_BEFORE_STOP}(?:{_WITH_ANYTHING_BEHIND}|{_WITH_LITTLE_BEHIND}|{_DO_NOT_MOVE})\b",

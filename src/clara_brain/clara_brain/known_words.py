@@ -43,7 +43,7 @@ _BACKWARD = frozenset(["back", "backward", "backwards", "reverse"])
 _BACK_TO = frozenset(["to", "on", "onto", "in", "into"])
 _AT_ONCE = frozenset([("right", "now"), ("right", "away"), ("straight", "away")])
 # What can be to the right: lengths, angles, and numbers that may be either.
-_SIDED = frozenset(["m", "rad", ""])
+_SIDED = frozenset(["m", "rad", "m/s", "rad/s", ""])
 _PREPOSITION_WORDS = "to at for with in on into onto by from"
 _PREPOSITIONS = frozenset(_PREPOSITION_WORDS.split())
 # A verb and one of these may be another verb: take and take up, close and close to.
@@ -113,8 +113,11 @@ def _says_when(skill: Skill, choices: set[str], words: list[str], at: int) -> bo
     has it only behind a choice or what measures neither of them, as "0.3 m/s".
     """
     begin = next((each for each in (at, at - 1) if tuple(words[each : each + 2]) in _AT_ONCE), -1)
-    if begin <= 0 or words[begin + 1] == "away":
-        return begin > 0
+    if begin <= 0:
+        return False
+    # "Turn right, away from the wall": behind the verb it may be the side, whatever follows.
+    if words[begin + 1] == "away" and (begin > 1 or words[begin] != "right"):
+        return True
     sided = any(
         each.type in ("number", "integer") and si_unit(each.unit) in _SIDED
         for each in skill.parameters

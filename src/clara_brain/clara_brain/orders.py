@@ -252,19 +252,21 @@ def spellings(skill: Skill, parameter: Parameter, text: str) -> tuple[str, ...]:
     if parameter.type == "text":
         return (text,)
     others = [each.unit for each in skill.parameters if each is not parameter]
-    names = frozenset() if parameter.unit else _named_points(skill)
+    names = frozenset() if parameter.unit else _named_points(skill, parameter)
     return spoken_numbers.spellings(text, parameter.unit, others, names)
 
 
-def _named_points(skill: Skill) -> frozenset[str]:
-    """Return the "point" of "go to point 5", where that is an example and means 5."""
-    return frozenset(
-        number.before
-        for example in skill.examples
-        for number in spoken_numbers.numbers(example.say, spoken_numbers.POINTS)
-        if number.before in spoken_numbers.POINTS
-        and number.written in [f"{v:.9g}" for v in example.use.values() if not isinstance(v, str)]
-    )
+def _named_points(skill: Skill, parameter: Parameter) -> frozenset[str]:
+    """Return the "point" of "go to point 5", where that is an example and this parameter is 5."""
+    found = set()
+    for example in skill.examples:
+        value = example.use.get(parameter.name)
+        if value is None or isinstance(value, str):
+            continue
+        for number in spoken_numbers.numbers(example.say, spoken_numbers.POINTS):
+            if number.before in spoken_numbers.POINTS and number.written == f"{value:.9g}":
+                found.add(number.before)
+    return frozenset(found)
 
 
 def trigger_words(skill: Skill) -> tuple[str, ...]:

@@ -203,6 +203,8 @@ def test_an_order_for_later_is_none_for_now(skills, said):
         (HOME, "turn right now by 90 degrees"),
         (HOME, "turn 90 degrees right now"),
         (HOME, "turn 90 right now"),
+        (HOME, "turn right away 90 degrees"),
+        (HOME, "turn right, away, 90 degrees"),
         (ARM, "drive 2 right now"),
         (ARM, "drive right now 2 meters"),
         (HOME, "come back from the kitchen"),
@@ -313,6 +315,32 @@ def test_a_point_that_the_skill_names_is_no_decimal_point(tmp_path):
     assert decision.values["point"] == 7
     (offer,) = possible(point, "go to point 5 at point five m/s")
     assert not any(map(is_number, offer.values["speed"]))
+
+
+def test_a_point_is_a_name_for_no_other_number_of_the_skill(tmp_path):
+    point = one_skill(
+        tmp_path / "point.yaml",
+        "name: go_to",
+        "parameters:",
+        "  point: {type: integer, minimum: 1, maximum: 9}",
+        "  speed: {type: number, minimum: 0, maximum: 9, default: 1}",
+        "examples: [{say: go to point 5, use: {point: 5}}]",
+    )
+    (offer,) = possible(point, "go to point 3 at speed point 5")
+    assert not any(map(is_number, offer.values["speed"]))
+
+
+def test_a_rate_has_sides_as_well(tmp_path):
+    spin = one_skill(
+        tmp_path / "spin.yaml",
+        "name: turn",
+        "parameters:",
+        "  rate: {type: number, minimum: 1, maximum: 90, unit: deg/s, default: 30}",
+        "  duration: {type: number, minimum: 1, maximum: 9, unit: s}",
+        "examples: [{say: turn for 3 seconds, use: {duration: 3}}]",
+    )
+    assert possible(spin, "turn for 5 seconds")
+    assert possible(spin, "turn right now for 5 seconds") == []
 
 
 def test_a_decimal_point_stays_one_where_an_example_means_it(tmp_path):
