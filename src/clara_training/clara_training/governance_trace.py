@@ -36,6 +36,7 @@ from clara_training.governance_metrics import (
     moments,
     reliability,
     sums_by_unit,
+    units_of,
     useful,
 )
 from clara_training.governance_states import States, group_of
@@ -125,8 +126,9 @@ def _groups(states: States) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     names = [states.sources[each][0] for each in document]
     _, book = np.unique(names, return_inverse=True)
     blocks = np.arange(len(spans)) * 4 * _FEW // len(spans)
-    groups = next((each for each in (book, document) if len(np.unique(each)) >= _FEW), blocks)
-    # A chapter in two translations is evidence but once.
+    # A chapter in two translations is evidence but once, and is not learned from for itself.
     chapter = group_of(states)[spans]
-    units = next((x for x in (chapter, document) if len(np.unique(x)) >= 4 * _FEW), blocks)
+    wholes = (book, chapter, document)
+    groups = next((each for each in wholes if len(np.unique(each)) >= _FEW), blocks)
+    units = units_of(chapter, document, blocks)
     return np.asarray(groups, np.int64), np.asarray(units, np.int64)

@@ -200,7 +200,7 @@ def test_spans_are_as_alike_as_their_whole_vectors() -> None:
 
 
 def test_a_chapter_in_two_translations_is_evidence_but_once() -> None:
-    chapters, each = 20, 30
+    chapters, each = 10, 60
     draw = np.random.default_rng(0)
     tokens = draw.normal(size=(chapters * each, 4)).astype(np.float32)
     entropy = np.abs(tokens[:, 0]) + 1
