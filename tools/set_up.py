@@ -348,18 +348,26 @@ def mend_wheels(log: TextIO) -> None:
     (VENV / "local_setup.bash").write_text("# ROS 2 from wheels needs nothing from here.\n")
 
 
+def path_without_venvs() -> str:
+    """Return PATH without the venvs of this and other checkouts."""
+    entries = os.environ.get("PATH", "").split(os.pathsep)
+    return os.pathsep.join(each for each in entries if not (Path(each).parent / _RECORD).is_file())
+
+
 def other_ros2() -> str:
-    """Return the path of a `ros2` command that is not that of the venv; empty without one."""
-    own = str(VENV / "bin")
-    elsewhere = [each for each in os.environ.get("PATH", "").split(os.pathsep) if each != own]
-    return shutil.which("ros2", path=os.pathsep.join(elsewhere)) or ""
+    """Return the path of a `ros2` command that is not that of a venv; empty without one."""
+    return shutil.which("ros2", path=path_without_venvs()) or ""
 
 
 def install_ros2_on_pip(log: TextIO) -> None:
     """Install the `ros2` command of `tools/ros2_on_pip`, unless a real one is there."""
     package = ROOT / "tools" / "ros2_on_pip"
     check = subprocess.run(
-        [PYTHON, package / "ros2_on_pip" / "check.py"], capture_output=True, text=True, check=False
+        [PYTHON, package / "ros2_on_pip" / "check.py"],
+        env={**os.environ, "PATH": path_without_venvs()},
+        capture_output=True,
+        text=True,
+        check=False,
     )
     log.write(check.stdout + check.stderr)
     if check.returncode not in (0, 1):
@@ -461,8 +469,10 @@ def set_up(ros: Ros, lint: bool, training: bool, docs: bool, runtime: bool) -> N
             print("The .venv was made for another ROS 2, Python or place: making it anew.")
             shutil.rmtree(VENV, ignore_errors=True)
         fresh = not VENV.exists()
-        if fresh:  # what is built may be of another ROS 2 or Python
-            for folder in (ROOT / "build", ROOT / "install"):
+        built = [each for each in (ROOT / "build", ROOT / "install") if each.exists()]
+        if fresh and built:
+            print("Without a .venv, what was built may be of another one: building it anew.")
+            for folder in built:
                 shutil.rmtree(folder, ignore_errors=True)
         todo = steps(ros, lint, training, docs, runtime)
         if not fresh and all(step.done for step in todo):
