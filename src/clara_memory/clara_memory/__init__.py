@@ -11,7 +11,8 @@ from clara_memory.forgetting import Bounds, Consolidated
 from clara_memory.item_memory import Reading
 from clara_memory.memory import EpisodicMemory, Stats
 from clara_memory.merging import Merged
-from clara_memory.pairing import Event, PairingSettings, Result
+from clara_memory.messages import Event, Result
+from clara_memory.pairing import PairingSettings
 from clara_memory.retrieval import (
     Answer,
     Candidate,

@@ -36,7 +36,7 @@ from clara_memory.episode import (
     check_filler,
 )
 from clara_memory.errors import InvalidRequest
-from clara_memory.pairing import Event, Result
+from clara_memory.messages import Event, Result
 
 GOALS_KEPT = 1000
 WAIT_FOR_GOAL_S = 2.0

@@ -15,7 +15,8 @@ from typing import Any
 from clara_memory.episode import Kind, Outcome, RoleFiller
 from clara_memory.errors import InvalidRequest, MemoryFault
 from clara_memory.memory import EpisodicMemory
-from clara_memory.pairing import Event, PairingSettings, Result, check_event, check_result
+from clara_memory.messages import Event, Result, check_event, check_result
+from clara_memory.pairing import PairingSettings
 
 _EVENT = "clara_interfaces/msg/ActionEvent"
 _RESULT = "clara_interfaces/msg/ActionResult"

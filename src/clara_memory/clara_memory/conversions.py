@@ -17,7 +17,8 @@ from clara_memory.episode import MAX_ROLES, Episode, Kind, Outcome, RoleFiller
 from clara_memory.errors import InvalidRequest
 from clara_memory.item_memory import Reading
 from clara_memory.memory import Stats
-from clara_memory.pairing import Event, PairingCounts, Result
+from clara_memory.messages import Event, Result
+from clara_memory.pairing import PairingCounts
 from clara_memory.retrieval import (
     Answer,
     Candidate,

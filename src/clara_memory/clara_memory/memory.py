@@ -49,16 +49,8 @@ from clara_memory.forgetting import (
 from clara_memory.formats import filler_to_json
 from clara_memory.meaning import Embedder
 from clara_memory.merging import Merged, episodes_of, with_provenance
-from clara_memory.pairing import (
-    Change,
-    Event,
-    Pairing,
-    PairingCounts,
-    PairingSettings,
-    Result,
-    check_event,
-    check_result,
-)
+from clara_memory.messages import Event, Result, check_event, check_result
+from clara_memory.pairing import Change, Pairing, PairingCounts, PairingSettings
 from clara_memory.ranking import rank, resolve
 from clara_memory.retrieval import Answer, Query, check_query
 from clara_memory.store import Store

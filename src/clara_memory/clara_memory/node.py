@@ -33,7 +33,7 @@ from clara_memory.episode import Episode
 from clara_memory.errors import InvalidRequest, MeaningUnavailable, MemoryFault
 from clara_memory.meaning import Embedder, wordllama_embedder
 from clara_memory.memory import EpisodicMemory
-from clara_memory.pairing import Event, Result, check_event, check_result
+from clara_memory.messages import Event, Result, check_event, check_result
 from clara_memory.patterns import Pattern, parse
 from clara_memory.recorder import Recorder
 from clara_memory.services import LOG_THROTTLE_S, Services, Shared

@@ -18,23 +18,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from sqlite3 import Connection
 
-from clara_memory.episode import (
-    MAX_ACTION_ID,
-    MAX_DETAIL,
-    MAX_FILLER,
-    UNKNOWN_ACTION,
-    Episode,
-    Outcome,
-    RoleFiller,
-    check_fillers,
-    check_text,
-    check_time,
-    completed,
-    fold,
-)
+from clara_memory.episode import UNKNOWN_ACTION, Episode, Outcome, RoleFiller, completed
 from clara_memory.errors import InvalidRequest, sentence
 from clara_memory.forgetting import Conditions
 from clara_memory.formats import episode_from_json, episode_to_json
+from clara_memory.messages import Event, Result
 from clara_memory.store import Store
 
 NO_RESULT = "no result came"
@@ -50,56 +38,6 @@ class PairingSettings:
     event_timeout_s: float = 30.0  # a result without an event is stored as UNKNOWN_ACTION
     repeat_window_s: float = 10.0  # the same unstamped message within it is a duplicate
     max_pending: int = 10_000
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """The robot started something; the fields are those of clara_interfaces/ActionEvent."""
-
-    action_id: str
-    action: str
-    subject: str = ""
-    object: str = ""
-    start_ns: int = 0
-    context: tuple[RoleFiller, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """How it ended; the fields are those of clara_interfaces/ActionResult."""
-
-    action_id: str
-    outcome: Outcome
-    end_ns: int = 0
-    detail: str = ""
-    effects: tuple[RoleFiller, ...] = ()
-
-
-def check_event(event: Event) -> None:
-    """Raise InvalidRequest with the name of the first field that is not valid."""
-    _check_action_id(event.action_id)
-    for field in ("subject", "action", "object"):
-        check_text(field, getattr(event, field), MAX_FILLER)
-    if not fold(event.action):
-        raise InvalidRequest("action", "is empty: an event needs an action, as 'PICK_UP'")
-    check_fillers("context", event.context, standard=False)
-    check_time("header.stamp", event.start_ns)
-
-
-def check_result(result: Result) -> None:
-    """Raise InvalidRequest with the name of the first field that is not valid."""
-    _check_action_id(result.action_id)
-    if result.outcome is Outcome.UNKNOWN:
-        raise InvalidRequest("outcome", "is 0: say SUCCEEDED, FAILED, CANCELED or TIMED_OUT")
-    check_text("detail", result.detail, MAX_DETAIL, lines=True)
-    check_fillers("effects", result.effects, standard=False)
-    check_time("header.stamp", result.end_ns)
-
-
-def _check_action_id(action_id: str) -> None:
-    if not action_id:
-        raise InvalidRequest("action_id", "is empty: it ties an event to its result")
-    check_text("action_id", action_id, MAX_ACTION_ID)
 
 
 def episode_id(robot: str, action_id: str, start_ns: int) -> str:
@@ -190,13 +128,8 @@ class Pairing:
         """Whether an event of this action_id waits for its result, or was given up without it."""
         if action_id in self._waiting["event"]:
             return True
-        latest = self._store.read(
-            "SELECT seq FROM episodes "
-            "WHERE action_id = ? AND action_id != '' AND robot = ? ORDER BY seq DESC LIMIT 1",
-            (action_id, self._robot),
-        )
-        known = self._store.fetch([seq for (seq,) in latest])
-        return any(_without_result(episode) for episode in known.values())
+        latest = self._store.latest_seq(self._robot, action_id)
+        return any(_without_result(known) for known in self._store.fetch(latest).values())
 
     def matching(self, conditions: Conditions) -> list[tuple[str, str]]:
         """Return kind and action_id of the messages that wait and meet these conditions."""

@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from clara_memory.episode import Episode
 from clara_memory.errors import InvalidRequest, MemoryFault, StorageFailed
 from clara_memory.memory import EpisodicMemory
-from clara_memory.pairing import Event, Result
+from clara_memory.messages import Event, Result
 from clara_memory.settings import RecorderSettings
 
 RETRY_S = 1.0

@@ -34,6 +34,7 @@ _INSERT = (
     f"INSERT INTO episodes ({_COLUMNS}, checksum) "
     f"VALUES ({', '.join('?' * (1 + len(CHECKED)))}) ON CONFLICT DO NOTHING"
 )
+_LATEST = "WHERE action_id = ? AND action_id != '' AND robot = ? ORDER BY seq DESC LIMIT 1"
 _BATCH = 500
 _BUSY_MS = 5000  # how long to wait where another process is in the way
 _TOLERANT = functools.partial(str, encoding="utf-8", errors="replace")
@@ -201,11 +202,15 @@ class Store:
     ) -> tuple[int, Episode] | None:
         """Return the latest episode of an action_id and its row number, or None."""
         row = database.execute(
-            f"SELECT seq, {_COLUMNS}, checksum FROM episodes "
-            "WHERE action_id = ? AND action_id != '' AND robot = ? ORDER BY seq DESC LIMIT 1",
-            (action_id, robot),
+            f"SELECT seq, {_COLUMNS}, checksum FROM episodes {_LATEST}", (action_id, robot)
         ).fetchone()
         return (row[0], self._episode(row)) if row else None
+
+    def latest_seq(self, robot: str, action_id: str) -> list[int]:
+        """Return the row number of the latest episode of an action_id; empty without one."""
+        return [
+            seq for (seq,) in self.read(f"SELECT seq FROM episodes {_LATEST}", (action_id, robot))
+        ]
 
     def seqs_of(self, episode_ids: Sequence[str]) -> dict[str, int]:
         """Return the row numbers of these ids; ids that are not there are left out."""
