@@ -9,20 +9,18 @@ with the id of the request. One action at a time; others wait in a bounded queue
 from __future__ import annotations
 
 import signal
-import socket
 import sys
-import threading
 import uuid
 from collections import deque
 from dataclasses import dataclass
 from typing import Any
 
 import rclpy
+from clara_brain.signals import resolve_on_signals
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
 from rclpy.duration import Duration
 from rclpy.exceptions import ParameterException
 from rclpy.executors import SingleThreadedExecutor
-from rclpy.guard_condition import GuardCondition
 from rclpy.node import Node
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from rclpy.signals import SignalHandlerOptions
@@ -197,7 +195,7 @@ def main(args: list[str] | None = None) -> int:
     executor.add_node(node)
     asked: Future = Future()
     # A guard condition is work, so that `spin_once` returns for it.
-    watching = _resolve_on_signals(asked, node.create_guard_condition(lambda: None))
+    watching = resolve_on_signals(asked, node.create_guard_condition(lambda: None))
     try:
         # `spin_until_future_complete` would hang one more callback on the future for each message.
         while not asked.done():
@@ -212,25 +210,6 @@ def main(args: list[str] | None = None) -> int:
         node.destroy_node()
         rclpy.try_shutdown()
     return 0
-
-
-def _resolve_on_signals(asked: Future, wake: GuardCondition) -> threading.Thread:
-    """Complete the future at SIGINT or SIGTERM, also while the main thread waits inside DDS."""
-    reader, writer = socket.socketpair()
-    writer.setblocking(False)
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: None)
-    # Python runs its handlers between bytecodes only; the wakeup descriptor is written at once.
-    signal.set_wakeup_fd(writer.fileno())
-
-    def wait() -> None:
-        reader.recv(1)
-        asked.set_result((reader, writer))  # both ends stay open for a second signal
-        wake.trigger()
-
-    watching = threading.Thread(target=wait, name="signals", daemon=True)
-    watching.start()
-    return watching
 
 
 if __name__ == "__main__":
