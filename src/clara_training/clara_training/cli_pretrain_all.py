@@ -64,6 +64,8 @@ def command(governance: bool, quick: bool, **options: Any) -> None:
         packed: list[Any] = []
 
         def tell(sentence: str) -> None:
+            for bar in packed:
+                bar.clear()
             if shown:
                 shown[next(reversed(shown))].tell(sentence)
             else:

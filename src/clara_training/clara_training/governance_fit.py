@@ -63,17 +63,28 @@ class Shape:
 
 @dataclass
 class Fitted:
-    """A head, and after how many epochs it was best."""
+    """A head, after how many epochs it was best, and its loss then on what it was checked on."""
 
     head: Any
     epochs: int
+    loss: float
 
 
-def perceptron(inputs: Tensor, shape: Shape, *, at_zero: bool = False) -> Build:
+@dataclass(frozen=True)
+class Recipe:
+    """What was found best for a head: so many epochs, and whether from more cases as well."""
+
+    epochs: int
+    more: bool
+
+
+def perceptron(
+    inputs: Tensor, shape: Shape, kind: type[Head] = Head, *, at_zero: bool = False
+) -> Build:
     """Return how a perceptron of inputs (N, in) begins; with `at_zero` it gives little."""
 
     def build(cases: Cases) -> Head:
-        head: Head = Head(shape.sizes(inputs.shape[1]), shape.dropout).to(inputs.device)
+        head: Head = kind(shape.sizes(inputs.shape[1]), shape.dropout).to(inputs.device)
         head.standardise(inputs[at(cases, inputs.device)])
         if at_zero:
             with torch.no_grad():
@@ -144,7 +155,7 @@ def fit_head(
         best = most
     else:
         head.load_state_dict(kept)
-    return Fitted(head.eval(), max(1, best))
+    return Fitted(head.eval(), max(1, best), least)
 
 
 def _groups(head: nn.Module, shape: Shape) -> list[dict[str, Any]]:
@@ -176,32 +187,48 @@ def cross_fit(
     shape: Shape,
     settings: FitSettings,
     device: str | torch.device = "cpu",
-) -> tuple[list[Tensor], int]:
-    """Return what heads that saw nothing of a case's fold give for it, and how long they took.
+    more: Cases | None = None,
+) -> tuple[list[Tensor], Recipe]:
+    """Return what heads that saw nothing of a case's fold give for it, and how they were fitted.
 
-    For each seed (N, out), by `outputs` of a head and cases, in folds (N,); and the mean of the
-    best epochs. How many epochs are best for a fold is seen on the next fold, once; then a head is
-    fitted to all folds but its own for as long.
+    For each seed (N, out), by `outputs` of a head and cases, in folds (N,). How many epochs are
+    best for a fold is seen on the next fold, once, and so is whether it is better to learn from
+    `more` cases as well, which are in no fold; then a head is fitted so to all folds but its own.
+    The recipe is that of most folds, and has the mean of their epochs.
     """
-    best: dict[int, int] = {}
+    best: dict[int, Recipe] = {}
     found = []
+
+    def cases(chosen: NDArray[np.bool_], with_more: bool) -> Cases:
+        own = np.flatnonzero(chosen)
+        return np.concatenate((own, more)) if with_more and more is not None else own
+
     for seed in range(settings.seed, settings.seed + settings.seeds):
         given = torch.zeros(len(fold), shape.out)
         numbers = np.unique(fold)
         for place, number in enumerate(numbers):
-            rest, test = np.flatnonzero(fold != number), np.flatnonzero(fold == number)
             if number not in best:
                 next_ = numbers[(place + 1) % len(numbers)]
                 check = np.flatnonzero((fold == next_) & (fold != number))
-                train = np.flatnonzero((fold != number) & (fold != next_))
-                if not len(train):  # of two folds
-                    train = check = rest
-                best[number] = fit_head(build, train, loss, shape, seed, device, check).epochs
-            head = fit_head(build, rest, loss, shape, seed, device, epochs=best[number]).head
+                train = (fold != number) & (fold != next_)
+                if not train.any():  # of two folds
+                    train = fold != number
+                    check = np.flatnonzero(train)
+                tried = {}
+                for each in (False, True) if more is not None and len(more) else (False,):
+                    own = cases(train, each)
+                    tried[each] = fit_head(build, own, loss, shape, seed, device, check)
+                with_more = min(tried, key=lambda each: tried[each].loss)
+                best[number] = Recipe(tried[with_more].epochs, with_more)
+            how = best[number]
+            rest, test = cases(fold != number, how.more), np.flatnonzero(fold == number)
+            head = fit_head(build, rest, loss, shape, seed, device, epochs=how.epochs).head
             with torch.no_grad():
                 given[test] = outputs(head, at(test, device)).cpu()
         found.append(given)
-    return found, round(float(np.mean(list(best.values()))))
+    with_more = sum(each.more for each in best.values()) * 2 > len(best)
+    epochs = [each.epochs for each in best.values() if each.more == with_more]
+    return found, Recipe(round(float(np.mean(epochs))), with_more)
 
 
 def folds_of(

@@ -30,8 +30,10 @@ _LEAST_IDF = 1e-3
 _LEAST_NATS = 1e-3  # of an entropy
 _SATURATION = 2.5  # k to begin with
 _LITTLE = 0.01
+_LITTLE_OF_STATES = 0.1
 _MIX = 0.25  # of each dense part in a similarity, to begin with
 _SCALE = 20.0  # of similarities in the loss, to begin with
+_UNSEEN = 1.0  # of a token in each class, before anything was counted
 
 
 class Head(nn.Module):  # type: ignore[misc]
@@ -176,6 +178,28 @@ class SpanHead(nn.Module):  # type: ignore[misc]
         """Map N spans to (N, out)."""
         found: Tensor = self.rows(spans, self.terms(spans)) + self.states(spans.states)
         return found
+
+
+class PolicyHead(SpanHead):
+    """A span's classes. It begins as multinomial naive Bayes on its terms, and learns the rest.
+
+    T_vc begins as log p(v | c) less its mean over the classes, with p(v | c) ∝ 1 + Σ x_v over the
+    spans of the class (Rennie et al. 2003), and the perceptron's last bias as that of log p(c).
+    """
+
+    def count(self, spans: Spans, classes: Tensor) -> None:
+        """Begin with what the spans of known classes (N,) say; call `begin` before it."""
+        with torch.no_grad():
+            several = self.table.shape[1]
+            sums = torch.full_like(self.table, _UNSEEN)
+            places = spans.tokens * several + classes[:, None]
+            sums.view(-1).index_add_(0, places.flatten(), self.terms(spans).flatten())
+            likely = torch.log(sums / sums.sum(0))
+            self.table.copy_(likely - likely.mean(1, keepdim=True))
+            before = torch.bincount(classes, minlength=several).clamp_min(1).log()
+            last = self.states.layers[-1]
+            last.weight.mul_(_LITTLE_OF_STATES)
+            last.bias.copy_(before - before.mean())
 
 
 @dataclass

@@ -4,8 +4,8 @@
 
 Documents are read in windows that fit the context, without their headings (the name of a book
 would tell its class); a window is cut into spans. Every span is read twice: by itself, and within
-its window, as the brain reads it. On held-out text the entropy and the loss of each token are kept
-as well. The states are computed once and lie memory-mapped in a folder of their own, so that heads
+its window, as the brain reads it. Of some tokens the state, the entropy and the loss are kept as
+well. The states are computed once and lie memory-mapped in a folder of their own, so that heads
 can be fitted again with other labels or settings in seconds.
 """
 
@@ -45,7 +45,8 @@ class StatesSettings:
     span: int = 64  # tokens
     train_spans: int = 32_768
     held_out_spans: int = 4096
-    trace_tokens: int = 65_536
+    trace_tokens: int = 65_536  # of held-out text
+    learned_tokens: int = 65_536  # of learned text, for trace too
     seed: int = 0
 
 
@@ -55,7 +56,7 @@ class States:
 
     `spans` (N, 5) int64 has for each span its split (0 train, 1 held out), document, first token,
     length, and window. `alone` and `within` (N, width) are mean states of the span read by itself
-    and in its window. Of tokens of held-out text: `token_states` (M, width), `token_spans` (M,),
+    and in its window. Of tokens of both splits: `token_states` (M, width), `token_spans` (M,),
     `entropy` and `nats` (M,) of the next token.
     """
 
@@ -162,8 +163,9 @@ def _compute(
     spans = np.asarray(rows, dtype=np.int64)
     np.save(part / "spans.npy", spans)
     width = model.config.width
-    held_tokens = int(spans[spans[:, 0] == 1, 3].sum())
-    tokens = min(held_tokens, settings.trace_tokens)
+    most = (settings.learned_tokens, settings.trace_tokens)
+    traced = np.concatenate([_traced(spans, split, most[split]) for split in (0, 1)])
+    tokens = len(traced)
     # A mapped file that the disk has no room for ends the process without a word.
     check_space(part / "alone.npy", 4 * width * (2 * len(spans) + tokens))
     alone, within = (
@@ -175,8 +177,6 @@ def _compute(
     )
     token_spans = np.zeros(tokens, np.int64)
     entropy, nats = np.zeros(tokens, np.float32), np.zeros(tokens, np.float32)
-    # Every so-manieth token, so that all books have their part.
-    kept = np.linspace(0, held_tokens - 1, tokens).astype(np.int64)
     streams = [TokenStream(corpus, split) for split in (TRAIN, HELD_OUT)]
     begins = np.diff(spans[:, 4], prepend=-1) > 0
     everything = np.ones(len(spans), dtype=bool)
@@ -184,27 +184,26 @@ def _compute(
     model.eval()
     with torch.inference_mode():
         for group in _groups(spans, everything, by_window=True, context=context):
-            split = int(group[0][0][0])
-            states, logits = _read(model, streams, group, device, with_logits=split == 1)
+            ends = seen + sum(int(row[3]) for members in group for row in members)
+            some = bool(np.diff(np.searchsorted(traced, (seen, ends)))[0])
+            states, logits = _read(model, streams, group, device, with_logits=some)
             for place, members in enumerate(group):
                 at = 1  # after the boundary
                 for row in members:
                     number, length = int(row[5]), int(row[3])
-                    own = states[place, at : at + length]
-                    within[number] = own.mean(0).cpu().numpy()
-                    if split == 1:
-                        inside = np.arange(*np.searchsorted(kept, (seen, seen + length)))
-                        offsets = kept[inside] - seen
-                        seen += length
-                        follows = _next_tokens(streams[1], row)
-                        log_p = logits[place, at : at + length].float().log_softmax(-1)
-                        token_states[inside] = own.cpu().numpy()[offsets]
+                    within[number] = states[place, at : at + length].mean(0).cpu().numpy()
+                    inside = np.arange(*np.searchsorted(traced, (seen, seen + length)))
+                    if len(inside):
+                        offsets = traced[inside] - seen
+                        wanted = torch.from_numpy(at + offsets).to(states.device)
+                        log_p = logits[place, wanted].float().log_softmax(-1)
+                        token_states[inside] = states[place, wanted].cpu().numpy()
                         token_spans[inside] = number
-                        spread = -(log_p.exp() * log_p).sum(-1).cpu().numpy()
-                        entropy[inside] = spread[offsets]
+                        entropy[inside] = -(log_p.exp() * log_p).sum(-1).cpu().numpy()
+                        follows = _next_tokens(streams[int(row[0])], row)[offsets]
                         known = torch.from_numpy(follows).to(log_p.device)
-                        told = log_p.gather(-1, known[:, None])[:, 0]
-                        nats[inside] = -told.cpu().numpy()[offsets]
+                        nats[inside] = -log_p.gather(-1, known[:, None])[:, 0].cpu().numpy()
+                    seen += length
                     at += length
                 done += len(members)
             progress(done, total)
@@ -222,6 +221,20 @@ def _compute(
     for mapped in (alone, within, token_states):
         mapped.flush()
     atomic_json(part / "states.json", {"span": size, "context": context, "width": width})
+
+
+def _traced(spans: NDArray[np.int64], split: int, most: int) -> NDArray[np.int64]:
+    """Return the numbers, over the tokens of all spans, of `most` tokens of a split or of all.
+
+    They are spread evenly over windows that are, so that all books have their part. These are no
+    more windows than have some eight times as many tokens, for logits are dear.
+    """
+    own = spans[:, 0] == split
+    windows = np.unique(spans[own, 4])
+    every = max(1, int(spans[own, 3].sum()) // max(1, 4 * most))
+    chosen = own & np.isin(spans[:, 4], windows[::every])
+    inside = np.flatnonzero(np.repeat(chosen, spans[:, 3]))
+    return inside[np.linspace(0, len(inside) - 1, min(len(inside), most)).astype(np.int64)]
 
 
 def _windows(

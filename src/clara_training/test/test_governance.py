@@ -18,7 +18,14 @@ from clara_training.errors import CorpusError, GovernanceError
 from clara_training.governance import FILE, STATES, make_heads, verdicts
 from clara_training.governance_file import read_governance
 from clara_training.governance_fit import FitSettings, Shape, fit_head, folds_of, perceptron
-from clara_training.governance_heads import Embedded, Head, MemoryHead, SpanHead, spans_of
+from clara_training.governance_heads import (
+    Embedded,
+    Head,
+    MemoryHead,
+    PolicyHead,
+    SpanHead,
+    spans_of,
+)
 from clara_training.governance_labels import label_documents, read_labels
 from clara_training.governance_metrics import (
     Bags,
@@ -34,7 +41,13 @@ from clara_training.governance_metrics import (
     share,
 )
 from clara_training.governance_policy import fit_policy
-from clara_training.governance_states import States, StatesSettings, headings_of, read_states
+from clara_training.governance_states import (
+    States,
+    StatesSettings,
+    _traced,
+    headings_of,
+    read_states,
+)
 from clara_training.governance_trace import fit_trace
 from clara_training.manifest import read_manifest
 from clara_training.scratch import load_model
@@ -181,6 +194,59 @@ def test_a_head_of_spans_adds_up_what_a_plain_computation_gives() -> None:
         np.testing.assert_allclose(given, wanted, atol=1e-5)
 
 
+def test_the_policy_head_begins_as_naive_bayes() -> None:
+    draw = np.random.default_rng(3)
+    classes = np.array([0, 0, 0, 1, 1, 2])
+    ids = [draw.integers(5 * c, 5 * c + 12, 9) for c in classes]
+    spans = spans_of(draw.standard_normal((6, 4)).astype(np.float32), ids)
+    head = PolicyHead([4, 3], 25)
+    head.begin(spans)
+    head.count(spans, torch.from_numpy(classes))
+    terms = np.zeros((6, 25))
+    for row, (tokens, x) in enumerate(zip(spans.tokens, head.terms(spans).detach(), strict=True)):
+        np.add.at(terms[row], tokens.numpy(), x.numpy())
+    counted = np.stack([1 + terms[classes == c].sum(0) for c in range(3)])
+    scores = terms @ np.log(counted / counted.sum(1, keepdims=True)).T
+    with torch.no_grad():
+        given = head.rows(spans, head.terms(spans)).numpy()
+    assert np.allclose(np.ptp(given - scores, axis=1), 0, atol=1e-4)  # but for a constant
+    wanted = np.log([3, 2, 1]) - np.log([3, 2, 1]).mean()
+    assert np.allclose(head.states.layers[-1].bias.detach().numpy(), wanted, atol=1e-6)
+
+
+@pytest.mark.parametrize("alike", [True, False])
+def test_trace_learns_from_learned_text_where_that_proves_better(alike: bool) -> None:
+    held, read = 600, 4000
+    draw = np.random.default_rng(5)
+    states = draw.normal(size=(held + read, 24)).astype(np.float32)
+    entropy = np.abs(draw.normal(size=held + read)).astype(np.float32) + 1
+    rest = np.tanh(states @ draw.normal(size=24) / 3)
+    nats = entropy + rest + 0.3 * draw.normal(size=held + read)
+    # What was learned costs less throughout; where it is not alike, for quite other reasons.
+    nats[held:] = 0.7 * (nats[held:] if alike else entropy[held:] - 0.9 * rest[held:])
+    sources = [(f"Book {n}", f"text Book {n}") for n in range(10)]
+    spans = np.zeros((10, 5), np.int64)
+    spans[:, 1] = np.arange(10)
+    spans[:8, 0] = 1
+    of = np.concatenate((np.arange(held) * 8 // held, 8 + np.arange(read) * 2 // read))
+    order = draw.permutation(held + read)
+    trace = fit_trace(
+        States(
+            *(Path(), Path(), sources, headings_of(sources), spans),
+            *(np.zeros((10, 24), np.float32),) * 2,
+            *(states[order], of[order], entropy[order], nats[order].astype(np.float32)),
+        ),
+        FitSettings(seeds=1),
+    )
+    assert not isinstance(trace, str)
+    assert trace.metrics["tokens"] == held
+    assert trace.metrics["tokens_of_learned_text"] == (read if alike else 0)
+    if alike:
+        assert trace.metrics["gain"]["entropy"].low > 0.05
+        # What it says is what held-out text costs, not the lower price of what was learned.
+        assert trace.metrics["ece_nats"].value < 0.12 * trace.metrics["mean_nats"]
+
+
 def test_spans_are_as_alike_as_their_whole_vectors() -> None:
     draw = np.random.default_rng(1)
     ids = [draw.integers(0, 30, length) for length in (9, 2, 15, 15)]
@@ -214,6 +280,7 @@ def test_a_chapter_in_two_translations_is_evidence_but_once() -> None:
         ]
         count = len(translations)
         spans = np.zeros((len(sources), 5), np.int64)
+        spans[:, 0] = 1
         spans[:, 1] = np.arange(len(sources))
         states = States(
             *(Path(), Path(), sources, headings_of(sources), spans),
@@ -238,21 +305,42 @@ def test_states_of_a_span_are_those_of_the_model(run: Path, heads: Path) -> None
     corpus = run.parent / "corpus"
     streams = [TokenStream(corpus, split) for split in (TRAIN, HELD_OUT)]
     assert set(spans[:, 0]) == {0, 1}
-    # The second span of a window of held-out text.
-    second = next(
-        n for n in range(1, len(spans)) if spans[n, 0] == 1 and spans[n, 4] == spans[n - 1, 4]
-    )
-    split, _, start, length, _ = spans[second]
-    tokens = streams[split].slice(int(start), int(start + length) + 1)
-    before = streams[split].slice(int(spans[second - 1, 2]), int(start))
-    with torch.no_grad():
-        own = model.states(torch.tensor([[0, *tokens[:-1]]]))[0, 1:]
-        inside = model.states(torch.tensor([[0, *before, *tokens[:-1]]]))[0, 1 + len(before) :]
-        log_p = model.logits(inside).log_softmax(-1)
-    assert np.allclose(alone[second], own.mean(0).numpy(), atol=1e-4)
-    assert np.allclose(within[second], inside.mean(0).numpy(), atol=1e-4)
-    wanted = -log_p[torch.arange(int(length)), torch.from_numpy(tokens[1:])]
-    assert np.allclose(nats[of == second], wanted.numpy(), atol=1e-3)
+    for wanted_split in (0, 1):
+        # The second span of a window, some of whose tokens are traced.
+        second = next(
+            n
+            for n in range(1, len(spans))
+            if spans[n, 0] == wanted_split and spans[n, 4] == spans[n - 1, 4] and n in of
+        )
+        split, _, start, length, _ = spans[second]
+        tokens = streams[split].slice(int(start), int(start + length) + 1)
+        before = streams[split].slice(int(spans[second - 1, 2]), int(start))
+        with torch.no_grad():
+            own = model.states(torch.tensor([[0, *tokens[:-1]]]))[0, 1:]
+            inside = model.states(torch.tensor([[0, *before, *tokens[:-1]]]))
+            inside = inside[0, 1 + len(before) :]
+            log_p = model.logits(inside).log_softmax(-1)
+        assert np.allclose(alone[second], own.mean(0).numpy(), atol=1e-4)
+        assert np.allclose(within[second], inside.mean(0).numpy(), atol=1e-4)
+        wanted = -log_p[torch.arange(int(length)), torch.from_numpy(tokens[1:])]
+        assert np.allclose(nats[of == second], wanted.numpy(), atol=1e-3)
+
+
+def test_traced_tokens_are_spread_over_the_books_and_no_more_than_asked_for() -> None:
+    spans = np.zeros((40, 5), np.int64)
+    spans[30:, 0] = 1
+    spans[:, 3] = 10
+    spans[:, 4] = np.arange(40) // 2  # two spans to a window
+    for split, tokens in ((0, 300), (1, 100)):
+        own = np.flatnonzero(np.repeat(spans[:, 0] == split, 10))
+        assert _traced(spans, split, 1000).tolist() == own.tolist()
+        some = _traced(spans, split, 16)
+        assert len(some) == 16 and np.isin(some, own).all() and len(set(some.tolist())) == 16
+        windows = np.repeat(spans[:, 4], 10)[some]
+        assert np.ptp(windows) >= 0.7 * tokens / 20
+        assert len(set(windows.tolist())) <= 8 * 16 // 20
+        assert not len(_traced(spans, split, 0))
+    assert not len(_traced(spans[:30], 1, 16))
 
 
 def test_bad_labels_are_a_sentence(run: Path, heads: Path, tmp_path: Path) -> None:
