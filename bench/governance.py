@@ -162,7 +162,7 @@ def main() -> None:
                 hull([each["without_states"][name] for each in of]) for name in ("value", "gain")
             )
             figures[head]["without_states"] = {"value": blind, "gain": gain}
-            rows["  without states"] = f"{shown(blind)}; states add {shown(gain, '+')}"
+            rows[f"  {head} without states"] = f"{shown(blind)}; states add {shown(gain, '+')}"
         for name, estimate in of[0].items():
             more = isinstance(estimate, dict) and estimate.keys() == {"value", "low", "high"}
             if more and name != "value" and all(None not in each[name].values() for each in of):
