@@ -106,10 +106,12 @@ def fit_trace(states: States, settings: FitSettings, device: str = "cpu") -> Tra
         of_learned = learned[which]
         if bool(of_learned.any()):
             cost, read_cost = (
-                (target[some].mean() / inputs[some, -1].mean()).clamp_min(_LEAST_COST)
+                (target[some].mean() / inputs[some, -1].mean().clamp_min(_LEAST_COST))
+                .clamp_min(_LEAST_COST)
+                .log()
                 for some in (which[~of_learned], which[of_learned])
             )
-            nn.init.constant_(head.log_learned, float(torch.log(read_cost / cost)))
+            nn.init.constant_(head.log_learned, float(read_cost - cost))
         return head
 
     more = np.arange(len(held), len(order))
