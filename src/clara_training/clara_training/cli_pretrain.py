@@ -186,7 +186,6 @@ class Bar:
         self._kind, self._monitor = kind, monitor
         self._bar: Any = None
         self._held_out = ""
-        self._shown: dict[str, str] = {}
 
     def __enter__(self) -> Bar:
         return self
@@ -198,7 +197,6 @@ class Bar:
         """Leave the bar as it stands."""
         if self._bar is not None:
             self._bar.close()
-            self._bar = None
 
     def tell(self, sentence: str) -> None:
         """Say a sentence, above the bar."""
@@ -215,19 +213,10 @@ class Bar:
         self._monitor.track_training(step, **figures)
         if "loss" not in record:
             self._held_out = f"{record['held_out_bits_per_byte']:.3f}"
-            if self._bar is not None and self._bar.n >= self._bar.total:
-                self._show()
-                self.close()  # what comes after the last step has bars of its own
             return
         if self._bar is None:
             self._bar = tqdm(total=record["of"], initial=step - 1, desc=self._kind, unit="step")
-        self._shown = {
-            "loss": f"{record['loss']:.3f}",
-            "tokens/s": f"{record['tokens_per_second']:.0f}",
-        }
-        self._show()
+        shown = {"loss": f"{record['loss']:.3f}", "held out bits/byte": self._held_out}
+        shown["tokens/s"] = f"{record['tokens_per_second']:.0f}"
+        self._bar.set_postfix(shown, refresh=False)
         self._bar.update()
-
-    def _show(self) -> None:
-        figures = {**self._shown, "held out bits/byte": self._held_out}
-        self._bar.set_postfix(figures, refresh=False)

@@ -60,24 +60,23 @@ def command(governance: bool, quick: bool, **options: Any) -> None:
         **shape,
     )
     with ExitStack() as opened:
-        shown: dict[str, Bar] = {}
+        shown: list[Any] = []  # of what is under way
         packed: list[Any] = []
 
         def tell(sentence: str) -> None:
             for bar in packed:
                 bar.clear()
             if shown:
-                shown[next(reversed(shown))].tell(sentence)
+                shown[-1].tell(sentence)
             else:
                 click.echo(sentence)
 
-        def record(kind: str, figures: dict[str, Any]) -> None:
-            if kind not in shown:
-                for bar in shown.values():
-                    bar.close()
-                monitor = opened.enter_context(ClaraMonitor(run_folder=output / kind))
-                shown[kind] = opened.enter_context(Bar(kind, monitor))
-            shown[kind](figures)
+        @contextmanager
+        def watch(kind: str) -> Iterator[Bar]:
+            with ClaraMonitor(run_folder=output / kind) as monitor, Bar(kind, monitor) as bar:
+                shown.append(bar)
+                yield bar
+            shown.clear()
 
         def advance(size: int) -> None:
             if not packed:
@@ -90,7 +89,7 @@ def command(governance: bool, quick: bool, **options: Any) -> None:
             settings,
             govern=_governance(given["device"]) if governance else None,
             tell=tell,
-            record=record,
+            watch=watch,
             advance=advance,
         )
     _summary(finished)

@@ -10,6 +10,7 @@ knows what is done already, so the same call goes on wherever it was killed.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -37,8 +38,8 @@ STAGE = "bundle"
 KINDS = ("mvlm", "simone")
 BUNDLE = "clara-models.tar.gz"
 Tell = Callable[[str], None]
-# Is given the kind that is trained and the figures of each step.
-Record = Callable[[str, dict[str, Any]], None]
+# For the kind that is trained, what is open meanwhile and is given the figures of each step.
+Watch = Callable[[str], AbstractContextManager[Callable[[dict[str, Any]], None]]]
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ def pretrain_all(
     *,
     govern: Callable[[Path], None] | None = None,
     tell: Tell = lambda sentence: None,
-    record: Record = lambda kind, figures: None,
+    watch: Watch = lambda kind: nullcontext(lambda figures: None),
     advance: Advance = lambda size: None,
 ) -> Finished:
     """Make both models of a corpus or a folder of text; what is done is not done again.
@@ -81,7 +82,7 @@ def pretrain_all(
         settings: what is made, and how.
         govern: makes the governance heads of SIM-ONE, in its folder.
         tell: is told what is done.
-        record: is told of every step of the trainings.
+        watch: watches each of the trainings.
         advance: is told of the bytes that packing has read.
 
     Raises whatever a stage raises, after which the same call goes on.
@@ -95,17 +96,18 @@ def pretrain_all(
     corpus = _corpus(data, output, settings, tell)
     for kind in KINDS:
         stages.begin(kind)
-        best = pretrain(
-            kind,
-            corpus,
-            output / kind,
-            settings.training,
-            settings.execution,
-            size=settings.size,
-            context=settings.context,
-            tell=tell,
-            report=lambda figures, kind=kind: record(kind, figures),  # type: ignore[misc]
-        )
+        with watch(kind) as note:
+            best = pretrain(
+                kind,
+                corpus,
+                output / kind,
+                settings.training,
+                settings.execution,
+                size=settings.size,
+                context=settings.context,
+                tell=tell,
+                report=note,
+            )
         export(best, tell=tell)
     if govern:
         stages.begin("governance")
