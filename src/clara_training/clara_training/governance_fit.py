@@ -21,9 +21,9 @@ from torch import Tensor, nn
 
 from clara_training.governance_heads import Head, SpanHead, Spans
 
-_SMALL = 0.1
 _LEAST_STEPS = 60
 Cases = NDArray[np.int64]
+_NONE: Cases = np.empty(0, np.int64)
 Build = Callable[[Cases], nn.Module]  # a head to begin with, for the cases that it is fitted to
 Loss = Callable[[Any, Tensor], Tensor]  # of a head and the cases with these numbers: a mean, ()
 
@@ -87,9 +87,7 @@ def perceptron(
         head: Head = kind(shape.sizes(inputs.shape[1]), shape.dropout).to(inputs.device)
         head.standardise(inputs[at(cases, inputs.device)])
         if at_zero:
-            with torch.no_grad():
-                head.layers[-1].weight.mul_(_SMALL)
-                head.layers[-1].bias.zero_()
+            head.begin_small()
         return head
 
     return build
@@ -187,7 +185,7 @@ def cross_fit(
     shape: Shape,
     settings: FitSettings,
     device: str | torch.device = "cpu",
-    more: Cases | None = None,
+    more: Cases = _NONE,
 ) -> tuple[list[Tensor], Recipe]:
     """Return what heads that saw nothing of a case's fold give for it, and how they were fitted.
 
@@ -201,7 +199,7 @@ def cross_fit(
 
     def cases(chosen: NDArray[np.bool_], with_more: bool) -> Cases:
         own = np.flatnonzero(chosen)
-        return np.concatenate((own, more)) if with_more and more is not None else own
+        return np.concatenate((own, more)) if with_more else own
 
     for seed in range(settings.seed, settings.seed + settings.seeds):
         given = torch.zeros(len(fold), shape.out)
@@ -214,10 +212,10 @@ def cross_fit(
                 if not train.any():  # of two folds
                     train = fold != number
                     check = np.flatnonzero(train)
-                tried = {}
-                for each in (False, True) if more is not None and len(more) else (False,):
-                    own = cases(train, each)
-                    tried[each] = fit_head(build, own, loss, shape, seed, device, check)
+                tried = {
+                    each: fit_head(build, cases(train, each), loss, shape, seed, device, check)
+                    for each in ((False, True) if len(more) else (False,))
+                }
                 with_more = min(tried, key=lambda each: tried[each].loss)
                 best[number] = Recipe(tried[with_more].epochs, with_more)
             how = best[number]

@@ -29,8 +29,8 @@ _LEAST_SCALE = 1e-4
 _LEAST_IDF = 1e-3
 _LEAST_NATS = 1e-3  # of an entropy
 _SATURATION = 2.5  # k to begin with
-_LITTLE = 0.01
-_LITTLE_OF_STATES = 0.1
+_LITTLE = 0.01  # the deviation of memory's table, to begin with
+_SMALL = 0.1  # of the last weights, where a head begins with its bias
 _MIX = 0.25  # of each dense part in a similarity, to begin with
 _SCALE = 20.0  # of similarities in the loss, to begin with
 _UNSEEN = 1.0  # of a token in each class, before anything was counted
@@ -57,6 +57,13 @@ class Head(nn.Module):  # type: ignore[misc]
         """Set mean and scale to those of inputs (n, in)."""
         self.mean.copy_(inputs.mean(0))
         self.scale.copy_(inputs.std(0).clamp_min(_LEAST_SCALE))
+
+    def begin_small(self, bias: Tensor | float = 0.0) -> None:
+        """Let it give a bias, (out,) or a number, and little else."""
+        last = self.layers[-1]
+        with torch.no_grad():
+            last.weight.mul_(_SMALL)
+            last.bias.copy_(torch.as_tensor(bias))
 
     def standard(self, x: Tensor) -> Tensor:
         """Return inputs with the mean 0 and the deviation 1, (..., in)."""
@@ -197,9 +204,7 @@ class PolicyHead(SpanHead):
             likely = torch.log(sums / sums.sum(0))
             self.table.copy_(likely - likely.mean(1, keepdim=True))
             before = torch.bincount(classes, minlength=several).clamp_min(1).log()
-            last = self.states.layers[-1]
-            last.weight.mul_(_LITTLE_OF_STATES)
-            last.bias.copy_(before - before.mean())
+            self.states.begin_small(before - before.mean())
 
 
 @dataclass

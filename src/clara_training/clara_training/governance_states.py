@@ -164,7 +164,7 @@ def _compute(
     np.save(part / "spans.npy", spans)
     width = model.config.width
     most = (settings.learned_tokens, settings.trace_tokens)
-    traced = np.concatenate([_traced(spans, split, most[split]) for split in (0, 1)])
+    traced = np.concatenate([traced_tokens(spans, split, most[split]) for split in (0, 1)])
     tokens = len(traced)
     # A mapped file that the disk has no room for ends the process without a word.
     check_space(part / "alone.npy", 4 * width * (2 * len(spans) + tokens))
@@ -223,7 +223,7 @@ def _compute(
     atomic_json(part / "states.json", {"span": size, "context": context, "width": width})
 
 
-def _traced(spans: NDArray[np.int64], split: int, most: int) -> NDArray[np.int64]:
+def traced_tokens(spans: NDArray[np.int64], split: int, most: int) -> NDArray[np.int64]:
     """Return the numbers, over the tokens of all spans, of `most` tokens of a split or of all.
 
     They are spread evenly over windows that are, so that all books have their part. These are no

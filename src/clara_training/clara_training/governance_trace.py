@@ -100,18 +100,17 @@ def fit_trace(states: States, settings: FitSettings, device: str = "cpu") -> Tra
 
     begin = perceptron(inputs, SHAPE, TraceHead, at_zero=True)  # as the entropy itself
 
+    def log_cost(cases: Tensor) -> Tensor:
+        spread = inputs[cases, -1].mean().clamp_min(_LEAST_COST)
+        return (target[cases].mean() / spread).clamp_min(_LEAST_COST).log()
+
     def build(cases: NDArray[np.int64]) -> TraceHead:
         head: TraceHead = begin(cases)
         which = at(cases, device)
         of_learned = learned[which]
         if bool(of_learned.any()):
-            cost, read_cost = (
-                (target[some].mean() / inputs[some, -1].mean().clamp_min(_LEAST_COST))
-                .clamp_min(_LEAST_COST)
-                .log()
-                for some in (which[~of_learned], which[of_learned])
-            )
-            nn.init.constant_(head.log_learned, float(read_cost - cost))
+            with torch.no_grad():
+                head.log_learned.copy_(log_cost(which[of_learned]) - log_cost(which[~of_learned]))
         return head
 
     more = np.arange(len(held), len(order))
