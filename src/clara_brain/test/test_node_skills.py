@@ -82,6 +82,8 @@ def test_a_goal_that_takes_too_long_is_canceled_and_timed_out(world):
     decision, _ = world.decision("drive to the kitchen")
     result = world.result_of(decision)
     assert (result.outcome, result.detail) == (ActionResult.TIMED_OUT, "it took more than 2 s")
+    # It stays within reach of a stop until its server has answered that it is canceled.
+    world.until(lambda: world.stopped and not world.ask("Clara, stop!").result.decisions)
 
 
 def test_stop_cancels_what_runs(world):
