@@ -182,15 +182,18 @@ class Peer:
         self.node.destroy_node()
         self.context.try_shutdown()
 
+    def spin_for(self, condition: Callable[[], Any], patience: float) -> Any:
+        """Return the first true value of `condition`, else its last; callbacks are served."""
+        end = time.monotonic() + patience
+        while not (value := condition()) and time.monotonic() < end:
+            self.executor.spin_once(timeout_sec=0.05)
+        return value
+
     def spin_until(self, condition: Callable[[], Any], limit: float, what: str) -> Any:
         """Return the first true value of `condition`, serving callbacks meanwhile."""
-        end = time.monotonic() + limit
-        while True:
-            value = condition()
-            if value:
-                return value
-            assert time.monotonic() < end, f"{what}: not within {limit:.0f} s"
-            self.executor.spin_once(timeout_sec=0.05)
+        value = self.spin_for(condition, limit)
+        assert value, f"{what}: not within {limit:.0f} s"
+        return value
 
     def finish(self, future: Any, limit: float, what: str) -> Any:
         """Return a future's result."""
@@ -218,10 +221,7 @@ class Peer:
             self.executor.spin_once(timeout_sec=0.05)
             return None
         future = client.call_async(kind.Request())
-        end = time.monotonic() + patience
-        while not future.done() and time.monotonic() < end:
-            self.executor.spin_once(timeout_sec=0.05)
-        return future.result() if future.done() else None
+        return future.result() if self.spin_for(future.done, patience) else None
 
     def state_of(self, name: str, limit: float = 20.0) -> State:
         """Return the state of a lifecycle node.

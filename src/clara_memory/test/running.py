@@ -48,13 +48,12 @@ class Peer:
         return client.call_async(request or kind.Request())
 
     def call(self, kind, name, request=None):
-        asked = []
+        began, asked = time.monotonic(), [self.future(kind, name, request)]
 
         def answered():
-            waited = time.monotonic() - asked[-1][0] if asked else PATIENCE_S
-            if not asked or (kind in READS and waited > PATIENCE_S):
-                asked.append((time.monotonic(), self.future(kind, name, request)))
-            return next((future for _, future in asked if future.done()), None)
+            if kind in READS and time.monotonic() - began > PATIENCE_S * len(asked):
+                asked.append(self.future(kind, name, request))
+            return next((future for future in asked if future.done()), None)
 
         return self.until(answered, f"an answer of {name}").result()
 
