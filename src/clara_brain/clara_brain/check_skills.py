@@ -74,7 +74,7 @@ def _table(skills: tuple[Skill, ...]) -> Table:
 
 def _parameter(parameter: Parameter) -> str:
     limits = ", ".join(parameter.choices)
-    if parameter.type in ("number", "integer"):
+    if parameter.numeric:
         limits = f"{parameter.minimum:g} to {parameter.maximum:g} {parameter.unit}".rstrip()
     default = "" if parameter.default is None else f" ({parameter.default})"
     return f"{parameter.name}: {limits or parameter.type}{default}"

@@ -118,10 +118,7 @@ def _says_when(skill: Skill, choices: set[str], words: list[str], at: int) -> bo
     # "Turn right, away from the wall": behind the verb it may be the side, whatever follows.
     if words[begin + 1] == "away" and (begin > 1 or words[begin] != "right"):
         return True
-    sided = any(
-        each.type in ("number", "integer") and si_unit(each.unit) in _SIDED
-        for each in skill.parameters
-    )
+    sided = any(each.numeric and si_unit(each.unit) in _SIDED for each in skill.parameters)
     unit = spoken_numbers.unit_of(words[begin - 1])
     return not sided or words[begin - 1] in choices or bool(unit and si_unit(unit) not in _SIDED)
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from clara_brain import spoken_numbers
 from clara_brain.known_words import another_verb, explained
+from clara_brain.number_slots import Slots, phrase, slots
 from clara_brain.skills import LONGEST_TEXT, Parameter, Skill
 from clara_brain.units import si_unit
 
@@ -153,14 +154,18 @@ def offers(skills: Iterable[Skill], text: str) -> list[Offer]:
             continue
         if not explained(skill, text) or _for_later(skill, text):
             continue
-        values: dict[str, tuple[str, ...]] = {}
-        for parameter in skill.parameters:
-            if parameter.said:
-                values[parameter.name] = spellings(skill, parameter, text)
+        meant = slots(skill, text)
+        if meant is None:
+            continue
+        values = {
+            each.name: _spellings(each, meant, text) for each in skill.parameters if each.said
+        }
         if all(
             values.get(each.name, ("",)) or each.default is not None for each in skill.parameters
         ):
-            found.append(Offer(skill, values, _named(skill, values, text)))
+            chosen = {each.name for each in skill.parameters if each.type == "choice"}
+            said = {name for name in chosen if values.get(name)}
+            found.append(Offer(skill, values, meant.named | said))
     return found
 
 
@@ -179,9 +184,7 @@ def _for_later(skill: Skill, text: str) -> bool:
     if len(said) == 1 and any(said[0].before == before for before, _ in meant):
         return False
     needed = [
-        each
-        for each in skill.parameters
-        if each.type in ("number", "integer") and each.said and each.default is None
+        each for each in skill.parameters if each.numeric and each.said and each.default is None
     ]
     # A number too many says when; one that the skill needs may say how much.
     enough = len(said) <= len(needed)
@@ -213,22 +216,6 @@ def _is_amount(number: spoken_numbers.Said, needed: list[Parameter]) -> bool:
         return False
 
 
-def _named(skill: Skill, values: dict[str, tuple[str, ...]], text: str) -> frozenset[str]:
-    """Return the parameters that the sentence names beyond doubt."""
-    said = [each for each in skill.parameters if values.get(each.name)]
-    numeric = [each for each in skill.parameters if each.type in ("number", "integer")]
-    return frozenset(
-        each.name
-        for each in said
-        if each.type == "choice"
-        or (
-            each in numeric
-            and sum(other.unit == each.unit for other in numeric) == 1
-            and (len(numeric) == 1 or spoken_numbers.with_unit(text, each.unit))
-        )
-    )
-
-
 def imperative(skills: Iterable[Skill], text: str) -> str:
     """Return the bare order of a plain order: "could you please be going home?" is "go home".
 
@@ -243,30 +230,15 @@ def imperative(skills: Iterable[Skill], text: str) -> str:
     return bare or text
 
 
-def spellings(skill: Skill, parameter: Parameter, text: str) -> tuple[str, ...]:
+def _spellings(parameter: Parameter, meant: Slots, text: str) -> tuple[str, ...]:
     """Return the values that the sentence names for a parameter, as they are to be written."""
-    if parameter.type == "choice":
-        return tuple(
-            choice for choice in parameter.choices if _said(choice.replace("_", " "), text)
-        )
+    if parameter.numeric:
+        return meant.values[parameter.name]
     if parameter.type == "text":
         return (text,)
-    others = [each.unit for each in skill.parameters if each is not parameter]
-    names = frozenset() if parameter.unit else _named_points(skill, parameter)
-    return spoken_numbers.spellings(text, parameter.unit, others, names)
-
-
-def _named_points(skill: Skill, parameter: Parameter) -> frozenset[str]:
-    """Return the "point" of "go to point 5", where that is an example and this parameter is 5."""
-    found = set()
-    for example in skill.examples:
-        value = example.use.get(parameter.name)
-        if value is None or isinstance(value, str):
-            continue
-        for number in spoken_numbers.numbers(example.say, spoken_numbers.POINTS):
-            if number.before in spoken_numbers.POINTS and number.written == f"{value:.9g}":
-                found.add(number.before)
-    return frozenset(found)
+    return tuple(
+        choice for choice in parameter.choices if re.search(phrase(choice), text, re.IGNORECASE)
+    )
 
 
 def trigger_words(skill: Skill) -> tuple[str, ...]:
@@ -281,11 +253,6 @@ def trigger_words(skill: Skill) -> tuple[str, ...]:
             continue
         words += [word for word in spoken if word not in _BEFORE_THE_VERB][:1]
     return tuple(dict.fromkeys(words))
-
-
-def _said(word: str, text: str) -> bool:
-    pattern = re.escape(word).replace(r"\ ", r"[\s_-]+")
-    return re.search(rf"(?<!\w){pattern}(?!\w)", text, re.IGNORECASE) is not None
 
 
 def _orders(skill: Skill, verb: str, text: str) -> bool:

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from itertools import zip_longest
 
 from clara_brain.errors import SkillRefused
-from clara_brain.orders import Offer, imperative, is_plain_order, offers, spellings
+from clara_brain.orders import Offer, imperative, is_plain_order, offers
 from clara_brain.sampler import SamplerSettings
 from clara_brain.skills import Example, Parameter, Skill, Value
 from clara_brain.spoken_numbers import distinct
@@ -147,7 +147,7 @@ def _validated(skills: Sequence[Skill], match: re.Match[str], said: str) -> Deci
             raise SkillRefused(f"{skill.name} has no parameter {name!r}")
         if name in values:
             raise SkillRefused(f"{name} is given twice")
-        values[name] = _value(skill, parameter, text, said)
+        values[name] = _value(parameter, text, said, offer.values.get(name, ()))
     for parameter in skill.parameters:
         if parameter.name in values:
             continue
@@ -184,35 +184,25 @@ def _arguments(text: str) -> list[tuple[str, str]]:
     return found
 
 
-def _value(skill: Skill, parameter: Parameter, text: str, said: str) -> Value:
+def _value(parameter: Parameter, text: str, said: str, named: tuple[str, ...]) -> Value:
     try:
         value = parameter.check(_read(parameter, text))
     except ValueError as error:
         raise SkillRefused(str(error)) from None
     if parameter.said:
-        named = spellings(skill, parameter, said)
-        if parameter.type == "text":
-            fits = str(value) in said
-        elif parameter.type == "choice":
-            _one(parameter, named, 1)
-            fits = value in named
-        else:
-            rivals = [
-                each
-                for each in skill.parameters
-                if each.said and each.type in ("number", "integer") and each.unit == parameter.unit
-            ]
+        if parameter.numeric:
             named = tuple(distinct(named))
-            _one(parameter, named, len(rivals))
             fits = any(_number(each) == value for each in named)
+        else:
+            fits = value in named if parameter.type == "choice" else str(value) in said
+        if len(named) > 1:
+            every = "both" if len(named) == 2 else "all"
+            raise SkillRefused(
+                f"{' and '.join(named)} were {every} said; say one {parameter.name}"
+            )
         if not fits:
             raise SkillRefused(f"{parameter.name} {text} was not said")
     return value
-
-
-def _one(parameter: Parameter, named: tuple[str, ...], most: int) -> None:
-    if len(named) > most:
-        raise SkillRefused(f"{' and '.join(named)} were both said; say one {parameter.name}")
 
 
 def _number(written: str) -> float:
@@ -261,7 +251,7 @@ def _value_rule(parameter: Parameter, offer: Offer) -> str:
         return f'"\\"" [^"\\\\\\x00-\\x1F\\x7F]{{0,{parameter.max_length}}} "\\""'
     written = offer.values.get(parameter.name)
     if written is None:
-        if parameter.type in ("number", "integer"):
+        if parameter.numeric:
             return '"-"? [0-9]{1,9} ("." [0-9]{1,9})?'
         written = parameter.choices or ("true", "false")
     return f"({' | '.join(map(_quoted, written))})"

@@ -81,7 +81,7 @@ class SkillServices:
 
 
 def _parameter(parameter: Parameter) -> SkillParameter:
-    numeric = parameter.type in ("number", "integer")
+    numeric = parameter.numeric
     default = parameter.default
     written = str(default).lower() if isinstance(default, bool) else str(default)
     return SkillParameter(

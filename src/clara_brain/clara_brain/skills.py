@@ -57,6 +57,11 @@ class Parameter:
     unit: str = ""
     max_length: int = LONGEST_TEXT
 
+    @property
+    def numeric(self) -> bool:
+        """Whether its values are numbers."""
+        return self.type in ("number", "integer")
+
     def check(self, value: object) -> Value:
         """Return the value with its proper type. Raises ValueError with a sentence."""
         if self.type == "choice":

@@ -10,7 +10,7 @@ was said, so that the check of the skill's parameter refuses it and says why.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from clara_brain.units import si_unit
@@ -84,11 +84,14 @@ class Said:
 
     `unit` is None where none followed, "?" for what is no unit. `before` is the word that the
     number belongs to, as the "in" of "in about five minutes"; empty where none stands before it.
+    From `start` to `end` it stands in the sentence, without its unit.
     """
 
     written: str
     unit: str | None
     before: str = ""
+    start: int = 0
+    end: int = 0
 
 
 @dataclass(frozen=True)
@@ -108,10 +111,11 @@ class _Place:
     behind: int
 
 
-def numbers(text: str, names: Collection[str] = ()) -> list[Said]:
+def numbers(text: str, names: Collection[str] = (), labels: Collection[str] = ()) -> list[Said]:
     """Return the numbers of a sentence in the order in which they were said.
 
-    `names` are those of POINTS that name a thing where a number without unit follows.
+    `names` are those of POINTS that name a thing where a number without unit follows; `labels` are
+    words that are no unit, though they follow a number.
     """
     tokens = _tokens(text)
     found: list[Said] = []
@@ -123,7 +127,7 @@ def numbers(text: str, names: Collection[str] = ()) -> list[Said]:
             at += 1
             continue
         written, end = read
-        unit, behind = _unit(tokens, end)
+        unit, behind = _unit(tokens, end, labels)
         either = bool(found) and (at == last.end or _word(tokens, at - 1) in _EITHER)
         changes = _CHANGES.difference(names if unit in (None, "?") else ())
         goes_on = _goes_on(tokens, last, at, unit)
@@ -134,8 +138,9 @@ def numbers(text: str, names: Collection[str] = ()) -> list[Said]:
         else:
             before = _before(tokens, first)
         more = _more(tokens, end) or _more(tokens, behind)
+        start, stop = tokens[first].start, tokens[(more or end) - 1].end
         if first < at or more:
-            written = " ".join(text[tokens[first].start : tokens[(more or end) - 1].end].split())
+            written = " ".join(text[start:stop].split())
         if either and unit is None and found:
             unit = found[-1].unit
         elif either:
@@ -144,20 +149,24 @@ def numbers(text: str, names: Collection[str] = ()) -> list[Said]:
                 replace(each, unit=unit if each.unit in (None, "?") else each.unit)
                 for each in found
             ]
-        found.append(Said(written, unit, before))
+        found.append(Said(written, unit, before, start, stop))
         last, at = _Place(first, end, behind), more or end
     return found
 
 
-def spellings(
-    text: str, unit: str, others: Collection[str] = (), names: Collection[str] = ()
-) -> tuple[str, ...]:
-    """Return the numbers that may be meant for a parameter with this unit, each once.
+def fitting(
+    text: str,
+    unit: str,
+    others: Collection[str] = (),
+    names: Collection[str] = (),
+    labels: Collection[str] = (),
+) -> list[Said]:
+    """Return the numbers that may be meant for a parameter with this unit.
 
-    `others` are the units of further parameters that a number may be meant for, `names` as for
-    `numbers`.
+    `others` are the units of further parameters that a number may be meant for, `names` and
+    `labels` as for `numbers`.
     """
-    everything = numbers(text, names)
+    everything = numbers(text, names, labels)
     said = [each for each in everything if not unit or each.unit in (None, unit)]
     # "2 meters and 3" is two meters: where a unit was said, the bare numbers mean something else.
     if unit and any(each.unit == unit for each in said):
@@ -170,13 +179,14 @@ def spellings(
         ]
         if any(each.unit != unit for each in alike):
             # "2 meters 50 centimeters" is neither of the two.
-            return (" ".join(f"{each.written} {each.unit}" for each in alike),)
+            written = " ".join(f"{each.written} {each.unit}" for each in alike)
+            return [Said(written, unit, start=alike[0].start, end=alike[-1].end)]
+    return said
+
+
+def spellings(said: Iterable[Said]) -> tuple[str, ...]:
+    """Return how numbers were said, each once."""
     return tuple(dict.fromkeys(each.written for each in said))
-
-
-def with_unit(text: str, unit: str) -> bool:
-    """Whether a number with this very unit was said."""
-    return bool(unit) and any(each.unit == unit for each in numbers(text))
 
 
 def unit_of(word: str) -> str:
@@ -347,14 +357,14 @@ def _fraction(tokens: list[_Token], at: int, value: float) -> tuple[float, int]:
     return (value + part if value >= 0 else value - part), at
 
 
-def _unit(tokens: list[_Token], at: int) -> tuple[str | None, int]:
+def _unit(tokens: list[_Token], at: int, labels: Collection[str] = ()) -> tuple[str | None, int]:
     """Return the unit that follows a number, and the token behind it."""
     word = _word(tokens, at)
     if not word:
         # 5' and 5 € are not just five.
         sign = at < len(tokens) and tokens[at].kind == "other"
         return ("?", at) if sign and tokens[at].text not in _PUNCTUATION else (None, at)
-    if word in _NEUTRAL or _kind(word):
+    if word in _NEUTRAL or _kind(word) or (word in labels and word not in _UNIT_OF):
         return None, at
     unit, at = _UNIT_OF.get(word, "?"), at + 1
     by, of = (tokens[at].text.lower() if at < len(tokens) else ""), _word(tokens, at + 1)

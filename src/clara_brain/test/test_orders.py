@@ -15,7 +15,7 @@ from clara_brain.plain_orders import word_for_word
 from clara_brain.skill_decision import decide, possible
 from clara_brain.skill_file import load_skills
 from clara_brain.skills import Skill
-from clara_brain.spoken_numbers import spellings
+from clara_brain.spoken_numbers import fitting, spellings
 from clara_brain.units import to_si
 
 from clara_brain import conversions
@@ -78,7 +78,7 @@ def is_number(written: str) -> bool:
     ],
 )
 def test_a_number_that_is_not_read_whole_is_kept_as_it_was_said(text):
-    read = spellings(text, "m")
+    read = spellings(fitting(text, "m"))
     assert read and not any(map(is_number, read))
 
 
@@ -97,7 +97,7 @@ def test_a_number_that_is_not_read_whole_is_kept_as_it_was_said(text):
     ],
 )
 def test_what_another_unit_follows_is_not_taken(text):
-    assert spellings(text, "m") == ()
+    assert spellings(fitting(text, "m")) == ()
 
 
 @pytest.mark.parametrize(
@@ -127,14 +127,14 @@ def test_what_another_unit_follows_is_not_taken(text):
     ],
 )
 def test_what_has_one_reading_is_read(text, unit, read):
-    assert spellings(text, unit) == read
+    assert spellings(fitting(text, unit)) == read
 
 
 def test_a_time_in_two_units_is_neither_of_them():
-    assert spellings("wait 1 minute 30 seconds", "s") == ("1 min 30 s",)
+    assert spellings(fitting("wait 1 minute 30 seconds", "s")) == ("1 min 30 s",)
     # A skill with a parameter for each may be told both.
-    assert spellings("a line of 2 m, 5 cm wide", "m", ["cm"]) == ("2",)
-    assert spellings("a line of 2 m, 5 cm wide", "cm", ["m"]) == ("5",)
+    assert spellings(fitting("a line of 2 m, 5 cm wide", "m", ["cm"])) == ("2",)
+    assert spellings(fitting("a line of 2 m, 5 cm wide", "cm", ["m"])) == ("5",)
 
 
 def test_a_number_that_cannot_be_read_is_refused_with_a_reason():

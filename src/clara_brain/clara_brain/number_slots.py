@@ -1,0 +1,196 @@
+# Copyright 2026 The Clara Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Which number of a sentence is for which parameter of a skill: slot filling, without a model.
+
+Where a skill takes several numbers, a model can swap them or use one twice, and each would still
+be one that was said. So every number is for one parameter: by its unit, else by the parameter's
+name beside it ("y 4, x 3"), else by the order in which the skill's examples say them, or in which
+its parameters stand where these are alike. What cannot be told is not guessed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+from clara_brain import spoken_numbers
+from clara_brain.skills import Example, Parameter, Skill, Value
+from clara_brain.spoken_numbers import POINTS, Said, spellings
+
+_OR = re.compile(r"\bor\b", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Slots:
+    """The spellings that each numeric parameter may have, and those that were plainly said."""
+
+    values: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    named: frozenset[str] = frozenset()
+
+
+def slots(skill: Skill, text: str) -> Slots | None:
+    """Return the numbers that are meant for the parameters that must be said.
+
+    None where a number may be for several and nothing tells for which.
+    """
+    parameters = [each for each in skill.parameters if each.numeric and each.said]
+    fitting = {each.name: _fitting(skill, each, text) for each in parameters}
+    if len(parameters) < 2:
+        values = {name: spellings(found) for name, found in fitting.items()}
+        return Slots(values, frozenset(name for name, said in values.items() if said))
+    _keep_units(parameters, fitting)
+    values, named = dict.fromkeys(fitting, ()), set()
+    for group in _groups(parameters, fitting):
+        said = sorted({number for each in group for number in fitting[each.name]}, key=_place)
+        if len(group) == 1 or len(said) > len(group):
+            # Too many: the check of the value says so, in a sentence.
+            values |= {each.name: spellings(fitting[each.name]) for each in group}
+            with_unit = [each for each in group if any(n.unit == each.unit for n in said)]
+            named |= {each.name for each in (group if len(group) > 1 else with_unit)}
+            continue
+        told = _tell(skill, group, said, text)
+        if told is None:
+            return None
+        for name, number in told.items():
+            if number not in fitting[name]:
+                return None
+            values[name] = (number.written,)
+        named |= told.keys()
+    return Slots(values, frozenset(named))
+
+
+def _fitting(skill: Skill, parameter: Parameter, text: str) -> list[Said]:
+    """Return the numbers that may be meant for a parameter, as if it were the only one."""
+    numeric = [each for each in skill.parameters if each.numeric]
+    others = [each.unit for each in skill.parameters if each is not parameter]
+    names = frozenset() if parameter.unit else _named_points(skill, parameter)
+    # "4 x 3 y": what is the name of a parameter is no unit.
+    labels = {word for each in numeric for word in each.name.split("_")}
+    found = spoken_numbers.fitting(
+        text, parameter.unit, others, names, labels if len(numeric) > 1 else ()
+    )
+    return [each for each in found if not _in_a_choice(skill, text, each)]
+
+
+def _in_a_choice(skill: Skill, text: str, number: Said) -> bool:
+    """Whether a number belongs to the name of a thing: the "3" of "room 3"."""
+    return any(
+        match.start() <= number.start and number.end <= match.end()
+        for parameter in skill.parameters
+        for choice in parameter.choices
+        for match in re.finditer(phrase(choice), text, re.IGNORECASE)
+    )
+
+
+def phrase(name: str) -> str:
+    """Return the pattern of a name of the skills file, as people say it."""
+    spaced = re.escape(name.replace("_", " ")).replace(r"\ ", r"[\s_-]+")
+    return rf"(?<!\w){spaced}(?!\w)"
+
+
+def _named_points(skill: Skill, parameter: Parameter) -> frozenset[str]:
+    """Return the "point" of "go to point 5", where that is an example and this parameter is 5."""
+    found = set()
+    for example in skill.examples:
+        written = _number(example.use.get(parameter.name, ""))
+        for number in spoken_numbers.numbers(example.say, POINTS):
+            if number.before in POINTS and number.written == written:
+                found.add(number.before)
+    return frozenset(found)
+
+
+def _keep_units(parameters: Sequence[Parameter], fitting: dict[str, list[Said]]) -> None:
+    """Take from parameters without a unit what was said in the unit of another one."""
+    units = {each.unit for each in parameters if each.unit}
+    for each in parameters:
+        if not each.unit:
+            fitting[each.name] = [n for n in fitting[each.name] if n.unit not in units]
+
+
+def _groups(
+    parameters: Sequence[Parameter], fitting: dict[str, list[Said]]
+) -> list[list[Parameter]]:
+    """Return the parameters that some number may be for, together with those it may be for too."""
+    groups: list[list[Parameter]] = []
+    for each in parameters:
+        own = set(fitting[each.name])
+        if not own:
+            continue
+        shared = [g for g in groups if any(own.intersection(fitting[p.name]) for p in g)]
+        groups = [g for g in groups if g not in shared]
+        groups.append([p for g in shared for p in g] + [each])
+    return [sorted(group, key=parameters.index) for group in groups]
+
+
+def _tell(
+    skill: Skill, group: Sequence[Parameter], said: Sequence[Said], text: str
+) -> dict[str, Said] | None:
+    """Return the number of each parameter, for as many numbers at most; None where it is open."""
+    if any(_OR.search(text, one.end, other.start) for one, other in pairwise(said)):
+        return None
+    names = sorted(
+        (match.start(), each.name)
+        for each in group
+        for match in re.finditer(phrase(each.name), text, re.IGNORECASE)
+    )
+    if len({name for _, name in names}) < len(names):
+        return None
+    told = _by_name(names, said)
+    rest = [each for each in group if each.name not in told]
+    left = [each for each in said if each not in told.values()]
+    if not left:
+        return told
+    if len(left) < len(rest):
+        rest = [each for each in rest if each.default is None]
+    if len(left) != len(rest):
+        return None
+    order = _in_order(skill, rest)
+    return None if order is None else told | dict(zip(order, left, strict=True))
+
+
+def _by_name(names: Sequence[tuple[int, str]], said: Sequence[Said]) -> dict[str, Said]:
+    """Return the numbers that have the name of a parameter beside them.
+
+    `names` have each where it stands. Where there are as many as numbers, the first name has the
+    first number: "x 3, y 4", "3 x 4 y" and "x and y are 3 and 4". Else a number has the name that
+    stands before it.
+    """
+    if len(names) == len(said):
+        return {name: number for (_, name), number in zip(names, said, strict=True)}
+    found: dict[str, Said] = {}
+    begin = 0
+    for number in said:
+        before = [name for at, name in names if begin <= at < number.start]
+        if len(before) == 1:
+            found[before[0]] = number
+        begin = number.end
+    return found
+
+
+def _in_order(skill: Skill, parameters: Sequence[Parameter]) -> list[str] | None:
+    """Return the names of parameters in the order in which their numbers are said."""
+    names = [each.name for each in parameters]
+    known = {order for each in skill.examples if (order := _order_of(each, names))}
+    if len(names) == 1 or (not known and len({each.unit for each in parameters}) == 1):
+        return names
+    return list(known.pop()) if len(known) == 1 else None
+
+
+def _order_of(example: Example, names: Sequence[str]) -> tuple[str, ...]:
+    """Return the order in which an example says the numbers of parameters; () if it does not."""
+    written = {_number(example.use[name]): name for name in names if name in example.use}
+    labels = {word for name in names for word in name.split("_")}
+    said = spoken_numbers.numbers(example.say, labels=labels)
+    order = tuple(written[each.written] for each in said if each.written in written)
+    return order if sorted(order) == sorted(names) else ()
+
+
+def _number(value: Value) -> str:
+    """Write a value as a number that was said is written; a text stays one."""
+    return value if isinstance(value, str) else f"{value:.9g}"
+
+
+def _place(number: Said) -> int:
+    return number.start
