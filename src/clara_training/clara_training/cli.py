@@ -17,7 +17,7 @@ from pathlib import Path
 import click
 
 from clara_training import __version__
-from clara_training.errors import TrainingError
+from clara_training.errors import TrainingError, first_line, out_of_memory
 
 INTERRUPTED = 130  # what a shell expects of a program that Ctrl-C ended
 
@@ -96,3 +96,12 @@ def main() -> None:
     except (KeyboardInterrupt, click.Abort):
         click.echo("clara-train: stopped; the same command goes on from here", err=True)
         sys.exit(INTERRUPTED)
+    except (MemoryError, RuntimeError) as error:
+        if not out_of_memory(error):
+            raise
+        click.echo(
+            f"clara-train: out of memory ({first_line(error)}): end what else fills it, or take"
+            " --device cpu where it is a GPU's",
+            err=True,
+        )
+        sys.exit(1)

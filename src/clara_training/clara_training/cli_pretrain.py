@@ -137,7 +137,7 @@ def _train(kind: str, options: dict[str, Any]) -> Path:
             report=bar,
         )
     if os.environ.get("RANK", "0") == "0":
-        export(best, tell=click.echo)
+        export(best, device=how["device"], tell=click.echo)
     return best
 
 
@@ -155,17 +155,23 @@ def _train(kind: str, options: dict[str, Any]) -> Path:
     help="1: none.",
 )
 @_option("seed", type=click.IntRange(0), default=0, show_default=True)
+@_option("device", type=click.Choice(["cpu", "cuda"]), help="Default: cuda where it is.")
 @_option("threads", type=click.IntRange(1), help="Of the CPU; default: idle cores.")
-def sample(model: Path, prompt: str, tokens: int, threads: int | None, **how: Any) -> None:
+def sample(
+    model: Path, prompt: str, tokens: int, device: str | None, threads: int | None, **how: Any
+) -> None:
     """Let a model write. MODEL is its folder, as runs/simone/best_model."""
     load("torch", "sampling")
+    from clara_training.base import default_device
     from clara_training.machine import use_threads
+    from clara_training.pretrain_device import check_device
     from clara_training.sample import BOUNDARY, Sampling, generate
     from clara_training.scratch import load_model
     from clara_training.tokenizer import load_tokenizer
 
     use_threads(threads)
-    loaded, tokenizer = load_model(model), load_tokenizer(model)
+    check_device(device := device or default_device())
+    loaded, tokenizer = load_model(model).to(device), load_tokenizer(model)
     ids = [BOUNDARY, *tokenizer.encode(prompt).ids]
     click.echo(prompt, nl=False)
     written, shown = [], ""

@@ -20,6 +20,11 @@ from clara_training.errors import GateFailed, ValidationError
 @click.option("--examples", type=click.IntRange(1), help="Held out, of each dimension, at most.")
 @click.option("--threads", type=click.IntRange(1), help="Default: idle cores.")
 @click.option(
+    "--device",
+    type=click.Choice(["cpu", "cuda"]),
+    help="Of a model from scratch, where PyTorch reads.  [default: cuda where it is]",
+)
+@click.option(
     "--data_dir",
     "--data-dir",
     "corpus",
@@ -36,6 +41,7 @@ def command(
     quick: bool,
     examples: int | None,
     threads: int | None,
+    device: str | None,
     corpus: Path | None,
     report_only: bool,
 ) -> None:
@@ -53,7 +59,7 @@ def command(
     if folders or _from_scratch(run_folder):
         chosen = folders or (run_folder,)
         if all(map(_from_scratch, chosen)):
-            _validate_scratch(chosen, corpus, quick, threads, report_only)
+            _validate_scratch(chosen, corpus, quick, device, threads, report_only)
             return
         if len(chosen) > 1:
             other = next(each for each in chosen if not _from_scratch(each))
@@ -98,9 +104,11 @@ def _validate_scratch(
     folders: tuple[Path, ...],
     corpus: Path | None,
     quick: bool,
+    device: str | None,
     threads: int | None,
     report_only: bool,
 ) -> None:
+    from clara_training.base import default_device
     from clara_training.report_scratch import write_scratch_report
     from clara_training.validate_scratch import ScratchSettings, validate_scratch
 
@@ -108,7 +116,12 @@ def _validate_scratch(
     for folder in () if report_only else folders:
         settings = ScratchSettings.quick() if quick else ScratchSettings()
         found = validate_scratch(
-            folder, settings, corpus=corpus, threads=threads or 0, tell=click.echo
+            folder,
+            settings,
+            corpus=corpus,
+            device=device or default_device(),
+            threads=threads or 0,
+            tell=click.echo,
         )
         click.echo(write_scratch_report([folder]))
         failed += [f"{folder}: {gate['name']}" for gate in found["gates"] if not gate["passed"]]

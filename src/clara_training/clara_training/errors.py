@@ -12,6 +12,19 @@ def first_line(error: BaseException) -> str:
     return text.splitlines()[0].rstrip(".") if text else type(error).__name__
 
 
+# How PyTorch says it where it has no exception of its own: the CPU's, and CUDA's libraries.
+_NO_MEMORY = ("can't allocate memory", "CUDA error: out of memory", "CUBLAS_STATUS_ALLOC_FAILED")
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Tell whether an error is the memory's, of a GPU (PyTorch's) or of this machine."""
+    return (
+        isinstance(error, MemoryError)
+        or type(error).__name__ == "OutOfMemoryError"
+        or any(words in str(error) for words in _NO_MEMORY)
+    )
+
+
 class TrainingError(Exception):
     """Base of all errors of this package."""
 

@@ -54,20 +54,20 @@ class Mean:
 def held_out_text(
     model: Any, texts: Texts, tokenizer: Any, most: int, tick: Tick = lambda: None
 ) -> dict[str, Any]:
-    """Measure a PyTorch model on held-out documents, up to about `most` tokens of them.
+    """Measure a PyTorch model, where it is, on held-out documents, about `most` tokens at most.
 
     Each token is predicted with the tokens of its document before it, from the begin of a piece of
     `context` tokens on.
     """
     torch = packages.load("torch", "judging held-out text")
-    context = model.config.context
+    context, device = model.config.context, next(model.parameters()).device
     every = max(1, -(-len(texts.stream) // most))
     books: dict[str, list[float]] = {}
     for number in range(0, len(texts), every):
         tokens = texts.tokens(number)
         nats = 0.0
         for start in range(0, len(tokens) - 1, context):
-            piece = torch.from_numpy(tokens[start : start + context + 1])
+            piece = torch.from_numpy(tokens[start : start + context + 1]).to(device)
             with torch.inference_mode():
                 log_p = model(piece[None, :-1])[0].float().log_softmax(-1)
             nats -= float(log_p.gather(1, piece[1:, None]).sum())

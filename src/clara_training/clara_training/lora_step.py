@@ -21,10 +21,8 @@ import torch
 import torch.nn.functional as F
 
 from clara_training.chat_encoding import Encoded
-from clara_training.errors import LoraError
+from clara_training.errors import LoraError, out_of_memory
 from clara_training.packing import Layout, TokenLosses, rows, token_losses
-
-_CPU_OUT_OF_MEMORY = "can't allocate memory"
 
 
 @dataclass(frozen=True)
@@ -155,7 +153,7 @@ def _within_memory(
         batches = micro_batches(lessons, layout, budget)
         try:
             return sum(map(work, batches))
-        except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
+        except (MemoryError, RuntimeError) as error:
             if not out_of_memory(error):
                 raise
         # Outside the handler: the exception's frames would keep the tensors alive.
@@ -228,13 +226,6 @@ def anchored(
         lessons = [Lesson(example) for example in examples]
         _within_memory(model, lessons, layout, device, budget, forward)
     return [Lesson(example, before=found[at]) for at, example in enumerate(examples)]
-
-
-def out_of_memory(error: BaseException) -> bool:
-    """Tell whether an error is the memory's, of a GPU or of this machine."""
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or (
-        _CPU_OUT_OF_MEMORY in str(error)
-    )
 
 
 def recompute_activations(model: Any) -> None:

@@ -27,7 +27,7 @@ from clara_training.allocator import release_memory
 from clara_training.atomic import atomic_json
 from clara_training.base import Base, default_device, load_model
 from clara_training.chat_encoding import engine_tokens
-from clara_training.errors import BaseModelError, MergeError
+from clara_training.errors import BaseModelError, MergeError, out_of_memory
 from clara_training.manifest import sha256_of
 from clara_training.merge_check import tensor_shapes
 from clara_training.merge_config import Member
@@ -145,8 +145,6 @@ def _measured(
     base: Base, members: Sequence[Member], limit: float, device: str, tell: Tell
 ) -> _Measured:
     """Measure on a device, and on the CPU where a GPU has no room for it."""
-    from clara_training.lora_step import out_of_memory
-
     try:
         return _measured_on(base, members, limit, device)
     except (BaseModelError, RuntimeError, MemoryError) as error:

@@ -21,8 +21,7 @@ from typing import Any
 from clara_training.allocator import keep_memory
 from clara_training.corpus import TOKENIZER, CorpusSettings, make_corpus
 from clara_training.decoder import count
-from clara_training.errors import PretrainError, StorageError, first_line
-from clara_training.lora_step import out_of_memory
+from clara_training.errors import PretrainError, StorageError, first_line, out_of_memory
 from clara_training.manifest import is_done, manifest_path, sha256_of, write_manifest
 from clara_training.names import Names
 from clara_training.objectives import ACCURACY, LOSSES, SHORTEST, Objectives

@@ -108,7 +108,7 @@ def pretrain_all(
                 tell=tell,
                 report=note,
             )
-        export(best, tell=tell)
+        export(best, device=settings.execution.device, tell=tell)
     if govern:
         stages.begin("governance")
         govern(output / "simone")
@@ -118,6 +118,7 @@ def pretrain_all(
             output / kind,
             settings.validation,
             corpus=corpus,
+            device=settings.execution.device,
             threads=settings.threads,
             tell=tell,
         )

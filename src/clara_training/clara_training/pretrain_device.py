@@ -8,7 +8,8 @@ Weights, gradients and optimiser are fp32 always; the precision is that of matri
 from __future__ import annotations
 
 import os
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -93,7 +94,7 @@ def check_device(device: str) -> None:
     if torch.device(device).type == "cuda" and not torch.cuda.is_available():
         raise PretrainError(
             f"the device {device} was asked for, but PyTorch finds no CUDA GPU; leave --device out"
-            " to train on the CPU, and see clara-train doctor"
+            " to take the CPU, and see clara-train doctor"
         )
 
 
@@ -111,6 +112,17 @@ def prepare(device: str, processes: int = 1) -> str:
     torch.set_float32_matmul_precision("high")
     torch.backends.cudnn.allow_tf32 = True
     return f"{torch.cuda.get_device_name(device)}: TF32 for fp32 products; " + ", ".join(shown)
+
+
+@contextmanager
+def exact_products() -> Iterator[None]:
+    """Within it, products of fp32 are of fp32: what is measured there is a model's own."""
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("highest")
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)
 
 
 class DeviceFigures:

@@ -38,12 +38,14 @@ def files_of(run: Path, kind: str) -> dict[str, Path]:
     }
 
 
-def export(model: Path, *, tell: Tell = lambda sentence: None) -> dict[str, Path]:
+def export(
+    model: Path, *, device: str = "cpu", tell: Tell = lambda sentence: None
+) -> dict[str, Path]:
     """Write the GGUFs and `history.json` beside a trained model's folder; return the GGUFs.
 
     What is done already is not done again. Where the corpus is at hand, Q4_K_M is made with an
-    importance matrix of the text that was learned. Raises ExportError, StorageError,
-    ManifestError, MissingPackage.
+    importance matrix of the text that was learned, which the model reads on `device`. Raises
+    ExportError, StorageError, ManifestError, MissingPackage.
     """
     manifest = read_manifest(model)
     figures, origin = manifest["metrics"], manifest["settings"]
@@ -68,7 +70,7 @@ def export(model: Path, *, tell: Tell = lambda sentence: None) -> dict[str, Path
     if not is_done(files["Q8_0"], EXPORT, inputs, {"kind": "Q8_0"}):
         made = quantize.quantise(half, files["Q8_0"], "Q8_0")
         write_manifest(files["Q8_0"], EXPORT, inputs, {"kind": "Q8_0"}, {"bytes": made.bytes})
-    _quarter(model, manifest, half, files["Q4_K_M"], inputs, tell)
+    _quarter(model, manifest, half, files["Q4_K_M"], inputs, device, tell)
     atomic_json(
         model.parent / HISTORY,
         {
@@ -87,6 +89,7 @@ def _quarter(
     half: Path,
     path: Path,
     inputs: Mapping[str, str],
+    device: str,
     tell: Tell,
 ) -> None:
     settings = {"kind": "Q4_K_M", "calibration_tokens": CALIBRATION_TOKENS}
@@ -97,7 +100,8 @@ def _quarter(
     if corpus is not None:
         transformers = packages.load("transformers", "the importance matrix")
         loaded = transformers.AutoModelForCausalLM.from_pretrained(model, local_files_only=True)
-        sums = imatrix.gather(loaded, _calibration(corpus, int(manifest["settings"]["context"])))
+        texts = _calibration(corpus, int(manifest["settings"]["context"]))
+        sums = imatrix.gather(loaded.to(device), texts)
         matrix = {name: (total / count).astype("float32") for name, (total, count) in sums.items()}
     else:
         tell(f"{path.name} is made without an importance matrix, for the corpus is not there")

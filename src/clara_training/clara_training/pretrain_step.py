@@ -18,8 +18,7 @@ import torch
 from torch import Tensor
 
 from clara_training.decoder import Documents, documents_in
-from clara_training.errors import PretrainError
-from clara_training.lora_step import out_of_memory
+from clara_training.errors import PretrainError, out_of_memory
 from clara_training.objectives import LANGUAGE, Objectives, StepPlan
 from clara_training.pretrain_checkpoint import Progress
 from clara_training.pretrain_device import Precision
@@ -65,7 +64,7 @@ def gradients(compute: Compute, batch: np.ndarray[Any, Any], progress: Progress)
         try:
             found = _parts(compute, batch, places, plan, at_once)
             break
-        except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
+        except (MemoryError, RuntimeError) as error:
             if not out_of_memory(error):
                 raise
         # Outside the handler: the exception's frames would keep the tensors alive.

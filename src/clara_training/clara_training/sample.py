@@ -34,6 +34,8 @@ class Sampling:
 def generate(model: Model, prompt: Sequence[int], most: int, how: Sampling) -> Iterator[int]:
     """Yield up to `most` tokens after a prompt, up to the document's end or the context's.
 
+    The model computes where it is; what is drawn depends on the seed and nothing of the device.
+
     Raises PretrainError when the prompt alone is longer than the context.
     """
     context = model.config.context
@@ -41,10 +43,11 @@ def generate(model: Model, prompt: Sequence[int], most: int, how: Sampling) -> I
         raise PretrainError(f"a prompt has to have 1 to {context} tokens, not {len(prompt)}")
     draw = torch.Generator().manual_seed(how.seed)
     cache, seen, new = KVCache(), list(prompt), list(prompt)
+    device = next(model.parameters()).device
     model.eval()
     for _ in range(min(most, context - len(prompt) + 1)):
         with torch.inference_mode():
-            logits = model(torch.tensor([new]), cache=cache)[0, -1].float()
+            logits = model(torch.tensor([new], device=device), cache=cache)[0, -1].float().cpu()
         token = next_token(logits, seen, how, draw)
         if token == BOUNDARY:
             return

@@ -26,6 +26,7 @@ from clara_training.machine import use_threads
 from clara_training.manifest import sha256_of
 from clara_training.passages import Passage, Texts, Trigrams, draw_passages
 from clara_training.pretrain_checkpoint import BEST
+from clara_training.pretrain_device import check_device, exact_products
 from clara_training.pretrain_export import corpus_of, files_of, trained_manifest
 from clara_training.sample import Sampling, generate
 from clara_training.scratch import flops_per_token, load_model
@@ -68,6 +69,7 @@ def validate_scratch(
     settings: ScratchSettings | None = None,
     *,
     corpus: Path | None = None,
+    device: str = "cpu",
     threads: int = 0,
     tell: Tell = lambda sentence: None,
 ) -> dict[str, Any]:
@@ -77,12 +79,14 @@ def validate_scratch(
         run: the folder that the model was trained in.
         settings: how much is measured.
         corpus: that it was trained on; None: where it was.
+        device: where PyTorch reads and writes with the model; llama.cpp does on the CPU.
         threads: of the CPU; 0: idle cores.
         tell: is told what was found.
 
     Raises ValidationError, PretrainError, CorpusError, ExportError, StorageError, MissingPackage.
     """
     settings = settings or ScratchSettings()
+    check_device(device)
     manifest = trained_manifest(run)
     kind = str(manifest["metrics"]["kind"])
     files = files_of(run, kind)
@@ -113,9 +117,9 @@ def validate_scratch(
     use_threads(threads or None)
     kept = Kept(run / "metrics" / "validate_kept.json", fingerprint)
     tqdm = packages.load("tqdm", "validation").tqdm
-    with tqdm(total=_MEASURES, desc=f"validate {kind}", unit="measure") as bar:
+    with exact_products(), tqdm(total=_MEASURES, desc=f"validate {kind}", unit="measure") as bar:
         kept.tick = bar.update
-        result = _measure(run, kind, found, manifest, files, settings, threads, kept)
+        result = _measure(run, kind, found, manifest, files, settings, device, threads, kept)
     result |= {"fingerprint": fingerprint, "settings": asdict(settings)}
     result["gates"] = [gate.as_json() for gate in gates(result)]
     atomic_json(run / RESULT, result)
@@ -141,11 +145,12 @@ def _measure(
     manifest: Mapping[str, Any],
     files: Mapping[str, Path],
     settings: ScratchSettings,
+    device: str,
     threads: int,
     kept: Kept,
 ) -> dict[str, Any]:
     tokenizer = load_tokenizer(corpus / TOKENIZER)
-    model = load_model(run / BEST)
+    model = load_model(run / BEST).to(device)
     train, held_out = Texts(corpus, TRAIN), Texts(corpus, HELD_OUT)
     figures = manifest["metrics"]
     result: dict[str, Any] = {

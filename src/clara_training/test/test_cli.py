@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from clara_training.environment import load_env_file, secret, without_secrets
-from clara_training.errors import MissingPackage, TrainingError
+from clara_training.errors import MissingPackage, TrainingError, first_line
 from clara_training.packages import load
 
 from clara_training import cli
@@ -81,6 +81,29 @@ def test_a_fault_is_one_sentence_and_exit_code_1(clara, tmp_path: Path) -> None:
     assert (code, out) == (1, "")
     assert err.startswith("clara-train: spec clara_spec.json is not valid JSON: line 1, column 2")
     assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "error",
+    [MemoryError(), RuntimeError("CUDA error: out of memory\nCUDA kernel errors might be ...")],
+)
+def test_a_memory_that_is_full_is_a_sentence(clara, monkeypatch, error: Exception) -> None:
+    def full(**_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(cli.commands, "main", full)
+    code, out, err = clara("validate")
+    assert (code, out) == (1, "") and err.count("\n") == 1
+    assert err.startswith(f"clara-train: out of memory ({first_line(error)}): end what else")
+
+
+def test_a_fault_of_the_program_is_not_taken_for_a_full_memory(clara, monkeypatch) -> None:
+    def broken(**_: object) -> None:
+        raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
+
+    monkeypatch.setattr(cli.commands, "main", broken)
+    with pytest.raises(RuntimeError, match="mat1 and mat2"):
+        clara("validate")
 
 
 def test_a_wrong_word_is_answered_with_usage_and_exit_code_2(clara) -> None:

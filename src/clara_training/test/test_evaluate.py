@@ -330,6 +330,9 @@ def test_bad_input_is_a_sentence(
     assert "was not trained on the corpus" in said("validate", run, "--data_dir", other)
     assert "is not a corpus" in said("validate", run, "--data_dir", tmp_path)
     assert "holds no finished model from scratch" in said("validate", run, tmp_path)
+    if not torch.cuda.is_available():
+        for asked in (("validate", run), ("sample", run / "best_model")):
+            assert "the device cuda was asked for" in said(*asked, "--device", "cuda")
     (tmp_path / "run" / "best_model").mkdir(parents=True)
     with pytest.raises(PretrainError, match="there is no finished model in"):
         validate_scratch(tmp_path / "run")
