@@ -12,31 +12,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from itertools import pairwise
 
 from clara_brain import spoken_numbers
+from clara_brain.choice_slots import Mention, Slots, as_said, mentions
 from clara_brain.skills import Example, Parameter, Skill, Value
 from clara_brain.spoken_numbers import POINTS, Said, spellings
 
 _OR = re.compile(r"\bor\b", re.IGNORECASE)
 
 
-@dataclass(frozen=True)
-class Slots:
-    """The spellings that each numeric parameter may have, and those that were plainly said."""
-
-    values: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    named: frozenset[str] = frozenset()
-
-
-def slots(skill: Skill, text: str) -> Slots | None:
+def number_slots(skill: Skill, text: str) -> Slots | None:
     """Return the numbers that are meant for the parameters that must be said.
 
     None where a number may be for several and nothing tells for which.
     """
     parameters = [each for each in skill.parameters if each.numeric and each.said]
-    fitting = {each.name: _fitting(skill, each, text) for each in parameters}
+    things = mentions(skill, text) if parameters else []
+    fitting = {each.name: _fitting(skill, each, text, things) for each in parameters}
     if len(parameters) < 2:
         values = {name: spellings(found) for name, found in fitting.items()}
         return Slots(values, frozenset(name for name, said in values.items() if said))
@@ -61,8 +54,13 @@ def slots(skill: Skill, text: str) -> Slots | None:
     return Slots(values, frozenset(named))
 
 
-def _fitting(skill: Skill, parameter: Parameter, text: str) -> list[Said]:
-    """Return the numbers that may be meant for a parameter, as if it were the only one."""
+def _fitting(
+    skill: Skill, parameter: Parameter, text: str, things: Sequence[Mention]
+) -> list[Said]:
+    """Return the numbers that may be meant for a parameter, as if it were the only one.
+
+    Those in the name of a thing are none, as the "3" of "room 3".
+    """
     numeric = [each for each in skill.parameters if each.numeric]
     others = [each.unit for each in skill.parameters if each is not parameter]
     names = frozenset() if parameter.unit else _named_points(skill, parameter)
@@ -71,23 +69,11 @@ def _fitting(skill: Skill, parameter: Parameter, text: str) -> list[Said]:
     found = spoken_numbers.fitting(
         text, parameter.unit, others, names, labels if len(numeric) > 1 else ()
     )
-    return [each for each in found if not _in_a_choice(skill, text, each)]
-
-
-def _in_a_choice(skill: Skill, text: str, number: Said) -> bool:
-    """Whether a number belongs to the name of a thing: the "3" of "room 3"."""
-    return any(
-        match.start() <= number.start and number.end <= match.end()
-        for parameter in skill.parameters
-        for choice in parameter.choices
-        for match in re.finditer(phrase(choice), text, re.IGNORECASE)
-    )
-
-
-def phrase(name: str) -> str:
-    """Return the pattern of a name of the skills file, as people say it."""
-    spaced = re.escape(name.replace("_", " ")).replace(r"\ ", r"[\s_-]+")
-    return rf"(?<!\w){spaced}(?!\w)"
+    return [
+        number
+        for number in found
+        if not any(each.start <= number.start and number.end <= each.end for each in things)
+    ]
 
 
 def _named_points(skill: Skill, parameter: Parameter) -> frozenset[str]:
@@ -131,9 +117,7 @@ def _tell(
     if any(_OR.search(text, one.end, other.start) for one, other in pairwise(said)):
         return None
     names = sorted(
-        (match.start(), each.name)
-        for each in group
-        for match in re.finditer(phrase(each.name), text, re.IGNORECASE)
+        (match.start(), each.name) for each in group for match in as_said(each.name).finditer(text)
     )
     if len({name for _, name in names}) < len(names):
         return None

@@ -14,8 +14,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from clara_brain import spoken_numbers
+from clara_brain.choice_slots import choice_slots
 from clara_brain.known_words import another_verb, explained
-from clara_brain.number_slots import Slots, phrase, slots
+from clara_brain.number_slots import number_slots
 from clara_brain.skills import LONGEST_TEXT, Parameter, Skill
 from clara_brain.units import si_unit
 
@@ -154,18 +155,15 @@ def offers(skills: Iterable[Skill], text: str) -> list[Offer]:
             continue
         if not explained(skill, text) or _for_later(skill, text):
             continue
-        meant = slots(skill, text)
-        if meant is None:
+        things, numbers = choice_slots(skill, text), number_slots(skill, text)
+        if things is None or numbers is None:
             continue
-        values = {
-            each.name: _spellings(each, meant, text) for each in skill.parameters if each.said
-        }
+        texts = {p.name: (text,) for p in skill.parameters if p.type == "text" and p.said}
+        values = things.values | numbers.values | texts
         if all(
             values.get(each.name, ("",)) or each.default is not None for each in skill.parameters
         ):
-            chosen = {each.name for each in skill.parameters if each.type == "choice"}
-            said = {name for name in chosen if values.get(name)}
-            found.append(Offer(skill, values, meant.named | said))
+            found.append(Offer(skill, values, things.named | numbers.named))
     return found
 
 
@@ -228,17 +226,6 @@ def imperative(skills: Iterable[Skill], text: str) -> str:
             if form.match(bare):
                 return form.sub(verb, bare, count=1)
     return bare or text
-
-
-def _spellings(parameter: Parameter, meant: Slots, text: str) -> tuple[str, ...]:
-    """Return the values that the sentence names for a parameter, as they are to be written."""
-    if parameter.numeric:
-        return meant.values[parameter.name]
-    if parameter.type == "text":
-        return (text,)
-    return tuple(
-        choice for choice in parameter.choices if re.search(phrase(choice), text, re.IGNORECASE)
-    )
 
 
 def trigger_words(skill: Skill) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import pytest
-from clara_brain.number_slots import slots
+from clara_brain.number_slots import number_slots
 from clara_brain.plain_orders import only_reading, word_for_word
 from clara_brain.skill_decision import decide, grammar, possible
 from clara_brain.skills import Example, Parameter, Skill, Value
@@ -47,7 +47,7 @@ WAVE = skill(number("times"), number("speed", "", 1.0))
     ],
 )
 def test_numbers_that_are_alike_are_told_apart_by_name_or_by_order(there, said):
-    assert slots(there, said).values == {"x": ("3",), "y": ("4",)}
+    assert number_slots(there, said).values == {"x": ("3",), "y": ("4",)}
     decision = decide([there], "go_to(x=3, y=4)", said)
     assert decision.reason == "" and decision.values == {"x": 3.0, "y": 4.0}
     assert decide([there], "go_to(x=4, y=3)", said).reason == "x 4 was not said"
@@ -81,44 +81,44 @@ def test_the_same_number_twice_is_for_both_and_a_third_one_is_refused():
 
 def test_the_order_is_that_of_the_examples():
     backwards = skill(number("x"), number("y"), go_to_row_2_column_1={"x": 1.0, "y": 2.0})
-    assert slots(backwards, "go to row 4 column 3").values == {"x": ("3",), "y": ("4",)}
+    assert number_slots(backwards, "go to row 4 column 3").values == {"x": ("3",), "y": ("4",)}
     both = skill(
         *(number("x"), number("y")),
         go_to_1_2={"x": 1.0, "y": 2.0},
         drive_to_3_4={"x": 4.0, "y": 3.0},
     )
-    assert slots(both, "go to 3 4") is None
-    assert slots(both, "go to y 3 x 4").values == {"x": ("4",), "y": ("3",)}
+    assert number_slots(both, "go to 3 4") is None
+    assert number_slots(both, "go to y 3 x 4").values == {"x": ("4",), "y": ("3",)}
 
 
 def test_a_number_without_unit_is_for_what_must_be_said_and_not_for_a_second_one():
-    assert slots(DRIVE, "drive 2").values == {"distance": ("2",), "speed": ()}
+    assert number_slots(DRIVE, "drive 2").values == {"distance": ("2",), "speed": ()}
     assert decide([DRIVE], "go_to(distance=2, speed=2)", "drive 2").reason == (
         "speed 2 was not said"
     )
     assert decide([DRIVE], "go_to(distance=2)", "drive 2").values["speed"] == 0.2
-    told = slots(DRIVE, "drive at speed 0.5 for a distance of 2")
+    told = number_slots(DRIVE, "drive at speed 0.5 for a distance of 2")
     assert told.values == {"distance": ("2",), "speed": ("0.5",)}
     # Nothing tells which is which.
-    assert slots(DRIVE, "drive 2 0.5") is None
+    assert number_slots(DRIVE, "drive 2 0.5") is None
     shown = skill(*DRIVE.parameters, drive_1_at_2={"distance": 1.0, "speed": 2.0})
-    assert slots(shown, "drive 2 at 0.5").values == {"distance": ("2",), "speed": ("0.5",)}
+    assert number_slots(shown, "drive 2 at 0.5").values == {"distance": ("2",), "speed": ("0.5",)}
 
 
 def test_what_was_told_by_name_or_order_cannot_be_left_out():
     for said in ("wave 3 times at speed 2", "wave speed 2 times 3"):
-        assert slots(WAVE, said).values == {"times": ("3",), "speed": ("2",)}
+        assert number_slots(WAVE, said).values == {"times": ("3",), "speed": ("2",)}
         left_out = decide([WAVE], "go_to(times=3)", said)
         assert left_out.reason == "speed was said, but was left out"
 
 
 def test_a_unit_tells_it_before_everything_else():
     turn = skill(number("angle", "deg"), number("count", "", 1.0))
-    assert slots(turn, "drive 90 degrees and 2 times").values == {
+    assert number_slots(turn, "drive 90 degrees and 2 times").values == {
         "angle": ("90",),
         "count": ("2",),
     }
-    assert slots(turn, "drive 90 degrees").values == {"angle": ("90",), "count": ()}
+    assert number_slots(turn, "drive 90 degrees").values == {"angle": ("90",), "count": ()}
 
 
 def test_a_number_in_the_name_of_a_thing_is_no_value():

@@ -1,0 +1,118 @@
+# Copyright 2026 The Clara Authors
+# SPDX-License-Identifier: Apache-2.0
+"""A thing that may be for several parameters of a skill gets where it belongs."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from clara_brain.choice_slots import choice_slots, mentions
+from clara_brain.plain_orders import only_reading, word_for_word
+from clara_brain.skill_decision import decide, grammar, possible
+from clara_brain.skills import Example, Parameter, Skill
+
+PLACES = ("table", "shelf", "kitchen_table")
+OBJECT = Parameter("object", "choice", said=True, choices=("cup", "tea_cup", "table lamp"))
+FROM = Parameter("source", "choice", said=True, choices=PLACES)
+TO = Parameter("destination", "choice", said=True, choices=PLACES)
+MOVE = Skill(
+    "move",
+    "MOVE",
+    "move a thing",
+    (OBJECT, TO, FROM),
+    (
+        Example(
+            "move the cup from the shelf to the table",
+            {"object": "cup", "source": "shelf", "destination": "table"},
+        ),
+    ),
+    words=("move", "put"),
+)
+PUT = Skill(
+    "put",
+    "PUT",
+    "put a thing somewhere",
+    (OBJECT, Parameter("place", "choice", said=True, default="shelf", choices=PLACES)),
+    (Example("put the cup on the table", {"object": "cup", "place": "table"}),),
+)
+MOVED = {"object": ("cup",), "source": ("table",), "destination": ("shelf",)}
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "move the cup from the table to the shelf",
+        "move the cup to the shelf from the table",
+        "put the cup from the table onto the shelf",
+        "move the cup table shelf",
+    ],
+)
+def test_what_is_for_two_parameters_is_told_by_preposition_or_order(said):
+    assert choice_slots(MOVE, said).values == MOVED
+    right = "move(object=cup, destination=shelf, source=table)"
+    swapped = "move(object=cup, destination=table, source=shelf)"
+    assert decide([MOVE], right, said).reason == ""
+    assert decide([MOVE], swapped, said).reason == "destination table was not said"
+    choices = possible([MOVE], said)
+    assert '", destination=" ("shelf") ", source=" ("table")' in grammar(choices)
+    assert only_reading([MOVE], choices, said).values == {
+        name: value for name, (value,) in MOVED.items()
+    }
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "move the cup to the shelf",  # from where?
+        "move the cup from the table or the shelf",
+        "move the cup from the table from the shelf",
+        "move the cup on the table in the shelf",
+    ],
+)
+def test_what_cannot_be_told_is_not_guessed(said):
+    assert possible([MOVE], said) == []
+
+
+def test_too_many_are_refused_with_a_sentence():
+    said = "move the cup from the table to the shelf and the kitchen table"
+    refused = decide([MOVE], "move(object=cup, destination=shelf, source=table)", said)
+    assert refused.reason == (
+        "table and shelf and kitchen_table were all said; say one destination"
+    )
+
+
+def test_a_name_within_a_longer_one_is_not_meant():
+    assert [each.choice for each in mentions(PUT, "put the tea cup on the kitchen table")] == [
+        *("tea_cup", "kitchen_table")
+    ]
+    assert choice_slots(PUT, "put the tea cup on the table").values["object"] == ("tea_cup",)
+    # Nor is it that of another parameter.
+    assert choice_slots(PUT, "put the table lamp there").values == {
+        "object": ("table lamp",),
+        "place": (),
+    }
+    both = "put the tea cup beside the cup"
+    assert choice_slots(PUT, both).values["object"] == ("cup", "tea_cup")
+
+
+def test_an_order_like_an_example_needs_no_model():
+    said = "move the tea cup from the kitchen table to the shelf"
+    decision = word_for_word([MOVE], possible([MOVE], said), said)
+    assert decision.values == {
+        "object": "tea_cup",
+        "source": "kitchen_table",
+        "destination": "shelf",
+    }
+
+
+def test_thousands_of_names_are_looked_for_in_no_time():
+    choices = tuple(f"thing number {at}" for at in range(256))
+    many = Skill(
+        *("take", "TAKE", "take things"),
+        tuple(Parameter(f"p{at}", "choice", said=True, choices=choices) for at in range(8)),
+    )
+    mentions(many, "")
+    before = time.perf_counter()
+    assert len(mentions(many, "take thing number 7 " * 16)) == 16
+    assert time.perf_counter() - before < 0.5
