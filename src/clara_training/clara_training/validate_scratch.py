@@ -120,7 +120,7 @@ def validate_scratch(
     with exact_products(), tqdm(total=_MEASURES, desc=f"validate {kind}", unit="measure") as bar:
         kept.tick = bar.update
         result = _measure(run, kind, found, manifest, files, settings, device, threads, kept)
-    result |= {"fingerprint": fingerprint, "settings": asdict(settings)}
+    result |= {"fingerprint": fingerprint, "settings": asdict(settings), "seconds": kept.seconds}
     result["gates"] = [gate.as_json() for gate in gates(result)]
     atomic_json(run / RESULT, result)
     kept.remove()

@@ -263,6 +263,8 @@ def test_what_was_made_is_reported_side_by_side_and_packed(
         history = json.loads((output / kind / "history.json").read_text())["evaluations"]
         assert [each["step"] for each in history] == sorted({each["step"] for each in history})
         assert history[-1]["step"] == 40 and history[-1]["tokens"] == 40 * 4 * 128
+        seconds = finished.validations[kind]["seconds"]
+        assert len(seconds) == 13 and all(each >= 0 for each in seconds.values())
         gates = {each["name"]: each["passed"] for each in finished.validations[kind]["gates"]}
         assert gates == dict.fromkeys(gates, True) and len(gates) == 4
     with tarfile.open(finished.products["bundle"]) as tar:
