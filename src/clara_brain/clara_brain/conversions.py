@@ -216,7 +216,7 @@ def recollection(response: QueryMemory.Response, now: Time) -> Recollection:
                 object=episode.object,
                 outcome=_outcome(episode.outcome),
                 age=_age(episode, now),
-                subject="" if episode.subject == episode.robot else episode.subject,
+                subject="" if _is_own(episode) else episode.subject or episode.robot,
                 detail=episode.detail,
             )
         )
@@ -236,8 +236,13 @@ def attempts(response: QueryMemory.Response, now: Time) -> list[Attempt]:
             context={each.role: each.filler for each in episode.context if not each.kind},
         )
         for episode in episodes
-        if episode.subject in ("", episode.robot)
+        if _is_own(episode)
     ]
+
+
+def _is_own(episode: Episode) -> bool:
+    """Whether this robot did it: not somebody else, nor a robot whose memory was merged."""
+    return episode.subject in ("", episode.robot) and not episode.source.startswith("merge:")
 
 
 def _outcome(number: int) -> Outcome:

@@ -18,6 +18,11 @@ from clara_brain.grounding import (
 )
 from clara_brain.prompt import ChatPrompt
 from clara_brain.sampler import SamplerSettings
+from rclpy.time import Time
+
+from clara_brain import conversions
+from clara_interfaces.msg import Episode, EpisodeMatch
+from clara_interfaces.srv import QueryMemory
 
 SLIPPED = Fact("e1", "PICK_UP", "cup", Outcome.FAILED, 120, detail="the cup slipped")
 PLACED = Fact("e2", "PLACE", "book", Outcome.SUCCEEDED, 7200, detail="the book is on the shelf")
@@ -91,3 +96,21 @@ def test_memory_text_cannot_leave_its_fence(engine):
 )
 def test_ages_are_said_in_words(seconds, words):
     assert age_words(seconds) == words
+
+
+@pytest.mark.parametrize(
+    ("who", "subject", "own"),
+    [
+        ({}, "", True),
+        ({"subject": "CLARA"}, "", True),
+        ({"subject": "a visitor"}, "a visitor", False),
+        ({"robot": "ROBBY", "subject": "ROBBY", "source": "merge:ROBBY"}, "ROBBY", False),
+        ({"robot": "ROBBY", "source": "merge:kitchen"}, "ROBBY", False),
+    ],
+)
+def test_what_another_robot_did_is_not_told_as_her_own(who, subject, own):
+    told = {"robot": "CLARA", "source": "topic", "action": "DROP", "object": "teapot", **who}
+    response = QueryMemory.Response(episodes=[EpisodeMatch(episode=Episode(**told))])
+    (fact,) = conversions.recollection(response, Time()).facts
+    assert fact.subject == subject
+    assert len(conversions.attempts(response, Time())) == own
