@@ -101,7 +101,7 @@ def main() -> None:
             raise
         click.echo(
             f"clara-train: out of memory ({first_line(error)}): end what else fills it, or take"
-            " --device cpu where it is a GPU's",
+            " --device cpu where it is a GPU's, and run it again",
             err=True,
         )
         sys.exit(1)

@@ -53,6 +53,7 @@ def govern(
     from rich.console import Console
     from tqdm import tqdm
 
+    from clara_training.allocator import release_memory
     from clara_training.base import default_device
     from clara_training.governance import make_heads, verdicts
     from clara_training.governance_fit import FitSettings
@@ -75,6 +76,7 @@ def govern(
             tell=lambda sentence: tqdm.write(sentence),
             progress=progress,
         )
+    release_memory()
     Console().print(table(verdicts(read_manifest(path)["metrics"])))
 
 

@@ -224,5 +224,9 @@ class Bar:
             self._bar = tqdm(total=record["of"], initial=step - 1, desc=self._kind, unit="step")
         shown = {"loss": f"{record['loss']:.3f}", "held out bits/byte": self._held_out}
         shown["tokens/s"] = f"{record['tokens_per_second']:.0f}"
+        for name, label in (("memory_gb", "GB"), ("mfu", "MFU"), ("gpu_utilization", "GPU")):
+            if name in record:
+                value = record[name]
+                shown[label] = f"{value:.1f}" if label == "GB" else f"{value:.0%}"
         self._bar.set_postfix(shown, refresh=False)
         self._bar.update()

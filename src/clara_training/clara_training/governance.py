@@ -28,7 +28,7 @@ from clara_training.governance_states import StatesSettings, read_states
 from clara_training.governance_trace import fit_trace
 from clara_training.manifest import is_done, read_manifest, sha256_of, write_manifest
 from clara_training.pretrain_checkpoint import BEST
-from clara_training.pretrain_device import check_device
+from clara_training.pretrain_device import check_device, exact_products
 from clara_training.scratch import load_model
 from clara_training.shards import FILE as CORPUS_FILE
 
@@ -89,29 +89,30 @@ def make_heads(
     began = time.perf_counter()
     if device == "cpu":
         keep_memory()
-    model = load_model(run / BEST).to(device)
-    read = read_states(
-        *(model, inputs["model"], corpus, inputs["corpus"], run / STATES),
-        *(states, device, progress),
-    )
-    classes, origin = label_documents(read.sources, labels)
-    seconds = {"states": time.perf_counter() - began}
-    found: dict[str, Any] = {}
-    left_out = {}
-    for name, fit in (
-        ("policy", lambda: fit_policy(read, classes, settings, device)),
-        ("memory", lambda: fit_memory(read, settings, device)),
-        ("trace", lambda: fit_trace(read, settings, device)),
-    ):
-        tell(f"{name}: is fitted and judged")
-        began = time.perf_counter()
-        made = fit()
-        seconds[name] = time.perf_counter() - began
-        if isinstance(made, str):
-            left_out[name] = made
-            tell(made)
-        else:
-            found[name] = made
+    with exact_products():
+        model = load_model(run / BEST).to(device)
+        read = read_states(
+            *(model, inputs["model"], corpus, inputs["corpus"], run / STATES),
+            *(states, device, progress),
+        )
+        classes, origin = label_documents(read.sources, labels)
+        seconds = {"states": time.perf_counter() - began}
+        found: dict[str, Any] = {}
+        left_out = {}
+        for name, fit in (
+            ("policy", lambda: fit_policy(read, classes, settings, device)),
+            ("memory", lambda: fit_memory(read, settings, device)),
+            ("trace", lambda: fit_trace(read, settings, device)),
+        ):
+            tell(f"{name}: is fitted and judged")
+            began = time.perf_counter()
+            made = fit()
+            seconds[name] = time.perf_counter() - began
+            if isinstance(made, str):
+                left_out[name] = made
+                tell(made)
+            else:
+                found[name] = made
     if not found:
         raise GovernanceError(
             f"no governance head can be made of {corpus}: {'; '.join(left_out.values())}"

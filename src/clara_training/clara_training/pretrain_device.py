@@ -133,6 +133,7 @@ class DeviceFigures:
         self._peak = self._utilization = None
         if self._device is None:
             return
+        torch.cuda.reset_peak_memory_stats(self._device)  # of an earlier training of this process
         name = torch.cuda.get_device_name(self._device)
         self._peak = next((peak for key, peak in _PEAKS.items() if key in name), None)
         self._cost = flops_per_token / processes
@@ -150,5 +151,8 @@ class DeviceFigures:
         if self._peak:
             found["mfu"] = tokens_per_second * self._cost / self._peak
         if self._utilization:
-            found["gpu_utilization"] = self._utilization(self._device) / 100
+            try:
+                found["gpu_utilization"] = self._utilization(self._device) / 100
+            except Exception:  # of a driver that was replaced meanwhile; CUDA itself goes on
+                self._utilization = None
         return found

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from clara_training import evaluate, packages
+from clara_training.allocator import release_memory
 from clara_training.atomic import atomic_json
 from clara_training.corpus import TOKENIZER
 from clara_training.errors import ValidationError
@@ -120,6 +121,7 @@ def validate_scratch(
     with exact_products(), tqdm(total=_MEASURES, desc=f"validate {kind}", unit="measure") as bar:
         kept.tick = bar.update
         result = _measure(run, kind, found, manifest, files, settings, device, threads, kept)
+    release_memory()
     result |= {"fingerprint": fingerprint, "settings": asdict(settings), "seconds": kept.seconds}
     result["gates"] = [gate.as_json() for gate in gates(result)]
     atomic_json(run / RESULT, result)

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Causal attention within each document of a packed row, as one kernel on a GPU.
 
-PyTorch's variable-length attention (2.10 or newer, CUDA) is FlashAttention (Dao 2023,
+PyTorch's variable-length attention (2.11 or newer, CUDA) is FlashAttention (Dao 2023,
 arXiv:2307.08691) over documents that lie end to end: no mask is stored, and no pair of tokens of
 two documents is computed. Its interface is young and changes; this is the one place that knows.
 """
@@ -25,7 +25,7 @@ def _kernel() -> tuple[Any, bool] | None:
     """Return the function, and whether it has to be told of grouped queries."""
     try:
         from torch.nn.attention.varlen import varlen_attn
-    except ImportError:  # before 2.10
+    except ImportError:  # an older PyTorch
         return None
     given = inspect.signature(varlen_attn).parameters
     return (varlen_attn, "enable_gqa" in given) if "window_size" in given else None
@@ -56,7 +56,7 @@ def varlen_attention(
     """
     found = _kernel()
     if found is None:
-        raise RuntimeError("this PyTorch has no variable-length attention: it came with 2.10")
+        raise RuntimeError("this PyTorch has no variable-length attention: it came with 2.11")
     function, told_of_groups = found
     extra = {"enable_gqa": True} if told_of_groups and q.shape[1] != k.shape[1] else {}
     mixed: Tensor = function(

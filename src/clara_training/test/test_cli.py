@@ -85,7 +85,13 @@ def test_a_fault_is_one_sentence_and_exit_code_1(clara, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "error",
-    [MemoryError(), RuntimeError("CUDA error: out of memory\nCUDA kernel errors might be ...")],
+    [
+        MemoryError(),
+        RuntimeError("CUDA error: out of memory\nCUDA kernel errors might be ..."),
+        RuntimeError("CUDA driver error: out of memory"),  # of expandable segments
+        RuntimeError("Triton Error [CUDA]: out of memory"),
+        RuntimeError("InductorError: OutOfMemoryError: CUDA out of memory. Tried to allocate"),
+    ],
 )
 def test_a_memory_that_is_full_is_a_sentence(clara, monkeypatch, error: Exception) -> None:
     def full(**_: object) -> None:
