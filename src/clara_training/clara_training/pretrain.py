@@ -18,7 +18,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from clara_training.allocator import keep_memory
+from clara_training.allocator import keep_memory, release_memory
 from clara_training.corpus import TOKENIZER, CorpusSettings, make_corpus
 from clara_training.decoder import count
 from clara_training.errors import PretrainError, StorageError, first_line, out_of_memory
@@ -32,6 +32,7 @@ from clara_training.pretrain_checkpoint import (
     Progress,
     State,
     differences,
+    identity_in,
     latest,
     read_state,
 )
@@ -85,8 +86,9 @@ def pretrain(
     Raises PretrainError, CorpusError, StorageError, MissingPackage.
     """
     settings, execution = settings or PretrainSettings(), execution or Execution()
-    usual = SHAPES["cuda" if execution.device.startswith("cuda") else "cpu"]
-    size, context = size or usual[0], context or usual[1]
+    if size is None or context is None:
+        usual = _usual_shape(output, execution.device, tell)
+        size, context = size or usual[0], context or usual[1]
     if said := prepare(execution.device, int(os.environ.get("WORLD_SIZE", "1"))):
         tell(said)
     with join_ranks(execution.device) as ranks:
@@ -109,16 +111,19 @@ def pretrain(
             *({}, Progress(), identity),
         )
         state = _beginning(output, corpus / TOKENIZER, fresh)
+        progress, before = state.progress, (state.progress.step, state.identity)
         with _room_on(ranks.device):
             _train(state, identity, corpus, output, settings, execution, ranks, tell, report)
         ranks.wait()
-        if state.progress.best is None:
+        if progress.best is None or (
+            before[0] == progress.step and _with_defaults(before[1]) != identity
+        ):
             raise PretrainError(
                 f"there is no new {best}, for no step was left: take more --num_epochs"
             )
         if ranks.leads:
             metrics = {
-                **vars(state.progress),
+                **vars(progress),
                 **{"parameters": count(state.model), "kind": kind},
                 # What comes after reads it too. Resolved, for `..` is not what it says in a link.
                 "corpus_folder": os.path.relpath(corpus.resolve(), output.resolve()),
@@ -127,10 +132,23 @@ def pretrain(
             shutil.rmtree(output / CHECKPOINTS, ignore_errors=True)
         ranks.wait()
         tell(
-            f"{best}: {state.progress.best:.4f} held-out bits per byte at step"
-            f" {state.progress.best_step} of {state.progress.step}"
+            f"{best}: {progress.best:.4f} held-out bits per byte at step"
+            f" {progress.best_step} of {progress.step}"
         )
+        # What comes after it, in the same process or another, may want the GPU's memory.
+        del state, fresh
+        release_memory()
     return best
+
+
+def _usual_shape(output: Path, device: str, tell: Tell) -> tuple[str, int]:
+    """Return size and context where none are asked for: of the training in a folder, or usual."""
+    usual = SHAPES["cuda" if device.startswith("cuda") else "cpu"]
+    there = identity_in(output)
+    found = there.get("size", usual[0]), there.get("context", usual[1])
+    if found != usual:
+        tell(f"--size {found[0]} and --context {found[1]}, as in {output}")
+    return found
 
 
 def _train(
@@ -279,7 +297,11 @@ def _take_up(
     if other:
         tell(f"the optimiser begins anew, for {' and '.join(other)} changed")
         return
+    # A state brings its hyperparameters along, and these may be others now.
+    decays = [group["weight_decay"] for group in optimizer.param_groups]
     optimizer.load_state_dict(spread(state.optimizer, optimizer) if sharded else state.optimizer)
+    for group, decay in zip(optimizer.param_groups, decays, strict=True):
+        group["weight_decay"] = decay
     if objectives is not None:
         objectives.load_state_dict(state.beside["objectives"])
     if scaler is not None and "scaler" in state.beside:
@@ -319,7 +341,9 @@ def _beginning(output: Path, tokenizer: Path, fresh: State) -> State:
     elif resume_from:
         found = _to_resume(output, resume_from)
         state = read_state(found, tokenizer)
-        state.progress.waited = 0
+        # What was short of memory, or asked for, there is not here.
+        state.progress.waited = state.progress.rows_at_once = 0
+        state.progress.recompute = False
     elif there:
         found = there
         state = read_state(found, tokenizer)

@@ -23,8 +23,8 @@ from typing import Any
 import torch
 
 from clara_training.atomic import atomic_folder
-from clara_training.errors import PretrainError, first_line
-from clara_training.manifest import sha256_of
+from clara_training.errors import ManifestError, PretrainError, first_line
+from clara_training.manifest import read_manifest, sha256_of
 from clara_training.pretrain_sharding import whole
 from clara_training.scratch import Model, load_model, save_model
 from clara_training.tokenizer import FILE as TOKENIZER
@@ -174,6 +174,21 @@ def read_state(folder: Path, tokenizer: Path) -> State:
             f"the checkpoint {path} is damaged ({first_line(error)}): remove {folder} and go on"
             " from another with --resume_from, or begin anew"
         ) from error
+
+
+def identity_in(output: Path) -> dict[str, Any]:
+    """Return the identity of the training in a folder, finished or under way; {} without any."""
+    try:
+        return dict(read_manifest(output / BEST)["settings"])
+    except (ManifestError, KeyError, TypeError, ValueError):
+        pass
+    if (there := latest(output)) is None:
+        return {}
+    try:
+        content = torch.load(there / STATE, map_location="cpu", weights_only=True, mmap=True)
+        return dict(content["identity"])
+    except Exception:  # damaged files make unpicklers raise anything; who trains on is told
+        return {}
 
 
 def differences(one: Mapping[str, Any], other: Mapping[str, Any]) -> str:

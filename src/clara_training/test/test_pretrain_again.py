@@ -1,0 +1,133 @@
+# Copyright 2026 The Clara Authors
+# SPDX-License-Identifier: Apache-2.0
+"""A training that is taken up again is what its manifest says of it."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from clara_training.corpus import SAMPLE, CorpusSettings, make_corpus
+from clara_training.errors import PretrainError
+from clara_training.manifest import read_manifest
+from clara_training.pretrain_checkpoint import identity_in
+from clara_training.pretrain_device import DeviceFigures
+from scratch_world import CONTEXT, STEPS, VOCAB, train
+
+from clara_training import cli_pretrain, pretrain
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("text") / "corpus"
+    make_corpus(SAMPLE, folder, CorpusSettings(vocab_size=VOCAB))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def finished(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return train("mvlm", corpus, tmp_path_factory.mktemp("mvlm")).parent
+
+
+@pytest.fixture
+def run(finished: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(finished, tmp_path / "run"))
+
+
+@pytest.mark.parametrize(
+    "how", [{"learning_rate": 1e-5, "weight_decay": 0.7}, {"gradient_accumulation_steps": 2}]
+)
+def test_where_no_step_is_left_a_finished_model_keeps_its_manifest(
+    corpus: Path, run: Path, how: dict[str, Any]
+) -> None:
+    before = read_manifest(run / "best_model")
+    with pytest.raises(PretrainError, match=r"no step was left: take more --num_epochs"):
+        train("mvlm", corpus, run, again={"resume_from": "best_model"}, **how)
+    assert read_manifest(run / "best_model") == before
+
+
+def test_it_decays_and_takes_rows_as_it_is_told_now(
+    corpus: Path, run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[Any] = []
+    new_optimizer = pretrain.new_optimizer
+
+    def note(*arguments: Any) -> Any:
+        made.append(new_optimizer(*arguments))
+        return made[-1]
+
+    monkeypatch.setattr(pretrain, "new_optimizer", note)
+    records: list[dict[str, Any]] = []
+    train(
+        *("mvlm", corpus, run),
+        **{"weight_decay": 0.5, "batch_size": 2, "gradient_accumulation_steps": 2},
+        max_steps=STEPS + 2,
+        again={"resume_from": "best_model", "report": records.append},
+    )
+    (optimizer,) = made
+    assert [group["weight_decay"] for group in optimizer.param_groups] == [0.5, 0.0]
+    assert all(optimizer.state.values())  # its moments are those of before
+    assert {each["rows_at_once"] for each in records if "loss" in each} == {2}
+
+
+def test_size_and_context_are_those_of_what_is_there(
+    corpus: Path, run: Path, tmp_path: Path
+) -> None:
+    said: list[str] = []
+    again = {"size": None, "context": None, "tell": said.append}
+    assert train("mvlm", corpus, run, again=again) == run / "best_model"
+    assert said == [
+        f"--size nano and --context {CONTEXT}, as in {run}",
+        f"{run / 'best_model'} is there already",
+    ]
+
+    def stop(record: dict[str, Any]) -> None:
+        if record["step"] == 3:
+            raise KeyboardInterrupt
+
+    stopped = tmp_path / "stopped"
+    with pytest.raises(KeyboardInterrupt):
+        train("mvlm", corpus, stopped, seconds=0, again={"report": stop})
+    assert identity_in(stopped)["size"] == "nano"
+    train("mvlm", corpus, stopped, again={"size": None, "context": None})
+    assert read_manifest(stopped / "best_model")["settings"]["context"] == CONTEXT
+    assert identity_in(tmp_path) == {}
+    state = tmp_path / "damaged" / "checkpoints" / "step-1"
+    state.mkdir(parents=True)
+    (state / "training_state.pt").write_bytes(b"cut off")
+    assert identity_in(tmp_path / "damaged") == {}
+
+
+def test_a_gpu_whose_figures_cannot_be_asked_for_any_more_ends_no_training(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answers = iter([50, 60])
+    cuda = {
+        "reset_peak_memory_stats": lambda device: None,
+        "get_device_name": lambda device: "NVIDIA H100 80GB HBM3",
+        "utilization": lambda device: next(answers),
+        "max_memory_allocated": lambda device: 2.5e9,
+    }
+    for name, function in cuda.items():
+        monkeypatch.setattr(torch.cuda, name, function)
+    figures = DeviceFigures("cuda", 1e9)
+    known = figures(400_000.0)
+    assert known == {
+        "memory_gb": 2.5,
+        "mfu": pytest.approx(400_000 * 1e9 / 989e12),
+        "gpu_utilization": 0.6,
+    }
+    assert set(figures(400_000.0)) == {"memory_gb", "mfu"}
+
+    class Monitor:
+        def track_training(self, step: int, **figures: float) -> None:
+            pass
+
+    with cli_pretrain.Bar("mvlm", Monitor()) as bar:
+        record = {"step": 1, "of": 2, "loss": 5.0, "tokens_per_second": 400_000.0}
+        bar({**record, **known})
+    shown = capsys.readouterr().err
+    assert "GB=2.5" in shown and "MFU=40%" in shown and "GPU=60%" in shown
