@@ -44,6 +44,10 @@ class Outcome(IntEnum):
     TIMED_OUT = 4
 
 
+# What counts as failed wherever that is counted, and where a text says "failed".
+FAILURES = (Outcome.FAILED, Outcome.TIMED_OUT)
+
+
 class Kind(IntEnum):
     """What a filler is; the numbers are those of clara_interfaces/RoleFiller."""
 

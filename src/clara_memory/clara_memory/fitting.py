@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from clara_memory import evidence
 from clara_memory.columns import Columns, Rows
-from clara_memory.episode import Outcome, RoleFiller, outcome_of_word
+from clara_memory.episode import FAILURES, Outcome, RoleFiller, outcome_of_word
 from clara_memory.item_memory import SAME_WORDS, Lookup, Reading
 from clara_memory.retrieval import CueMatch, Query
 from clara_memory.times import TIME_OF_DAY, DayTime, day_time
@@ -54,12 +54,12 @@ class Cue:
         self.strict = strict
         self.given_weight = weight
         self._columns = columns
-        self.outcome = outcome_of_word(filler.filler) if filler.role == "result" else None
+        self.outcomes = _outcomes_of(filler, strict=strict)
         self.time: DayTime | None = None
         self.lookup: Lookup | None = None
-        if self.outcome is not None:
+        if self.outcomes:
             # FAILED also finds the episodes that failed with a result word of their own.
-            self.count = int(np.count_nonzero(columns.outcome == self.outcome))
+            self.count = int(np.count_nonzero(np.isin(columns.outcome, self.outcomes)))
         elif filler.role == TIME_OF_DAY and not columns.has(TIME_OF_DAY):
             self.time = day_time("cue", filler)
             self.count = len(columns)
@@ -100,9 +100,8 @@ class Cue:
 
     def at(self, rows: Rows) -> NDArray[np.float32]:
         """Return how well each of the rows fits, shape (len(rows),), 0 to 1."""
-        if self.outcome is not None:
-            ended: NDArray[np.float32] = (self._columns.outcome[rows] == self.outcome).astype("f4")
-            return ended
+        if self.outcomes:
+            return np.isin(self._columns.outcome[rows], self.outcomes).astype(np.float32)
         if self.time is not None:
             return self.time.similarity(self._columns.end_ns[rows])
         if self.lookup is None:
@@ -136,8 +135,8 @@ class Cue:
 
     def reading(self, identity: int | None, accepted: bool) -> CueMatch:
         """Return how the cue was read, as the filler `identity` (None: the nearest one)."""
-        if self.outcome is not None or self.time is not None:
-            by = Reading.SAME if self.outcome is not None else Reading.NUMBER
+        if self.outcomes or self.time is not None:
+            by = Reading.SAME if self.outcomes else Reading.NUMBER
             found = self.count > 0
             return CueMatch(self.filler, self.filler.spoken if found else "", by, 1.0, found)
         if self.lookup is None or not self.lookup.similarity.max(initial=0.0):
@@ -153,11 +152,21 @@ class Cue:
 
     def unknown(self) -> str:
         """Return the sentence that says that nothing like the filler is known."""
-        if self.lookup is None and self.outcome is None:
+        if self.outcomes:
+            return f"no episode has {self.filler}"
+        if self.lookup is None:
             return f"no episode has the role '{self.filler.role}'"
         sentence = f"no {self.filler.role} like '{self.filler.spoken}' is known"
         nearest = self.reading(None, False).nearest
         return f"{sentence} (the nearest is '{nearest}')" if nearest else sentence
+
+
+def _outcomes_of(filler: RoleFiller, *, strict: bool) -> tuple[Outcome, ...]:
+    """Return the outcomes that a result means; what a text says failed may have timed out."""
+    outcome = outcome_of_word(filler.filler) if filler.role == "result" else None
+    if outcome is Outcome.FAILED and not strict:
+        return FAILURES
+    return () if outcome is None else (outcome,)
 
 
 def fit(columns: Columns, query: Query, recognised: Sequence[RoleFiller]) -> Fit:

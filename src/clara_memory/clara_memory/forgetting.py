@@ -16,7 +16,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from sqlite3 import Connection
 
-from clara_memory.episode import STANDARD_ROLES, Outcome, RoleFiller
+from clara_memory.episode import FAILURES, STANDARD_ROLES, Outcome, RoleFiller
 from clara_memory.errors import InvalidRequest, StorageFailed
 from clara_memory.item_memory import symbol
 
@@ -25,7 +25,6 @@ MIN_BYTES = 1_000_000
 _CHUNK = 100  # one in so many goes at a time, so that most stores need not forget anything
 _IDS_AUDITED = 1000
 _ROWS_AUDITED = 100  # of the policy; as each is for a _CHUNKth, of as many episodes as are held
-_FAILED = (int(Outcome.FAILED), int(Outcome.TIMED_OUT))
 _NUMBERS_SHARE = 4  # at most one row of numbers for so many episodes held,
 _NUMBERS_AT_LEAST = 100  # or so many rows
 _ADDED_UP = ("object", "action", "subject", "result")  # what the rarest lose, in this order
@@ -204,7 +203,7 @@ def erase(
 
 
 def _consolidate(database: Connection, seqs: Iterable[int]) -> None:
-    failed = ", ".join(map(str, _FAILED))
+    failed = ", ".join(str(int(outcome)) for outcome in FAILURES)
     database.executemany(
         f"""
         INSERT INTO consolidated

@@ -22,6 +22,7 @@ import numpy as np
 from clara_memory.columns import Columns
 from clara_memory.correcting import corrected
 from clara_memory.episode import (
+    FAILURES,
     MAX_DETAIL,
     MAX_FILLER,
     STANDARD_ROLES,
@@ -556,7 +557,7 @@ class EpisodicMemory:
             return Stats(
                 episodes=len(self._columns),
                 succeeded=int(outcomes[Outcome.SUCCEEDED]),
-                failed=int(outcomes[Outcome.FAILED] + outcomes[Outcome.TIMED_OUT]),
+                failed=int(sum(outcomes[outcome] for outcome in FAILURES)),
                 pending=self._pairing.pending,
                 oldest_ns=int(ends.min()) if len(ends) else 0,
                 latest_ns=int(ends.max()) if len(ends) else 0,

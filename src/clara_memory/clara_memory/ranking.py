@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clara_memory.columns import Columns, Rows
-from clara_memory.episode import STANDARD_ROLES, Outcome, RoleFiller
+from clara_memory.episode import FAILURES, STANDARD_ROLES, Outcome, RoleFiller
 from clara_memory.fitting import Fit, fit, nothing
 from clara_memory.retrieval import (
     DEFAULT_MAX_EPISODES,
@@ -94,9 +94,7 @@ def _rank_role(columns: Columns, role: str, found: Fit, head: Rows, top_k: int) 
     support = np.bincount(ids, minlength=len(known))
     outcomes = columns.outcome[positions]
     succeeded = np.bincount(ids[outcomes == Outcome.SUCCEEDED], minlength=len(known))
-    failed = np.bincount(
-        ids[(outcomes == Outcome.FAILED) | (outcomes == Outcome.TIMED_OUT)], minlength=len(known)
-    )
+    failed = np.bincount(ids[np.isin(outcomes, FAILURES)], minlength=len(known))
     ends = columns.end_ns[positions]
     last = np.zeros(len(known), dtype=np.int64)
     np.maximum.at(last, ids, ends)

@@ -4,8 +4,8 @@
 
 - Known fillers are recognised as whole words, with English inflection taken off both sides,
   longest first. A content word unlike all of them may be a misspelling of one ("pick up the cpu").
-- Words for outcomes are recognised too, unless the text is a yes-or-no question, which asks for
-  the outcome.
+- Words for outcomes are recognised too (clara_memory.outcomes_in_text), unless the text is a
+  yes-or-no question, which asks for the outcome.
 - "around noon" and "yesterday" are times; "near the dock" is the position that episodes at the
   dock have, where they have one.
 """
@@ -16,11 +16,12 @@ from typing import NamedTuple
 
 from clara_memory import evidence
 from clara_memory.columns import Columns
-from clara_memory.episode import Outcome, RoleFiller, fold, outcome_of_word
-from clara_memory.inflection import WORD, words_of
+from clara_memory.episode import RoleFiller, outcome_of_word
 from clara_memory.item_memory import ItemMemory, Reading
+from clara_memory.outcomes_in_text import is_not, outcomes_in
 from clara_memory.places import position_of
 from clara_memory.times import days_in_text, time_in_text
+from clara_memory.words_in_text import Words, words_in
 
 MAX_WORDS = 6
 PARTICLE_REACH = 5  # "picked the big red cup up": words between a verb and its particle
@@ -44,17 +45,6 @@ _COMMON = frozenset([
 ])  # fmt: skip
 _NEAR_PLACE = re.compile(r"\b(?:near|beside|next to|close to|not far from|around)\s+(?:the\s+)?")
 _PRIORITY = {"object": 0, "action": 1, "subject": 3, "result": 4}
-_OUTCOMES = {
-    Outcome.FAILED: ("fail", "failure", "error", "go wrong", "unsuccessful"),
-    Outcome.SUCCEEDED: ("succeed", "success", "successful", "successfully", "go well"),
-    Outcome.CANCELED: ("cancel", "abort"),
-    Outcome.TIMED_OUT: ("time out", "timeout"),
-}
-
-
-_OUTCOME_STEMS = {
-    words_of(phrase): outcome for outcome, phrases in _OUTCOMES.items() for phrase in phrases
-}
 
 
 class Find(NamedTuple):
@@ -103,24 +93,25 @@ def _without(text: str, phrase: str) -> str:
 
 def recognise(text: str, items: Mapping[str, ItemMemory]) -> list[RoleFiller]:
     """Return the known fillers found in the text, each role once, the longest find first."""
-    words = words_of(text)
-    found = _known(words, items)
-    if fold(text).split(" ")[0] not in _YES_NO:
+    words = words_in(text)
+    found = _known(words.stems, items)
+    if not _asks_yes_or_no(words):
         found += _outcomes(words)
     found.sort(key=lambda find: (-len(find.span), _PRIORITY.get(find.filler.role, 2), find.span))
     used: set[int] = set()
     cue: dict[str, RoleFiller] = {}
     named = {place for find in found for place in find.span}
-    for one in (*found, *_misspelt(text, named, items)):
+    for one in (*found, *_misspelt(words.words, named, items)):
         if one.filler.role not in cue and not used.intersection(one.span):
             cue[one.filler.role] = one.filler
             used.update(one.span)
     return list(cue.values())
 
 
-def _misspelt(text: str, known: set[int], items: Mapping[str, ItemMemory]) -> Iterator[Find]:
+def _misspelt(
+    words: tuple[str, ...], known: set[int], items: Mapping[str, ItemMemory]
+) -> Iterator[Find]:
     """Yield content words that are unlike all known fillers but for a slip, the surest first."""
-    words = WORD.findall(fold(text))
     places = [
         place
         for place, word in enumerate(words)
@@ -167,13 +158,18 @@ def _spans(words: tuple[str, ...]) -> Iterator[tuple[int, ...]]:
                 yield (begin, particle)
 
 
-def _outcomes(words: tuple[str, ...]) -> list[Find]:
-    found = []
-    for begin in range(len(words)):
-        for end in range(begin + 1, min(begin + 2, len(words)) + 1):
-            outcome = _OUTCOME_STEMS.get(words[begin:end])
-            if outcome is not None:
-                filler = RoleFiller("result", outcome.name)
-                found.append(Find(tuple(range(begin, end)), filler))
+def _outcomes(words: Words) -> list[Find]:
+    found = [
+        Find(span, RoleFiller("result", outcome.name))
+        for span, outcome in outcomes_in(words)
+        if outcome is not None
+    ]
     # "did it fail or succeed" names two outcomes and means neither.
     return found if len({find.filler for find in found}) == 1 else []
+
+
+def _asks_yes_or_no(words: Words) -> bool:
+    first = words.words[:1]
+    if len(words) > 1 and is_not(words, 1):
+        first = (words.words[0].removesuffix("n"), words.words[0])
+    return not _YES_NO.isdisjoint(first)

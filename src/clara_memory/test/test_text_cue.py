@@ -99,3 +99,34 @@ def test_an_episode_that_fits_less_of_the_text_is_left_out_however_telling_its_f
     memory.store_memory(action="PICK_UP", object="CUP")
     answer = memory.query("you picked up the cup")
     assert [match.episode.action for match in answer.episodes] == ["PICK_UP"]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("what did not succeed?", {"FAILED", "TIMED_OUT"}),
+        ("what didn't succeed", {"FAILED", "TIMED_OUT"}),
+        ("which actions were never really successful?", {"FAILED", "TIMED_OUT"}),
+        ("what did you do without success?", {"FAILED", "TIMED_OUT"}),
+        ("what failed?", {"FAILED", "TIMED_OUT"}),
+        ("what did not fail?", {"SUCCEEDED"}),
+        ("what did not go wrong?", {"SUCCEEDED"}),
+        ("no, what succeeded?", {"SUCCEEDED"}),
+        ("what timed out?", {"TIMED_OUT"}),
+    ],
+)
+def test_not_turns_an_outcome_round_and_what_timed_out_has_failed(memory, text, expected):
+    found = memory.query(text, max_episodes=100).episodes
+    assert {match.episode.outcome.name for match in found} == expected
+
+
+def test_what_failed_is_as_many_as_are_counted_as_failed(memory):
+    failed = memory.stats().failed
+    assert failed == 3 == memory.query("what failed?").matches
+    assert failed == sum(each.failed for each in memory.query(ask=["action"])["action"].candidates)
+    assert memory.query(result="FAILED").matches == 2  # a role is asked for as it was stored
+
+
+def test_a_question_with_didnt_asks_for_the_outcome(memory):
+    answer = memory.query("didn't you succeed in picking up the cup?")
+    assert answer["result"].candidates[0].support == 1 and answer.matches == 2

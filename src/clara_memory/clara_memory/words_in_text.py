@@ -1,0 +1,47 @@
+# Copyright 2026 The Clara Authors
+# SPDX-License-Identifier: Apache-2.0
+"""The words of a free text, their stems, and where one clause ends and the next begins."""
+
+import re
+from dataclasses import dataclass
+
+from clara_memory.episode import fold
+from clara_memory.inflection import WORD, stem
+
+_BREAK = re.compile(r"[.,;:!?](?!\d)")
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """Words of a text, folded; `stems` without inflection; `clauses` counts commas and full stops.
+
+    All three have one entry a word. "didn't" is two words, "didn" and "t".
+    """
+
+    text: str
+    words: tuple[str, ...]
+    stems: tuple[str, ...]
+    clauses: tuple[int, ...]
+    places: tuple[int, ...]  # where in the folded text each word begins
+
+    def __len__(self) -> int:
+        return len(self.words)
+
+    def spoken(self, begin: int, end: int) -> str:
+        """Return the words from `begin` to before `end` as they stand in the text."""
+        return self.text[self.places[begin] : self.places[end - 1] + len(self.words[end - 1])]
+
+
+def words_in(text: str) -> Words:
+    """Return the words of a text."""
+    folded = fold(text)
+    found = list(WORD.finditer(folded))
+    words = tuple(match.group() for match in found)
+    breaks = [match.start() for match in _BREAK.finditer(folded)]
+    return Words(
+        folded,
+        words,
+        tuple(map(stem, words)),
+        tuple(sum(place < match.start() for place in breaks) for match in found),
+        tuple(match.start() for match in found),
+    )
