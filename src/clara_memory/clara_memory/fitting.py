@@ -12,20 +12,17 @@
   (clara_memory.evidence), unless a guess is asked for.
 """
 
-import math
 from collections.abc import Sequence
-from copy import copy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from clara_memory import evidence
 from clara_memory.columns import Columns, Rows
-from clara_memory.episode import FAILURES, Outcome, RoleFiller, outcome_of_word
-from clara_memory.item_memory import SAME_WORDS, Lookup, Reading
+from clara_memory.cue import Cue, cue_of
+from clara_memory.episode import Outcome, RoleFiller
 from clara_memory.retrieval import CueMatch, Query
-from clara_memory.times import TIME_OF_DAY, DayTime, day_time
 
 NEAR_BEST = 0.999  # share of the best score that an episode needs, to fit as well
 NEAR_BEST_GRADED = 0.4  # the same where the cue holds a number, a position or a time
@@ -46,129 +43,6 @@ class Fit:
     set_aside: tuple[RoleFiller, ...] = ()
 
 
-class Cue:
-    """One role of a cue, compared with all that is known."""
-
-    def __init__(self, columns: Columns, filler: RoleFiller, *, strict: bool, weight: float):
-        self.filler = filler
-        self.strict = strict
-        self.given_weight = weight
-        self._columns = columns
-        self.outcomes = _outcomes_of(filler, strict=strict)
-        self.time: DayTime | None = None
-        self.lookup: Lookup | None = None
-        if self.outcomes:
-            # FAILED also finds the episodes that failed with a result word of their own.
-            self.count = int(np.count_nonzero(np.isin(columns.outcome, self.outcomes)))
-        elif filler.role == TIME_OF_DAY and not columns.has(TIME_OF_DAY):
-            self.time = day_time("cue", filler)
-            self.count = len(columns)
-        elif columns.has(filler.role):
-            self.lookup = columns.items[filler.role].look_up(filler)
-            if self.lookup.certain:
-                # Where the very filler is known nothing else fits if strict.
-                exact = strict and self.lookup.similarity.max() >= 1.0
-                self.lookup.keep(self.lookup.similarity >= (1.0 if exact else SAME_WORDS))
-                if not strict:  # what was said names all inflections of a word alike
-                    self.lookup.similarity[self.lookup.similarity > 0] = 1.0
-            self._ids = np.flatnonzero(self.lookup.similarity > 0)
-            self.count = columns.count(filler.role, self._ids)
-        else:
-            self.count = 0
-
-    @property
-    def certain(self) -> bool:
-        """Whether the reading is beyond doubt."""
-        return self.lookup is None or self.lookup.certain or self.lookup.graded
-
-    @property
-    def graded(self) -> bool:
-        """Whether episodes fit more or less."""
-        return self.time is not None or (self.lookup is not None and self.lookup.graded)
-
-    @property
-    def indexed(self) -> bool:
-        """Whether the rows that fit are found without reading a column."""
-        return self.lookup is not None
-
-    def rows(self) -> Rows:
-        """Return the positions that fit, ascending."""
-        if self.lookup is not None:
-            return self._columns.rows_of(self.filler.role, self._ids)
-        every = np.arange(len(self._columns))
-        return every[self.at(every) > 0]
-
-    def at(self, rows: Rows) -> NDArray[np.float32]:
-        """Return how well each of the rows fits, shape (len(rows),), 0 to 1."""
-        if self.outcomes:
-            return np.isin(self._columns.outcome[rows], self.outcomes).astype(np.float32)
-        if self.time is not None:
-            return self.time.similarity(self._columns.end_ns[rows])
-        if self.lookup is None:
-            return np.zeros(len(rows), dtype=np.float32)
-        return self._columns.similarity(self.filler.role, self.lookup.similarity, rows)
-
-    def weight(self) -> float:
-        """Return how telling the role is."""
-        known = len(self._columns.items.get(self.filler.role, ())) or 24  # hours of a day
-        share = math.log(1 + len(self._columns) / max(1, self.count))
-        return self.given_weight * math.log(1 + known) * share
-
-    def filler_at(self, row: int) -> int | None:
-        """Return the id of the filler by which a row fits, None where there is no such filler."""
-        if self.lookup is None:
-            return None
-        _, ids = self._columns.fillers_of(self.filler.role, np.array([row]))
-        similarity = self.lookup.similarity
-        return int(ids[similarity[ids].argmax()]) if similarity[ids].any() else None
-
-    def narrowed(self, identity: int | None) -> "Cue":
-        """Return the cue with only one filler left that fits, or itself for None."""
-        if identity is None or self.lookup is None:
-            return self
-        one = copy(self)
-        one.lookup = replace(self.lookup, similarity=np.zeros_like(self.lookup.similarity))
-        one.lookup.similarity[identity] = 1.0
-        one._ids = np.array([identity])
-        one.count = self._columns.count(self.filler.role, one._ids)
-        return one
-
-    def reading(self, identity: int | None, accepted: bool) -> CueMatch:
-        """Return how the cue was read, as the filler `identity` (None: the nearest one)."""
-        if self.outcomes or self.time is not None:
-            by = Reading.SAME if self.outcomes else Reading.NUMBER
-            found = self.count > 0
-            return CueMatch(self.filler, self.filler.spoken if found else "", by, 1.0, found)
-        if self.lookup is None or not self.lookup.similarity.max(initial=0.0):
-            return CueMatch(self.filler)
-        best = int(self.lookup.similarity.argmax()) if identity is None else identity
-        return CueMatch(
-            self.filler,
-            self._columns.items[self.filler.role].fillers[best].spoken,
-            Reading(int(self.lookup.by[best])),
-            float(self.lookup.similarity[best]),
-            accepted,
-        )
-
-    def unknown(self) -> str:
-        """Return the sentence that says that nothing like the filler is known."""
-        if self.outcomes:
-            return f"no episode has {self.filler}"
-        if self.lookup is None:
-            return f"no episode has the role '{self.filler.role}'"
-        sentence = f"no {self.filler.role} like '{self.filler.spoken}' is known"
-        nearest = self.reading(None, False).nearest
-        return f"{sentence} (the nearest is '{nearest}')" if nearest else sentence
-
-
-def _outcomes_of(filler: RoleFiller, *, strict: bool) -> tuple[Outcome, ...]:
-    """Return the outcomes that a result means; what a text says failed may have timed out."""
-    outcome = outcome_of_word(filler.filler) if filler.role == "result" else None
-    if outcome is Outcome.FAILED and not strict:
-        return FAILURES
-    return () if outcome is None else (outcome,)
-
-
 def fit(columns: Columns, query: Query, recognised: Sequence[RoleFiller]) -> Fit:
     """Return the episodes that fit the cue, and as many of the recognised fillers as any does."""
     if not len(columns):
@@ -178,7 +52,7 @@ def fit(columns: Columns, query: Query, recognised: Sequence[RoleFiller]) -> Fit
         Cue(columns, filler, strict=True, weight=weight)
         for filler, weight in zip(query.cue, weights, strict=True)
     ]
-    cues += [Cue(columns, filler, strict=False, weight=1.0) for filler in recognised]
+    cues += [cue_of(columns, filler) for filler in recognised]
     missing = next((cue for cue in cues if not cue.count), None)
     if missing is not None:
         return nothing(missing.unknown(), [cue.reading(None, cue.certain) for cue in cues])

@@ -22,6 +22,8 @@ _IRREGULAR = {
         "leave": "left", "make": "made", "meet": "met", "put": "putting", "read": "reading",
         "say": "said", "see": "saw seen", "send": "sent", "sweep": "swept", "speak": "spoke",
         "take": "took taken", "tell": "told", "throw": "threw thrown", "turn": "turned",
+        "half": "halves", "knife": "knives", "loaf": "loaves", "scarf": "scarves",
+        "shelf": "shelves",
     }.items()
     for form in forms.split()
 }  # fmt: skip

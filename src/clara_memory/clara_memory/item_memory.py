@@ -22,6 +22,7 @@ from clara_memory.inflection import words_of
 from clara_memory.meaning import Embedder, Vectors
 
 SAME_WORDS = 0.95
+ROUNDING = 1e-6  # of a number, which may have been a float32
 _NUMBER_POWER = 4
 _NEAR = 0.24  # of a number or a position: 1.4 m
 
@@ -143,6 +144,15 @@ class ItemMemory:
         """Return the ids of the texts with these stems of words, the first known first."""
         return [one for one in self._by_words.get(words, []) if one not in self._dropped]
 
+    def with_number(self, number: float) -> RoleFiller | None:
+        """Return the known number that is equal but for rounding, None where there is none."""
+        ids, values = self._numeric.get((Kind.NUMBER, ""), ([], []))
+        known = np.asarray(values, dtype=np.float64).reshape(-1)
+        for place in np.flatnonzero(_equal(known, number)):
+            if ids[place] not in self._dropped:
+                return self.fillers[ids[place]]
+        return None
+
     def drop(self, identity: int) -> None:
         """Let a text that no episode has any more be unknown; its id waits for it."""
         self._dropped.add(identity)
@@ -210,6 +220,12 @@ class ItemMemory:
         alike = np.minimum(_near(near**_NUMBER_POWER), 0.999)
         alike[distances == 0] = 1.0
         found.put(ids, alike, evidence.SAME, Reading.NUMBER)
+
+
+def _equal(known: NDArray[np.float64], number: float) -> NDArray[np.bool_]:
+    """Return which known numbers are the number, but for what a float32 loses of it."""
+    equal: NDArray[np.bool_] = np.abs(known - number) <= ROUNDING * abs(number)
+    return equal
 
 
 def _near(similarity: NDArray[Any]) -> NDArray[Any]:

@@ -56,6 +56,7 @@ from clara_memory.ranking import rank, resolve
 from clara_memory.retrieval import Answer, Query, check_query
 from clara_memory.store import Store
 from clara_memory.text_cue import understand
+from clara_memory.unread import Unread
 
 Filler = str | float | Sequence[float] | RoleFiller
 # Cast, for a damaged byte can make bytes of a text; who then asks for the row hears of it.
@@ -533,6 +534,7 @@ class EpisodicMemory:
         check_query(query)
         with self._index:
             recognised: list[RoleFiller] = []
+            unread: list[Unread] = []
             reason = ""
             if query.text.strip():
                 moment = time.time_ns() if now_ns is None else now_ns
@@ -541,10 +543,12 @@ class EpisodicMemory:
                 recognised = [filler for filler in said.fillers if filler.role not in given]
                 if not recognised and not query.cue and not said.until_ns:
                     reason = "nothing in the text is known to memory"
+                else:
+                    unread = [one for one in said.unread if one.role not in given]
                 since_ns = max(query.since_ns, said.since_ns)
                 bounds = [bound for bound in (query.until_ns, said.until_ns) if bound]
                 query = replace(query, since_ns=since_ns, until_ns=min(bounds, default=0))
-            ranking = rank(self._columns, query, recognised, reason=reason)
+            ranking = rank(self._columns, query, recognised, unread, reason=reason)
         if self.bounds.forgetting_policy == "least_used":
             self._uses.count((int(seq) for seq in ranking.seqs), time.time_ns())
         return resolve(ranking, [*query.cue, *recognised], self._store)

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clara_memory.columns import Columns, Rows
+from clara_memory.cue import Cue
 from clara_memory.episode import FAILURES, STANDARD_ROLES, Outcome, RoleFiller
 from clara_memory.fitting import Fit, fit, nothing
 from clara_memory.retrieval import (
@@ -27,7 +28,9 @@ from clara_memory.retrieval import (
     RoleAnswer,
 )
 from clara_memory.store import Store
+from clara_memory.unread import UNREAD, Unread
 
+_UNREAD_TOLD = 5
 _HEAD = 4096  # rows that are put in order first: most candidates have their episodes there
 
 
@@ -54,14 +57,26 @@ class RoleRanking:
 
 
 def rank(
-    columns: Columns, query: Query, recognised: Sequence[RoleFiller], *, reason: str = ""
+    columns: Columns,
+    query: Query,
+    recognised: Sequence[RoleFiller],
+    unread: Sequence[Unread] = (),
+    *,
+    reason: str = "",
 ) -> Ranking:
     """Return what fits the query's cue and the fillers recognised in its text.
 
-    Every role of the cue must fit; of the recognised ones as many as any episode fits. A `reason`
-    given means that nothing can fit.
+    Every role of the cue must fit; of the recognised ones as many as any episode fits. What was
+    `unread` and is missing, or a `reason` given, means that nothing can fit.
     """
+    readings = unread_readings(columns, unread)
+    missing = [reading for reading, one in zip(readings, unread, strict=False) if one.missing]
+    if missing and not query.guess:
+        reason = reason or f"nothing like '{missing[0].cue.filler}' is known"
+        if missing[0].nearest:
+            reason += f" (the nearest is '{missing[0].nearest}')"
     found = nothing(reason) if reason else fit(columns, query, recognised)
+    found.readings = (*found.readings, *readings)
     asked = query.ask or tuple(
         role for role in STANDARD_ROLES if role not in {cue.role for cue in query.cue}
     )
@@ -78,6 +93,18 @@ def rank(
         len(found.positions),
         len(columns),
     )
+
+
+def unread_readings(columns: Columns, unread: Sequence[Unread]) -> list[CueMatch]:
+    """Return how the first few of what was not read would be read, had one to guess."""
+    readings = []
+    for one in unread[:_UNREAD_TOLD]:
+        guess = CueMatch(RoleFiller(UNREAD, one.phrase))
+        if columns.has(one.role):
+            nearest = Cue(columns, RoleFiller(one.role, one.phrase), strict=False, weight=1.0)
+            guess = replace(nearest.reading(None, False), cue=guess.cue)
+        readings.append(guess)
+    return readings
 
 
 def _rank_role(columns: Columns, role: str, found: Fit, head: Rows, top_k: int) -> RoleRanking:

@@ -14,6 +14,7 @@ from clara_memory.episode import Episode
 from clara_memory.formats import episode_to_json, filler_to_json
 from clara_memory.memory import Stats
 from clara_memory.retrieval import Answer
+from clara_memory.unread import UNREAD
 
 
 def answer_to_json(answer: Answer) -> dict[str, Any]:
@@ -98,9 +99,13 @@ def show_answer(answer: Answer) -> None:
 
 
 def shortfall(answer: Answer) -> str:
-    """Return the sentence that says that no episode fits all that was asked."""
-    asked = ", ".join(str(reading.cue) for reading in answer.readings)
-    return f"No episode fits all of {asked}. The nearest:"
+    """Return the sentences that say what of the question the episodes do not fit."""
+    unread = [one.filler for one in answer.set_aside if one.role == UNREAD]
+    said = [f"Not taken into account: {', '.join(map(repr, unread))}."] if unread else []
+    if len(unread) < len(answer.set_aside):
+        asked = ", ".join(str(one.cue) for one in answer.readings if one.cue.role != UNREAD)
+        said.append(f"No episode fits all of {asked}. The nearest:")
+    return " ".join(said)
 
 
 def show_stats(stats: Stats) -> None:

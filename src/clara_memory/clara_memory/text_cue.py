@@ -4,23 +4,30 @@
 
 - Known fillers are recognised as whole words, with English inflection taken off both sides,
   longest first. A content word unlike all of them may be a misspelling of one ("pick up the cpu").
+- A word that several roles know is read by what stands before it: "in the kitchen" is a place
+  before it is an object, "did you dock" an action; otherwise it may be any of them.
+- A number is recognised behind the name of its role ("room 101") or behind "at", "of", "with".
 - Words for outcomes are recognised too (clara_memory.outcomes_in_text), unless the text is a
   yes-or-no question, which asks for the outcome.
 - "around noon" and "yesterday" are times; "near the dock" is the position that episodes at the
   dock have, where they have one.
+- What says something and is none of these is unread (clara_memory.unread).
 """
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from clara_memory import evidence
 from clara_memory.columns import Columns
-from clara_memory.episode import RoleFiller, outcome_of_word
+from clara_memory.cue import EITHER
+from clara_memory.episode import STANDARD_ROLES, RoleFiller, outcome_of_word
+from clara_memory.inflection import words_of
 from clara_memory.item_memory import ItemMemory, Reading
+from clara_memory.ordinary_words import DETERMINERS, PLACE_PREPOSITIONS, is_ordinary
 from clara_memory.outcomes_in_text import is_not, outcomes_in
 from clara_memory.places import position_of
 from clara_memory.times import days_in_text, time_in_text
+from clara_memory.unread import Reader, Unread
 from clara_memory.words_in_text import Words, words_in
 
 MAX_WORDS = 6
@@ -30,34 +37,29 @@ _YES_NO = frozenset(
     ["did", "do", "does", "was", "were", "is", "are", "has", "have", "had", "can", "could"]
 )
 _LEAST_LETTERS = 4  # shorter words are too like each other to guess at
-_COMMON = frozenset([
-    "about", "after", "again", "also", "anything", "been", "before", "being", "close", "could",
-    "does", "doing", "done", "during", "evening", "ever", "everything", "from", "give", "going",
-    "good", "happen", "happened", "happens", "have", "having", "here", "hour", "hours", "know",
-    "last", "latest", "like", "list", "look", "made", "make", "many", "maybe", "minute", "minutes",
-    "more", "morning", "most", "much", "near", "next", "night", "noon", "nothing", "often", "once",
-    "only", "other", "over", "please", "recently", "remember", "robot", "said", "same", "seen",
-    "should", "show", "since", "some", "something", "still", "such", "take", "tell", "than",
-    "that", "their", "them", "then", "there", "these", "they", "thing", "things", "this", "those",
-    "time", "times", "today", "under", "until", "very", "want", "week", "well", "went", "were",
-    "what", "when", "where", "whether", "which", "while", "will", "with", "would", "yesterday",
-    "your",
-])  # fmt: skip
-_NEAR_PLACE = re.compile(r"\b(?:near|beside|next to|close to|not far from|around)\s+(?:the\s+)?")
+_NEAR = (
+    ("near",), ("beside",), ("around",), ("next", "to"), ("close", "to"), ("not", "far", "from"),
+)  # fmt: skip
+_BEFORE_A_NUMBER = frozenset(["at", "of", "with"])
+_BETWEEN = frozenset(["of", "number", "no", "nr", "was", "is", "at"])  # a role and its number
+_DONE_TO = frozenset(
+    ["happen", "do", "don", "did"]
+)  # stems: "what happened to the kitchen" is no place
 _PRIORITY = {"object": 0, "action": 1, "subject": 3, "result": 4}
 
 
 class Find(NamedTuple):
-    """A filler, and the places of the words that name it."""
+    """Words, by their places, and what they name: one filler for each role that knows it."""
 
     span: tuple[int, ...]
-    filler: RoleFiller
+    fillers: tuple[RoleFiller, ...]
 
 
 class Understood(NamedTuple):
-    """What a text says: fillers, and a stretch of time in ns (0: no bound)."""
+    """What a text says: fillers, a stretch of time in ns (0: no bound), and what was not read."""
 
     fillers: list[RoleFiller]
+    unread: list[Unread]
     since_ns: int = 0
     until_ns: int = 0
 
@@ -65,7 +67,7 @@ class Understood(NamedTuple):
 def understand(text: str, columns: Columns, now_ns: int) -> Understood:
     """Return the fillers found in the text, each role once, and the time it speaks of."""
     since_ns = until_ns = 0
-    fillers = []
+    times = []
     days = days_in_text(text, now_ns)
     if days is not None:
         phrase, since_ns, until_ns = days
@@ -74,16 +76,46 @@ def understand(text: str, columns: Columns, now_ns: int) -> Understood:
     if at_time is not None:
         phrase, filler = at_time
         text = _without(text, phrase)
-        fillers.append(filler)
-    known = recognise(text, columns.items)
-    near = _NEAR_PLACE.search(text.casefold())
-    if near is not None:
-        for place in recognise(text[near.end() :], columns.items)[:1]:
+        times.append(filler)
+    words = words_in(text)
+    found = recognise(words, columns.items)
+    fillers = _with_position([one for one in found if one.fillers], words, columns)
+    read = {
+        place: [role for filler in one.fillers for role in filler.role.split(EITHER)]
+        for one in found
+        for place in one.span
+    }
+    filled = {role for roles in read.values() for role in roles}
+    names = {stem for role in columns.items for stem in words_of(role)} - {"action", "object"}
+    reader = Reader(words, read, filled, names)
+    unread = reader.unread(len(fillers) + len(times) + (days is not None))
+    unread += [
+        Unread(words.spoken(span[0], span[-1] + 1), missing=True, role="result")
+        for span, outcome in outcomes_in(words)
+        if outcome is None and not _asks_yes_or_no(words)
+    ]
+    return Understood([*fillers, *times], unread, since_ns, until_ns)
+
+
+def _with_position(found: list[Find], words: Words, columns: Columns) -> list[RoleFiller]:
+    """Return the fillers; what stands right behind "near" is the position of that place."""
+    by_role = {filler.role: filler for one in found for filler in one.fillers}
+    for one in found:
+        begin = one.span[0]
+        begin -= begin > 0 and words.words[begin - 1] in DETERMINERS
+        if not any(words.words[max(0, begin - len(near)) : begin] == near for near in _NEAR):
+            continue
+        for place in (RoleFiller(role, one.fillers[0].filler) for role in _roles(one)):
             position = position_of(columns, place)
             if position is not None:
-                known = [other for other in known if other.role not in (place.role, position.role)]
-                known.append(position)
-    return Understood([*known, *fillers], since_ns, until_ns)
+                del by_role[one.fillers[0].role]
+                by_role[position.role] = position
+                break
+    return list(by_role.values())
+
+
+def _roles(find: Find) -> list[str]:
+    return find.fillers[0].role.split(EITHER)
 
 
 def _without(text: str, phrase: str) -> str:
@@ -91,21 +123,80 @@ def _without(text: str, phrase: str) -> str:
     return f"{text[:begin]} {text[begin + len(phrase) :]}"
 
 
-def recognise(text: str, items: Mapping[str, ItemMemory]) -> list[RoleFiller]:
-    """Return the known fillers found in the text, each role once, the longest find first."""
-    words = words_in(text)
-    found = _known(words.stems, items)
-    if not _asks_yes_or_no(words):
-        found += _outcomes(words)
-    found.sort(key=lambda find: (-len(find.span), _PRIORITY.get(find.filler.role, 2), find.span))
-    used: set[int] = set()
-    cue: dict[str, RoleFiller] = {}
+def recognise(words: Words, items: Mapping[str, ItemMemory]) -> list[Find]:
+    """Return the known fillers found in the text, each role once, the longest find first.
+
+    Words for an outcome that is asked for, or that are not clear, are a find without a filler.
+    """
+    found = [*_numbers(words, items), *_known(words.stems, items), *_outcomes(words)]
+    found.sort(
+        key=lambda find: (
+            -len(find.span),
+            len(find.fillers) > 1,
+            min((_PRIORITY.get(filler.role, 2) for filler in find.fillers), default=9),
+            find.span,
+        )
+    )
+    used: dict[int, Find] = {}
+    taken: set[str] = set()
+    chosen = []
     named = {place for find in found for place in find.span}
     for one in (*found, *_misspelt(words.words, named, items)):
-        if one.filler.role not in cue and not used.intersection(one.span):
-            cue[one.filler.role] = one.filler
-            used.update(one.span)
-    return list(cue.values())
+        if not used.keys().isdisjoint(one.span):
+            continue
+        free = tuple(filler for filler in one.fillers if filler.role not in taken)
+        if one.fillers and not free:
+            continue
+        meant = _meant(words, one._replace(fillers=free), used)
+        chosen.append(meant)
+        used.update(dict.fromkeys(one.span, meant))
+        taken.update(role for filler in meant.fillers for role in filler.role.split(EITHER))
+    return chosen
+
+
+def _meant(words: Words, find: Find, used: Mapping[int, Find]) -> Find:
+    """Return the find with the roles that what stands before it leaves open, as one filler."""
+    by_role = {filler.role: filler for filler in find.fillers}
+    if len(by_role) < 2:
+        return find
+    before = find.span[0] - 1
+    determined = before >= 0 and words.words[before] in DETERMINERS
+    before -= determined
+    preposition = words.words[before] if before >= 0 and before not in used else ""
+    of_place = preposition in PLACE_PREPOSITIONS and not (
+        preposition == "to" and before and words.stems[before - 1] in _DONE_TO
+    )
+    own = [role for role in by_role if role not in STANDARD_ROLES]
+    roles = list(by_role)
+    if "action" in roles and not determined and (not of_place or preposition == "to"):
+        roles = ["action"]
+    elif of_place and own:
+        roles = own
+    elif "action" in roles and determined:
+        roles.remove("action")
+    either = RoleFiller(EITHER.join(roles), by_role[roles[0]].filler)
+    return find._replace(fillers=(by_role[roles[0]] if len(roles) == 1 else either,))
+
+
+def _numbers(words: Words, items: Mapping[str, ItemMemory]) -> Iterator[Find]:
+    """Yield the known numbers that the text names, behind their role or a preposition."""
+    for span, number in words.numbers():
+        knowing = {
+            role: filler
+            for role, memory in items.items()
+            if (filler := memory.with_number(number)) is not None
+        }
+        begin = span[0] - (span[0] > 0 and words.words[span[0] - 1] in _BETWEEN)
+        for role, filler in knowing.items():
+            name = words_of(role)
+            named = tuple(range(begin - len(name), begin))
+            if begin >= len(name) and words.stems[named[0] : begin] == name:
+                yield Find((*named, *range(begin, span[0]), *span), (filler,))
+                break
+        else:
+            before = words.words[span[0] - 1] if span[0] else ""
+            if len(knowing) == 1 and before in _BEFORE_A_NUMBER:
+                yield Find(span, tuple(knowing.values()))
 
 
 def _misspelt(
@@ -115,7 +206,7 @@ def _misspelt(
     places = [
         place
         for place, word in enumerate(words)
-        if place not in known and len(word) >= _LEAST_LETTERS and word not in _COMMON
+        if place not in known and len(word) >= _LEAST_LETTERS and not is_ordinary(word)
     ]
     slips = []
     for place in places:
@@ -131,21 +222,24 @@ def _misspelt(
             ):
                 slips.append((-decades, place, filler))
     for _, place, filler in sorted(slips, key=lambda slip: slip[:2]):
-        yield Find((place,), filler)
+        yield Find((place,), (filler,))
 
 
-def _known(words: tuple[str, ...], items: Mapping[str, ItemMemory]) -> list[Find]:
+def _known(stems: tuple[str, ...], items: Mapping[str, ItemMemory]) -> list[Find]:
     found = []
-    for span in _spans(words):
-        phrase = tuple(words[place] for place in span)
+    for span in _spans(stems):
+        phrase = tuple(stems[place] for place in span)
         apart = span[-1] - span[0] >= len(span)
+        fillers = []
         for role, known in items.items():
             same = known.with_words(phrase)
             if not same or (apart and role != "action"):
                 continue
             filler = known.fillers[same[0]].filler
             if role != "result" or outcome_of_word(filler) is None:
-                found.append(Find(span, RoleFiller(role, filler)))
+                fillers.append(RoleFiller(role, filler))
+        if fillers:
+            found.append(Find(span, tuple(fillers)))
     return found
 
 
@@ -159,13 +253,13 @@ def _spans(words: tuple[str, ...]) -> Iterator[tuple[int, ...]]:
 
 
 def _outcomes(words: Words) -> list[Find]:
-    found = [
-        Find(span, RoleFiller("result", outcome.name))
-        for span, outcome in outcomes_in(words)
-        if outcome is not None
-    ]
+    found = outcomes_in(words)
     # "did it fail or succeed" names two outcomes and means neither.
-    return found if len({find.filler for find in found}) == 1 else []
+    clear = len({outcome for _, outcome in found}) == 1 and not _asks_yes_or_no(words)
+    return [
+        Find(span, (RoleFiller("result", outcome.name),) if clear and outcome is not None else ())
+        for span, outcome in found
+    ]
 
 
 def _asks_yes_or_no(words: Words) -> bool:

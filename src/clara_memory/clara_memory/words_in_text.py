@@ -3,11 +3,13 @@
 """The words of a free text, their stems, and where one clause ends and the next begins."""
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from clara_memory.episode import fold
 from clara_memory.inflection import WORD, stem
 
+_NUMBER = re.compile(r"(?<![\w.])\d+(?:\.\d+)?(?![\w.]*\w)")
 _BREAK = re.compile(r"[.,;:!?](?!\d)")
 
 
@@ -26,6 +28,17 @@ class Words:
 
     def __len__(self) -> int:
         return len(self.words)
+
+    def numbers(self) -> Iterator[tuple[tuple[int, ...], float]]:
+        """Yield the numbers in the text: the places of their words, and their value."""
+        places = {begin: place for place, begin in enumerate(self.places)}
+        for match in _NUMBER.finditer(self.text):
+            begin = places.get(match.start())
+            if begin is not None:
+                yield (
+                    tuple(range(begin, begin + len(WORD.findall(match.group())))),
+                    float(match[0]),
+                )
 
     def spoken(self, begin: int, end: int) -> str:
         """Return the words from `begin` to before `end` as they stand in the text."""

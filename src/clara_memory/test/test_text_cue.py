@@ -130,3 +130,51 @@ def test_what_failed_is_as_many_as_are_counted_as_failed(memory):
 def test_a_question_with_didnt_asks_for_the_outcome(memory):
     answer = memory.query("didn't you succeed in picking up the cup?")
     assert answer["result"].candidates[0].support == 1 and answer.matches == 2
+
+
+@pytest.fixture
+def places():
+    made = EpisodicMemory()
+    made.store_memory(action="CLEAN", object="KITCHEN")
+    made.store_memory(action="DOCK")
+    made.store_memory(action="GO_TO", object="KITCHEN")
+    for place, x in (("kitchen", 50.0), ("dock", 0.0)):
+        for _ in range(5):
+            made.store_memory(action="PICK_UP", object="CUP", place=place, at=(x, 0.0, 0.0))
+    made.store_memory(action="WASH", object="CUP", place="sink", at=(90.0, 0.0, 0.0))
+    return made
+
+
+@pytest.mark.parametrize(
+    ("text", "actions", "matches"),
+    [
+        ("what did you do in the kitchen?", {"PICK_UP"}, 5),
+        ("what did you do at the dock?", {"PICK_UP"}, 5),
+        ("what did you do near the dock?", {"PICK_UP"}, 5),
+        ("how often did you dock?", {"DOCK"}, 1),
+        ("did you try to dock?", {"DOCK"}, 1),
+        ("how often did you clean the kitchen?", {"CLEAN"}, 1),
+        ("how often did you go to the kitchen?", {"GO_TO"}, 1),
+        ("what happened to the kitchen?", {"PICK_UP", "CLEAN", "GO_TO"}, 7),
+        ("what about the dock?", {"PICK_UP"}, 5),
+        ("what happened near the dock with the cup?", {"PICK_UP"}, 5),
+        ("what happened with the cup near the dock?", {"PICK_UP"}, 5),
+    ],
+)
+def test_a_word_of_several_roles_is_read_by_what_stands_before_it(places, text, actions, matches):
+    answer = places.query(text)
+    assert {candidate.filler for candidate in answer["action"].candidates} == actions
+    assert answer.matches == matches and not answer.set_aside
+
+
+def test_a_word_that_may_fill_either_role_says_so(places):
+    answer = places.query("what happened to the kitchen?")
+    assert {str(cue) for cue in answer.understood} == {"object/place=KITCHEN"}
+
+
+def test_knives_and_shelves_are_a_knife_and_a_shelf():
+    memory = EpisodicMemory()
+    memory.store_memory(action="WASH", object="KNIFE")
+    memory.store_memory(action="WASH", object="SHELF")
+    assert memory.query("did you wash the knives?").matches == 1
+    assert memory.query("did you wash the shelves?").matches == 1

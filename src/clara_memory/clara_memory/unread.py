@@ -1,0 +1,173 @@
+# Copyright 2026 The Clara Authors
+# SPDX-License-Identifier: Apache-2.0
+"""What of a free text memory cannot read, and whether the question is lost without it.
+
+"did you pick up the banana?", where no banana was ever seen, is no question about picking up. A
+word that is no filler and not ordinary (clara_memory.ordinary_words) is missing
+
+- behind a preposition of place: "in the cellar", "with the mop";
+- as the thing, where no object was read: "the banana", "room 4", "what about bananas";
+- as the deed, where no action was read: "did you juggle the cup?";
+- as who did it, where no subject was read: "did Bob drop the cup?";
+- or where as much was not read as was.
+
+Otherwise it is only left out: "the big red cup", "the cup and the banana".
+"""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from clara_memory.inflection import stem
+from clara_memory.ordinary_words import (
+    AUXILIARIES,
+    COUNTED,
+    DETERMINERS,
+    GREETINGS,
+    PLACE_PREPOSITIONS,
+    PRONOUNS,
+    is_ordinary,
+)
+from clara_memory.words_in_text import Words
+
+MOST = 8  # phrases that are told of a text
+
+
+UNREAD = "text"  # the role of such words in an answer's readings
+
+
+class Unread(NamedTuple):
+    """Words that were not read; `missing`: the question cannot be answered without them."""
+
+    phrase: str
+    missing: bool
+    role: str = "object"  # of the filler that they may stand for
+
+
+class _Slot(NamedTuple):
+    role: str
+    missing: bool
+    counts: bool = True  # whether it is as much as a word that was read
+
+
+_BESIDE = _Slot("object", missing=False, counts=False)
+
+
+class Reader:
+    """Looks for what was not read in one text.
+
+    `read` are the roles that the word at a place fills, `filled` those filled by anything, and
+    `names` the stems of words that roles are called by.
+    """
+
+    def __init__(
+        self,
+        words: Words,
+        read: Mapping[int, Sequence[str]],
+        filled: Collection[str],
+        names: Collection[str],
+    ) -> None:
+        self._words = words
+        self._read = read
+        self._filled = filled
+        self._names = names
+
+    def unread(self, found: int) -> list[Unread]:
+        """Return what was not read where `found` things were, in the order of the text."""
+        unread = []
+        counted = 0
+        for begin, end in self._runs():
+            slot = self._slot(begin, end)
+            counted += slot.counts
+            while self._is_name(begin - 1) and self._together(begin - 1, begin):
+                begin -= 1  # "room 4", where "room" is a role
+            unread.append(Unread(self._words.spoken(begin, end), slot.missing, slot.role))
+        if counted >= found:
+            unread = [one._replace(missing=True) for one in unread]
+        return unread
+
+    def _runs(self) -> Iterator[tuple[int, int]]:
+        """Yield begin and end of words in a row that say something and were not read."""
+        begin = 0
+        for place in range(len(self._words) + 1):
+            content = place < len(self._words) and self._says_something(place)
+            if content and begin < place and self._together(place - 1, place):
+                continue
+            if begin < place and self._says_something(begin):
+                yield begin, place
+            begin = place if content else place + 1
+
+    def _says_something(self, place: int) -> bool:
+        word = self._words.words[place]
+        if place in self._read or self._is_name(place):
+            return False
+        if word[0].isdigit():
+            following = self._words.stems[place + 1 : place + 2]
+            return not following or following[0] not in _COUNTED
+        if word.endswith("n") and self._words.words[place + 1 : place + 2] == ("t",):
+            return False  # of "won't"
+        if len(word) == 1:  # "room B", but not the "s" of "today's"
+            return bool(place and self._names_something(place - 1)) and word not in "astmd"
+        return not is_ordinary(word)
+
+    def _names_something(self, place: int) -> bool:
+        return self._is_name(place) or (place not in self._read and not self._is_plain(place))
+
+    def _is_plain(self, place: int) -> bool:
+        word = self._words.words[place]
+        return len(word) == 1 or is_ordinary(word)
+
+    def _is_name(self, place: int) -> bool:
+        return place >= 0 and place not in self._read and self._words.stems[place] in self._names
+
+    def _together(self, first: int, second: int) -> bool:
+        return self._words.clauses[first] == self._words.clauses[second]
+
+    def _slot(self, begin: int, end: int) -> _Slot:
+        words = self._words.words
+        if self._is_address(begin, end):
+            return _BESIDE
+        thing = _Slot("object", "object" not in self._filled)
+        before = begin - 1
+        while self._is_name(before):
+            before -= 1
+        if before < 0 or not self._together(before, begin):
+            return thing
+        determined = words[before] in DETERMINERS and before not in self._read
+        if not determined:
+            if words[before] in PRONOUNS or "subject" in self._read.get(before, ()):
+                return _Slot("action", "action" not in self._filled)
+            if words[before] in AUXILIARIES:
+                return _Slot("subject", "subject" not in self._filled)
+        if self._begins_a_name(begin, end):
+            return _BESIDE
+        if determined:
+            before -= 1
+        if before >= 0 and words[before] in PLACE_PREPOSITIONS and before not in self._read:
+            return _Slot("object" if thing.missing else "place", missing=True)
+        if not determined and before in self._read and "action" not in self._read[before]:
+            return _Slot("object", missing=False)  # behind a thing, as in "the cup holder"
+        return thing
+
+    def _begins_a_name(self, begin: int, end: int) -> bool:
+        """Whether what follows at once was read as a name: "big red" in "the big red cup"."""
+        return (
+            end < len(self._words)
+            and self._together(begin, end)
+            and end in self._read
+            and "action" not in self._read[end]
+        )
+
+    def _is_address(self, begin: int, end: int) -> bool:
+        """Whether this is who is spoken to: "Hey Simone, what did you drop?"."""
+        clause = self._words.clauses[begin]
+        places = [place for place, one in enumerate(self._words.clauses) if one == clause]
+        others = [place for place in places if not begin <= place < end]
+        return (
+            end - begin == 1
+            and (clause == 0 or places[-1] == len(self._words) - 1)
+            and len(set(self._words.clauses)) > 1
+            and all(self._words.words[place] in GREETINGS for place in others)
+        )
+
+
+_COUNTED = frozenset(map(stem, COUNTED))
