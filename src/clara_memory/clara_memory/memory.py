@@ -53,10 +53,10 @@ from clara_memory.merging import Merged, episodes_of, with_provenance
 from clara_memory.messages import Event, Result, check_event, check_result
 from clara_memory.pairing import Change, Pairing, PairingCounts, PairingSettings
 from clara_memory.ranking import rank, resolve
-from clara_memory.retrieval import Answer, Query, check_query
+from clara_memory.retrieval import WHEN, Answer, Query, check_query
 from clara_memory.store import Store
 from clara_memory.text_cue import understand
-from clara_memory.unread import Unread
+from clara_memory.unread import UNREAD_TIME, Unread
 
 Filler = str | float | Sequence[float] | RoleFiller
 # Cast, for a damaged byte can make bytes of a text; who then asks for the row hears of it.
@@ -535,23 +535,27 @@ class EpisodicMemory:
         with self._index:
             recognised: list[RoleFiller] = []
             unread: list[Unread] = []
-            reason = ""
+            reason = when = ""
             if query.text.strip():
                 moment = time.time_ns() if now_ns is None else now_ns
                 said = understand(query.text, self._columns, moment)
                 given = {filler.role for filler in query.cue}
                 recognised = [filler for filler in said.fillers if filler.role not in given]
-                if not recognised and not query.cue and not said.until_ns:
-                    reason = "nothing in the text is known to memory"
-                else:
-                    unread = [one for one in said.unread if one.role not in given]
-                since_ns = max(query.since_ns, said.since_ns)
-                bounds = [bound for bound in (query.until_ns, said.until_ns) if bound]
+                unread = [one for one in said.unread if one.role not in given]
+                times_only = said.when.read or any(one.role == UNREAD_TIME for one in unread)
+                if not (recognised or query.cue or times_only):
+                    reason, unread = "nothing in the text is known to memory", []
+                since_ns = max(query.since_ns, said.when.since_ns)
+                bounds = [bound for bound in (query.until_ns, said.when.until_ns) if bound]
                 query = replace(query, since_ns=since_ns, until_ns=min(bounds, default=0))
+                when = said.when.spoken
             ranking = rank(self._columns, query, recognised, unread, reason=reason)
         if self.bounds.forgetting_policy == "least_used":
             self._uses.count((int(seq) for seq in ranking.seqs), time.time_ns())
-        return resolve(ranking, [*query.cue, *recognised], self._store)
+        understood = [*query.cue, *recognised]
+        if when:
+            understood.append(RoleFiller(WHEN, when))
+        return resolve(ranking, understood, self._store)
 
     def stats(self) -> Stats:
         """Return the figures of the memory."""

@@ -28,7 +28,7 @@ from clara_memory.retrieval import (
     RoleAnswer,
 )
 from clara_memory.store import Store
-from clara_memory.unread import UNREAD, Unread
+from clara_memory.unread import UNREAD, UNREAD_TIME, Unread
 
 _UNREAD_TOLD = 5
 _HEAD = 4096  # rows that are put in order first: most candidates have their episodes there
@@ -72,9 +72,7 @@ def rank(
     readings = unread_readings(columns, unread)
     missing = [reading for reading, one in zip(readings, unread, strict=False) if one.missing]
     if missing and not query.guess:
-        reason = reason or f"nothing like '{missing[0].cue.filler}' is known"
-        if missing[0].nearest:
-            reason += f" (the nearest is '{missing[0].nearest}')"
+        reason = reason or _not_known(missing[0], unread)
     found = nothing(reason) if reason else fit(columns, query, recognised)
     found.readings = (*found.readings, *readings)
     asked = query.ask or tuple(
@@ -93,6 +91,14 @@ def rank(
         len(found.positions),
         len(columns),
     )
+
+
+def _not_known(reading: CueMatch, unread: Sequence[Unread]) -> str:
+    phrase = reading.cue.filler
+    if any(one.role == UNREAD_TIME for one in unread if one.phrase == phrase):
+        return f"the time '{phrase}' is not understood"
+    nearest = f" (the nearest is '{reading.nearest}')" if reading.nearest else ""
+    return f"nothing like '{phrase}' is known{nearest}"
 
 
 def unread_readings(columns: Columns, unread: Sequence[Unread]) -> list[CueMatch]:

@@ -32,6 +32,7 @@ DEFAULT_MAX_EPISODES = 10
 MAX_EPISODES = 1000
 MAX_EPISODE_IDS = 5
 MAX_WEIGHT = 100.0
+WHEN = "when"  # the role, in what was understood, of the stretch of time that a text names
 
 
 @dataclass(frozen=True, slots=True)

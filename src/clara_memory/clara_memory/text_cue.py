@@ -25,8 +25,8 @@ from clara_memory.inflection import words_of
 from clara_memory.item_memory import ItemMemory, Reading
 from clara_memory.ordinary_words import DETERMINERS, PLACE_PREPOSITIONS, is_ordinary
 from clara_memory.outcomes_in_text import is_not, outcomes_in
+from clara_memory.past import When, when_in
 from clara_memory.places import position_of
-from clara_memory.times import days_in_text, time_in_text
 from clara_memory.unread import Reader, Unread
 from clara_memory.words_in_text import Words, words_in
 
@@ -56,28 +56,17 @@ class Find(NamedTuple):
 
 
 class Understood(NamedTuple):
-    """What a text says: fillers, a stretch of time in ns (0: no bound), and what was not read."""
+    """What a text says: fillers, when, and what was not read."""
 
     fillers: list[RoleFiller]
+    when: When
     unread: list[Unread]
-    since_ns: int = 0
-    until_ns: int = 0
 
 
 def understand(text: str, columns: Columns, now_ns: int) -> Understood:
     """Return the fillers found in the text, each role once, and the time it speaks of."""
-    since_ns = until_ns = 0
-    times = []
-    days = days_in_text(text, now_ns)
-    if days is not None:
-        phrase, since_ns, until_ns = days
-        text = _without(text, phrase)
-    at_time = time_in_text(text)
-    if at_time is not None:
-        phrase, filler = at_time
-        text = _without(text, phrase)
-        times.append(filler)
-    words = words_in(text)
+    when = when_in(text, now_ns)
+    words = words_in(when.rest)
     found = recognise(words, columns.items)
     fillers = _with_position([one for one in found if one.fillers], words, columns)
     read = {
@@ -88,13 +77,13 @@ def understand(text: str, columns: Columns, now_ns: int) -> Understood:
     filled = {role for roles in read.values() for role in roles}
     names = {stem for role in columns.items for stem in words_of(role)} - {"action", "object"}
     reader = Reader(words, read, filled, names)
-    unread = reader.unread(len(fillers) + len(times) + (days is not None))
+    unread = reader.unread(len(fillers) + len(when.times) + when.read)
     unread += [
         Unread(words.spoken(span[0], span[-1] + 1), missing=True, role="result")
         for span, outcome in outcomes_in(words)
         if outcome is None and not _asks_yes_or_no(words)
     ]
-    return Understood([*fillers, *times], unread, since_ns, until_ns)
+    return Understood([*fillers, *when.times], when, unread)
 
 
 def _with_position(found: list[Find], words: Words, columns: Columns) -> list[RoleFiller]:
@@ -116,11 +105,6 @@ def _with_position(found: list[Find], words: Words, columns: Columns) -> list[Ro
 
 def _roles(find: Find) -> list[str]:
     return find.fillers[0].role.split(EITHER)
-
-
-def _without(text: str, phrase: str) -> str:
-    begin = text.casefold().find(phrase)
-    return f"{text[:begin]} {text[begin + len(phrase) :]}"
 
 
 def recognise(words: Words, items: Mapping[str, ItemMemory]) -> list[Find]:

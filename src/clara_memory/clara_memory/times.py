@@ -1,6 +1,6 @@
 # Copyright 2026 The Clara Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Times as cues: "around noon", "in the morning", "at 14:30", a number of seconds; "yesterday".
+"""Times of day as cues: "around noon", "in the morning", "at 14:30", a number of seconds.
 
 A time of day is a point on a circle of 24 hours, or a span of it; likeness falls off by a factor e
 for each hour away from the point, and for each quarter of an hour outside the span. Local time is
@@ -33,21 +33,17 @@ _SPANS = {
     "night": (21.0, 30.0),
 }
 _CLOCK = re.compile(r"(\d{1,2})(?:[:.](\d{2}))?(?::(\d{2}))? ?(am|pm|a\.m\.|p\.m\.|o'?clock)?\Z")
-_WORDS = "|".join(sorted(_SPANS, key=len, reverse=True))
+PARTS = "|".join(sorted(_SPANS, key=len, reverse=True))
+# In a text 0.50 is a number and no time, unless "am" or "pm" follows.
+CLOCK = (
+    r"\d{1,2}(?:(?:[:.]\d{2})? ?(?:[ap]m|[ap]\.m\.?)|:\d{2}(?::\d{2})?(?: ?o'?clock)?| ?o'?clock)"
+)
 _IN_TEXT = re.compile(
-    rf"\b(?:(?:around|about|near|towards?) (?P<point>{_WORDS})"
-    rf"|(?:in|during) the (?P<span>{_WORDS})|this (?P<part>{_WORDS})"
+    rf"\b(?:(?:around|about|near|towards?) (?P<point>{PARTS})"
+    rf"|(?:in|during) the (?P<span>{PARTS})s?|this (?P<part>{PARTS})"
     r"|at (?P<at>noon|midnight|night)"
-    r"|(?:at|around|about) (?P<clock>\d{1,2}(?:[:.]\d{2}| ?[ap]\.?m\b\.?|:\d{2} ?[ap]m"
-    r"| o'?clock)+))"
+    rf"|(?:at|around|about) (?P<clock>{CLOCK}))(?!\w)"
 )
-_AGO = re.compile(
-    r"\b(?:(?P<day>today|yesterday|so far today|this week|last week)"
-    r"|(?:in|during|within) the (?:last|past) "
-    r"(?P<count>\d{1,3})? ?(?P<unit>minute|hour|day|week)s?"
-    r"|(?P<old>\d{1,3}) (?P<each>minute|hour|day|week)s? ago)\b"
-)
-_UNITS = {"minute": 60.0, "hour": _HOUR_S, "day": DAY_S, "week": 7 * DAY_S}
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,39 +89,23 @@ def check_cue_time(field: str, filler: RoleFiller) -> None:
 
 
 def time_in_text(text: str) -> tuple[str, RoleFiller] | None:
-    """Return the words that name a time of day, and their filler; None where there are none."""
-    found = _IN_TEXT.search(text.casefold())
+    """Return what of a folded text names a time of day, and its filler, or None."""
+    found = _IN_TEXT.search(text)
     if found is None:
         return None
-    words = next(group for group in found.groupdict().values() if group)
-    filler = RoleFiller(TIME_OF_DAY, words.strip())
+    words = next(group for group in found.groupdict().values() if group).strip()
+    if seconds_of(words) is None:
+        return None
+    return found.group(0), RoleFiller(TIME_OF_DAY, words)
+
+
+def seconds_of(words: str) -> tuple[float, float] | None:
+    """Return begin and end of a time of day in s since midnight; None where it is none."""
     try:
-        day_time("text", filler)
+        found = day_time("text", RoleFiller(TIME_OF_DAY, words.strip()))
     except InvalidRequest:
         return None
-    return found.group(0), filler
-
-
-def days_in_text(text: str, now_ns: int) -> tuple[str, int, int] | None:
-    """Return the words that name a stretch of past time, its begin and its end in ns."""
-    found = _AGO.search(text.casefold())
-    if found is None:
-        return None
-    now = now_ns / 1e9
-    today = now - _seconds_of_day(np.array([now_ns]))[0]
-    begin, end = today, now
-    if found["day"] == "yesterday":
-        begin, end = today - DAY_S, today
-    elif found["day"] in ("this week", "last week"):
-        monday = today - time.localtime(now).tm_wday * DAY_S
-        begin, end = (monday, now) if found["day"] == "this week" else (monday - 7 * DAY_S, monday)
-    elif found["unit"]:
-        begin = now - int(found["count"] or 1) * _UNITS[found["unit"]]
-    elif found["each"]:
-        unit = _UNITS[found["each"]]
-        middle = now - int(found["old"]) * unit
-        begin, end = middle - unit / 2, middle + unit / 2
-    return found.group(0), max(0, int(begin * 1e9)), max(1, int(end * 1e9))
+    return found.begin_s, found.end_s
 
 
 def _of_clock(hours: str, minutes: str | None, seconds: str | None, half: str) -> float | None:
@@ -140,8 +120,14 @@ def _of_clock(hours: str, minutes: str | None, seconds: str | None, half: str) -
 
 
 def _seconds_of_day(moments_ns: NDArray[np.int64]) -> NDArray[np.float64]:
-    seconds = moments_ns / 1e9
-    days, which = np.unique(np.floor(seconds / DAY_S), return_inverse=True)
-    # The distance to UTC changes with summer time: asked once for each day.
-    away = [time.localtime(day * DAY_S + DAY_S / 2).tm_gmtoff for day in days]
-    return (seconds + np.asarray(away, dtype=np.float64)[which.reshape(-1)]) % DAY_S
+    if not len(moments_ns):
+        return np.zeros(0)
+    hours = moments_ns // (3600 * 10**9)
+    first = int(hours.min())
+    # The distance to UTC changes with summer time: asked once for each hour that there is.
+    there = np.zeros(int(hours.max()) - first + 1, dtype=bool)
+    there[hours - first] = True
+    away = np.zeros(len(there))
+    for hour in np.flatnonzero(there):
+        away[hour] = time.localtime((first + int(hour)) * _HOUR_S).tm_gmtoff
+    return (moments_ns / 1e9 + away[hours - first]) % DAY_S

@@ -9,6 +9,7 @@ word that is no filler and not ordinary (clara_memory.ordinary_words) is missing
 - as the thing, where no object was read: "the banana", "room 4", "what about bananas";
 - as the deed, where no action was read: "did you juggle the cup?";
 - as who did it, where no subject was read: "did Bob drop the cup?";
+- as a time ("on Mondays", "a few hours ago");
 - or where as much was not read as was.
 
 Otherwise it is only left out: "the big red cup", "the cup and the banana".
@@ -27,12 +28,14 @@ from clara_memory.ordinary_words import (
     PRONOUNS,
     is_ordinary,
 )
+from clara_memory.past import is_time_word
 from clara_memory.words_in_text import Words
 
 MOST = 8  # phrases that are told of a text
 
 
 UNREAD = "text"  # the role of such words in an answer's readings
+UNREAD_TIME = "time of the text"  # the role of an Unread that speaks of a time
 
 
 class Unread(NamedTuple):
@@ -78,6 +81,8 @@ class Reader:
         for begin, end in self._runs():
             slot = self._slot(begin, end)
             counted += slot.counts
+            if slot.role == UNREAD_TIME:
+                begin = self._begin_of_time(begin)
             while self._is_name(begin - 1) and self._together(begin - 1, begin):
                 begin -= 1  # "room 4", where "room" is a role
             unread.append(Unread(self._words.spoken(begin, end), slot.missing, slot.role))
@@ -100,6 +105,8 @@ class Reader:
         word = self._words.words[place]
         if place in self._read or self._is_name(place):
             return False
+        if self._is_time(place):
+            return True
         if word[0].isdigit():
             following = self._words.stems[place + 1 : place + 2]
             return not following or following[0] not in _COUNTED
@@ -116,6 +123,15 @@ class Reader:
         word = self._words.words[place]
         return len(word) == 1 or is_ordinary(word)
 
+    def _is_time(self, place: int) -> bool:
+        before = self._words.words[place - 1] if place else ""
+        return is_time_word(self._words.words[place], before)
+
+    def _begin_of_time(self, begin: int) -> int:
+        while begin and self._words.words[begin - 1] in _OF_TIMES:
+            begin -= 1
+        return begin
+
     def _is_name(self, place: int) -> bool:
         return place >= 0 and place not in self._read and self._words.stems[place] in self._names
 
@@ -124,6 +140,8 @@ class Reader:
 
     def _slot(self, begin: int, end: int) -> _Slot:
         words = self._words.words
+        if any(map(self._is_time, range(begin, end))):
+            return _Slot(UNREAD_TIME, missing=True)
         if self._is_address(begin, end):
             return _BESIDE
         thing = _Slot("object", "object" not in self._filled)
@@ -171,3 +189,4 @@ class Reader:
 
 
 _COUNTED = frozenset(map(stem, COUNTED))
+_OF_TIMES = frozenset(["a", "few", "last", "next", "this", "every", "each", "past", "several"])

@@ -1,0 +1,264 @@
+# Copyright 2026 The Clara Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Stretches of past time in free text: "the day before yesterday", "since Monday", "this morning".
+
+- Days, weeks, months and years are those of this machine's calendar, whatever summer time does to
+  the length of a day; "in the last 2 hours" and "in the last week" count back from now.
+- "an hour ago" is half an hour about it, "2 days ago" that whole day.
+- A weekday is the latest one that has begun, "last Monday" the latest that is over.
+- A part of a day ("yesterday afternoon") is as long as clara_memory.times says, noon an hour to
+  both sides; a night belongs to the day on which it begins.
+"""
+
+import re
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from clara_memory.episode import RoleFiller
+from clara_memory.times import CLOCK, PARTS, seconds_of, time_in_text
+
+_S = 10**9
+_BESIDE_S = 3600.0  # of noon
+_WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+_MONTHS = (
+    "january", "february", "march", "april", "june", "july", "august", "september", "october",
+    "november", "december",
+)  # fmt: skip
+_UNITS = {"second": 1, "minute": 60, "hour": 3600, "day": 86_400, "week": 604_800}
+_UNITS |= {"month": 30 * 86_400, "year": 365 * 86_400}
+_COUNTS = {
+    "a couple of": 2.0, "couple of": 2.0, "half a": 0.5, "half an": 0.5, "a": 1.0, "an": 1.0,
+    "one": 1.0, "two": 2.0, "three": 3.0, "four": 4.0, "five": 5.0, "six": 6.0, "seven": 7.0,
+    "eight": 8.0, "nine": 9.0, "ten": 10.0, "eleven": 11.0, "twelve": 12.0,
+}  # fmt: skip
+# What speaks of a time; where it is left over it was not understood.
+TIME_WORDS = frozenset([
+    *_WEEKDAYS, *(f"{day}s" for day in _WEEKDAYS), *_MONTHS, *_UNITS,
+    *(f"{unit}s" for unit in _UNITS),
+    "ago", "afternoon", "afternoons", "evening", "evenings", "midday", "midnight", "morning",
+    "mornings", "night", "nights", "noon", "oclock", "pm", "today", "tomorrow", "tonight",
+    "weekend", "weekends", "yesterday",
+]) - {"second"}  # fmt: skip
+_NUMBER = rf"\d{{1,4}}|{'|'.join(sorted(_COUNTS, key=len, reverse=True))}"
+_UNIT = "|".join(_UNITS)
+_DAY = (
+    rf"(?:(?P<eve>day before yesterday)|(?P<night>last night|yesterday night|tonight)"
+    rf"|(?P<this>this) (?P<its>{PARTS})"
+    rf"|(?P<day>(?:so far )?today|yesterday|(?P<last>last |this )?(?:{'|'.join(_WEEKDAYS)})"
+    rf"|\d{{4}}-\d\d-\d\d)(?: (?P<part>{PARTS}))?"
+    rf"|(?P<period>(?:this|last) (?:week|month|year))"
+    rf"|(?:last|past) (?:(?P<count>{_NUMBER}) )?(?P<unit>{_UNIT})s?"
+    rf"|(?P<old>{_NUMBER}) (?P<each>{_UNIT})s? ago)(?!\w)"
+)
+_BOUND = r"(?<!\bday )\b(?P<bound>since|before|after|until|till) "
+_IN_TEXT = re.compile(rf"\b(?:(?:on|in|during|within|over|for|from|of) )?(?P<the>the )?{_DAY}")
+_DAY_BOUND = re.compile(rf"{_BOUND}(?P<the>the )?{_DAY}")
+_CLOCK_BOUND = re.compile(rf"{_BOUND}(?:about |around |the )?(?P<clock>{CLOCK}|{PARTS})(?!\w)")
+_GREETING = re.compile(r"\bgood (?:morning|afternoon|evening|night|day)\b")
+
+
+class When(NamedTuple):
+    """When something was, as a text says: times in ns (0: no bound), and a time of day.
+
+    `rest` is the text without the words that say so; `read` whether there were any.
+    """
+
+    rest: str
+    since_ns: int = 0
+    until_ns: int = 0
+    times: tuple[RoleFiller, ...] = ()
+    read: bool = False
+
+    @property
+    def spoken(self) -> str:
+        """Return the stretch of time in words, in local time; empty where there is none."""
+        begin, end = _spoken(self.since_ns), _spoken(self.until_ns and self.until_ns + 1)
+        if begin and end:
+            return f"{begin} to {end}"
+        return f"since {begin}" if begin else f"until {end}" if end else ""
+
+
+class _Stretch(NamedTuple):
+    begin_ns: int
+    end_ns: int
+
+
+def when_in(text: str, now_ns: int) -> When:
+    """Return the time that a text speaks of, before `now_ns`."""
+    rest = _GREETING.sub(" ", " ".join(text.casefold().split()))
+    since, until, day, read = 0, 0, None, False
+    while (found := _DAY_BOUND.search(rest)) and (one := _stretch(found, now_ns, bound=True)):
+        since, until = _within(since, until, *_bounded(found["bound"], one))
+        rest, read = _without(rest, found), True
+    found = _IN_TEXT.search(rest)
+    if found is not None and (day := _stretch(found, now_ns, bound=False)):
+        since, until = _within(since, until, day.begin_ns, max(1, day.end_ns))
+        rest, read = _without(rest, found), True
+    while found := _CLOCK_BOUND.search(rest):
+        at = _clock(found["clock"], day, now_ns, found["bound"])
+        if at is None:
+            break
+        since, until = _within(since, until, *_bounded(found["bound"], at))
+        if day is None and found["bound"] not in ("since", "after"):
+            since = max(since, _start(now_ns))
+        rest, read = _without(rest, found), True
+    times: tuple[RoleFiller, ...] = ()
+    at_time = time_in_text(rest)
+    if at_time is not None:
+        times = (at_time[1],)
+        rest = rest.replace(at_time[0], " ", 1)
+    return When(rest, max(0, since), until and max(1, until - 1), times, read)
+
+
+def is_time_word(word: str, before: str) -> bool:
+    """Whether a folded word behind another speaks of a time."""
+    if word == "may":
+        return before in ("in", "since", "until", "last", "of", "before", "after")
+    return word in TIME_WORDS and before not in ("many", "much")
+
+
+def _spoken(time_ns: int) -> str:
+    return datetime.fromtimestamp(time_ns // _S).isoformat(" ") if time_ns else ""
+
+
+def _without(text: str, found: re.Match[str]) -> str:
+    # A comma, so that what stands on both sides is not read together.
+    return f"{text[: found.start()]} , {text[found.end() :]}"
+
+
+def _within(since: int, until: int, begin: int, end: int) -> tuple[int, int]:
+    """Return the later begin and the earlier end, where 0 is none."""
+    return max(since, begin), min(filter(None, (until, end)), default=0)
+
+
+def _bounded(bound: str, stretch: _Stretch) -> tuple[int, int]:
+    """Return begin and end (0: none) of what is since, before, after or until a stretch."""
+    if bound == "since":
+        return stretch.begin_ns, 0
+    if bound == "after":
+        return stretch.end_ns, 0
+    return 0, max(1, stretch.begin_ns if bound == "before" else stretch.end_ns)
+
+
+def _stretch(found: re.Match[str], now_ns: int, *, bound: bool) -> _Stretch | None:
+    """Return begin and end of what was found, None for a day that there is not."""
+    if found["eve"]:
+        return _days(now_ns, 2, 1)
+    if found["night"]:
+        return _night(now_ns, 0 if found["night"] == "tonight" else 1)
+    if found["this"]:
+        return _part_of(found["its"], now_ns, 0)
+    if found["day"]:
+        back = _days_back(found["day"].removeprefix("so far "), found["last"], now_ns)
+        if back is None or not found["part"]:
+            return None if back is None else _days(now_ns, back, 1)
+        return _part_of(found["part"], now_ns, back)
+    if found["period"] and not found["the"]:
+        which, unit = found["period"].split()
+        return _period(which, unit, now_ns)
+    if found["old"]:
+        return _ago(found["old"], found["each"], now_ns, bound=bound)
+    count, unit = found["count"], found["unit"] or found["period"].split()[1]
+    if found["period"] and found["period"].startswith("this"):
+        return _period("this", unit, now_ns)
+    return _Stretch(now_ns - round(_count(count) * _UNITS[unit] * _S), now_ns + 1)
+
+
+def _ago(old: str, each: str, now_ns: int, *, bound: bool) -> _Stretch:
+    if each == "day" and _count(old) >= 1:
+        return _days(now_ns, int(_count(old)), 1)
+    middle = now_ns - round(_count(old) * _UNITS[each] * _S)
+    half = 0 if bound else round(_UNITS[each] * min(1.0, _count(old)) * _S / 2)
+    return _Stretch(middle - half, middle + half + 1)
+
+
+def _days_back(day: str, last: str | None, now_ns: int) -> int | None:
+    """Return how many days ago a day was that is called so; None where there is no such day."""
+    if day in ("today", "yesterday"):
+        return int(day == "yesterday")
+    today = datetime.fromtimestamp(now_ns // _S)
+    if day[0].isdigit():
+        try:
+            date = datetime.fromisoformat(day)
+        except ValueError:
+            return None
+        return (today.date() - date.date()).days if 1970 <= date.year < 2038 else None
+    back = (today.weekday() - _WEEKDAYS.index(day.split()[-1])) % 7
+    return back or (7 if last == "last " else 0)
+
+
+def _part_of(part: str, now_ns: int, back: int) -> _Stretch | None:
+    if part in ("night", "midnight"):
+        return _night(now_ns, back)
+    span = seconds_of(part)
+    if span is None:
+        return None
+    begin, end = span
+    return (
+        _at(now_ns, back, begin, end)
+        if begin < end
+        else _at(now_ns, back, begin - _BESIDE_S, end + _BESIDE_S)
+    )
+
+
+def _period(which: str, unit: str, now_ns: int) -> _Stretch:
+    """Return this or the last week (from Monday), month or year."""
+    today = datetime.fromtimestamp(_start(now_ns) // _S)
+    if unit == "week":
+        begin = today - timedelta(days=today.weekday())
+        before = begin - timedelta(days=7)
+    else:
+        begin = today.replace(day=1) if unit == "month" else today.replace(day=1, month=1)
+        before = (begin - timedelta(days=1)).replace(day=1)
+        before = before.replace(month=1) if unit == "year" else before
+    if which == "this":
+        return _Stretch(_ns(begin), _start(now_ns, -1))
+    return _Stretch(_ns(before), _ns(begin))
+
+
+def _days(now_ns: int, back: int, count: int) -> _Stretch:
+    return _Stretch(_start(now_ns, back), _start(now_ns, back - count))
+
+
+def _night(now_ns: int, back: int) -> _Stretch:
+    begin = datetime.fromtimestamp(_start(now_ns, back) // _S)
+    return _Stretch(_ns(begin.replace(hour=21)), _ns((begin + timedelta(days=1)).replace(hour=6)))
+
+
+def _clock(words: str, day: _Stretch | None, now_ns: int, bound: str) -> _Stretch | None:
+    """Return a clock time or a part of a day; without a day of today, or the latest there was."""
+    span = seconds_of(words)
+    if span is None:
+        return None
+    back = 0
+    if day is not None:
+        back = round((_start(now_ns) - _start(day.begin_ns)) / (86_400 * _S))
+    at = _at(now_ns, back, *span)
+    if day is None and bound in ("since", "after") and at.begin_ns > now_ns:
+        at = _at(now_ns, back + 1, *span)
+    return at
+
+
+def _at(now_ns: int, back: int, begin_s: float, end_s: float) -> _Stretch:
+    day = datetime.fromtimestamp(_start(now_ns, back) // _S)
+    begin, end = (day + timedelta(seconds=second) for second in (begin_s, end_s))
+    return _Stretch(_ns(begin), _ns(end))
+
+
+def _start(moment_ns: int, back: int = 0) -> int:
+    """Return when the local day began that is `back` days before the one of a moment, in ns."""
+    day = datetime.fromtimestamp(moment_ns // _S)
+    return _ns(day.replace(hour=0, minute=0, second=0, fold=0) - timedelta(days=back))
+
+
+def _ns(local: datetime) -> int:
+    try:
+        return round(local.timestamp()) * _S
+    except (ValueError, OverflowError):
+        return 0  # before all that anybody remembers
+
+
+def _count(written: str | None) -> float:
+    if written is None:
+        return 1
+    return int(written) if written.isdigit() else _COUNTS[written]
