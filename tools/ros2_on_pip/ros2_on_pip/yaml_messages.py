@@ -6,9 +6,11 @@ from __future__ import annotations
 
 import array
 import importlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
+import numpy
 import yaml
 
 
@@ -48,61 +50,83 @@ def parse(text: str) -> dict[str, Any]:
     return found
 
 
-def fill(message: Any, values: dict[str, Any], now: Any = None) -> None:
-    """Set a message's fields from a mapping; `header: auto` and `stamp: now` take `now()`.
+def fill(
+    message: Any,
+    values: dict[str, Any],
+    stamps: list[Callable[[Any], None]] | None = None,
+    failure: str = "Failed to populate field: {}",
+) -> None:
+    """Set a message's fields from a mapping; a value becomes the type of what it replaces.
+
+    To `stamps`, where they are wanted, is added what sets the fields given as `header: auto` and
+    `stamp: now`: it is to be called with the time.
 
     Raises:
-        ValueError: a field is not there, or a value does not fit; nothing is said about the rest.
+        ValueError: a field is not there, or a value does not fit; says `failure` with the cause.
     """
     try:
-        _fill(message, values, now)
-    except (AttributeError, TypeError, AssertionError, ValueError) as error:
-        raise ValueError(f"Failed to populate field: {error}") from None
+        _fill(message, values, stamps)
+    except (AttributeError, TypeError, AssertionError, ValueError, OverflowError) as error:
+        raise ValueError(failure.format(error)) from None
 
 
-def _fill(message: Any, values: dict[str, Any], now: Any) -> None:
+def _fill(message: Any, values: Any, stamps: list[Callable[[Any], None]] | None) -> None:
     if not isinstance(values, dict):
         raise TypeError(f"a {type(message).__name__} needs a dictionary, got {values!r}")
+    kinds = message.get_fields_and_field_types()
     for name, value in values.items():
+        if name not in kinds:
+            raise AttributeError(f"'{type(message).__name__}' object has no attribute '{name}'")
         current = getattr(message, name)
-        kind = message.get_fields_and_field_types()[name]
-        if value == "auto" and kind == "std_msgs/Header" and now:
-            current.stamp = now()
-        elif value == "now" and kind == "builtin_interfaces/Time" and now:
-            setattr(message, name, now())
+        if stamps is not None and value == "auto" and kinds[name] == "std_msgs/Header":
+            stamps.append(partial(setattr, current, "stamp"))
+        elif stamps is not None and value == "now" and kinds[name] == "builtin_interfaces/Time":
+            stamps.append(partial(setattr, message, name))
         elif hasattr(current, "get_fields_and_field_types"):
-            _fill(current, value, now)
+            _fill(current, value, stamps)
         else:
-            setattr(message, name, _value(message, name, kind, current, value, now))
+            made = _value(kinds[name], current, value, stamps)
+            # Only told so does a message check what it is given; unchecked, it ends the process.
+            setattr(type(message)(check_fields=True), name, made)
+            setattr(message, name, made)
 
 
-def _value(message: Any, name: str, kind: str, current: Any, value: Any, now: Any) -> Any:
-    if isinstance(value, (list, tuple)):
-        element = kind.removeprefix("sequence<").split(",")[0].removesuffix(">").split("[")[0]
-        if "/" in element:
-            package, last = element.split("/")
-            cls = load(f"{package}/msg/{last}", "msg")
-            made = [cls() for _ in value]
-            for one, its in zip(made, value, strict=True):
-                _fill(one, its, now)
-            return made
-        if element == "octet":
-            return [bytes([one]) if isinstance(one, int) else one for one in value]
-        return [_plain_value(element, one) for one in value]
-    return _plain_value(kind, value)
+def _value(kind: str, current: Any, value: Any, stamps: list[Callable[[Any], None]] | None) -> Any:
+    if isinstance(current, bytes):
+        return _octet(value)
+    if isinstance(current, (bool, int, float, str)):
+        return _encodable(value if type(value) is type(current) else type(current)(value))
+    if isinstance(value, (str, dict)):
+        raise TypeError(f"a list is needed, got {value!r}")
+    if isinstance(current, array.array):
+        return array.array(current.typecode, value)
+    if hasattr(current, "dtype"):
+        fixed = numpy.array(value, dtype=current.dtype)
+        if fixed.shape != current.shape:
+            raise ValueError(f"a list of {current.size} is needed, got {value!r}")
+        return fixed
+    element = kind.removeprefix("sequence<").split(",")[0].removesuffix(">").split("[")[0]
+    if element == "octet":
+        return [_octet(one) for one in value]
+    if "/" not in element:
+        return [_encodable(one) for one in value]
+    made = [load(element, "msg")() for _ in value]
+    for one, its in zip(made, value, strict=True):
+        _fill(one, its, stamps)
+    return made
 
 
-def _plain_value(kind: str, value: Any) -> Any:
-    if (
-        kind in ("float", "double")
-        and isinstance(value, (int, str))
-        and not isinstance(value, bool)
-    ):
-        return float(value)
-    if kind.startswith(("string", "wstring")) and not isinstance(value, str):
-        return "" if value is None else str(value)
-    if kind == "octet" and isinstance(value, int):
-        return bytes([value])
+def _octet(value: Any) -> bytes:
+    made = bytes([value]) if isinstance(value, int) else value
+    made = made.encode("latin-1") if isinstance(made, str) else made
+    if not isinstance(made, bytes) or len(made) != 1:
+        raise TypeError(f"a byte is needed, got {value!r}")
+    return made
+
+
+def _encodable(value: Any) -> Any:
+    if isinstance(value, str):
+        value.encode()  # half of a surrogate pair has no UTF-8
     return value
 
 

@@ -87,6 +87,20 @@ def test_a_verb_prints_what_the_real_one_prints(
             "Failed to populate field: 'ResetSession_Request' object has no attribute 'x'",
         ),
         (["service", "call", "/x", "clara_interfaces/srv/ResetSession", "[1]"], "dictionary"),
+        (
+            ["service", "call", "/x", "clara_interfaces/srv/QueryMemory", "{top_k: abc}"],
+            "Failed to populate field: invalid literal for int() with base 10: 'abc'",
+        ),
+        (
+            ["service", "call", "/x", "clara_interfaces/srv/QueryMemory", "{cue: {role: object}}"],
+            "Failed to populate field: a list is needed, got {'role': 'object'}",
+        ),
+        (
+            ["action", "send_goal", "/x", "clara_interfaces/action/Chat", "{max_tokens: many}"],
+            'Failed to populate message fields: ValueError("invalid literal for int()',
+        ),
+        (["topic", "pub", "/x", "std_msgs/msg/Int32", "{data: abc}"], "Failed to populate field"),
+        (["topic", "pub", "/x", "std_msgs/msg/UInt8", "{data: 300}"], "Failed to populate field"),
         (["interface", "show", "no_such/msg/Thing"], "Unknown package 'no_such'"),
         (["run", "clara_interfaces", "nothing"], "No executable found"),
         (["run", "no_such_package", "nothing"], "Package 'no_such_package' not found"),
@@ -122,6 +136,24 @@ def test_a_published_message_arrives_whole(ros2: Ros2, environment: dict[str, st
         assert sent.returncode == 0, sent.stderr
         assert "publishing #1: std_msgs.msg.String(data='ä')" in sent.stdout
         assert echo.communicate(timeout=20)[0] == "data: ä\n---\n"
+    finally:
+        echo.kill()
+
+
+def test_a_number_that_is_published_as_a_bool_arrives_as_one(
+    ros2: Ros2, environment: dict[str, str]
+) -> None:
+    kind = "std_msgs/msg/Bool"
+    echo = subprocess.Popen(
+        [*(sys.executable, "-m", "ros2_on_pip.cli", "topic", "echo", "--once"), "/here/yes", kind],
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        sent = ros2("topic", "pub", "--once", "/here/yes", kind, "{data: 1}")
+        assert sent.stdout.endswith("publishing #1: std_msgs.msg.Bool(data=True)\n\n"), sent.stderr
+        assert echo.communicate(timeout=20)[0] == "data: true\n---\n"
     finally:
         echo.kill()
 

@@ -105,11 +105,10 @@ def main_send_goal(args: argparse.Namespace) -> int | str | None:
     from rclpy.action import ActionClient
 
     kind = load(args.action_type, "action")
-    values = parse(args.goal)
+    goal = kind.Goal()
+    fill(goal, parse(args.goal), failure="Failed to populate message fields: {!r}")
     with Direct() as direct:
         client = ActionClient(direct.node, kind, args.action_name)
-        goal = kind.Goal()
-        fill(goal, values)
         print("Waiting for an action server to become available...", flush=True)
         direct.wait(client.server_is_ready, None)
         print(f"Sending goal:\n     {to_yaml(goal)}", flush=True)

@@ -81,11 +81,10 @@ def main_find(args: argparse.Namespace) -> None:
 def main_call(args: argparse.Namespace) -> str | None:
     """Call a service and print request and response."""
     kind = load(args.service_type, "srv")
-    values = parse(args.values)
+    request = kind.Request()
+    fill(request, parse(args.values))
     with Direct() as direct:
         client = direct.node.create_client(kind, args.service_name)
-        request = kind.Request()
-        fill(request, values, lambda: direct.node.get_clock().now().to_msg())
         if not client.service_is_ready():
             print("waiting for service to become available...", flush=True)
             direct.wait(client.service_is_ready, None)

@@ -7,6 +7,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import time
+from collections.abc import Callable
 from typing import Any
 
 from ros2_on_pip.discovery import FIND_S, Direct, add_discovery_arguments, shown
@@ -244,7 +245,9 @@ def main_hz(args: argparse.Namespace) -> str | None:
 def main_pub(args: argparse.Namespace) -> str | None:
     """Publish a message, once, some times or for ever."""
     kind = load(args.message_type, "msg")
-    values = parse(args.values)
+    message = kind()
+    stamps: list[Callable[[Any], None]] = []
+    fill(message, parse(args.values), stamps)
     with Direct(name=args.node_name) as direct:
         publisher = direct.node.create_publisher(
             kind, full_name(direct, args.topic_name), profile(args, direct, None)
@@ -268,8 +271,8 @@ def main_pub(args: argparse.Namespace) -> str | None:
         print("publisher: beginning loop", flush=True)
         count = 0
         while not times or count < times:
-            message = kind()
-            fill(message, values, lambda: direct.node.get_clock().now().to_msg())
+            for stamp in stamps:
+                stamp(direct.node.get_clock().now().to_msg())
             count += 1
             if args.print and count % args.print == 0:
                 print(f"publishing #{count}: {message!r}\n", flush=True)
