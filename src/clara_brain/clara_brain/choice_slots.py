@@ -84,9 +84,12 @@ def mentions(skill: Skill, text: str) -> list[Mention]:
 
 @lru_cache(4096)  # more than re keeps, and a file may name thousands
 def as_said(name: str) -> re.Pattern[str]:
-    """Return the pattern of a name of the skills file, as people say it."""
+    """Return the pattern of a name of the skills file, as people say it.
+
+    "Room 3" is not said with "room 3.5".
+    """
     spaced = re.escape(name.replace("_", " ")).replace(r"\ ", r"[\s_-]+")
-    return re.compile(rf"(?<!\w){spaced}(?!\w)", re.IGNORECASE)
+    return re.compile(rf"(?<!\w){spaced}(?!\w|[.,:/-]\d)", re.IGNORECASE)
 
 
 def _preposition(text: str) -> str:

@@ -36,6 +36,19 @@ _NEUTRAL = frozenset(_NEUTRAL_WORDS.split())
 # Words that may turn an order round. So may "left" and "right", but there is a left cup as well.
 _DIRECTION_WORDS = "away back backward backwards behind down from off out under up"
 _DIRECTIONS = frozenset(_DIRECTION_WORDS.split())
+# Nor may these stand before a thing as "the chipped cup" has it: "go past the dock".
+_EXCEPT_WORDS = """
+besides before beyond but except excluding minus opposite other outside past save than unlike via
+"""
+_EXCEPT = frozenset(_EXCEPT_WORDS.split())
+# A description that names both of these, as "a positive angle is to the left, a negative one to
+# the right", does not say which of them an order without a sign is.
+_OPPOSITES = (
+    ("left", "right"),
+    ("up", "down"),
+    ("forward", "backward"),
+    ("forwards", "backwards"),
+)
 # The way a robot moves anyway, unless its skill is about the other way.
 _FORWARD = frozenset(["ahead", "forward", "forwards"])
 _BACKWARD = frozenset(["back", "backward", "backwards", "reverse"])
@@ -95,7 +108,8 @@ def explained(skill: Skill, text: str) -> bool:
         if word in known or word in neutral or spoken_numbers.is_number_word(word):
             continue
         following = words[at + 1] if at + 1 < len(words) else ""
-        if following in choices and (word == "back" or word not in _DIRECTIONS):
+        free = word == "back" or word not in _DIRECTIONS | _EXCEPT
+        if following in choices and free:
             continue
         if _says_when(skill, choices, words, at):
             continue
@@ -127,8 +141,12 @@ def _vocabulary(skill: Skill) -> frozenset[str]:
     said = [example.say for example in skill.examples]
     choices = [choice for parameter in skill.parameters for choice in parameter.choices]
     names = [parameter.name for parameter in skill.parameters]
-    texts = [skill.name, skill.action, skill.description, skill.in_words, *said, *choices, *names]
-    words = {word for text in texts for word in _words(text)} | set(skill.words)
+    described = set(_words(skill.description))
+    for pair in _OPPOSITES:
+        if any(each.numeric for each in skill.parameters) and described.issuperset(pair):
+            described -= set(pair)
+    texts = [skill.name, skill.action, skill.in_words, *said, *choices, *names]
+    words = {word for text in texts for word in _words(text)} | described | set(skill.words)
     # "picking", "drives": the verbs of the file in their other forms.
     stems = {word.removesuffix("e") for word in words}
     doubled = {word + word[-1] for word in words if word}

@@ -11,29 +11,33 @@ its parameters stand where these are alike. What cannot be told is not guessed.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from itertools import pairwise
 
 from clara_brain import spoken_numbers
 from clara_brain.choice_slots import Mention, Slots, as_said, mentions
 from clara_brain.skills import Example, Parameter, Skill, Value
 from clara_brain.spoken_numbers import POINTS, Said, spellings
+from clara_brain.units import si_unit
 
+_HALF = re.compile(r"\bhalf\b", re.IGNORECASE)
 _OR = re.compile(r"\bor\b", re.IGNORECASE)
 
 
 def number_slots(skill: Skill, text: str) -> Slots | None:
     """Return the numbers that are meant for the parameters that must be said.
 
-    None where a number may be for several and nothing tells for which.
+    None where a number may be for several and nothing tells for which, or where it is for none:
+    "drive 2 meters at 10 cm/s" is no order to drive as fast as usual.
     """
     parameters = [each for each in skill.parameters if each.numeric and each.said]
-    things = mentions(skill, text) if parameters else []
+    things = mentions(skill, text)
     fitting = {each.name: _fitting(skill, each, text, things) for each in parameters}
+    if _left_over(skill, text, things, fitting):
+        return None
     if len(parameters) < 2:
         values = {name: spellings(found) for name, found in fitting.items()}
         return Slots(values, frozenset(name for name, said in values.items() if said))
-    _keep_units(parameters, fitting)
     values, named = dict.fromkeys(fitting, ()), set()
     for group in _groups(parameters, fitting):
         said = sorted({number for each in group for number in fitting[each.name]}, key=_place)
@@ -59,7 +63,9 @@ def _fitting(
 ) -> list[Said]:
     """Return the numbers that may be meant for a parameter, as if it were the only one.
 
-    Those in the name of a thing are none, as the "3" of "room 3".
+    Those in the name of a thing are none, as the "3" of "room 3". A parameter without a unit takes
+    those that have one only where an example says it, as "honk 3 times" does; and what changes a
+    value by so much is told from what sets it, by the preposition of the examples.
     """
     numeric = [each for each in skill.parameters if each.numeric]
     others = [each.unit for each in skill.parameters if each is not parameter]
@@ -69,11 +75,60 @@ def _fitting(
     found = spoken_numbers.fitting(
         text, parameter.unit, others, names, labels if len(numeric) > 1 else ()
     )
+    units = {None, "?", "%", *(each.unit for each in _said_for(skill, parameter))}
+    alike = [each for each in numeric if si_unit(each.unit) == si_unit(parameter.unit)]
+    before = {each.before for other in alike for each in _said_for(skill, other)}
     return [
         number
         for number in found
-        if not any(each.start <= number.start and number.end <= each.end for each in things)
+        if not _within(number.start, number.end, things)
+        and (parameter.unit or number.unit in units)
+        and _is_so_set(parameter, number, before)
     ]
+
+
+def _left_over(
+    skill: Skill, text: str, things: Sequence[Mention], fitting: dict[str, list[Said]]
+) -> bool:
+    """Whether a number was said that is for nothing."""
+    if any(each.type == "text" or (each.numeric and not each.said) for each in skill.parameters):
+        return False  # there it may be for what need not be said
+    taken = [(each.start, each.end) for found in fitting.values() for each in found]
+    said = [(each.start, each.end) for each in spoken_numbers.numbers(text)]
+    said += [match.span() for match in _HALF.finditer(text)]
+    return any(
+        not _within(start, end, things)
+        and text[start:end].lower() != "one"  # "pick that one up"
+        and not any(a < end and start < b for a, b in taken)
+        for start, end in said
+    )
+
+
+def _within(start: int, end: int, things: Sequence[Mention]) -> bool:
+    return any(each.start <= start and end <= each.end for each in things)
+
+
+def _said_for(skill: Skill, parameter: Parameter) -> list[Said]:
+    """Return the numbers of the examples that are this parameter's."""
+    return [
+        number
+        for example in skill.examples
+        for number in spoken_numbers.numbers(example.say)
+        if number.written == _number(example.use.get(parameter.name, ""))
+    ]
+
+
+def _is_so_set(parameter: Parameter, number: Said, before: Collection[str]) -> bool:
+    """Whether a number sets a parameter in the way in which the examples set it.
+
+    Where they say "to", "by" changes it; where they say neither, "to" may be a place or a heading
+    and they a way.
+    """
+    if number.before == "by":
+        return "by" in before or "to" not in before
+    if number.before == "to" and si_unit(parameter.unit) in ("m", "rad"):
+        return not before or "to" in before
+    return True
 
 
 def _named_points(skill: Skill, parameter: Parameter) -> frozenset[str]:
@@ -85,14 +140,6 @@ def _named_points(skill: Skill, parameter: Parameter) -> frozenset[str]:
             if number.before in POINTS and number.written == written:
                 found.add(number.before)
     return frozenset(found)
-
-
-def _keep_units(parameters: Sequence[Parameter], fitting: dict[str, list[Said]]) -> None:
-    """Take from parameters without a unit what was said in the unit of another one."""
-    units = {each.unit for each in parameters if each.unit}
-    for each in parameters:
-        if not each.unit:
-            fitting[each.name] = [n for n in fitting[each.name] if n.unit not in units]
 
 
 def _groups(
@@ -116,12 +163,9 @@ def _tell(
     """Return the number of each parameter, for as many numbers at most; None where it is open."""
     if any(_OR.search(text, one.end, other.start) for one, other in pairwise(said)):
         return None
-    names = sorted(
-        (match.start(), each.name) for each in group for match in as_said(each.name).finditer(text)
-    )
-    if len({name for _, name in names}) < len(names):
+    told = _by_name(group, said, text)
+    if told is None:
         return None
-    told = _by_name(names, said)
     rest = [each for each in group if each.name not in told]
     left = [each for each in said if each not in told.values()]
     if not left:
@@ -134,23 +178,45 @@ def _tell(
     return None if order is None else told | dict(zip(order, left, strict=True))
 
 
-def _by_name(names: Sequence[tuple[int, str]], said: Sequence[Said]) -> dict[str, Said]:
-    """Return the numbers that have the name of a parameter beside them.
+def _by_name(
+    group: Sequence[Parameter], said: Sequence[Said], text: str
+) -> dict[str, Said] | None:
+    """Return the numbers that have the name of a parameter beside them; None where it is open.
 
-    `names` have each where it stands. Where there are as many as numbers, the first name has the
-    first number: "x 3, y 4", "3 x 4 y" and "x and y are 3 and 4". Else a number has the name that
-    stands before it.
+    Where there are as many names as numbers, the first name has the first number: "x 3, y 4", "3 x
+    4 y" and "x and y are 3 and 4". Else a name has the number right before it, or the next one
+    behind it.
     """
+    names = sorted(
+        (*match.span(), each.name) for each in group for match in as_said(each.name).finditer(text)
+    )
+    if len({name for _, _, name in names}) < len(names):
+        return None
     if len(names) == len(said):
-        return {name: number for (_, name), number in zip(names, said, strict=True)}
+        return {name: number for (_, _, name), number in zip(names, said, strict=True)}
     found: dict[str, Said] = {}
-    begin = 0
-    for number in said:
-        before = [name for at, name in names if begin <= at < number.start]
-        if len(before) == 1:
-            found[before[0]] = number
-        begin = number.end
+    for start, end, name in names:
+        before = next((each for each in reversed(said) if each.end <= start), None)
+        after = next((each for each in said if each.start >= end), None)
+        follows = (
+            before is not None
+            and before not in found.values()
+            and _only_a_unit(text[before.end : start])
+        )
+        if follows and after is not None and not text[end : after.start].strip():
+            return None  # "3 x 4"
+        number = before if follows else after
+        if number is None:
+            continue
+        if number in found.values():
+            return None
+        found[name] = number
     return found
+
+
+def _only_a_unit(text: str) -> bool:
+    word = text.strip().lower()
+    return not word or bool(spoken_numbers.unit_of(word))
 
 
 def _in_order(skill: Skill, parameters: Sequence[Parameter]) -> list[str] | None:

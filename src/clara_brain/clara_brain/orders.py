@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from clara_brain import spoken_numbers
 from clara_brain.choice_slots import choice_slots
+from clara_brain.flag_slots import flag_slots
 from clara_brain.known_words import another_verb, explained
 from clara_brain.number_slots import number_slots
 from clara_brain.skills import LONGEST_TEXT, Parameter, Skill
@@ -156,14 +157,15 @@ def offers(skills: Iterable[Skill], text: str) -> list[Offer]:
         if not explained(skill, text) or _for_later(skill, text):
             continue
         things, numbers = choice_slots(skill, text), number_slots(skill, text)
-        if things is None or numbers is None:
+        flags = flag_slots(skill, text)
+        if things is None or numbers is None or flags is None:
             continue
         texts = {p.name: (text,) for p in skill.parameters if p.type == "text" and p.said}
-        values = things.values | numbers.values | texts
+        values = things.values | numbers.values | flags.values | texts
         if all(
             values.get(each.name, ("",)) or each.default is not None for each in skill.parameters
         ):
-            found.append(Offer(skill, values, things.named | numbers.named))
+            found.append(Offer(skill, values, things.named | numbers.named | flags.named))
     return found
 
 

@@ -59,9 +59,13 @@ def _accepted(
 def _matched(offer: Offer, example: Example, pattern: str, said: str) -> dict[str, str] | None:
     """Return the values of an order that is an example but for them."""
     places: dict[str, str] = {}
+    flags: dict[str, str] = {}
     for name, value in example.use.items():
         parameter = offer.skill.parameter(name)
         spoken = _spoken(value)
+        if parameter is not None and parameter.type == "boolean":
+            flags[name] = spoken
+            continue
         if parameter is None or not parameter.said or parameter.type == "text":
             return None
         if len(re.findall(rf"(?<!\w){re.escape(spoken)}(?!\w)", pattern)) != 1:
@@ -76,7 +80,7 @@ def _matched(offer: Offer, example: Example, pattern: str, said: str) -> dict[st
     match = re.fullmatch(regex, said)
     if match is None:
         return None
-    return {
+    return flags | {
         name: next(each for each in offer.values[name] if _spoken(each) == found)
         for name, found in match.groupdict().items()
     }

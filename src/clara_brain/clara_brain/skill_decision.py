@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from itertools import zip_longest
 
 from clara_brain.errors import SkillRefused
+from clara_brain.flag_slots import written_flag
 from clara_brain.orders import Offer, imperative, is_plain_order, offers
 from clara_brain.sampler import SamplerSettings
 from clara_brain.skills import Example, Parameter, Skill, Value
@@ -100,7 +101,11 @@ def decision_prompt(skills: Sequence[Skill], text: str) -> str:
 
 def call(skill: Skill, example: Example) -> str:
     """Write a skill and its parameters as the model is to write them."""
-    written = (f"{name}={written_value(value)}" for name, value in example.use.items())
+    texts = {each.name for each in skill.parameters if each.type == "text"}
+    written = (
+        f"{name}={json.dumps(value) if name in texts else written_value(value)}"
+        for name, value in example.use.items()
+    )
     return f"{skill.name}({', '.join(written)})"
 
 
@@ -189,7 +194,12 @@ def _value(parameter: Parameter, text: str, said: str, named: tuple[str, ...]) -
         value = parameter.check(_read(parameter, text))
     except ValueError as error:
         raise SkillRefused(str(error)) from None
-    if parameter.said:
+    if parameter.type == "boolean":
+        if text not in (named or (written_value(value),)) or (
+            not named and value != parameter.default
+        ):
+            raise SkillRefused(f"{parameter.name} {text} was not said")
+    elif parameter.said:
         if parameter.numeric:
             named = tuple(distinct(named))
             fits = any(_number(each) == value for each in named)
@@ -264,7 +274,7 @@ def _quoted(text: str) -> str:
 def written_value(value: Value) -> str:
     """Write a value as the model is to write it."""
     if isinstance(value, bool):
-        return "true" if value else "false"
+        return written_flag(value)
     return f"{value:g}" if isinstance(value, (int, float)) else value
 
 

@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from clara_brain.errors import SkillFileError
+from clara_brain.flag_slots import booleans, telling_words
+from clara_brain.skill_decision import call, decide
 from clara_brain.skill_schema import first_fault
 from clara_brain.skills import (
     LONGEST_TEXT,
@@ -62,7 +64,9 @@ def _skills(document: Any) -> Iterator[Skill]:
             reason = "is reserved" if name == "none" else "is given twice"
             raise Fault(f"the skill name {name!r} {reason}", path)
         names.append(name)
-        yield _skill(entry, ("skills", at))
+        skill = _skill(entry, ("skills", at))
+        _check_examples(skill, ("skills", at))
+        yield skill
 
 
 def _skill(entry: Mapping[str, Any], path: Path_) -> Skill:
@@ -92,6 +96,26 @@ def _skill(entry: Mapping[str, Any], path: Path_) -> Skill:
         at_most=_rate(entry, path, where),
         timeout=_timeout(entry, target, path, where),
     )
+
+
+def _check_examples(skill: Skill, path: Path_) -> None:
+    """Refuse what can never be obeyed, or would be obeyed another way than its example says."""
+    where = f"skill {skill.name}"
+    for each in booleans(skill):
+        if not all(telling_words(skill, each).values()):
+            raise Fault(
+                f"{where}.parameters.{each.name} is a boolean: it needs an example for true and"
+                " one for false, each with a word that the other lacks (as on and off)",
+                (*path, "parameters", each.name),
+            )
+    for at, example in enumerate(skill.examples):
+        decision = decide([skill], call(skill, example), example.say)
+        if decision is not None and decision.reason:
+            raise Fault(
+                f"{where}.examples[{at}]: of {example.say!r}, {decision.reason}: an order has to"
+                " name each value as `use` has it",
+                (*path, "examples", at),
+            )
 
 
 def _parameter(name: str, entry: Mapping[str, Any], path: Path_, where: str) -> Parameter:

@@ -42,7 +42,6 @@ WAVE = skill(number("times"), number("speed", "", 1.0))
         "go to y and x 4 and 3",
         "go to x 3 and 4",
         "go to 3, y 4",
-        "go to x 3 meters and y 4 meters",
         "go to three and four",
     ],
 )
@@ -134,3 +133,70 @@ def test_an_order_that_is_an_example_but_for_its_numbers_needs_no_model():
     said = "go to 3 4"
     decision = word_for_word([POINT], possible([POINT], said), said)
     assert decision is not None and decision.values == {"x": 3.0, "y": 4.0}
+
+
+HEADED = skill(
+    number("x"), number("y"), number("heading", "", 0.0), go_to_x_1_y_2={"x": 1, "y": 2}
+)
+TIMES = skill(number("times"), number("speed", "", 1.0), wave_3_times={"times": 3.0})
+GATE = skill(opens_the_gate={})
+LEVEL = skill(number("level", "%"), go_to_50_percent={"level": 50.0})
+TURN = skill(number("angle", "deg"), drive_90_degrees={"angle": 90.0})
+HONK = skill(number("times"), wave_2_times={"times": 2.0})
+
+
+@pytest.mark.parametrize(
+    ("said", "values"),
+    [
+        ("go to 3 x, 4 y, 45", {"x": ("3",), "y": ("4",), "heading": ("45",)}),
+        ("go to x 3 y 4 and 45", {"x": ("3",), "y": ("4",), "heading": ("45",)}),
+        ("go to heading 45 x 3 y 4", {"x": ("3",), "y": ("4",), "heading": ("45",)}),
+        ("go to 3 x 4", None),  # whose is it?
+    ],
+)
+def test_a_name_belongs_to_the_number_that_it_stands_beside(said, values):
+    found = number_slots(HEADED, said)
+    assert (found and found.values) == values
+
+
+@pytest.mark.parametrize("said", ["wave 3 times with 5", "wave 3 times and 5"])
+def test_a_name_right_behind_a_number_is_not_that_of_the_next(said):
+    assert number_slots(TIMES, said).values == {"times": ("3",), "speed": ("5",)}
+
+
+@pytest.mark.parametrize(
+    ("robot", "said"),
+    [
+        (DRIVE, "drive 2 meters at 10 cm/s"),
+        (DRIVE, "drive 2 meters with speed 0.5 or 1"),
+        (GATE, "drive 50 percent"),
+        (GATE, "drive half"),
+        (HONK, "wave for 3 seconds"),
+        (HONK, "wave 2 minutes"),
+        (TURN, "drive 90 degrees half"),
+    ],
+)
+def test_a_number_that_is_for_nothing_makes_it_no_order(robot, said):
+    assert number_slots(robot, said) is None
+
+
+@pytest.mark.parametrize(
+    ("robot", "said", "is_one"),
+    [
+        (LEVEL, "go to 20 percent", True),
+        (LEVEL, "go by 20 percent", False),
+        (TURN, "drive 45 degrees", True),
+        (TURN, "drive by 45 degrees", True),
+        (TURN, "drive to 45 degrees", False),
+    ],
+)
+def test_to_change_a_value_by_so_much_is_not_to_set_it(robot, said, is_one):
+    assert (number_slots(robot, said) is not None) == is_one
+
+
+def test_a_number_with_more_behind_it_is_no_name_of_a_thing():
+    room = Parameter("place", "choice", said=True, choices=("room_3", "room_4"))
+    rooms = skill(room)
+    for said in ("go to room 3 and 4", "go to room 3.5", "go to room 3 or 4"):
+        assert possible([rooms], said) == []
+    assert possible([rooms], "go to room 3.")

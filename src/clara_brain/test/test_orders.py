@@ -7,9 +7,11 @@ from __future__ import annotations
 import math
 import re
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from clara_brain.errors import SkillFileError
 from clara_brain.orders import is_plain_order
 from clara_brain.plain_orders import word_for_word
 from clara_brain.skill_decision import decide, possible
@@ -294,7 +296,7 @@ def test_two_numbers_that_a_skill_needs_are_no_times(tmp_path):
         "  angle: {type: number, minimum: -180, maximum: 180}",
         "examples: [{say: move joint 3 to 20, use: {joint: 3, angle: 20}}]",
     )
-    assert possible(joint, "move joint 4 by 15") and possible(joint, "move joint 4 at 90")
+    assert possible(joint, "move joint 4 to 15") and possible(joint, "move joint 4 at 90")
     assert possible(joint, "move joint 4 at 9") == []
 
 
@@ -343,14 +345,24 @@ def test_a_rate_has_sides_as_well(tmp_path):
     assert possible(spin, "turn right now for 5 seconds") == []
 
 
-def test_a_decimal_point_stays_one_where_an_example_means_it(tmp_path):
-    gain = one_skill(
-        tmp_path / "gain.yaml",
-        "name: set_gain",
-        "parameters: {gain: {type: number, minimum: 0, maximum: 9}}",
-        "examples: [{say: set the gain to point 5, use: {gain: 0.5}}]",
-    )
-    assert possible(gain, "set the gain to point 7")[0].values["gain"] == ("point 7",)
+def test_an_example_that_could_not_be_obeyed_is_refused(tmp_path):
+    def skill(parameter: str, example: str) -> tuple[Skill, ...]:
+        return one_skill(
+            *(tmp_path / "skill.yaml", "name: turn", f"parameters: {{a: {{{parameter}}}}}"),
+            f"examples: [{{say: turn {example}}}]",
+        )
+
+    angle = "type: number, minimum: -180, maximum: 180, unit: deg"
+    for parameter, example, reason in (
+        (angle, "to point 5, use: {a: 0.5}", "a 0.5 was not said"),
+        (angle, "right 90 degrees, use: {a: -90}", "a -90 was not said"),
+        (angle, "it when I say so, use: {a: 1}", "nothing that was said asks for turn"),
+        ("type: choice, choices: [dock]", "back, use: {a: dock}", "nothing that was said asks"),
+        ("type: boolean", "it on, use: {a: true}", "needs an example for true and one for false"),
+    ):
+        with pytest.raises(SkillFileError, match=reason):
+            skill(parameter, example)
+    assert skill("type: text", "yourself into a frog, use: {a: a frog}")
 
 
 def test_back_home_is_to_a_place_that_is_called_so(tmp_path):
@@ -417,3 +429,36 @@ def test_a_request_for_the_robot_has_its_numbers_in_si_units():
     assert list(angle.values) == pytest.approx([math.pi / 2])
     # What a target of the robot's own is filled from stays in the unit of the file.
     assert decision.values == {"angle": 90.0}
+
+
+def test_what_keeps_away_from_a_thing_is_no_order_to_go_there(tmp_path):
+    robot = one_skill(
+        tmp_path / "go.yaml",
+        "name: go_to",
+        "parameters: {place: {type: choice, choices: [station a, dock]}}",
+        "examples: [{say: drive to the dock, use: {place: dock}}]",
+    )
+    assert possible(robot, "drive to the old dock") and possible(robot, "drive to station a")
+    for said in (
+        "drive past station a",
+        "drive to any place but dock",
+        "drive to all besides dock",
+    ):
+        assert possible(robot, said) == []
+
+
+def test_a_description_that_names_both_sides_tells_neither(tmp_path):
+    def turn(description: str) -> tuple[Skill, ...]:
+        (skill,) = one_skill(
+            *(tmp_path / "turn.yaml", "name: turn"),
+            "parameters: {angle: {type: number, minimum: -180, maximum: 180, unit: deg}}",
+            "examples: [{say: turn 90 degrees, use: {angle: 90}}]",
+        )
+        return (replace(skill, description=description),)
+
+    both = turn("To the left where the angle is positive, to the right where it is negative.")
+    for said in ("turn right 45 degrees", "turn 45 degrees to the left"):
+        assert possible(both, said) == []
+    assert possible(both, "turn 45 degrees")
+    left = turn("Turn to the left.")
+    assert possible(left, "turn left 45 degrees") and not possible(left, "turn right 45 degrees")

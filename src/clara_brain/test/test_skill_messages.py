@@ -40,6 +40,9 @@ def skill(tmp_path, target: str, *parameters: str):
         if not re.match(r"      (\w+):", line) or line.split(":")[0].strip() in parameters
     ]
     head = "\n".join(kept) if parameters else ""
+    if "flag" in parameters:
+        examples = "[{say: run on, use: {flag: true}}, {say: run off, use: {flag: false}}]"
+        head = f"{head.rstrip()}\n    examples: {examples}"
     path = tmp_path / "skills.yaml"
     path.write_text(f"skills:\n  - name: go\n    description: Go.{head}\n    target: {target}\n")
     (loaded,) = load_skills(path)

@@ -1,0 +1,66 @@
+# Copyright 2026 The Clara Authors
+# SPDX-License-Identifier: Apache-2.0
+"""A boolean is what was said, never what a model guesses."""
+
+from __future__ import annotations
+
+import pytest
+from clara_brain.flag_slots import flag_slots
+from clara_brain.plain_orders import word_for_word
+from clara_brain.skill_decision import decide, grammar, possible
+from clara_brain.skills import Example, Parameter, Skill
+
+ROOM = Parameter("room", "choice", said=True, choices=("hall", "living_room"))
+LIT = Parameter("lit", "boolean", said=False)
+LAMP = Skill(
+    *("lamp", "LAMP", "Switch a lamp on or off.", (ROOM, LIT)),
+    (
+        Example("switch the lamp in the hall on", {"room": "hall", "lit": True}),
+        Example("switch off the lamp in the living room", {"room": "living_room", "lit": False}),
+    ),
+    words=("switch", "turn"),
+)
+FAST = Parameter("fast", "boolean", said=False, default=False)
+WAVE = Skill(
+    *("wave", "WAVE", "Wave.", (FAST,)),
+    (Example("wave", {}), Example("wave fast", {"fast": True})),
+)
+
+
+@pytest.mark.parametrize(
+    ("said", "value"),
+    [
+        ("switch the lamp in the hall off", "false"),
+        ("turn the living room lamp on", "true"),
+        ("please switch the lamp on in the living room", "true"),
+    ],
+)
+def test_it_is_told_by_the_words_in_which_the_examples_differ(said, value):
+    assert flag_slots(LAMP, said).values == {"lit": (value,)}
+    room = "hall" if "hall" in said else "living_room"
+    other = "true" if value == "false" else "false"
+    assert decide([LAMP], f"lamp(room={room}, lit={value})", said).reason == ""
+    wrong = decide([LAMP], f"lamp(room={room}, lit={other})", said)
+    assert wrong.reason == f"lit {other} was not said"
+    assert f'", lit=" ("{value}")' in grammar(possible([LAMP], said))
+
+
+@pytest.mark.parametrize(
+    "said", ["switch the lamp in the hall", "switch the hall lamp on and off"]
+)
+def test_neither_or_both_is_no_order(said):
+    assert possible([LAMP], said) == []
+
+
+def test_where_it_is_not_said_it_is_the_default_and_nothing_else():
+    assert decide([WAVE], "wave()", "wave").values == {"fast": False}
+    assert decide([WAVE], "wave(fast=true)", "wave").reason == "fast true was not said"
+    assert decide([WAVE], "wave(fast=true)", "wave fast").values == {"fast": True}
+    left_out = decide([WAVE], "wave()", "wave fast")
+    assert left_out.reason == "fast was said, but was left out"
+
+
+def test_an_order_like_an_example_needs_no_model():
+    said = "switch off the lamp in the hall"
+    decision = word_for_word([LAMP], possible([LAMP], said), said)
+    assert decision.values == {"room": "hall", "lit": False}
