@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import rclpy.action
 from action_msgs.msg import GoalStatus, GoalStatusArray
 from rclpy.clock import Clock, ClockType
@@ -171,7 +172,7 @@ class ActionWatcher:
             return
         request = message.request[0]
         identity = bytes(request.goal_id.uuid).hex()
-        fields = _event_fields(request.goal)
+        fields = event_fields(request.goal)
         goal = self._open.get(identity)
         if goal is None:
             if identity not in self._ended:
@@ -251,7 +252,7 @@ def _trim(kept: dict[str, Any]) -> None:
         del kept[next(iter(kept))]
 
 
-def _event_fields(goal: Any) -> dict[str, Any]:
+def event_fields(goal: Any) -> dict[str, Any]:
     """Return object and context of a goal: its fields that fit into roles, the first ones."""
     thing = ""
     context: dict[str, RoleFiller] = {}
@@ -264,8 +265,10 @@ def _event_fields(goal: Any) -> dict[str, Any]:
 
 
 def _fillers(prefix: str, message: Any, depth: int) -> Iterator[RoleFiller]:
-    for name in message.get_fields_and_field_types():
+    for name, kind in message.get_fields_and_field_types().items():
         value = getattr(message, name)
+        if kind == "float":
+            value = _of_float32(value)
         role = f"{prefix}_{name}" if prefix else name
         made = _filler(role[:32], value)
         if made is None:
@@ -294,5 +297,15 @@ def _filler(role: str, value: Any) -> RoleFiller | None:
     if all(isinstance(getattr(value, axis, None), float) for axis in "xyz") and not hasattr(
         value, "w"
     ):
-        return RoleFiller(role, frame, Kind.POSITION, (value.x, value.y, value.z))
+        kinds = value.get_fields_and_field_types()
+        place = tuple(
+            _of_float32(getattr(value, axis)) if kinds[axis] == "float" else getattr(value, axis)
+            for axis in "xyz"
+        )
+        return RoleFiller(role, frame, Kind.POSITION, place)
     return None
+
+
+def _of_float32(value: float) -> float:
+    """Return the number that was meant by a float32: 0.3, not 0.30000001192092896."""
+    return float(str(np.float32(value)))

@@ -98,7 +98,15 @@ class RoleFiller:
         """Return the filler in words, as `CUP`, `0.5` or `map 1 2 0`."""
         if self.kind is Kind.TEXT:
             return self.filler
-        return " ".join(filter(None, [self.filler, *(f"{value:g}" for value in self.values)]))
+        return " ".join(filter(None, [self.filler, *map(spoken_number, self.values)]))
+
+
+def spoken_number(number: float) -> str:
+    """Return a number in as few digits as give it back whole: `0.5`, `1234567`."""
+    if number.is_integer() and abs(number) < 1e15:
+        return f"{number:.0f}"
+    short = f"{number:g}"
+    return short if float(short) == number else repr(number)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,8 @@
 
 - The same symbol (letter case, spaces and underscores aside) is 1, the same words inflected 0.95.
 - Other texts compare by spelling and, with an embedder, by meaning: decades of evidence over 8.
-- Numbers compare by their distance within the range of known numbers, positions by exp(-metres)
-  within one frame.
+- Numbers compare by their distance within the range of known numbers (what a float32 loses is no
+  distance), positions by exp(-metres) within one frame.
 """
 
 from collections.abc import Hashable, Iterable
@@ -22,7 +22,6 @@ from clara_memory.inflection import words_of
 from clara_memory.meaning import Embedder, Vectors
 
 SAME_WORDS = 0.95
-ROUNDING = 1e-6  # of a number, which may have been a float32
 _NUMBER_POWER = 4
 _NEAR = 0.24  # of a number or a position: 1.4 m
 
@@ -214,17 +213,22 @@ class ItemMemory:
         if number is None or (Kind.NUMBER, "") not in self._numeric:
             return
         ids, known = self._numeric[(Kind.NUMBER, "")]
-        distances = np.abs(np.asarray(known, dtype=np.float64)[:, 0] - number)
-        spread = max(float(distances.max()), float(np.ptp(np.asarray(known)[:, 0])))
+        values = np.asarray(known, dtype=np.float64)[:, 0]
+        distances = np.abs(values - number)
+        spread = max(float(distances.max()), float(np.ptp(values)))
         near = 1.0 - distances / spread if spread else np.ones(len(ids))
         alike = np.minimum(_near(near**_NUMBER_POWER), 0.999)
-        alike[distances == 0] = 1.0
+        alike[_equal(values, number)] = 1.0
         found.put(ids, alike, evidence.SAME, Reading.NUMBER)
 
 
 def _equal(known: NDArray[np.float64], number: float) -> NDArray[np.bool_]:
-    """Return which known numbers are the number, but for what a float32 loses of it."""
-    equal: NDArray[np.bool_] = np.abs(known - number) <= ROUNDING * abs(number)
+    """Return which known numbers are the number; one may be what a float32 made of the other."""
+    with np.errstate(over="ignore"):  # a float32 holds no 1e300
+        rounded = known == np.float64(np.float32(number))
+        rounded |= known.astype(np.float32).astype(np.float64) == number
+    whole = (known == np.rint(known)) & number.is_integer()
+    equal: NDArray[np.bool_] = (known == number) | (rounded & ~whole)
     return equal
 
 
