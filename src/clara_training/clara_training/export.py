@@ -25,6 +25,7 @@ from clara_training.errors import ExportError, ManifestError
 from clara_training.examples import conversation, split
 from clara_training.export_check import check_tokens
 from clara_training.export_gguf import Lineage, read_config, write_model
+from clara_training.export_unused import set_aside
 from clara_training.lora import load_examples
 from clara_training.machine import use_threads
 from clara_training.manifest import (
@@ -111,6 +112,7 @@ def export_run(
     products = {"model": model, "f16": half}
     products["base"] = _base(run, found, kind, settings, tell)
     products.update(_adapters(run, found, names, tell))
+    set_aside(run / "adapters", spec.dimensions, found.sha256(), tell)
     if settings.collapsed:
         products["collapsed"] = _collapsed(run, spec, names, tell)
     write_modelfile(run / "Modelfile", model.name, _tokenizer(merged), system=SYSTEM)

@@ -10,11 +10,13 @@ from pathlib import Path
 
 import gguf
 import pytest
+import tiny
 import tiny_run
 import torch
+from clara_training.base import find_base
 from clara_training.errors import ExportError, SpecError
 from clara_training.export import ExportSettings, export_run
-from clara_training.manifest import write_manifest
+from clara_training.manifest import read_manifest, write_manifest
 from clara_training.merge import merge_adapters
 from clara_training.merge_config import MergeSettings, strengths
 from clara_training.spec import Spec
@@ -109,6 +111,51 @@ def test_an_export_that_was_killed_does_not_pass_for_another(
     merge_adapters(run, spec, MergeSettings())
     export_run(run, spec, ONE)
     assert half.read_bytes() == wanted
+
+
+def adapters(run: Path) -> set[str]:
+    """Return the files that the robot loads."""
+    return {path.name for path in (run / "adapters").glob("*.gguf")}
+
+
+def test_an_adapter_that_the_spec_no_longer_has_is_out_of_the_robots_reach(place: Place) -> None:
+    run, spec = place
+    export_run(run, spec, ONE)
+    shutil.copy(run / "adapters" / "coding.gguf", run / "adapters" / "dialect.gguf")
+    # One left out is still a slider, which the file in its place is for.
+    export_run(run, spec, ONE, dimensions=("warmth",))
+    assert adapters(run) == {"warmth.gguf", "coding.gguf", "dialect.gguf"}
+    told: list[str] = []
+    without = replace(spec, expertise={})
+    export_run(run, without, ONE, tell=told.append)
+    # What no export made was put there by somebody.
+    assert adapters(run) == {"warmth.gguf", "dialect.gguf"}
+    assert not (run / "adapters" / "coding.gguf.manifest.json").exists()
+    assert sum("coding.gguf is of no dimension of the spec" in line for line in told) == 1
+    assert (run / "adapters" / "not-used" / "coding.gguf").is_file()
+    export_run(run, spec, ONE)
+    assert {"warmth.gguf", "coding.gguf"} <= adapters(run)
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_an_adapter_of_another_base_is_out_of_the_robots_reach(
+    place: Place, tmp_path: Path, killed: bool
+) -> None:
+    run, spec = place
+    export_run(run, spec, ONE)
+    if killed:
+        (run / "adapters" / "coding.gguf.manifest.json").unlink()
+    changed = tiny.llama()
+    with torch.no_grad():
+        changed.model.norm.weight += 0.1
+    other = str(tiny.save(changed, tmp_path / "other"))
+    inputs = {"base": find_base(other).sha256()}
+    for folder in (run / "merged", run / "adapters" / "warmth"):
+        made = read_manifest(folder)
+        settings = {**made["settings"], "base_model": other}
+        write_manifest(folder, made["stage"], inputs, settings, {})
+    export_run(run, spec, ONE, base=other, dimensions=("warmth",))
+    assert adapters(run) == {"warmth.gguf"}
 
 
 def test_a_dimension_may_be_called_as_anything_that_is_measured(place: Place) -> None:
