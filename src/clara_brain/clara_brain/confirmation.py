@@ -3,10 +3,11 @@
 """Read a yes, a no or a stop, without a model.
 
 A yes must be the whole of what was said and nothing but a yes: "yes" as the first word of
-something else is no permission. A stop may be said in many ways, and may begin any part of what
-was said ("There is a child, stop!"), whatever follows it. A false one ends goals that run and
-keeps turns under way from starting more, and they have to be asked for again; one that is missed
-may do harm. So what can be meant as a stop, as the end of "drive on, and stop there", is one.
+something else is no permission, nor is a question ("OK?"). A stop may be said in many ways, and
+may begin any part of what was said ("There is a child, stop!"), whatever follows it, or end one:
+what recognises speech often hears no commas. A false one ends goals that run and keeps turns under
+way from starting more, and they have to be asked for again; one that is missed may do harm. So
+what can be meant as a stop, as the end of "drive on, and stop there", is one.
 """
 
 from __future__ import annotations
@@ -46,16 +47,38 @@ _WITH_ANYTHING_BEHIND = (
 )
 # "Cancel culture is ..." and "cancel my alarm" are none.
 _WITH_LITTLE_BEHIND = r"(?:freeze|cancel)(?! by\b)(?!\W+(?:my|our)\b)(?=(?:\W+\w+){0,5}\W*$)"
+# A whole part, and nothing else: "wait for me" is no stop.
+_ALONE = (
+    r"(?:wait|hold on|whoa)"
+    r"(?=(?:\W+(?:clara|robot|please|now|there|a (?:moment|second|minute)))*\W*$)"
+)
 # "Don't move the cup yet" is none, but "don't move the left arm" is.
 _DO_NOT_MOVE = (
     r"(?:don['\u2019]?t|do not) move"
     r"(?!\W+(?:the|my|that|this)\b"
     rf"(?!\W+(?:\w+\W+){{0,2}}(?:way|fast|far|{_PARTS_OF_A_ROBOT})\b))"
 )
+_DO_NOT_GO_ON = (
+    r"(?:don['\u2019]?t|do not) (?:go|drive|move|turn|come|get)"
+    r" (?:on|any (?:further|farther|closer|nearer|faster)|further|farther|closer|nearer)"
+)
 _STOP = re.compile(
-    rf"{_BEFORE_STOP}(?:{_WITH_ANYTHING_BEHIND}|{_WITH_LITTLE_BEHIND}|{_DO_NOT_MOVE})\b",
+    rf"{_BEFORE_STOP}(?:{_WITH_ANYTHING_BEHIND}|{_WITH_LITTLE_BEHIND}|{_ALONE}|{_DO_NOT_MOVE}"
+    rf"|{_DO_NOT_GO_ON})\b",
     re.IGNORECASE,
 )
+# "There is a child stop": at the end of a part. Not the thing ("the bus stop"), nor a question.
+_QUESTION = re.compile(
+    r"\W*(?:what|why|when|where|who|which|how|did|does|do you|is|are|was|were|has|have)\b",
+    re.IGNORECASE,
+)
+_BEHIND_STOP = frozenset(["it", "now", "there", "here", "please", "moving", "clara", "robot"])
+_BEFORE_NO_STOP_WORDS = """
+a bus dont first full i last never next not pit taxi that the they this to train tram we you
+"""
+_BEFORE_NO_STOP = frozenset(_BEFORE_NO_STOP_WORDS.split())
+_WORD = re.compile(r"[^\W_]+(?:['\u2019-][^\W_]+)*")
+_END = 64  # characters that the end of a part has at most, with what stands before it
 _PART = re.compile(r"[.,;:!?\n\u2013\u2014]+")
 
 
@@ -63,11 +86,23 @@ def answer(text: str) -> bool | None:
     """Return whether a text is a plain yes or begins with a no; None when it is neither."""
     if _ANSWER_NO.match(text):
         return False
-    if len(text) <= _LONGEST_YES and _ANSWER_YES.fullmatch(text):
+    if len(text) <= _LONGEST_YES and "?" not in text and _ANSWER_YES.fullmatch(text):
         return True
     return None
 
 
 def asks_to_stop(text: str) -> bool:
     """Whether a text orders the robot to stop what it does."""
-    return any(_STOP.match(part) for part in _PART.split(text))
+    return any(_STOP.match(part) or _ends_with_stop(part) for part in _PART.split(text))
+
+
+def _ends_with_stop(part: str) -> bool:
+    if _QUESTION.match(part):
+        return False
+    words = [word.lower().replace("\u2019", "'") for word in _WORD.findall(part[-_END:])]
+    while words and words[-1] in _BEHIND_STOP:
+        words.pop()
+    if not words or words.pop() not in ("stop", "halt"):
+        return False
+    before = words[-1] if words else ""
+    return before not in _BEFORE_NO_STOP and not before.endswith("n't")
