@@ -218,6 +218,7 @@ def recollection(response: QueryMemory.Response, now: Time) -> Recollection:
                 age=_age(episode, now),
                 subject="" if _is_own(episode) else episode.subject or episode.robot,
                 detail=episode.detail,
+                context=_in_words(episode),
             )
         )
     return Recollection(tuple(facts), bool(response.abstained))
@@ -238,6 +239,17 @@ def attempts(response: QueryMemory.Response, now: Time) -> list[Attempt]:
         for episode in episodes
         if _is_own(episode)
     ]
+
+
+def _in_words(episode: Episode) -> dict[str, str]:
+    """Return the roles of an episode that a word or a number fills."""
+    texts = {each.role: each.filler for each in episode.context if each.kind == RoleFiller.TEXT}
+    numbers = {
+        each.role: f"{each.values[0]:.9g}"
+        for each in episode.context
+        if each.kind == RoleFiller.NUMBER and each.values
+    }
+    return texts | numbers
 
 
 def _is_own(episode: Episode) -> bool:

@@ -11,15 +11,19 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from enum import Enum
+from itertools import islice
 
 from clara_brain.prompt import Exchange
 
 CUE_LENGTH = 1024
 _SYMBOL_LENGTH = 64
 _DETAIL_LENGTH = 160
+_ROLES = 2  # beside action and object, that a sentence tells
+# "I tried to go to" wants a place.
+_WANTS_MORE = frozenset(["to", "at", "on", "in", "into", "onto", "from", "with", "for", "over"])
 
 # Questions about what happened to the robot. A false alarm costs one query of memory, and a reply
 # that it does not remember; questions about the world (who was Einstein?) must therefore not
@@ -66,7 +70,10 @@ _ENDINGS = {
 
 @dataclass(frozen=True)
 class Fact:
-    """One remembered episode. `age` is in seconds; an empty `subject` is the robot itself."""
+    """One remembered episode. `age` is in seconds; an empty `subject` is the robot itself.
+
+    `context` has its other roles, with what fills them as text.
+    """
 
     episode_id: str
     action: str
@@ -75,6 +82,7 @@ class Fact:
     age: float
     subject: str = ""
     detail: str = ""
+    context: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -131,6 +139,14 @@ def fact_sentence(fact: Fact, neutralise: Callable[[str], str]) -> str:
     what = _words(clean(fact.action, _SYMBOL_LENGTH))
     if name := _words(clean(fact.object, _SYMBOL_LENGTH)):
         what = f"{what} the {name}"
+    more = [
+        (_words(clean(role, _SYMBOL_LENGTH)), _words(clean(filler, _SYMBOL_LENGTH)))
+        for role, filler in islice(fact.context.items(), _ROLES)
+    ]
+    if more and not name and what.rpartition(" ")[2] in _WANTS_MORE:
+        what = f"{what} the {more.pop(0)[1]}"
+    if more:
+        what += f" ({', '.join(f'{role}: {filler}' for role, filler in more)})"
     sentence = f"{age_words(fact.age)} {who} tried to {what}, {_ENDINGS[fact.outcome]}"
     if detail := clean_detail(fact.detail, neutralise):
         sentence += f": {detail}"

@@ -21,7 +21,7 @@ from clara_brain.sampler import SamplerSettings
 from rclpy.time import Time
 
 from clara_brain import conversions
-from clara_interfaces.msg import Episode, EpisodeMatch
+from clara_interfaces.msg import Episode, EpisodeMatch, RoleFiller
 from clara_interfaces.srv import QueryMemory
 
 SLIPPED = Fact("e1", "PICK_UP", "cup", Outcome.FAILED, 120, detail="the cup slipped")
@@ -96,6 +96,33 @@ def test_memory_text_cannot_leave_its_fence(engine):
 )
 def test_ages_are_said_in_words(seconds, words):
     assert age_words(seconds) == words
+
+
+@pytest.mark.parametrize(
+    ("action", "thing", "context", "told"),
+    [
+        ("GO_TO", "", {"place": "living_room"}, "go to the living room, but"),
+        ("GO_TO", "", {"place": "dock", "speed": "0.5"}, "go to the dock (speed: 0.5), but"),
+        ("PLACE", "cup", {"place": "shelf"}, "place the cup (place: shelf), but"),
+        ("DRIVE", "", {"distance": "2", "speed": "1", "x": "3"}, "drive (distance: 2, speed: 1)"),
+        ("GO_TO", "", {}, "go to, but"),
+    ],
+)
+def test_a_fact_tells_where_and_how_much(action, thing, context, told):
+    fact = Fact("e", action, thing, Outcome.FAILED, 5, context=context)
+    assert f"I tried to {told}" in fact_sentence(fact, str)
+
+
+def test_the_roles_of_an_episode_become_words():
+    context = [
+        RoleFiller(role="place", filler="dock"),
+        RoleFiller(role="order", kind=RoleFiller.NUMBER, values=[1234567.0]),
+        RoleFiller(role="at", kind=RoleFiller.POSITION, values=[1.0, 2.0, 0.0], filler="map"),
+        RoleFiller(role="broken", kind=RoleFiller.NUMBER),
+    ]
+    response = QueryMemory.Response(episodes=[EpisodeMatch(episode=Episode(context=context))])
+    (fact,) = conversions.recollection(response, Time()).facts
+    assert fact.context == {"place": "dock", "order": "1234567"}
 
 
 @pytest.mark.parametrize(
