@@ -121,7 +121,7 @@ def merge(path: Path, name: str, **at: Any) -> None:
                 merged = memory.merge(path, name, progress=advance)
         else:
             merged = memory.merge(path.absolute(), name)
-    _tell(at, merged.added, merged.already_known)
+    _tell(at, merged.added, merged.already_known, merged.completed)
 
 
 def _kind_of(path: Path | None) -> str:
@@ -136,11 +136,13 @@ def _counted(episodes: Iterable[Episode], advance: Callable[[int], None]) -> Ite
             advance(number)
 
 
-def _tell(at: dict[str, Any], added: int, already_known: int) -> None:
+def _tell(at: dict[str, Any], added: int, already_known: int, completed: int = 0) -> None:
     if at["as_json"]:
-        click.echo(json.dumps({"added": added, "already_known": already_known}))
+        told = {"added": added, "already_known": already_known}
+        click.echo(json.dumps(told | ({"completed": completed} if completed else {})))
     else:
-        click.echo(f"{added} episodes added, {already_known} were known already")
+        more = f", {completed} of them without the result that they have now" if completed else ""
+        click.echo(f"{added} episodes added, {already_known} were known already{more}")
 
 
 COMMANDS = (export, import_, merge)

@@ -21,6 +21,7 @@ import numpy as np
 
 from clara_memory.columns import Columns
 from clara_memory.correcting import corrected
+from clara_memory.cue import EITHER
 from clara_memory.episode import (
     FAILURES,
     MAX_DETAIL,
@@ -35,6 +36,7 @@ from clara_memory.episode import (
     check_text,
     check_time,
     completed,
+    fold,
 )
 from clara_memory.errors import InvalidRequest, StorageFailed
 from clara_memory.forgetting import (
@@ -49,7 +51,7 @@ from clara_memory.forgetting import (
 )
 from clara_memory.formats import filler_to_json
 from clara_memory.meaning import Embedder
-from clara_memory.merging import Merged, episodes_of, with_provenance
+from clara_memory.merging import Merged, completed_by, episodes_of, with_provenance
 from clara_memory.messages import Event, Result, check_event, check_result
 from clara_memory.pairing import Change, Pairing, PairingCounts, PairingSettings
 from clara_memory.ranking import rank, resolve
@@ -443,8 +445,9 @@ class EpisodicMemory:
     ) -> Merged:
         """Take in another robot's memory (its file, or a JSONL export), all of it or nothing.
 
-        Episodes that are here already, by their id, are not taken twice. `progress` is called
-        with the number of episodes read so far.
+        Episodes that are here already, by their id, are not taken twice; one that has no result
+        here is completed where it has one there. `progress` is called with the number of episodes
+        read so far.
 
         Raises:
             InvalidRequest: there is no such file, or it is no memory; line and field are named.
@@ -459,6 +462,7 @@ class EpisodicMemory:
         def take(database: Connection) -> list[Change]:
             nonlocal seen
             changes = []
+            unfinished = self._store.unfinished()
             for episode in episodes_of(other):
                 seen += 1
                 if progress is not None and seen % 1000 == 0:
@@ -467,12 +471,21 @@ class EpisodicMemory:
                 seq = self._store.insert(database, taken)
                 if seq is not None:
                     changes.append(Change(seq, taken, True))
+                elif taken.episode_id in unfinished:
+                    seq = unfinished[taken.episode_id]
+                    before = self._store.fetch([seq])[seq]
+                    after = completed_by(before, taken)
+                    if after is not None:
+                        del unfinished[taken.episode_id]
+                        self._store.update(database, seq, before, after, time.time_ns())
+                        changes.append(Change(seq, after, False))
             return changes
 
-        added = len(self._write(take))
+        changes = self._write(take)
         if progress is not None:
             progress(seen)
-        return Merged(added, seen - added)
+        added = sum(change.added for change in changes)
+        return Merged(added, seen - added, len(changes) - added)
 
     def consolidated(self) -> list[Consolidated]:
         """Return the numbers left of episodes that were consolidated, the most frequent first."""
@@ -549,6 +562,8 @@ class EpisodicMemory:
                 bounds = [bound for bound in (query.until_ns, said.when.until_ns) if bound]
                 query = replace(query, since_ns=since_ns, until_ns=min(bounds, default=0))
                 when = said.when.spoken
+                if said.of_you and not query.robots and not query.subjects:
+                    query = self._of_this_robot(query, recognised)
             ranking = rank(self._columns, query, recognised, unread, reason=reason)
         if self.bounds.forgetting_policy == "least_used":
             self._uses.count((int(seq) for seq in ranking.seqs), time.time_ns())
@@ -556,6 +571,17 @@ class EpisodicMemory:
         if when:
             understood.append(RoleFiller(WHEN, when))
         return resolve(ranking, understood, self._store)
+
+    def _of_this_robot(self, query: Query, recognised: Sequence[RoleFiller]) -> Query:
+        """Return a query that says "you" as one about this robot, where there are others."""
+        robots = self._columns.robots
+        others = any(
+            "subject" in filler.role.split(EITHER) and fold(filler.filler) != fold(self.robot)
+            for filler in (*query.cue, *recognised)
+        )
+        if others or len(robots) < 2 or not robots.identity(RoleFiller("robot", self.robot)):
+            return query
+        return replace(query, robots=(self.robot,))
 
     def stats(self) -> Stats:
         """Return the figures of the memory."""

@@ -6,7 +6,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from clara_memory.episode import MAX_FILLER, Episode, check_text
+from clara_memory.episode import (
+    MAX_FILLER,
+    UNKNOWN_ACTION,
+    Episode,
+    Outcome,
+    check_text,
+    outcome_of_word,
+)
 from clara_memory.errors import InvalidRequest, StorageFailed
 from clara_memory.formats import read_jsonl
 from clara_memory.store import HEADER, Store
@@ -16,10 +23,15 @@ _PREFIX = "merge:"
 
 @dataclass(frozen=True, slots=True)
 class Merged:
-    """What became of the episodes of another memory."""
+    """What became of the episodes of another memory.
+
+    Of those known already, `completed` had no result or no event here, and the other memory did;
+    over the service they are not told apart.
+    """
 
     added: int
     already_known: int
+    completed: int = 0
 
 
 def episodes_of(path: Path) -> Iterator[Episode]:
@@ -71,3 +83,40 @@ def with_provenance(episode: Episode, name: str) -> Episode:
     named = f"{_PREFIX}{name or episode.robot}"
     check_text("name", named, MAX_FILLER)
     return replace(episode, source=named)
+
+
+def completed_by(known: Episode, other: Episode) -> Episode | None:
+    """Return an open episode with what the same one in another memory has; None for no more.
+
+    What was done to what stays as it is here, where it may have been corrected.
+    """
+    result = _without_result(known) and not _without_result(other)
+    event = known.action == UNKNOWN_ACTION and other.action != UNKNOWN_ACTION
+    if not (result or event):
+        return None
+    after = known
+    if result:
+        after = replace(
+            after,
+            outcome=other.outcome,
+            result=other.result,
+            end_ns=other.end_ns,
+            detail=other.detail,
+            effects=other.effects,
+        )
+    if event:
+        after = replace(
+            after,
+            subject=other.subject,
+            action=other.action,
+            object=other.object,
+            context=other.context,
+            detail=other.detail,
+        )
+    start_ns = min(other.start_ns if event else after.start_ns, after.end_ns)
+    return replace(after, start_ns=start_ns)
+
+
+def _without_result(episode: Episode) -> bool:
+    said = outcome_of_word(episode.result) if episode.result else Outcome.UNKNOWN
+    return episode.outcome is Outcome.UNKNOWN and said is Outcome.UNKNOWN

@@ -30,6 +30,12 @@ AUXILIARIES = _set(
     " would wouldn couldn"
 )
 COUNTED = _set("action attempt case episode event occasion task thing time try")
+# Behind "you": what somebody wants of whom the text is said to.
+TELLING = _set(
+    "check describe explain give guess know list recall remember say see show summarise summarize"
+    " tell think"
+)
+BESIDE = _set("also kindly maybe now please still")
 _FUNCTION = (
     "about above after again against ago ahead all almost alone along already also although"
     " always am and anymore anything anyway anywhere apart as aside away back because"

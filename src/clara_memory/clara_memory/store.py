@@ -21,7 +21,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
-from clara_memory.episode import Episode, Outcome
+from clara_memory.episode import UNKNOWN_ACTION, Episode, Outcome
 from clara_memory.errors import NotAMemory, StorageFailed
 from clara_memory.formats import episode_to_json, fillers_from_text, fillers_to_text
 from clara_memory.locking import WriterLock
@@ -195,6 +195,15 @@ class Store:
                 "SELECT 1 FROM episodes WHERE episode_id = ?", (episode_id,)
             ).fetchone()
             is not None
+        )
+
+    def unfinished(self) -> dict[str, int]:
+        """Return ids and row numbers of the episodes that may lack their result or their event."""
+        return dict(
+            self.read(
+                "SELECT episode_id, seq FROM episodes WHERE outcome = ? OR action = ?",
+                (int(Outcome.UNKNOWN), UNKNOWN_ACTION),
+            )
         )
 
     def latest_of_action(

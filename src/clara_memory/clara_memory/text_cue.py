@@ -23,7 +23,13 @@ from clara_memory.cue import EITHER
 from clara_memory.episode import STANDARD_ROLES, RoleFiller, outcome_of_word
 from clara_memory.inflection import words_of
 from clara_memory.item_memory import ItemMemory, Reading
-from clara_memory.ordinary_words import DETERMINERS, PLACE_PREPOSITIONS, is_ordinary
+from clara_memory.ordinary_words import (
+    BESIDE,
+    DETERMINERS,
+    PLACE_PREPOSITIONS,
+    TELLING,
+    is_ordinary,
+)
 from clara_memory.outcomes_in_text import is_not, outcomes_in
 from clara_memory.past import When, when_in
 from clara_memory.places import position_of
@@ -45,6 +51,7 @@ _BETWEEN = frozenset(["of", "number", "no", "nr", "was", "is", "at"])  # a role 
 _DONE_TO = frozenset(
     ["happen", "do", "don", "did"]
 )  # stems: "what happened to the kitchen" is no place
+_YOURS = frozenset(["your", "yours", "yourself"])
 _PRIORITY = {"object": 0, "action": 1, "subject": 3, "result": 4}
 
 
@@ -56,11 +63,12 @@ class Find(NamedTuple):
 
 
 class Understood(NamedTuple):
-    """What a text says: fillers, when, and what was not read."""
+    """What a text says: fillers, when, what was not read, and whether it is about "you"."""
 
     fillers: list[RoleFiller]
     when: When
     unread: list[Unread]
+    of_you: bool
 
 
 def understand(text: str, columns: Columns, now_ns: int) -> Understood:
@@ -75,7 +83,7 @@ def understand(text: str, columns: Columns, now_ns: int) -> Understood:
         for place in one.span
     }
     filled = {role for roles in read.values() for role in roles}
-    names = {stem for role in columns.items for stem in words_of(role)} - {"action", "object"}
+    names = {word for role in columns.items for word in words_of(role)} - {"action", "object"}
     reader = Reader(words, read, filled, names)
     unread = reader.unread(len(fillers) + len(when.times) + when.read)
     unread += [
@@ -83,7 +91,7 @@ def understand(text: str, columns: Columns, now_ns: int) -> Understood:
         for span, outcome in outcomes_in(words)
         if outcome is None and not _asks_yes_or_no(words)
     ]
-    return Understood([*fillers, *when.times], when, unread)
+    return Understood([*fillers, *when.times], when, unread, _of_you(words))
 
 
 def _with_position(found: list[Find], words: Words, columns: Columns) -> list[RoleFiller]:
@@ -244,6 +252,15 @@ def _outcomes(words: Words) -> list[Find]:
         Find(span, (RoleFiller("result", outcome.name),) if clear and outcome is not None else ())
         for span, outcome in found
     ]
+
+
+def _of_you(words: Words) -> bool:
+    """Whether the text is about whom it is said to, not only said to it, as "can you tell me"."""
+    for place, word in enumerate(words.words):
+        following = next((one for one in words.words[place + 1 :] if one not in BESIDE), "")
+        if word in _YOURS or (word == "you" and following not in TELLING):
+            return True
+    return False
 
 
 def _asks_yes_or_no(words: Words) -> bool:

@@ -6,8 +6,9 @@ import os
 
 import pytest
 from clara_memory.formats import write_jsonl
+from clara_memory.merging import Merged
 
-from clara_memory import Episode, EpisodicMemory, InvalidRequest
+from clara_memory import Episode, EpisodicMemory, Event, InvalidRequest, Outcome, Result
 
 
 @pytest.fixture
@@ -101,3 +102,88 @@ def test_a_memory_does_not_merge_itself(tmp_path):
         pytest.raises(InvalidRequest, match="own file"),
     ):
         memory.merge(tmp_path / "m.sqlite3")
+
+
+@pytest.mark.parametrize("suffix", [".sqlite3", ".jsonl"])
+def test_a_result_that_came_later_completes_the_episode_merged_without_it(tmp_path, suffix):
+    path, second = tmp_path / "robby.sqlite3", 10**9
+    memory = EpisodicMemory(tmp_path / "clara.sqlite3")
+
+    def merge():
+        if suffix == ".jsonl":
+            with path.with_suffix(suffix).open("w") as file:
+                write_jsonl(robby.episodes(), file)
+        return memory.merge(path.with_suffix(suffix))
+
+    with EpisodicMemory(path, robot="ROBBY") as robby:
+        start = 1000 * second
+        robby.record([Event("a", "DOCK", object="BASE", start_ns=start)], now_ns=start)
+        robby.expire(start + 400 * second)
+        assert merge() == Merged(1, 0)
+        assert memory.query(action="DOCK")["result"].candidates[0].filler == "UNKNOWN"
+        end = start + 500 * second
+        robby.record([Result("a", Outcome.SUCCEEDED, end_ns=end)], now_ns=end)
+        assert merge() == Merged(0, 1, completed=1)
+        assert merge() == Merged(0, 1)
+        (theirs,) = robby.episodes()
+    (match,) = memory.query(action="DOCK", result="SUCCESS").episodes
+    ours = match.episode
+    assert (ours.outcome, ours.end_ns, ours.detail) == (Outcome.SUCCEEDED, end, theirs.detail)
+    assert ours.episode_id == theirs.episode_id and ours.source == "merge:ROBBY"
+    assert all(not problem for _, problem in memory.verify())
+    memory.close()
+    with EpisodicMemory(tmp_path / "clara.sqlite3") as again:
+        assert list(again.episodes()) == [ours]
+
+
+def test_an_event_that_came_later_completes_the_episode_merged_without_it(tmp_path):
+    path, second = tmp_path / "robby.sqlite3", 10**9
+    memory = EpisodicMemory()
+    with EpisodicMemory(path, robot="ROBBY") as robby:
+        robby.record([Result("a", Outcome.FAILED, end_ns=1000 * second)], now_ns=1000 * second)
+        robby.expire(1040 * second)
+        memory.merge(path)
+        robby.record([Event("a", "DOCK", start_ns=995 * second)], now_ns=1041 * second)
+        merged = memory.merge(path)
+        theirs = {one.action: one for one in robby.episodes()}
+    assert merged == Merged(0, 1, completed=1)
+    assert memory.query(action="DOCK").episodes[0].episode.outcome is Outcome.FAILED
+    assert len(memory) == len(theirs) and set(theirs) == {"DOCK"}
+    assert memory.query(action="UNKNOWN_ACTION").abstained
+
+
+def test_what_is_known_with_its_result_is_not_changed_by_merging(tmp_path):
+    with EpisodicMemory(tmp_path / "robby.sqlite3", robot="ROBBY") as robby:
+        kept = robby.store_memory(action="DOCK", object="BASE", result="FAILED")
+        memory = EpisodicMemory()
+        memory.merge(tmp_path / "robby.sqlite3")
+        memory.correct(kept, object="CHARGER")
+        robby.correct(kept, result="SUCCESS")
+    assert memory.merge(tmp_path / "robby.sqlite3") == Merged(0, 1)
+    (match,) = memory.query(action="DOCK").episodes
+    assert (match.episode.object, match.episode.outcome) == ("CHARGER", Outcome.FAILED)
+
+
+def test_you_are_this_robot_and_no_other_whose_memory_was_merged(tmp_path):
+    with EpisodicMemory(tmp_path / "robby.sqlite3", robot="ROBBY") as robby:
+        for _ in range(3):
+            robby.store_memory(action="PICK_UP", object="TEAPOT", result="FAILED")
+        robby.store_memory(action="DROP", object="VASE", result="SUCCESS")
+    memory = EpisodicMemory()
+    memory.store_memory(action="PICK_UP", object="TEAPOT", result="SUCCESS")
+    memory.merge(tmp_path / "robby.sqlite3")
+    assert memory.query("how often did you pick up the teapot?").matches == 1
+    assert memory.query("did your gripper drop the vase?").abstained
+    assert memory.query("did you drop the vase?").abstained
+    assert memory.query("did you drop the vase?", robots=["ROBBY"]).matches == 1
+    assert memory.query("how often did Robby pick up the teapot?").matches == 3
+    assert memory.query("do you know how often Robby picked up the teapot?").matches == 3
+    assert memory.query("can you please tell me what happened to the vase?").matches == 1
+    assert memory.query("who picked up the teapot?").matches == 4
+
+
+def test_of_a_memory_that_is_all_another_robots_you_are_that_robot(tmp_path):
+    with EpisodicMemory(tmp_path / "robby.sqlite3", robot="ROBBY") as robby:
+        robby.store_memory(action="DROP", object="VASE")
+    with EpisodicMemory(tmp_path / "robby.sqlite3") as opened:
+        assert opened.query("did you drop the vase?").matches == 1
