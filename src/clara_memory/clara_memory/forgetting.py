@@ -149,10 +149,10 @@ def make_room(
     order = "seq"
     if bounds.forgetting_policy == "least_used":
         order = "use_score, seq"
-        # To be stored counts as a use.
+        # To have happened counts as a use, at the time of it.
         database.execute(
-            "UPDATE episodes SET use_score = ? WHERE use_score IS NULL",
-            (now_ns / (bounds.use_half_life_s * 1e9),),
+            "UPDATE episodes SET use_score = min(end_ns, ?) / ? WHERE use_score IS NULL",
+            (now_ns, bounds.use_half_life_s * 1e9),
         )
     first = min(added, default=2**62)
     wanted = count + held // _CHUNK
@@ -262,12 +262,15 @@ class Uses:
         scores, self._scores = self._scores, {}
         for seq, score in scores.items():
             row = database.execute(
-                "SELECT use_score FROM episodes WHERE seq = ?", (seq,)
+                "SELECT use_score, end_ns FROM episodes WHERE seq = ?", (seq,)
             ).fetchone()
             if row is not None:
+                before, end_ns = row
+                if before is None:
+                    before = min(end_ns / self._half_life_ns, score)
                 database.execute(
                     "UPDATE episodes SET use_score = ? WHERE seq = ?",
-                    (_log_sum(score if row[0] is None else row[0], score), seq),
+                    (_log_sum(before, score), seq),
                 )
 
 

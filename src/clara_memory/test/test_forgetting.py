@@ -3,6 +3,7 @@
 """Forgetting: exact, by policy, and what stays."""
 
 import sqlite3
+import time
 
 import pytest
 
@@ -143,6 +144,20 @@ def test_an_id_that_is_not_there_cannot_be_pinned_and_nothing_changes():
     with pytest.raises(InvalidRequest, match=r"episode_ids\[1\] 'nobody'"):
         memory.pin(["e1", "nobody"])
     assert memory.stats().pinned == 0
+
+
+def test_what_was_asked_for_in_a_burst_outlives_what_never_was():
+    second = 10**9
+    now = time.time_ns()
+    bounds = Bounds(max_episodes=3, forgetting_policy="least_used", use_half_life_s=60.0)
+    memory = EpisodicMemory(bounds=bounds)
+    for number, thing in enumerate(("NEVER_1", "NEVER_2", "ASKED")):
+        at = now - (3000 - number) * second
+        memory.store(Episode(action="SEE", object=thing, start_ns=at))
+    assert memory.query(object="ASKED").matches == 1
+    for number in range(2):
+        memory.store(Episode(action="SEE", object=f"NEW_{number}", start_ns=now))
+    assert objects(memory) == ["ASKED", "NEW_0", "NEW_1"]
 
 
 def test_the_least_used_go_first():
