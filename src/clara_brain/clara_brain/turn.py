@@ -246,7 +246,9 @@ class Turn:
                 check_schema(completion.text, request.json_schema)
             except SchemaMismatch as error:
                 completion.error = error
-        if request.session and completion.error is None and completion.stop in _COMPLETED:
+        # What a cancel or the deadline left of a reply was heard, so it stays a part of the talk.
+        kept = completion.stop in _COMPLETED or bool(completion.text)
+        if request.session and completion.error is None and kept:
             self._check_open()
             exchange = Exchange(request.text, completion.text)
             tokens = self._engine.count_tokens(request.text) + completion.completion_tokens

@@ -76,6 +76,24 @@ def test_a_canceled_goal_ends_canceled_with_its_partial_text(world):
     assert answer.result.text.startswith(pieces[0].delta)
 
 
+def test_what_was_said_before_a_cancel_stays_in_the_conversation(world):
+    from builtin_interfaces.msg import Duration
+
+    from clara_interfaces.srv import GetSession
+
+    pieces: list = []
+    goal = world.send_endless(pieces, session_id="cut")
+    world.until(lambda: pieces)
+    world.wait(goal.cancel_goal_async())
+    answer = world.wait(goal.get_result_async(), 3).result
+    assert answer.error_code == answer.CANCELED and answer.text
+    (kept,) = world.call(GetSession, "session/get", session_id="cut").exchanges
+    assert kept.assistant == answer.text
+    late = world.ask("Hello?", session_id="cut", deadline=Duration(nanosec=1)).result
+    assert late.error_code == late.DEADLINE_EXCEEDED and not late.text
+    assert len(world.call(GetSession, "session/get", session_id="cut").exchanges) == 1
+
+
 def test_services_answer_while_it_generates_and_a_full_queue_refuses(world):
     from clara_interfaces.srv import GetPersonality
 
