@@ -40,14 +40,17 @@ class Pool:
 
     def add(self, example: Example) -> Example | None:
         """Take an example, or return the one it is like."""
+        like = self.like(example)
+        if like is None:
+            self.kept.append(example)
+            self._texts.append(compared_text(example))
+        return like
+
+    def like(self, example: Example) -> Example | None:
+        """Return the one that an example is like, if there is one."""
         text = compared_text(example)
         found = self._extract(text, self._texts, scorer=self._ratio, score_cutoff=self.similar)
-        if found:
-            like: Example = self.kept[found[2]]
-            return like
-        self.kept.append(example)
-        self._texts.append(text)
-        return None
+        return self.kept[found[2]] if found else None
 
 
 def without_duplicates(

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from collections.abc import Sequence
@@ -14,9 +15,9 @@ from typing import Any
 from clara_training.atomic import atomic_file, atomic_text
 from clara_training.data_check import check_file
 from clara_training.data_duplicates import without_duplicates
-from clara_training.errors import DataError
+from clara_training.errors import DataError, ManifestError
 from clara_training.examples import Example, file_name
-from clara_training.manifest import write_manifest
+from clara_training.manifest import read_manifest, write_manifest
 from clara_training.spec import Spec
 
 
@@ -38,6 +39,23 @@ def data_folder(run_folder: Path) -> Path:
 def data_path(run_folder: Path, spec: Spec, dimension: str) -> Path:
     """Return the file of a dimension in a run. Raises SpecError for one that is not there."""
     return data_folder(run_folder) / file_name(dimension, spec.is_trait(dimension))
+
+
+def example_sha256(example: Example) -> str:
+    """Return a short hash that knows an example again, changed in no word."""
+    text = json.dumps(example.as_json(), sort_keys=True)
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()[:16]
+
+
+def begun_anew(path: Path) -> bool:
+    """Tell whether a file was begun from the starter data, none being there, and not since then.
+
+    Whatever it had before was lost, and not taken out by anyone.
+    """
+    try:
+        return bool(read_manifest(path)["metrics"].get("begun"))
+    except ManifestError:
+        return False
 
 
 def usable(path: Path, dimension: str, trait: bool) -> Found:

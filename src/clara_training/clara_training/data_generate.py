@@ -79,6 +79,8 @@ def generate(
         sender = Sender(work, journal, claude, budget, say, progress)
         try:
             sender.finish_pending()
+            for sentence in work.left_out():
+                say(sentence)
             for number in range(ROUNDS):
                 before = work.total()
                 requests = work.plan()
@@ -89,7 +91,7 @@ def generate(
                 sender.send(requests)
                 say(f"round {number + 1}: {work.total() - before} new examples")
         finally:
-            work.write()
+            work.write(journal)
         outcome = Outcome(work.counts(), work.duplicates, work.refused, budget.spent, sender.sent)
     short = [name for name in names if outcome.counts[name] < spec.examples_per_dimension]
     if short:

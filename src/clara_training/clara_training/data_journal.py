@@ -4,6 +4,9 @@
 
 One JSON object a line in `data/generation.jsonl`, appended and flushed before anything else is
 done. From it a killed run knows what was paid for, which batches are still out, and what it cost.
+Requests and answers bear the hash of the prompt that they are of, for a trait may be described
+otherwise by now; what was written into the data files is noted, to know later what a person took
+out of them.
 No key and no header ever goes into it.
 """
 
@@ -28,7 +31,7 @@ class PendingBatch:
     """A batch that was sent, or was about to be, and whose answers are not all here yet."""
 
     nonce: str
-    requests: dict[str, dict[str, Any]]  # custom id -> dimension and cell
+    requests: dict[str, dict[str, Any]]  # custom id -> dimension, cell and the prompt's hash
     sent_at: str
     most: float
     batch_id: str | None = None
@@ -43,6 +46,7 @@ class State:
     spent: float = 0.0
     asked: dict[str, int] = field(default_factory=dict)  # dimension -> cells used so far
     pending: list[PendingBatch] = field(default_factory=list)
+    written: dict[str, set[str]] = field(default_factory=dict)  # dimension -> examples' hashes
     lost: int = 0  # requests sent by a process that died before the answer came
 
 
@@ -156,6 +160,8 @@ def _take_in(
         batches[event["nonce"]].batch_id = event["batch_id"]
     elif kind == "batch_done":
         batches.pop(event["nonce"], None)
+    elif kind == "written":
+        state.written.setdefault(event["dimension"], set()).update(event["examples"])
 
 
 def _count(state: State, request: dict[str, Any]) -> None:

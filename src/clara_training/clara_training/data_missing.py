@@ -80,5 +80,6 @@ def _fill(spec: Spec, run_folder: Path, name: str) -> Filled:
     kept_copy = keep_unusable(path, name, trait)
     starter = FOLDER / file_name(name, trait)
     inputs = {"starter": sha256_of(starter)} if starter.is_file() else {}
-    write_examples(path, examples, inputs, {"source": "starter"}, {"unusable": found.unusable})
+    metrics = {"unusable": found.unusable, "begun": not before}
+    write_examples(path, examples, inputs, {"source": "starter"}, metrics)
     return Filled(name, before, found.unusable, len(examples), wanted, kept_copy)

@@ -7,10 +7,10 @@ from __future__ import annotations
 import math
 import uuid
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from clara_training.data_claude import Request
 from clara_training.data_cost import (
@@ -24,16 +24,25 @@ from clara_training.data_cost import (
     price_of,
 )
 from clara_training.data_duplicates import SIMILAR, Pool
-from clara_training.data_files import data_path, keep_unusable, usable, write_examples
-from clara_training.data_journal import State
+from clara_training.data_files import (
+    begun_anew,
+    data_path,
+    example_sha256,
+    keep_unusable,
+    usable,
+    write_examples,
+)
+from clara_training.data_journal import Journal, State
 from clara_training.data_prompts import (
     PROMPT_VERSION,
     answer_schema,
     cell,
     instructions,
+    prompt_sha256,
     read_answer,
     request_text,
 )
+from clara_training.examples import Example
 from clara_training.spec import Spec
 from clara_training.starter import starter_examples
 
@@ -86,34 +95,83 @@ class Work:
         self.names = list(names)
         self.run_folder = run_folder
         self.asked = dict(state.asked)
+        self._prompts = {name: prompt_sha256(spec, name) for name in names}
         # Requests in batches that are surely out, which will fill a part of the gap.
         self.awaited = Counter(
             request["dimension"]
             for each in state.pending
             if each.batch_id
             for request in each.requests.values()
+            if self.is_asked_so(request)
         )
         self.reasons: list[str] = []
         self.refused: dict[str, int] = dict.fromkeys(names, 0)
         self.duplicates: dict[str, int] = dict.fromkeys(names, 0)
+        # Answers to another description of a dimension, and examples that a person took out.
+        self.outdated: Counter[str] = Counter()
+        self.taken_out: Counter[str] = Counter()
         self._pools: dict[str, Pool] = {}
+        self._gone: dict[str, set[str]] = {}
+        self._unwanted: dict[str, Pool] = {}
         self._schemas = {trait: answer_schema(trait) for trait in (True, False)}
         self._instructions: dict[str, str] = {}
         for name in names:
             found = usable(data_path(run_folder, spec, name), name, spec.is_trait(name))
             self._pools[name] = Pool(found.examples, settings.similar)
+            self._gone[name] = self._taken_out(name, state)
+            self._unwanted[name] = Pool(similar=settings.similar)
         for answer in state.answers:
             if answer["dimension"] in self._pools:
-                self.take(answer["dimension"], answer["cell"], answer["text"])
+                self.take(answer)
 
-    def take(self, name: str, at: int, text: str) -> int:
-        """Add the good and new examples of an answer; return how many there were."""
-        found, faults = read_answer(text, self.spec, name, cell(self.spec, name, at))
+    def take(self, answer: Mapping[str, Any]) -> int:
+        """Add the good and new examples of an answer; return how many there were.
+
+        `answer` is its event in the journal. None of an answer to another description, and none
+        that a person took out of the file, or that is like one.
+        """
+        name = answer["dimension"]
+        if not self.is_asked_so(answer):
+            self.outdated[name] += 1
+            return 0
+        at = cell(self.spec, name, answer["cell"])
+        found, faults = read_answer(answer["text"], self.spec, name, at)
         self.reasons += [f"{name}: {fault}" for fault in faults]
         self.refused[name] += len(faults)
-        gained = sum(self._pools[name].add(example) is None for example in found)
+        gained = sum(self._add(name, example) for example in found)
         self.duplicates[name] += len(found) - gained
         return gained
+
+    def is_asked_so(self, request: Mapping[str, Any]) -> bool:
+        """Tell whether a request or answer is of the prompt that its dimension has now.
+
+        Journals of earlier versions do not say.
+        """
+        name, asked = request["dimension"], request.get("prompt_sha256")
+        return asked is None or (name in self._prompts and asked == self._prompts[name])
+
+    def prompt_sha256(self, name: str) -> str:
+        """Return the hash of the prompt that a dimension has now."""
+        return self._prompts[name]
+
+    def _add(self, name: str, example: Example) -> bool:
+        if example_sha256(example) in self._gone[name]:
+            self._unwanted[name].add(example)
+            self.taken_out[name] += 1
+            return False
+        if self._unwanted[name].like(example) is not None:
+            return False
+        return self._pools[name].add(example) is None
+
+    def _taken_out(self, name: str, state: State) -> set[str]:
+        """Return the hashes of what was written into a file and is there no longer.
+
+        A file that is gone as a whole was lost: the journal is what brings it back.
+        """
+        kept = {example_sha256(example) for example in self._pools[name].kept}
+        if not kept or begun_anew(data_path(self.run_folder, self.spec, name)):
+            return set()
+        return state.written.get(name, set()) - kept
 
     def total(self) -> int:
         """Return how many examples there are, none counted that the spec does not ask for."""
@@ -164,8 +222,8 @@ class Work:
         characters = len(request.system) + len(request.text)
         return most_of(characters, request.max_tokens, self.settings.model, batch)
 
-    def write(self) -> None:
-        """Write the file of each dimension that has examples."""
+    def write(self, journal: Journal) -> None:
+        """Write the file of each dimension that has examples, and note what is in it."""
         settings = {
             "source": "claude",
             "model": self.settings.model,
@@ -180,6 +238,24 @@ class Work:
             keep_unusable(path, name, self.spec.is_trait(name))
             metrics = {"duplicates": self.duplicates[name], "refused": self.refused[name]}
             write_examples(path, self._pools[name].kept, {}, settings, metrics)
+            # A kill before this brings back what a person takes out; one after it, had it come
+            # first, would leave out what was paid for.
+            hashes = [example_sha256(example) for example in self._pools[name].kept]
+            journal.append("written", dimension=name, examples=hashes)
+
+    def left_out(self) -> list[str]:
+        """Say what of the journal was not taken in, and why."""
+        return [
+            *(
+                f"{name}: {count} answers in the journal are to another description of it, and are"
+                " not used"
+                for name, count in self.outdated.items()
+            ),
+            *(
+                f"{name}: {count} examples that were taken out of its file stay out"
+                for name, count in self.taken_out.items()
+            ),
+        ]
 
     def counts(self) -> dict[str, int]:
         """Return how many examples each dimension has."""

@@ -129,6 +129,12 @@ def instructions(spec: Spec, dimension: str, shown: Sequence[Example]) -> str:
     return f"{text}\n\nExamples of the quality that is wanted; do not repeat them:\n{examples}"
 
 
+def prompt_sha256(spec: Spec, dimension: str) -> str:
+    """Return a hash of what the examples of a dimension are to show, and of how that is asked."""
+    asked = f"{PROMPT_VERSION}\0{spec.description(dimension)}"
+    return hashlib.sha256(asked.encode("utf-8")).hexdigest()
+
+
 def request_text(spec: Spec, at: Cell, dimension: str, count: int) -> str:
     """Return the part of the prompt that varies."""
     if spec.is_trait(dimension):

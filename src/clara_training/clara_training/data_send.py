@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from datetime import datetime, timezone
 from typing import Any
@@ -68,7 +68,7 @@ class Sender:
 
     def _send_directly(self, requests: list[tuple[Request, str, int]]) -> None:
         waiting = list(reversed(requests))
-        running: set[Future[tuple[Answer, str, int]]] = set()
+        running: set[Future[dict[str, Any]]] = set()
         refusal: BaseException | None = None
         with ThreadPoolExecutor(self.work.settings.concurrency) as pool:
             try:
@@ -90,7 +90,7 @@ class Sender:
                     for each in done:
                         refusal = refusal or each.exception()
                         if each.exception() is None:
-                            self._take(*each.result())
+                            self._take(each.result())
             except KeyboardInterrupt:
                 for each in running:
                     each.cancel()
@@ -99,10 +99,10 @@ class Sender:
         if refusal is not None:
             raise refusal
 
-    def _ask(self, request: Request, name: str, at: int, most: float) -> tuple[Answer, str, int]:
-        """Ask for one answer and write it down, in a thread of its own."""
-        about = {"id": request.id, "dimension": name, "cell": at}
-        self.journal.append("sent", **about, most=most)
+    def _ask(self, request: Request, name: str, at: int, most: float) -> dict[str, Any]:
+        """Ask for one answer and write it down, in a thread of its own; return its event."""
+        about = self._about(name, at)
+        self.journal.append("sent", id=request.id, **about, most=most)
         self.sent += 1
 
         def lost(usage: dict[str, Any]) -> None:
@@ -116,8 +116,7 @@ class Sender:
             self.journal.append("failed", id=request.id, cost=0.0, why=str(error))
             self.budget.settle(most, 0.0)
             raise
-        self._record(answer, name, at, most, batch=False, model=self.claude.model)
-        return answer, name, at
+        return self._record(answer, about, most, batch=False, model=self.claude.model)
 
     def _send_batches(self, requests: list[tuple[Request, str, int]]) -> None:
         waiting = list(requests)
@@ -139,7 +138,7 @@ class Sender:
         self.budget.reserve(most)
         pending = PendingBatch(
             nonce=uuid.uuid4().hex,
-            requests={each.id: {"dimension": name, "cell": at} for each, name, at in chunk},
+            requests={each.id: self._about(name, at) for each, name, at in chunk},
             sent_at=datetime.now(timezone.utc).isoformat(),
             most=most,
             model=self.claude.model,
@@ -209,10 +208,8 @@ class Sender:
             if about is None:
                 continue
             if isinstance(result, Answer):
-                name, at = about["dimension"], about["cell"]
                 model = pending.model or self.claude.model
-                self._record(result, name, at, 0.0, batch=True, model=model)
-                self._take(result, name, at)
+                self._take(self._record(result, about, 0.0, batch=True, model=model))
             else:
                 failures.append(result.why)
         self.journal.append("batch_done", nonce=pending.nonce, failed=len(failures))
@@ -221,28 +218,32 @@ class Sender:
         if len(failures) == len(pending.requests):
             raise ApiError(f"no request of batch {batch_id} was answered: {failures[0]}")
 
-    def _record(
-        self, answer: Answer, name: str, at: int, most: float, *, batch: bool, model: str
-    ) -> None:
-        cost = cost_of(answer.usage, model, batch)
-        self.journal.append(
-            "answer",
-            id=answer.id,
-            dimension=name,
-            cell=at,
-            model=model,
-            batch=batch,
-            stop_reason=answer.stop_reason,
-            usage=answer.usage,
-            cost=cost,
-            text=answer.text,
-        )
-        self.budget.settle(most, cost)
+    def _about(self, name: str, at: int) -> dict[str, Any]:
+        """Return what the journal says of a request beside its id."""
+        return {"dimension": name, "cell": at, "prompt_sha256": self.work.prompt_sha256(name)}
 
-    def _take(self, answer: Answer, name: str, at: int) -> None:
-        if answer.stop_reason == "refusal":
-            self.work.reasons.append(f"{name}: Claude declined to answer")
-        if name in self.work.names:
-            self.gained += self.work.take(name, at, answer.text)
+    def _record(
+        self, answer: Answer, about: Mapping[str, Any], most: float, *, batch: bool, model: str
+    ) -> dict[str, Any]:
+        cost = cost_of(answer.usage, model, batch)
+        event = {
+            "id": answer.id,
+            **about,
+            "model": model,
+            "batch": batch,
+            "stop_reason": answer.stop_reason,
+            "usage": answer.usage,
+            "cost": cost,
+            "text": answer.text,
+        }
+        self.journal.append("answer", **event)
+        self.budget.settle(most, cost)
+        return event
+
+    def _take(self, answer: Mapping[str, Any]) -> None:
+        if answer["stop_reason"] == "refusal":
+            self.work.reasons.append(f"{answer['dimension']}: Claude declined to answer")
+        if answer["dimension"] in self.work.names:
+            self.gained += self.work.take(answer)
         wanted = self.work.spec.examples_per_dimension * len(self.work.names)
         self.progress(self.work.total(), wanted)
