@@ -14,9 +14,9 @@ from rich.table import Table
 
 from clara_memory import tables
 from clara_memory.cli_options import door, to_ns, where
-from clara_memory.episode import Episode, Outcome
+from clara_memory.episode import Episode, Outcome, fold
 from clara_memory.formats import episode_to_json
-from clara_memory.retrieval import MAX_EPISODES, Answer, Query
+from clara_memory.retrieval import MAX_EPISODES, WHEN, Answer, Candidate, Query
 
 _COLOURS = {Outcome.SUCCEEDED: "green", Outcome.FAILED: "red", Outcome.TIMED_OUT: "red"}
 _BAR = 40
@@ -40,8 +40,9 @@ def ask(text: tuple[str, ...], guess: bool, **at: Any) -> None:
 
 def sentences(answer: Answer) -> list[str]:
     """Return an answer in words."""
+    said = [f"Asked about {one.filler}." for one in answer.understood if one.role == WHEN]
     if answer.abstained:
-        said = [f"I do not know: {answer.answers[0].reason}."]
+        said.append(f"I do not know: {answer.answers[0].reason}.")
         said += [
             f"Did you mean {reading.nearest}?"
             for reading in answer.readings
@@ -49,23 +50,45 @@ def sentences(answer: Answer) -> list[str]:
         ]
         return said
     cue = {filler.role: filler.spoken for filler in answer.understood}
-    said = [tables.shortfall(answer)] if answer.set_aside else []
+    said += [tables.shortfall(answer)] if answer.set_aside else []
     for candidate in answer["action"].candidates:
-        thing = cue.get("object", "")
-        what = " ".join(filter(None, (candidate.filler, thing)))
-        ended = candidate.succeeded + candidate.failed
-        went = (
-            f"{candidate.succeeded} of {ended} succeeded" if ended else "nobody said how it went"
-        )
+        what = " ".join(filter(None, (candidate.filler, cue.get("object", ""))))
         often = "once" if candidate.support == 1 else f"{candidate.support} times"
         last = tables.moment(candidate.last_ns)
-        said.append(f"{what}: {often}, {went}, last {last}.")
-    latest = max(answer.episodes, key=lambda match: match.episode.end_ns).episode
+        said.append(f"{what}: {often}, {_how_it_went(candidate, answer)}, last {last}.")
+    which, shown = _one_of(answer)
     said.append(
-        f"The latest of {answer.matches}: {tables.what(latest)}, {latest.outcome.name}, "
-        f"{tables.moment(latest.end_ns)} (episode {latest.episode_id})."
+        f"The {which} of {answer.matches}: {tables.what(shown)}, {shown.outcome.name}, "
+        f"{tables.moment(shown.end_ns)} (episode {shown.episode_id})."
     )
     return said
+
+
+def _how_it_went(candidate: Candidate, answer: Answer) -> str:
+    """Say how the episodes of an action ended, as far as the answer tells."""
+    ended = candidate.succeeded + candidate.failed
+    if ended:
+        return f"{candidate.succeeded} of {ended} succeeded"
+    shown = [
+        match.episode.outcome
+        for match in answer.episodes
+        if fold(match.episode.action) == fold(candidate.filler)
+    ]
+    canceled = shown.count(Outcome.CANCELED)
+    if len(shown) < candidate.support:
+        return "none known to have succeeded or failed"
+    if canceled == len(shown):
+        return "canceled"
+    return f"{canceled} of {len(shown)} canceled" if canceled else "nobody said how it went"
+
+
+def _one_of(answer: Answer) -> tuple[str, Episode]:
+    """Return the latest episode of all that fit, or else the one that fits best, and which."""
+    latest = max(answer.episodes, key=lambda match: match.episode.end_ns).episode
+    last_ns = max((each.last_ns for each in answer["action"].candidates), default=0)
+    if answer.matches <= len(answer.episodes) or latest.end_ns >= last_ns:
+        return "latest", latest
+    return "best", answer.episodes[0].episode
 
 
 @click.command()

@@ -25,12 +25,13 @@ from clara_memory.episode import (
 )
 from clara_memory.errors import InvalidRequest
 from clara_memory.formats import fillers_from_text
-from clara_memory.item_memory import ItemMemory
+from clara_memory.item_memory import ItemMemory, symbol
 from clara_memory.meaning import Embedder
 from clara_memory.postings import Postings
 
 Ids = NDArray[Any]
 Rows = NDArray[np.int64]
+Spelling = tuple[str, int]  # a role, and the id of a filler that is spelt in several ways
 _UINT16_MAX = 65_535
 
 
@@ -201,25 +202,51 @@ class Columns:
                 for filler in (*episode.context, *episode.effects):
                     self._put_sparse(position, filler)
 
-    def update(self, seq: int, episode: Episode) -> None:
-        """Change the episode of row `seq`; roles that it had keep their entries."""
+    def update(self, seq: int, episode: Episode) -> list[Spelling]:
+        """Change the episode of row `seq`; roles that it had keep their entries.
+
+        Returns the fillers that may have lost the spelling they are told by.
+        """
         position = bisect.bisect_left(self.seq, seq)
+        varied = []
         for role, indexed in self._dense.items():
-            before = int(indexed.ids[position])
-            indexed.set(position, self._identity(role, episode))
+            before, now = int(indexed.ids[position]), self._identity(role, episode)
+            indexed.set(position, now)
             if before and not indexed.count(np.array([before])):
                 self.items[role].drop(before)
+            varied += [(role, one) for one in {before, now} & self.items[role].varied]
         self._robot.set(position, self.robots.add_text("robot", episode.robot))
         self._outcome.set(position, episode.outcome)
         self._end.set(position, episode.end_ns)
         for filler in (*episode.context, *episode.effects):
-            self._put_sparse(position, filler)
+            identity = self._put_sparse(position, filler)
+            if identity in self.items[filler.role].varied:
+                varied.append((filler.role, identity))
+        return varied
+
+    def respell(self, spelling: Spelling, first: Episode) -> None:
+        """Let a filler be told as the first episode that has it spells it."""
+        role, identity = spelling
+        key = symbol(self.items[role].fillers[identity])
+        there = (RoleFiller(role, getattr(first, role)),) if role in self._dense else ()
+        for filler in there or (*first.context, *first.effects):
+            if filler.role == role and filler.kind is Kind.TEXT and symbol(filler) == key:
+                self.items[role].respell(identity, filler.filler)
+                return
+
+    def first_seq(self, spelling: Spelling) -> int | None:
+        """Return the row number of the first episode that has a filler, None without one."""
+        role, identity = spelling
+        if not self.has(role):
+            return None
+        rows = self.rows_of(role, np.array([identity]))
+        return int(self.seq[rows[0]]) if len(rows) else None
 
     def _identity(self, role: str, episode: Episode) -> int:
         text = getattr(episode, role)
         return self.items[role].add_text(role, text) if text else 0
 
-    def _put_sparse(self, position: int, filler: RoleFiller) -> None:
+    def _put_sparse(self, position: int, filler: RoleFiller) -> int:
         role = filler.role
         if role not in self._sparse:
             self._sparse[role] = (Column("uint32"), Indexed())
@@ -231,6 +258,7 @@ class Columns:
             identity = items.add(filler)
         rows.extend((position,))
         ids.extend((identity,))
+        return identity
 
     def has(self, role: str) -> bool:
         """Whether any episode may have this role."""
@@ -301,8 +329,12 @@ class Columns:
             rows = rows[fits]
         return rows
 
-    def remove(self, seqs: Iterable[int]) -> None:
-        """Drop the episodes of these row numbers, and the fillers that only they had; O(n)."""
+    def remove(self, seqs: Iterable[int]) -> list[Spelling]:
+        """Drop the episodes of these row numbers, and the fillers that only they had; O(n).
+
+        Returns the fillers that may have lost the spelling they are told by.
+        """
+        varied: list[Spelling] = []
         kept = ~np.isin(self.seq, np.fromiter(seqs, dtype=np.int64))
         for column in (self._seq, self._end, self._outcome):
             column.load(column.values[kept])
@@ -310,7 +342,10 @@ class Columns:
         self._robot.load(self.robots.keep(np.unique(robots))[robots])
         for role, indexed in self._dense.items():
             ids = indexed.ids[kept]
-            indexed.load(self.items[role].keep(np.unique(ids))[ids])
+            gone = self.items[role].varied.intersection(indexed.ids[~kept].tolist())
+            became = self.items[role].keep(np.unique(ids))
+            indexed.load(became[ids])
+            varied += [(role, int(became[one])) for one in gone if became[one]]
         place = np.cumsum(kept) - 1
         for role, (rows, indexed) in list(self._sparse.items()):
             still = kept[rows.values]
@@ -318,8 +353,12 @@ class Columns:
             if not len(ids):
                 del self._sparse[role], self.items[role]
                 continue
-            indexed.load(self.items[role].keep(np.unique(ids))[ids])
+            gone = self.items[role].varied.intersection(indexed.ids[~still].tolist())
+            became = self.items[role].keep(np.unique(ids))
+            indexed.load(became[ids])
             rows.load(place[rows.values[still]])
+            varied += [(role, int(became[one])) for one in gone if became[one]]
+        return varied
 
     def robots_mask(self, robots: Iterable[str], rows: Rows) -> NDArray[np.bool_]:
         """Return which of the rows were lived by one of these robots, shape (len(rows),)."""

@@ -84,7 +84,7 @@ def _fitting(columns: Columns, query: Query, cues: list[Cue]) -> Fit:
         doubtful = next((cue for cue in cues if not _likely(columns, cue)), None)
         if doubtful is not None and not query.guess:
             return nothing(doubtful.unknown(), readings)
-        return nothing(f"no episode has {' and '.join(str(cue.filler) for cue in cues)}", readings)
+        return nothing(_not_there(columns, query, cues), readings)
     if not cues:
         return Fit(rows, np.ones(len(rows), dtype=np.float32))
     similar = [cue.at(rows) for cue in cues]
@@ -126,6 +126,16 @@ def _fitting(columns: Columns, query: Query, cues: list[Cue]) -> Fit:
         if not (whole or one[chosen].all())
     )
     return Fit(rows[chosen], scores[chosen], tuple(readings), set_aside=tuple(set_aside))
+
+
+def _not_there(columns: Columns, query: Query, cues: list[Cue]) -> str:
+    """Return the sentence that says that no admitted episode fits."""
+    asked = " and ".join(str(cue.filler) for cue in cues)
+    if not len(_rows_of_all(columns, cues)):
+        return f"no episode has {asked}"
+    if query.outcomes or query.robots or query.subjects:
+        return f"there are episodes with {asked}, but not within the given times and filters"
+    return f"there are episodes with {asked}, but not then"
 
 
 def _near_best(

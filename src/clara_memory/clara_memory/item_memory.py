@@ -9,7 +9,7 @@
 """
 
 from collections.abc import Hashable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import Any
 
@@ -98,6 +98,7 @@ class ItemMemory:
         self._by_text: dict[str, int] = {}
         self._by_words: dict[tuple[str, ...], list[int]] = {}
         self._dropped: set[int] = set()
+        self.varied: set[int] = set()  # ids whose text was spelt in more than one way
         self._numeric: dict[tuple[Kind, str], tuple[list[int], list[tuple[float, ...]]]] = {}
 
     def __len__(self) -> int:
@@ -108,6 +109,8 @@ class ItemMemory:
         identity = self._by_text.get(text)
         if identity is None:
             identity = self._by_text[text] = self.add(RoleFiller(role, text))
+            if self.fillers[identity].filler != text:
+                self.varied.add(identity)
         return identity
 
     def add_texts(self, role: str, texts: Iterable[str]) -> list[int]:
@@ -120,7 +123,9 @@ class ItemMemory:
         key = symbol(filler)
         identity = self._by_key.get(key)
         if identity is not None:
-            self._dropped.discard(identity)
+            if identity in self._dropped:
+                self._dropped.discard(identity)
+                self.fillers[identity] = filler
             return identity
         identity = self._by_key[key] = len(self.fillers)
         self.fillers.append(filler)
@@ -152,19 +157,25 @@ class ItemMemory:
                 return self.fillers[ids[place]]
         return None
 
+    def respell(self, identity: int, text: str) -> None:
+        """Let a filler be told as this text, which is the same symbol."""
+        self.fillers[identity] = replace(self.fillers[identity], filler=text)
+
     def drop(self, identity: int) -> None:
         """Let a text that no episode has any more be unknown; its id waits for it."""
         self._dropped.add(identity)
+        self.varied.discard(identity)
         self._by_text = {text: one for text, one in self._by_text.items() if one != identity}
 
     def keep(self, ids: NDArray[Any]) -> NDArray[np.int64]:
         """Forget all fillers but these; returns what each id has become, shape (1 + known,)."""
         became = np.zeros(len(self.fillers), dtype=np.int64)
-        before = self.fillers
+        before, varied = self.fillers, self.varied
         self.__init__(self._embedder)  # type: ignore[misc]
         for identity in ids:
             if identity:
                 became[identity] = self.add(before[identity])
+        self.varied = {int(became[one]) for one in varied if became[one]}
         return became
 
     def look_up(self, cue: RoleFiller, *, spelling_only: bool = False) -> Lookup:

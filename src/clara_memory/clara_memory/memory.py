@@ -6,6 +6,7 @@
 commit. All methods may be called from any thread.
 """
 
+import contextlib
 import os
 import random
 import threading
@@ -19,7 +20,7 @@ from types import TracebackType
 
 import numpy as np
 
-from clara_memory.columns import Columns
+from clara_memory.columns import Columns, Spelling
 from clara_memory.correcting import corrected
 from clara_memory.cue import EITHER
 from clara_memory.episode import (
@@ -314,9 +315,9 @@ class EpisodicMemory:
                 self._columns.extend(added, [each.episode for each in changes if each.added])
                 for change in changes:
                     if not change.added:
-                        self._columns.update(change.seq, change.episode)
+                        self._respell(self._columns.update(change.seq, change.episode))
                 if gone:
-                    self._columns.remove(gone)
+                    self._respell(self._columns.remove(gone))
                     self._forgotten += len(gone)
         return changes
 
@@ -387,8 +388,17 @@ class EpisodicMemory:
                     raise
                 self._store.empty_log()
                 with self._index:
-                    self._columns.remove(seqs)
+                    self._respell(self._columns.remove(seqs))
         return len(seqs) + others
+
+    def _respell(self, varied: Iterable[Spelling]) -> None:
+        """Have fillers told as the first episode left spells them, as after a restart."""
+        for spelling in varied:
+            seq = self._columns.first_seq(spelling)
+            if seq is not None:
+                # A damaged episode is named by whoever asks for it.
+                with contextlib.suppress(StorageFailed):
+                    self._columns.respell(spelling, self._store.fetch([seq])[seq])
 
     def correct(self, episode_id: str, *, now_ns: int | None = None, **changes: str) -> Episode:
         """Correct subject, action, object, result or detail of an episode; returns it as it is.

@@ -13,7 +13,7 @@ from rich.table import Column, Table
 from clara_memory.episode import Episode
 from clara_memory.formats import episode_to_json, filler_to_json
 from clara_memory.memory import Stats
-from clara_memory.retrieval import Answer
+from clara_memory.retrieval import WHEN, Answer
 from clara_memory.unread import UNREAD
 
 
@@ -103,7 +103,9 @@ def shortfall(answer: Answer) -> str:
     unread = [one.filler for one in answer.set_aside if one.role == UNREAD]
     said = [f"Not taken into account: {', '.join(map(repr, unread))}."] if unread else []
     if len(unread) < len(answer.set_aside):
-        asked = ", ".join(str(one.cue) for one in answer.readings if one.cue.role != UNREAD)
+        cues = [one.cue for one in answer.readings if one.cue.role != UNREAD]
+        cues += [one for one in answer.understood if one.role == WHEN and one not in cues]
+        asked = ", ".join(map(str, cues))
         said.append(f"No episode fits all of {asked}. The nearest:")
     return " ".join(said)
 
