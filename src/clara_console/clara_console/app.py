@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
+from starlette.types import Receive, Scope, Send
 
 from clara_console.as_json import as_json
 from clara_console.chat_turn import Turn
@@ -146,16 +147,17 @@ class Application:
         if not text.strip():
             raise BadRequest("text is empty")
         session = text_field(body, "session", LONGEST_SESSION, default="")
-        if len(self._turns) >= MOST_TURNS:
-            raise NotUp(f"{MOST_TURNS} turns are under way from this console; try again later")
         if not await self._link.in_ros(lambda: self._link.is_up("chat")):
             raise NotUp(self._link.silence("chat"))
+        # Counted and entered at once: an await between them would let more in than there is room.
+        if len(self._turns) >= MOST_TURNS:
+            raise NotUp(f"{MOST_TURNS} turns are under way from this console; try again later")
         turn = Turn(self._link, Chat.Goal(text=text, session_id=session, client=self._link.name))
-        return StreamingResponse(self._lines(turn), media_type="application/x-ndjson")
-
-    async def _lines(self, turn: Turn) -> AsyncIterator[str]:
         name = uuid.uuid4().hex
         self._turns[name] = turn
+        return _Stream(self._lines(name, turn), ended=lambda: self._turns.pop(name, None))
+
+    async def _lines(self, name: str, turn: Turn) -> AsyncIterator[str]:
         pieces = turn.pieces()
         try:
             yield _line(turn=name)
@@ -169,7 +171,7 @@ class Application:
             yield _line(error=str(error))
         finally:
             # The browser may have gone away at any of the lines above.
-            del self._turns[name]
+            self._turns.pop(name, None)
             await pieces.aclose()  # type: ignore[attr-defined]
 
     async def _cancel(self, request: Request) -> Response:
@@ -177,6 +179,20 @@ class Application:
         if turn is not None:
             turn.cancel()
         return JSONResponse({"canceled": turn is not None})
+
+
+class _Stream(StreamingResponse):
+    """Lines of JSON; calls `ended` at the end, also where the browser left before the first."""
+
+    def __init__(self, lines: AsyncIterator[str], ended: Callable[[], object]) -> None:
+        super().__init__(lines, media_type="application/x-ndjson")
+        self._ended = ended
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._ended()
 
 
 async def _say(request: Request, error: Exception) -> Response:

@@ -6,6 +6,7 @@ import json
 import signal
 import threading
 import time
+from http.client import HTTPConnection
 
 import pytest
 from diagnostic_msgs.msg import DiagnosticStatus
@@ -291,6 +292,30 @@ def test_who_waits_for_an_answer_when_it_ends_is_told_so(start, clara):
     clara.canceled.set()
     assert answers[0].status == 503 and answers[0].json["error"] == "the console was ended"
     assert "Traceback" not in process.said, process.said
+
+
+def test_of_sixty_turns_asked_for_at_once_32_are_taken_and_those_that_end_make_room(start, clara):
+    _, web = start.console(service_timeout=60.0, requests_per_second=1000.0)
+
+    def one_is_taken():
+        with web.open("POST", "/api/chat", {"text": "hello"}) as response:
+            return response.status == 200
+
+    wait_until(one_is_taken, "the console to know the brain")
+    clara.reply = speak_until_canceled
+    as_json = {"Content-Type": "application/json"}
+    pages = [HTTPConnection("127.0.0.1", web.port, timeout=LIMIT_S) for _ in range(60)]
+    for page in pages:
+        page.connect()
+    for page in pages:
+        page.request("POST", "/api/chat", '{"text": "go on"}', as_json)
+    statuses = [page.getresponse().status for page in pages]
+    assert (statuses.count(200), statuses.count(503)) == (32, 28)
+    for page in pages:
+        page.close()
+    clara.canceled.set()
+    clara.reply = speak
+    wait_until(one_is_taken, "room for a turn")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
