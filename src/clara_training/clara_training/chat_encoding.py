@@ -48,6 +48,11 @@ def engine_tokens(tokenizer: Any, text: str) -> list[int]:
     return [*beginning(tokenizer, text), *tokenizer(text, add_special_tokens=False)["input_ids"]]
 
 
+def chat_template(tokenizer: Any) -> str | None:
+    """Return the text of the chat template that transformers renders with; None without one."""
+    return str(tokenizer.get_chat_template()) if tokenizer.chat_template else None
+
+
 def encode(tokenizer: Any, user: str, reply: str, *, system: str = "") -> Encoded:
     """Encode one turn through the chat template of `tokenizer`.
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from clara_training.chat_encoding import engine_tokens
+from clara_training.chat_encoding import chat_template, engine_tokens
 from clara_training.errors import ExportError
 from clara_training.gguf_scores import GgufScores
 
@@ -29,7 +29,7 @@ PROBES = (
 def check_tokens(path: Path, tokenizer: Any) -> None:
     """Raise ExportError unless llama.cpp, with this GGUF, reads text as `tokenizer` does.
 
-    `tokenizer` is the transformers tokenizer that the file was made from.
+    And unless the GGUF has the chat template that was learned with. `tokenizer` is the transformers tokenizer that the file was made from.
     """
     with GgufScores(path, vocab_only=True) as model:
         for text in (*PROBES, *_special(tokenizer)):
@@ -42,6 +42,11 @@ def check_tokens(path: Path, tokenizer: Any) -> None:
                     f" tokenizer as {_short(theirs)}: llama.cpp does not know how this tokenizer"
                     " splits text"
                 )
+        if model.metadata("tokenizer.chat_template") != chat_template(tokenizer):
+            raise ExportError(
+                f"{path.name} has another chat template than the model's tokenizer: the robot"
+                " would speak to it in other forms than it has learned; export it again"
+            )
 
 
 def _special(tokenizer: Any) -> list[str]:

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clara_training import packages
-from clara_training.errors import ExportError
+from clara_training.chat_encoding import chat_template
+from clara_training.errors import ExportError, first_line
 
 if TYPE_CHECKING:
     from gguf import GGUFWriter
@@ -60,9 +61,22 @@ def write_vocab(writer: GGUFWriter, folder: Path, vocab_size: int) -> None:
     special = gguf.SpecialVocab(folder, load_merges=not bytes_fall_back, n_vocab=vocab_size)
     # Some tokenizers add an EOS, for texts to learn from: behind a prompt it would be the end.
     special.add_special_token.pop("eos", None)
+    # A folder may hold several templates, of which gguf prefers another than transformers does.
+    special.chat_template = _chat_template(folder)
     special.add_to_gguf(writer, quiet=True)
     if "bos" not in special.add_special_token:
         writer.add_add_bos_token(False)
+
+
+def _chat_template(folder: Path) -> str | None:
+    transformers = packages.load("transformers", "export")
+    try:
+        tokenizer = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        return chat_template(tokenizer)
+    except Exception as error:  # transformers raises what it likes for damaged files
+        raise ExportError(
+            f"the tokenizer of {folder} cannot be loaded: {first_line(error)}"
+        ) from error
 
 
 def _tokens(document: dict[str, Any], vocab_size: int, path: Path) -> tuple[list[str], list[int]]:

@@ -1,6 +1,6 @@
 # Copyright 2026 The Clara Authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a journal gives back is what is still wanted: nothing taken out, nothing asked otherwise."""
+"""What a journal gives back is still wanted: nothing taken out, nothing asked otherwise."""
 
 from __future__ import annotations
 

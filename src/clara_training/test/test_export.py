@@ -21,6 +21,7 @@ from clara_training.errors import ExportError, StorageError
 from clara_training.export_check import check_tokens
 from clara_training.export_gguf import write_model
 from clara_training.gguf_scores import GgufScores
+from transformers import AutoTokenizer
 
 from clara_training import export_gguf, fidelity
 
@@ -150,6 +151,32 @@ def test_a_tokenizer_that_reads_otherwise_is_found_out(tmp_path: Path) -> None:
         assert model.metadata("tokenizer.ggml.pre") == "smollm"
     with pytest.raises(ExportError, match=r"1234567 robots .* as the tokens"):
         check_tokens(path, tiny.tokenizer())
+
+
+def test_the_robot_is_given_the_template_that_was_learned_with(tmp_path: Path) -> None:
+    folder = tiny.save(tiny.llama(), tmp_path / "hf")
+    config = json.loads((folder / "tokenizer_config.json").read_text())
+    config["chat_template"] = "{% for m in messages %}{{ m.role + ': ' + m.content }}{% endfor %}"
+    (folder / "tokenizer_config.json").write_text(json.dumps(config))
+    path, tokens = tmp_path / "model.gguf", AutoTokenizer.from_pretrained(folder)
+    write_model(folder, path)
+    check_tokens(path, tokens)
+    with GgufScores(path, vocab_only=True) as model:
+        # transformers takes chat_template.jinja, where there are both.
+        assert model.metadata("tokenizer.chat_template") == tokens.chat_template == tiny.CHATML
+    tokens.chat_template = config["chat_template"]
+    with pytest.raises(ExportError, match="has another chat template than"):
+        check_tokens(path, tokens)
+
+
+def test_of_several_templates_the_robot_is_given_the_one_for_conversations(tmp_path: Path) -> None:
+    tokens = tiny.tokenizer()
+    tokens.chat_template = {"default": tiny.CHATML, "tool_use": "{{ tools }}"}
+    folder = tiny.save(tiny.llama(), tmp_path / "hf", tokens)
+    write_model(folder, tmp_path / "model.gguf")
+    check_tokens(tmp_path / "model.gguf", AutoTokenizer.from_pretrained(folder))
+    with GgufScores(tmp_path / "model.gguf", vocab_only=True) as model:
+        assert model.metadata("tokenizer.chat_template") == tiny.CHATML
 
 
 def test_the_lineage_travels_in_the_metadata(tmp_path: Path) -> None:
