@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+import runpy
 import signal
 import subprocess
 import sys
@@ -14,9 +15,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from ament_index_python.packages import get_package_share_directory
 from conftest import active
 from lifecycle_msgs.msg import State
 from rcl_interfaces.srv import GetParameters, ListParameters
+from rclpy.exceptions import InvalidNamespaceException
+from rclpy.validate_namespace import validate_namespace
 from running import Peer, Process, wait_for_node, wait_until
 
 from clara_interfaces.srv import GetModelInfo
@@ -202,6 +206,7 @@ def test_the_console_argument_serves_the_page_and_it_ends_with_the_rest(
         ("wings:=2", "clara.launch.py has no argument 'wings'"),
         ("params_file:=/nowhere/p.yaml", "there is no file /nowhere/p.yaml"),
         ("autostart:=perhaps", "perhaps"),
+        ("namespace:=robot-1", "namespace: 'robot-1' must be names parted by '/'"),
     ],
 )
 def test_a_wrong_launch_argument_ends_the_launch_with_a_sentence(
@@ -212,6 +217,26 @@ def test_a_wrong_launch_argument_ends_the_launch_with_a_sentence(
     assert sentence in launch.output
     assert "Traceback" not in launch.output
     assert "process started" not in launch.output
+
+
+@pytest.mark.parametrize(
+    "namespace",
+    [
+        *("", "/", "clara", "/clara", "clara/", "robot1/clara", "/robot1/clara/", "_a", "A_9/b_c"),
+        *("robot-1", "1robot", "robot1/2nd", "a//b", "a b", "a.b", "~", "{node}"),
+        *("rébot", "a:=b", "a\n", "a" * 200 + "-"),
+    ],
+)
+def test_the_launch_file_takes_the_namespaces_that_ros_takes(namespace: str) -> None:
+    share = get_package_share_directory("clara_brain")
+    taken = runpy.run_path(f"{share}/launch/clara.launch.py")["NAMESPACE"].fullmatch(namespace)
+    full = namespace if namespace.startswith("/") else f"/{namespace}"
+    full = full.removesuffix("/") or "/"  # launch strips it
+    try:
+        valid = bool(validate_namespace(full))
+    except InvalidNamespaceException:
+        valid = False
+    assert bool(taken) == valid
 
 
 def test_the_launch_file_is_ordinary_launch_code() -> None:

@@ -8,6 +8,7 @@ An argument left empty is not passed on: the node's own default, or that of `par
 
 import difflib
 import os
+import re
 import sys
 
 from launch.actions import DeclareLaunchArgument, OpaqueFunction
@@ -87,6 +88,9 @@ ARGUMENTS = [
     ),
 ]
 
+NAME = r"[A-Za-z_][A-Za-z0-9_]*"
+NAMESPACE = re.compile(rf"/?({NAME}(/{NAME})*/?)?")
+
 
 def refuse_unknown_arguments(context: LaunchContext) -> None:
     """Raise an error for a misspelt argument, which `ros2 launch` would drop in silence.
@@ -122,6 +126,11 @@ def nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     if params_file and not os.path.isfile(params_file):
         raise RuntimeError(f"params_file: there is no file {params_file}")
     namespace = value("namespace")
+    if not NAMESPACE.fullmatch(namespace):
+        raise RuntimeError(
+            f"namespace: {namespace!r} must be names parted by '/', as robot1/clara: each of"
+            " letters, digits and '_', and not beginning with a digit"
+        )
     outer = str(context.launch_configurations.get("ros_namespace", ""))  # of PushRosNamespace
     use_sim_time = {"true": True, "false": False}.get(value("use_sim_time"), "")
     demo = value("demo") == "true"
