@@ -14,6 +14,7 @@ import time
 import uuid
 from collections.abc import Callable
 from contextlib import nullcontext
+from types import FrameType
 from typing import Any
 
 import click
@@ -212,10 +213,18 @@ def command(launch: bool, namespace: str, timeout: float, svg: str | None) -> No
         console.save_svg(svg, title="make demo")
 
 
+def _hung_up(number: int, frame: FrameType | None) -> None:
+    # A terminal that closes says so twice, once through its shell: the end is not to be disturbed.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    signal.default_int_handler(number, frame)
+
+
 def main() -> None:
     """Run the demo; what goes wrong is a sentence on stderr and exit code 1."""
     # As Ctrl-C: what was launched has its own process group and must be ended with the demo.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:  # it is not under nohup
+        signal.signal(signal.SIGHUP, _hung_up)
     try:
         command.main(prog_name="demo", standalone_mode=False)
     except (DemoError, BrainError) as error:
