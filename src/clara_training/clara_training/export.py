@@ -3,7 +3,8 @@
 """The stage export: what a run has merged, as files for the robot.
 
 - `clara.gguf`, quantised (and `clara-f16.gguf`, which it is made of): the merged model.
-- `base.gguf` and `adapters/<name>.gguf`: the base model and each adapter, for sliders that move.
+- `base.gguf` and `adapters/<name>.gguf`: the base model, quantised in the same way, and each
+  adapter, for sliders that move.
 - `Modelfile` for Ollama, and `manifest.json` with where everything came from.
 
 The brain finds `adapters/` beside either model. The merged one says in its metadata how much of
@@ -16,7 +17,7 @@ import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from clara_training import __version__, adapters_gguf, imatrix, packages, quantize
 from clara_training.atomic import atomic_json
@@ -44,6 +45,7 @@ from clara_training.spec import Spec
 STAGE = "export"
 SYSTEM = "You are Clara, the voice and mind of a robot."
 STRENGTH = "clara.strength."
+BASE_MATRIX = "base-imatrix.gguf"
 CALIBRATION_TOKENS = 8192
 _TEXT_TOKENS = 256
 Tell = Callable[[str], None]
@@ -104,13 +106,17 @@ def export_run(
         raise ExportError(
             f"{kind!r} is no quantisation known here; there are auto, {', '.join(quantize.KINDS)}"
         )
-    matrix = None
+    matrix = base_matrix = None
     if kind == "Q4_K_M" and settings.use_imatrix:
-        matrix = _importance(run, spec, merged, names, inputs, tell)
+        # Both, over the same texts: the two files are compared, and only the training may differ.
+        learned = _Learned(run, spec, names)
+        matrix = _importance(run / "imatrix.gguf", merged, inputs, learned, tell)
+        of_base = {"base": found.sha256()}
+        base_matrix = _importance(run / BASE_MATRIX, found.folder, of_base, learned, tell)
     model = run / "clara.gguf"
     _quantised(half, model, kind, matrix, settings.threads, tell)
     products = {"model": model, "f16": half}
-    products["base"] = _base(run, found, kind, settings, tell)
+    products["base"] = _base(run, found, kind, base_matrix, settings.threads, tell)
     products.update(_adapters(run, found, names, tell))
     set_aside(run / "adapters", spec.dimensions, found.sha256(), tell)
     if settings.collapsed:
@@ -182,21 +188,31 @@ def _strengths(run: Path, spec: Spec, names: Sequence[str]) -> dict[str, float]:
     return dict.fromkeys(names, 0.0) | {name: share * much for name, much in merged.items()}
 
 
+class _Learned(NamedTuple):
+    """What an importance matrix is gathered on: the data of a run's dimensions."""
+
+    run: Path
+    spec: Spec
+    names: Sequence[str]
+
+
 def _importance(
-    run: Path,
-    spec: Spec,
-    merged: Path,
-    names: Sequence[str],
-    inputs: Mapping[str, str],
-    tell: Tell,
+    path: Path, folder: Path, inputs: Mapping[str, str], learned: _Learned, tell: Tell
 ) -> Path:
-    path = run / "imatrix.gguf"
+    """Make the importance matrix of the model in a folder."""
+    run, spec, names = learned
+    data = {f"data {name}": load_examples(run, spec, name)[1] for name in names}
+    inputs = {**inputs, **data}
     settings = {"tokens": CALIBRATION_TOKENS, "dimensions": list(names)}
     if _there(path, inputs, settings, tell):
         return path
+    torch = packages.load("torch", "the importance matrix")
     transformers = packages.load("transformers", "the importance matrix")
-    texts = calibration_texts(run, spec, names, _tokenizer(merged))
-    model = transformers.AutoModelForCausalLM.from_pretrained(merged, local_files_only=True)
+    texts = calibration_texts(run, spec, names, _tokenizer(run / "merged"))
+    # Half precision, which a merge may have been written in, is hundreds of times slower on a CPU.
+    model = transformers.AutoModelForCausalLM.from_pretrained(
+        folder, dtype=torch.float32, local_files_only=True
+    )
     imatrix.save(path, imatrix.gather(model, texts))
     _done(path, inputs, settings, {"texts": len(texts), "tokens": sum(map(len, texts))}, tell)
     return path
@@ -244,9 +260,13 @@ def _quantised(
     _done(path, inputs, {"quantization": kind}, metrics, lambda sentence: None)
 
 
-def _base(run: Path, base: Base, kind: str, settings: ExportSettings, tell: Tell) -> Path:
+def _base(
+    run: Path, base: Base, kind: str, matrix: Path | None, threads: int, tell: Tell
+) -> Path:
     path = run / "base.gguf"
     inputs = {"base": base.sha256()}
+    if matrix is not None:
+        inputs["imatrix"] = sha256_of(matrix)
     if _there(path, inputs, {"quantization": kind}, tell):
         return path
     lineage = {"general.name": base.name, "clara.base_sha256": inputs["base"]}
@@ -257,7 +277,8 @@ def _base(run: Path, base: Base, kind: str, settings: ExportSettings, tell: Tell
             with product_file(path) as part:
                 shutil.copyfile(half, part)
         else:
-            quantize.quantise(half, path, kind, threads=settings.threads)
+            weights = imatrix.load(matrix) if matrix is not None else None
+            quantize.quantise(half, path, kind, weights, threads=threads)
     finally:
         half.unlink(missing_ok=True)
     _done(path, inputs, {"quantization": kind}, {"bytes": path.stat().st_size}, tell)

@@ -29,7 +29,8 @@ PROBES = (
 def check_tokens(path: Path, tokenizer: Any) -> None:
     """Raise ExportError unless llama.cpp, with this GGUF, reads text as `tokenizer` does.
 
-    And unless the GGUF has the chat template that was learned with. `tokenizer` is the transformers tokenizer that the file was made from.
+    And unless the GGUF has the chat template that was learned with. `tokenizer` is the
+    transformers tokenizer that the file was made from.
     """
     with GgufScores(path, vocab_only=True) as model:
         for text in (*PROBES, *_special(tokenizer)):

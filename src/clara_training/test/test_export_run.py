@@ -7,6 +7,7 @@ from __future__ import annotations
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import gguf
 import pytest
@@ -22,7 +23,7 @@ from clara_training.merge_config import MergeSettings, strengths
 from clara_training.spec import Spec
 from clara_training.validate import ValidateSettings, validate_run
 
-from clara_training import export
+from clara_training import export, imatrix
 
 Place = tuple[Path, Spec]
 ONE = ExportSettings(quantization="F16", threads=1)
@@ -156,6 +157,49 @@ def test_an_adapter_of_another_base_is_out_of_the_robots_reach(
         write_manifest(folder, made["stage"], inputs, settings, {})
     export_run(run, spec, ONE, base=other, dimensions=("warmth",))
     assert adapters(run) == {"warmth.gguf"}
+
+
+def weights(path: Path) -> dict[str, bytes]:
+    return {each.name: each.data.tobytes() for each in gguf.GGUFReader(path).tensors}
+
+
+def test_what_training_did_not_change_is_quantised_alike_in_both_files(place: Place) -> None:
+    run, spec = place
+    four_bit = replace(ONE, quantization="Q4_K_M")
+    merge = read_manifest(run / "merged")
+    shutil.copytree(spec.base_model, run / "merged", dirs_exist_ok=True)
+    write_manifest(run / "merged", "merge", merge["inputs"], merge["settings"], {})
+    export_run(run, spec, four_bit)
+    first = weights(run / "base.gguf")
+    assert first == weights(run / "clara.gguf")
+    # The texts that both matrices are of are the run's; base.gguf follows them.
+    data = run / "data" / "coding_knowledge.json"
+    data.write_text(data.read_text().replace("The function", "That strange function of ours"))
+    told: list[str] = []
+    export_run(run, spec, four_bit, tell=told.append)
+    assert "base.gguf is there already" not in told and "clara-f16.gguf is there already" in told
+    assert first != weights(run / "base.gguf") == weights(run / "clara.gguf")
+    told.clear()
+    export_run(run, spec, replace(four_bit, use_imatrix=False), tell=told.append)
+    assert "base.gguf is there already" not in told
+    assert weights(run / "base.gguf") == weights(run / "clara.gguf")
+
+
+def test_an_importance_matrix_is_gathered_in_fp32_whatever_the_merge_was_written_in(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, spec = place
+    merge_adapters(run, spec, MergeSettings(dtype="bfloat16"))
+    types = []
+
+    def gather(model: Any, texts: Any) -> Any:
+        types.append(model.dtype)
+        return real(model, texts[:1])
+
+    real = imatrix.gather
+    monkeypatch.setattr(imatrix, "gather", gather)
+    export_run(run, spec, replace(ONE, quantization="Q4_K_M"))
+    assert types == [torch.float32] * 2
 
 
 def test_a_dimension_may_be_called_as_anything_that_is_measured(place: Place) -> None:
