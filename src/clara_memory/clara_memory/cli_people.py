@@ -40,7 +40,7 @@ def ask(text: tuple[str, ...], guess: bool, **at: Any) -> None:
 
 def sentences(answer: Answer) -> list[str]:
     """Return an answer in words."""
-    said = [f"Asked about {one.filler}." for one in answer.understood if one.role == WHEN]
+    said = [f"Time asked about: {one.filler}." for one in answer.understood if one.role == WHEN]
     if answer.abstained:
         said.append(f"I do not know: {answer.answers[0].reason}.")
         said += [

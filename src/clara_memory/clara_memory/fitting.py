@@ -133,7 +133,10 @@ def _not_there(columns: Columns, query: Query, cues: list[Cue]) -> str:
     asked = " and ".join(str(cue.filler) for cue in cues)
     if not len(_rows_of_all(columns, cues)):
         return f"no episode has {asked}"
-    if query.outcomes or query.robots or query.subjects:
+    if query.robots and not (query.outcomes or query.subjects):
+        then = " then" if query.since_ns or query.until_ns else ""
+        return f"there are episodes with {asked}, but none of {' or '.join(query.robots)}{then}"
+    if query.outcomes or query.subjects:
         return f"there are episodes with {asked}, but not within the given times and filters"
     return f"there are episodes with {asked}, but not then"
 

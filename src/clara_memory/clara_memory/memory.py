@@ -584,14 +584,18 @@ class EpisodicMemory:
 
     def _of_this_robot(self, query: Query, recognised: Sequence[RoleFiller]) -> Query:
         """Return a query that says "you" as one about this robot, where there are others."""
-        robots = self._columns.robots
         others = any(
             "subject" in filler.role.split(EITHER) and fold(filler.filler) != fold(self.robot)
             for filler in (*query.cue, *recognised)
         )
-        if others or len(robots) < 2 or not robots.identity(RoleFiller("robot", self.robot)):
+        if others:
             return query
-        return replace(query, robots=(self.robot,))
+        robots = self._columns.robots
+        if robots.identity(RoleFiller("robot", self.robot)):
+            return replace(query, robots=(self.robot,)) if len(robots) > 1 else query
+        # It has done nothing, or the file is another robot's, opened without its name.
+        own = self._store.robots_not_merged()
+        return replace(query, robots=tuple(own) or (self.robot,))
 
     def stats(self) -> Stats:
         """Return the figures of the memory."""

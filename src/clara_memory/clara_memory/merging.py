@@ -16,9 +16,7 @@ from clara_memory.episode import (
 )
 from clara_memory.errors import InvalidRequest, StorageFailed
 from clara_memory.formats import read_jsonl
-from clara_memory.store import HEADER, Store
-
-_PREFIX = "merge:"
+from clara_memory.store import HEADER, MERGED, Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +76,9 @@ def _of_jsonl(path: Path) -> Iterator[Episode]:
 
 def with_provenance(episode: Episode, name: str) -> Episode:
     """Return the episode as another memory has it; where it was merged before, that stays."""
-    if episode.source.startswith(_PREFIX):
+    if episode.source.startswith(MERGED):
         return episode
-    named = f"{_PREFIX}{name or episode.robot}"
+    named = f"{MERGED}{name or episode.robot}"
     check_text("name", named, MAX_FILLER)
     return replace(episode, source=named)
 

@@ -27,6 +27,7 @@ from clara_memory.formats import episode_to_json, fillers_from_text, fillers_to_
 from clara_memory.locking import WriterLock
 from clara_memory.migrations import CHECKED, MIGRATIONS, READABLE_FROM, checksum
 
+MERGED = "merge:"  # begins the source of what another memory had
 APPLICATION_ID = 0x434C4152  # "CLAR", so that another program's database is not taken for ours
 HEADER = b"SQLite format 3\x00"
 _COLUMNS = ", ".join(CHECKED)
@@ -205,6 +206,13 @@ class Store:
                 (int(Outcome.UNKNOWN), UNKNOWN_ACTION),
             )
         )
+
+    def robots_not_merged(self) -> list[str]:
+        """Return the robots of the episodes that were not taken in from another memory."""
+        rows = self.read(
+            "SELECT DISTINCT robot FROM episodes WHERE source NOT LIKE ?", (f"{MERGED}%",)
+        )
+        return [robot for (robot,) in rows]
 
     def latest_of_action(
         self, database: sqlite3.Connection, robot: str, action_id: str

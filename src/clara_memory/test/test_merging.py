@@ -174,7 +174,10 @@ def test_you_are_this_robot_and_no_other_whose_memory_was_merged(tmp_path):
     memory.merge(tmp_path / "robby.sqlite3")
     assert memory.query("how often did you pick up the teapot?").matches == 1
     assert memory.query("did your gripper drop the vase?").abstained
-    assert memory.query("did you drop the vase?").abstained
+    answer = memory.query("did you drop the vase?")
+    assert answer.abstained
+    said = "there are episodes with object=VASE and action=DROP, but none of CLARA"
+    assert answer["result"].reason == said
     assert memory.query("did you drop the vase?", robots=["ROBBY"]).matches == 1
     assert memory.query("how often did Robby pick up the teapot?").matches == 3
     assert memory.query("do you know how often Robby picked up the teapot?").matches == 3
@@ -187,3 +190,19 @@ def test_of_a_memory_that_is_all_another_robots_you_are_that_robot(tmp_path):
         robby.store_memory(action="DROP", object="VASE")
     with EpisodicMemory(tmp_path / "robby.sqlite3") as opened:
         assert opened.query("did you drop the vase?").matches == 1
+    with EpisodicMemory(tmp_path / "bob.sqlite3", robot="BOB") as bob:
+        bob.store_memory(action="DROP", object="VASE")
+    with EpisodicMemory(tmp_path / "robby.sqlite3", robot="ROBBY") as robby:
+        robby.merge(tmp_path / "bob.sqlite3")
+    with EpisodicMemory(tmp_path / "robby.sqlite3") as opened:
+        (match,) = opened.query("did you drop the vase?").episodes
+        assert match.episode.robot == "ROBBY"
+
+
+def test_of_a_robot_that_has_done_nothing_yet_nothing_is_told_as_its_own(tmp_path):
+    with EpisodicMemory(tmp_path / "robby.sqlite3", robot="ROBBY") as robby:
+        robby.store_memory(action="DROP", object="VASE")
+    memory = EpisodicMemory()
+    memory.merge(tmp_path / "robby.sqlite3")
+    assert memory.query("did you drop the vase?").abstained
+    assert memory.query("who dropped the vase?").matches == 1

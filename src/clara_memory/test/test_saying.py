@@ -57,7 +57,7 @@ def test_the_time_that_was_understood_is_shown(capsys):
         in capsys.readouterr().out
     )
     said = sentences(ask(memory, "what did you pick up today?"))
-    assert said[0] == "Asked about 2026-06-10 00:00:00 to 2026-06-11 00:00:00."
+    assert said[0] == "Time asked about: 2026-06-10 00:00:00 to 2026-06-11 00:00:00."
 
 
 def test_the_latest_is_the_latest_and_the_best_is_called_the_best():
