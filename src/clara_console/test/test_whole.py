@@ -87,6 +87,17 @@ def test_what_was_said_is_there_again_after_the_page_was_loaded_anew(page):
     assert again and set(again) <= set(said)
 
 
+def test_a_conversation_is_forgotten_with_one_click_and_a_second_finds_nothing_amiss(page):
+    answers = "performance.getEntriesByName(location.origin + '/api/sessions/reset').length"
+    for clicks in (1, 2):
+        page.click("#forget-session")
+        page.wait(f"{answers} === {clicks}", "the brain's answer")
+        page.wait(
+            "document.getElementById('session').selectedOptions[0].text.includes('(new)')", "it"
+        )
+        assert page.run("return document.getElementById('talk').childElementCount") == 0
+
+
 def test_a_slider_moves_the_personality_and_another_s_move_moves_the_slider(page, robot):
     page.wait("document.getElementById('slider-warmth')", "the sliders")
     page.run("document.getElementById('slider-warmth').focus()")

@@ -1,6 +1,7 @@
 // Copyright 2026 The Clara Authors
 // SPDX-License-Identifier: Apache-2.0
-// Talks to the console's node. Every fault becomes an Error whose message is a sentence for people.
+// Talks to the console's node. Every fault becomes an Error whose message is a sentence for people;
+// its name is that of the error code, where a node answered with one.
 
 const AWAY = "The console itself does not answer: is its node still running?";
 
@@ -14,13 +15,15 @@ async function ask(path, options) {
   }
   if (response.ok) return response;
   if (response.status === 401) location.reload(); // the door is shown in its place
-  let sentence = `The console answered with ${response.status} ${response.statusText}.`;
+  const fault = new Error(`The console answered with ${response.status} ${response.statusText}.`);
   try {
-    sentence = (await response.json()).error ?? sentence;
+    const { error, name } = await response.json();
+    fault.message = error ?? fault.message;
+    fault.name = name ?? fault.name;
   } catch {
     // not JSON: the status has to do
   }
-  throw new Error(sentence);
+  throw fault;
 }
 
 function posted(body) {

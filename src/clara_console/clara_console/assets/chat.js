@@ -98,6 +98,15 @@ function choose(name) {
   refreshSessions();
 }
 
+async function forget(name) {
+  try {
+    await post("/api/sessions/reset", { session: name });
+  } catch (error) {
+    // The brain knows none that is new, or forgotten already: that is what was wanted.
+    if (error.name !== "SESSION_NOT_FOUND") throw error;
+  }
+}
+
 function say(who) {
   const item = element("article", `said ${who}`);
   item.append(element("h3", "hidden", who === "me" ? "You" : "Clara"), element("div", "words"));
@@ -267,7 +276,7 @@ export function startChat(onCited) {
   document.getElementById("new-session").addEventListener("click", () => choose(newName()));
   document.getElementById("forget-session").addEventListener("click", async () => {
     try {
-      if (session !== FORGETFUL) await post("/api/sessions/reset", { session });
+      if (session !== FORGETFUL) await forget(session);
       talk.replaceChildren();
     } catch (error) {
       const item = say("clara");
