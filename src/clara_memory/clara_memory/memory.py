@@ -565,7 +565,8 @@ class EpisodicMemory:
                 given = {filler.role for filler in query.cue}
                 recognised = [filler for filler in said.fillers if filler.role not in given]
                 unread = [one for one in said.unread if one.role not in given]
-                times_only = said.when.read or any(one.role == UNREAD_TIME for one in unread)
+                times_only = said.when.read and said.of_all
+                times_only |= any(one.role == UNREAD_TIME for one in unread)
                 if not (recognised or query.cue or times_only):
                     reason, unread = "nothing in the text is known to memory", []
                 since_ns = max(query.since_ns, said.when.since_ns)

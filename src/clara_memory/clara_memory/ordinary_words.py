@@ -35,6 +35,11 @@ TELLING = _set(
     "check describe explain give guess know list recall remember say see show summarise summarize"
     " tell think"
 )
+# What a question about all that happened at some time has: "what did you do today?".
+_OF_ALL = _set(
+    "about action activity anything do event everything fail go happen history list occur recall"
+    " recap remember report show something succeed summary tell thing work"
+)
 BESIDE = _set("also kindly maybe now please still")
 _FUNCTION = (
     "about above after again against ago ahead all almost alone along already also although"
@@ -82,6 +87,7 @@ _WHEN = (
 _KNOWN = _set(f"{_FUNCTION} {_NUMBERS} {_TALK} {_ASKING} {_MANNER} {_MEASURES} {_WHEN}")
 _KNOWN = _KNOWN | DETERMINERS | PLACE_PREPOSITIONS | PRONOUNS | AUXILIARIES | COUNTED
 _STEMS = frozenset(map(stem, _KNOWN))
+OF_ALL = frozenset(map(stem, _OF_ALL)) | {"did", "doing", "don"}  # stems
 
 
 def is_ordinary(word: str) -> bool:

@@ -26,6 +26,7 @@ from clara_memory.item_memory import ItemMemory, Reading
 from clara_memory.ordinary_words import (
     BESIDE,
     DETERMINERS,
+    OF_ALL,
     PLACE_PREPOSITIONS,
     TELLING,
     is_ordinary,
@@ -51,6 +52,7 @@ _BETWEEN = frozenset(["of", "number", "no", "nr", "was", "is", "at"])  # a role 
 _DONE_TO = frozenset(
     ["happen", "do", "don", "did"]
 )  # stems: "what happened to the kitchen" is no place
+_FEW = 2  # words beside a time: "and yesterday?"
 _YOURS = frozenset(["your", "yours", "yourself"])
 _PRIORITY = {"object": 0, "action": 1, "subject": 3, "result": 4}
 
@@ -63,12 +65,16 @@ class Find(NamedTuple):
 
 
 class Understood(NamedTuple):
-    """What a text says: fillers, when, what was not read, and whether it is about "you"."""
+    """What a text says: fillers, when, what was not read, and whether it is about "you".
+
+    `of_all`: it may ask about all that was then, as "and yesterday?" and not as "how are you?".
+    """
 
     fillers: list[RoleFiller]
     when: When
     unread: list[Unread]
     of_you: bool
+    of_all: bool
 
 
 def understand(text: str, columns: Columns, now_ns: int) -> Understood:
@@ -91,7 +97,8 @@ def understand(text: str, columns: Columns, now_ns: int) -> Understood:
         for span, outcome in outcomes_in(words)
         if outcome is None and not _asks_yes_or_no(words)
     ]
-    return Understood([*fillers, *when.times], when, unread, _of_you(words))
+    of_all = len(words) <= _FEW or not OF_ALL.isdisjoint(words.stems)
+    return Understood([*fillers, *when.times], when, unread, _of_you(words), of_all)
 
 
 def _with_position(found: list[Find], words: Words, columns: Columns) -> list[RoleFiller]:

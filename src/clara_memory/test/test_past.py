@@ -205,3 +205,36 @@ def test_before_a_simulation_began_there_was_nothing():
 def test_a_date_that_no_episode_can_have_is_not_understood(memory, date):
     answer = memory.ask(Query(text=f"what did you pick up on {date}?"), now_ns=ns(NOW))
     assert answer.abstained
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "today",
+        "and yesterday?",
+        "what did you do today?",
+        "what happened yesterday?",
+        "what about yesterday?",
+        "what have you been doing today?",
+        "what have you done this week?",
+        "tell me everything since Monday",
+        "what went wrong today?",
+    ],
+)
+def test_a_time_alone_may_ask_about_all_that_was_then(memory, text):
+    assert not memory.ask(Query(text=text), now_ns=ns(NOW)).abstained
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "how are you today?",
+        "did you sleep well last night?",
+        "will it be sunny today?",
+        "are you happy this week?",
+        "have a nice day!",
+        "good night",
+    ],
+)
+def test_small_talk_with_a_time_asks_about_nothing(memory, text):
+    assert memory.ask(Query(text=text), now_ns=ns(NOW)).abstained
