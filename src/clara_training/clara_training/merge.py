@@ -97,11 +97,13 @@ def merge_adapters(
     weights = {member.name: member.weight for member in members}
     chosen = {"base_model": found.name, "weights": weights, **settings.as_manifest()}
     folder = run / "merged"
-    if is_done(folder, STAGE, inputs, chosen):
-        return Merged(folder, read_manifest(folder)["metrics"], was_there=True)
     start = time.monotonic()
     use_threads(settings.threads or None)
+    # Also of a merge that is there: what the robot keeps to may have been removed or damaged, or
+    # be of another one. It is not measured again where it fits.
     bound = _bound(run, settings, members, found, tell)
+    if is_done(folder, STAGE, inputs, chosen):
+        return Merged(folder, read_manifest(folder)["metrics"], was_there=True)
     metrics: dict[str, Any] = {}
     with atomic_folder(folder) as partial:
         if settings.engine == "direct":
@@ -176,9 +178,10 @@ def _bound(
     base: Base,
     tell: Callable[[str], None],
 ) -> Bound | None:
-    if settings.perplexity_limit is None:
+    if settings.perplexity_limit is None or settings.method in SHARES:
         # Of an earlier merge; live sliders are not to keep what this one does not.
         (run / "adapters" / TOGETHER).unlink(missing_ok=True)
+    if settings.perplexity_limit is None:
         return None
     if settings.method in SHARES:
         tell(f"{settings.method} goes between models and adds nothing up: it has no limit to keep")

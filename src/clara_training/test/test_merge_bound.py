@@ -179,6 +179,37 @@ def test_what_has_no_bound_says_so(place):
         merge_adapters(run, spec, MergeSettings(perplexity_limit=0.5))
 
 
+@pytest.mark.parametrize("method", ["slerp", "multislerp"])
+def test_a_bound_of_an_earlier_merge_goes_with_a_method_that_has_none(place, method):
+    run, spec = place
+    file = run / "adapters" / "together.json"
+    only = tuple(WEIGHTS)[:2]
+    merge_adapters(run, spec, MergeSettings(perplexity_limit=1.3), dimensions=only)
+    earlier = file.read_bytes()
+    settings = MergeSettings(method=method, perplexity_limit=1.3)
+    merge_adapters(run, spec, settings, dimensions=only)
+    assert not file.exists()
+    # Nor does it stay where that merge is there already.
+    file.write_bytes(earlier)
+    assert merge_adapters(run, spec, settings, dimensions=only).was_there
+    assert not file.exists()
+
+
+def test_a_bound_that_is_removed_or_damaged_is_written_anew_for_a_merge_that_is_there(place):
+    run, spec = place
+    file = run / "adapters" / "together.json"
+    settings = MergeSettings(method="ties", perplexity_limit=1.3)
+    merge_adapters(run, spec, settings)
+    wanted = json.loads(file.read_text())
+    for damage in (file.unlink, lambda: file.write_text("{")):
+        damage()
+        assert merge_adapters(run, spec, settings).was_there
+        assert json.loads(file.read_text()) == wanted
+    told, before = [], file.stat().st_mtime_ns
+    merge_adapters(run, spec, settings, tell=told.append)
+    assert not told and file.stat().st_mtime_ns == before
+
+
 def test_what_a_gpu_has_no_room_for_is_measured_on_the_cpu(place, monkeypatch):
     run, spec = place
     real, devices, told = merge_bound.load_model, [], []
