@@ -110,6 +110,8 @@ class Access:
 
     async def _without_token(self, request: Request) -> Response | None:
         path = request.scope["path"]
+        if path == SIGN_IN and request.method in ("GET", "HEAD"):
+            return RedirectResponse("/", status_code=303)  # after a wrong try it is the address
         if not self._token or path.startswith(OPEN_TO_ALL):
             return None
         if path == SIGN_IN and request.method == "POST":

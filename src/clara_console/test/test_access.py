@@ -103,6 +103,12 @@ def test_a_person_signs_in_and_gets_a_cookie_that_does_not_hold_the_token(guarde
         assert Web(port).get("/api/hello", Cookie=f"{name}={mine.split('=')[1]}").status == 401
 
 
+def test_the_address_of_a_wrong_try_leads_to_the_door_and_past_it_who_is_in(guarded, open_port):
+    for web in (guarded, Web(open_port)):
+        answer = web.get("/sign-in")
+        assert (answer.status, answer.headers["Location"]) == (303, "/")
+
+
 def test_guessing_tokens_is_slowed_down_and_logged_without_what_was_tried(guarded, caplog):
     caplog.set_level(logging.DEBUG)
     answers = [guarded.get("/api/hello", Authorization=f"Bearer guess-{n}") for n in range(8)]

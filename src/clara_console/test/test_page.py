@@ -427,14 +427,21 @@ def test_with_a_token_the_door_opens_by_form_and_by_link_and_says_when_it_was_ch
     chromium.open(address)
     chromium.type("#token", "not the token" + ENTER)
     chromium.wait_for_text("body", "That is not the token.")
+    chromium.open(chromium.run("return location.href"))  # as Enter in the address bar does
+    assert chromium.run("return location.href") == address
     chromium.type("#token", TOKEN + ENTER)
     chromium.wait("document.getElementById('slider-warmth')", "the sliders")
+    link = f"{address}#token={TOKEN}"
+    for before in (address, "about:blank"):  # followed in this window, and in a new one
+        chromium.open(before)
+        chromium.open(link)
+        chromium.wait(f"location.href === {address!r}", "the address without the token")
+        chromium.wait("document.getElementById('slider-warmth')", "the sliders")
     assert process.stop() == 0
     start.node(
         "clara_console.node", port=web.port, environment={"CLARA_CONSOLE_TOKEN": TOKEN[::-1]}
     )
     chromium.wait_for_text("body", "Token of this console")  # the page noticed by itself
     chromium.open(f"{address}#token={TOKEN[::-1]}")
-    chromium.run("location.reload()")
     chromium.wait("document.getElementById('slider-warmth')", "the sliders")
     assert TOKEN[::-1] not in chromium.run("return location.href")

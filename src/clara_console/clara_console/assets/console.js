@@ -68,6 +68,11 @@ function watch() {
   connect();
 }
 
+// A link with a token, followed by who is in already: the door is not there to take it away.
+function dropToken() {
+  if (location.hash.startsWith("#token=")) history.replaceState(null, "", "/");
+}
+
 function startTheme() {
   const button = document.getElementById("theme");
   const apply = (theme) => {
@@ -94,6 +99,8 @@ function startTheme() {
   });
 }
 
+dropToken();
+window.addEventListener("hashchange", dropToken);
 startTheme();
 startChat(showCited);
 startPersonality();
