@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from conftest import Ros2
 from domain_coordinator import domain_id
+from ros2_on_pip.verbs.topic import Rate
 
 pytestmark = pytest.mark.usefixtures("peer")
 
@@ -156,6 +157,35 @@ def test_a_number_that_is_published_as_a_bool_arrives_as_one(
         assert echo.communicate(timeout=20)[0] == "data: true\n---\n"
     finally:
         echo.kill()
+
+
+def test_the_rate_of_a_topic_is_printed_over_as_many_gaps_as_are_asked_for(
+    environment: dict[str, str],
+) -> None:
+    command = [sys.executable, "-m", "ros2_on_pip.cli", "topic", "hz", "-w", "1", "/here/ticks"]
+    hz = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+    try:
+        assert hz.stdout is not None
+        assert hz.stdout.readline().startswith("average rate: ")
+        assert hz.stdout.readline().endswith("window: 1\n")
+    finally:
+        hz.kill()
+        hz.communicate()
+
+
+def test_a_topic_that_has_died_has_no_rate() -> None:
+    times = iter((0.0, 1.0, 1.25, 1.75, 11.75))
+    rate = Rate(2, clock=lambda: next(times))
+    assert rate.line() is None
+    rate.heard(None)
+    assert rate.line() is None  # one message has no rate
+    for _ in range(3):
+        rate.heard(None)
+    line = "average rate: 2.667\n\tmin: 0.250s max: 0.500s std dev: 0.12500s window: 2"
+    assert rate.line() == line
+    assert rate.line() is None
+    rate.heard(None)
+    assert str(rate.line()).startswith("average rate: 0.190\n")
 
 
 def test_transitions_change_the_state_and_a_failed_one_says_so(ros2: Ros2) -> None:

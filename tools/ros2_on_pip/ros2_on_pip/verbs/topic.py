@@ -7,14 +7,29 @@ from __future__ import annotations
 import argparse
 import itertools
 import time
+from collections import deque
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from ros2_on_pip.discovery import FIND_S, Direct, add_discovery_arguments, shown
 from ros2_on_pip.yaml_messages import fill, load, parse, to_yaml
 
 RELIABILITIES = ("system_default", "reliable", "best_effort")
 DURABILITIES = ("system_default", "transient_local", "volatile")
+Number = TypeVar("Number", int, float)
+
+
+def positive(kind: type[Number]) -> Callable[[str], Number]:
+    """Return the type of an argument that is a number above zero."""
+
+    def convert(text: str) -> Number:
+        value = kind(text)
+        if not value > 0:
+            raise argparse.ArgumentTypeError("value must be positive")
+        return value
+
+    convert.__name__ = kind.__name__
+    return convert
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -59,7 +74,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     echo.set_defaults(main=main_echo)
     hz = verbs.add_parser("hz", help="Print the average receiving rate to screen")
     hz.add_argument("topic_name", help="Name of the ROS topic to listen to")
-    hz.add_argument("-w", "--window", type=int, default=10000, help="Messages to average over")
+    hz.add_argument(
+        "-w", "--window", type=positive(int), default=10000, help="Gaps to average over"
+    )
     add_discovery_arguments(hz)
     hz.set_defaults(main=main_hz)
     pub = verbs.add_parser("pub", help="Publish a message to a topic")
@@ -224,22 +241,41 @@ def main_hz(args: argparse.Namespace) -> str | None:
         types = direct.wait(lambda: dict(topics(direct, hidden=True)).get(name), FIND_S)
         if not types:
             return f"WARNING: topic [{args.topic_name}] does not appear to be published yet"
-        times: list[float] = []
+        rate = Rate(args.window)
         qos = profile(args, direct, name)
-        kind = load(types[0], "msg")
-        direct.node.create_subscription(kind, name, lambda _: times.append(time.monotonic()), qos)
+        direct.node.create_subscription(load(types[0], "msg"), name, rate.heard, qos)
         while True:
             direct.wait(lambda: False, 1.0)
-            del times[: -args.window]
-            gaps = [after - before for before, after in itertools.pairwise(times)]
-            if gaps:
-                mean = sum(gaps) / len(gaps)
-                spread = (sum((gap - mean) ** 2 for gap in gaps) / len(gaps)) ** 0.5
-                print(
-                    f"average rate: {1 / mean:.3f}\n\tmin: {min(gaps):.3f}s max: {max(gaps):.3f}s "
-                    f"std dev: {spread:.5f}s window: {len(times)}",
-                    flush=True,
-                )
+            line = rate.line()
+            if line:
+                print(line, flush=True)
+
+
+class Rate:
+    """How often messages come, over the latest `window` gaps between them."""
+
+    def __init__(self, window: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._times: deque[float] = deque(maxlen=window + 1)
+        self._new = False
+
+    def heard(self, _message: Any) -> None:
+        """Note that a message came now."""
+        self._times.append(self._clock())
+        self._new = True
+
+    def line(self) -> str | None:
+        """Return what to print; None where nothing came since the last time."""
+        new, self._new = self._new, False
+        gaps = [after - before for before, after in itertools.pairwise(self._times)]
+        if not gaps or not new:
+            return None
+        mean = sum(gaps) / len(gaps)
+        spread = (sum((gap - mean) ** 2 for gap in gaps) / len(gaps)) ** 0.5
+        return (
+            f"average rate: {1 / mean:.3f}\n\tmin: {min(gaps):.3f}s max: {max(gaps):.3f}s "
+            f"std dev: {spread:.5f}s window: {len(gaps)}"
+        )
 
 
 def main_pub(args: argparse.Namespace) -> str | None:
