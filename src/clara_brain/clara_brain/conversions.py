@@ -221,7 +221,9 @@ def recollection(response: QueryMemory.Response, now: Time) -> Recollection:
                 context=_in_words(episode),
             )
         )
-    return Recollection(tuple(facts), bool(response.abstained))
+    missing = [each.cue for each in response.readings if each.cue not in response.understood]
+    said = tuple(dict.fromkeys(filter(None, map(_spoken, missing))))
+    return Recollection(tuple(facts), bool(response.abstained), said)
 
 
 def attempts(response: QueryMemory.Response, now: Time) -> list[Attempt]:
@@ -243,13 +245,14 @@ def attempts(response: QueryMemory.Response, now: Time) -> list[Attempt]:
 
 def _in_words(episode: Episode) -> dict[str, str]:
     """Return the roles of an episode that a word or a number fills."""
-    texts = {each.role: each.filler for each in episode.context if each.kind == RoleFiller.TEXT}
-    numbers = {
-        each.role: f"{each.values[0]:.9g}"
-        for each in episode.context
-        if each.kind == RoleFiller.NUMBER and each.values
-    }
-    return texts | numbers
+    return {each.role: said for each in episode.context if (said := _spoken(each))}
+
+
+def _spoken(filler: RoleFiller) -> str:
+    """Return a word or a number as text; empty for anything else."""
+    if filler.kind == RoleFiller.NUMBER and filler.values:
+        return f"{filler.values[0]:.9g}"
+    return str(filler.filler) if filler.kind == RoleFiller.TEXT else ""
 
 
 def _is_own(episode: Episode) -> bool:

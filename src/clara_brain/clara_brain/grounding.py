@@ -87,10 +87,14 @@ class Fact:
 
 @dataclass(frozen=True)
 class Recollection:
-    """What memory answered; best fact first. `abstained`: it does not know."""
+    """What memory answered; best fact first. `abstained`: it does not know.
+
+    `missing` is what was asked about and not all facts have: they are only the nearest.
+    """
 
     facts: tuple[Fact, ...] = ()
     abstained: bool = False
+    missing: tuple[str, ...] = ()
 
 
 def asks_memory(policy: MemoryPolicy, text: str) -> bool:
@@ -129,7 +133,15 @@ def ground(
     if recollection.abstained or not recollection.facts:
         return Grounded(_fenced(text, []), _SHOWN_UNKNOWN, _UNKNOWN if quote else "")
     sentences = [fact_sentence(fact, neutralise) for fact in recollection.facts]
-    return Grounded(_fenced(text, sentences), _SHOWN_FACTS, " ".join(sentences) if quote else "")
+    nearest = ""
+    if recollection.missing:
+        clean = _Cleaner(neutralise)
+        missing = " and ".join(
+            _words(clean(each, _SYMBOL_LENGTH)) for each in recollection.missing
+        )
+        nearest = f"I do not remember that with {missing}. What comes nearest:"
+    quoted = " ".join(filter(None, [nearest, *sentences]))
+    return Grounded(_fenced(text, sentences, nearest), _SHOWN_FACTS, quoted if quote else "")
 
 
 def fact_sentence(fact: Fact, neutralise: Callable[[str], str]) -> str:
@@ -163,9 +175,10 @@ def cleaned(text: str, length: int, neutralise: Callable[[str], str]) -> str:
     return _Cleaner(neutralise)(text, length)
 
 
-def _fenced(text: str, sentences: list[str]) -> str:
+def _fenced(text: str, sentences: list[str], nearest: str = "") -> str:
     lines = [f"[{number}] {sentence}" for number, sentence in enumerate(sentences, start=1)]
-    return "\n".join(["<memory>", *(lines or ["[nothing]"]), "</memory>", text])
+    lines = ([nearest] if nearest else []) + (lines or ["[nothing]"])
+    return "\n".join(["<memory>", *lines, "</memory>", text])
 
 
 _UNKNOWN = "I don't remember anything about that."

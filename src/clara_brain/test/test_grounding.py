@@ -21,7 +21,7 @@ from clara_brain.sampler import SamplerSettings
 from rclpy.time import Time
 
 from clara_brain import conversions
-from clara_interfaces.msg import Episode, EpisodeMatch, RoleFiller
+from clara_interfaces.msg import CueMatch, Episode, EpisodeMatch, RoleFiller
 from clara_interfaces.srv import QueryMemory
 
 SLIPPED = Fact("e1", "PICK_UP", "cup", Outcome.FAILED, 120, detail="the cup slipped")
@@ -123,6 +123,27 @@ def test_the_roles_of_an_episode_become_words():
     response = QueryMemory.Response(episodes=[EpisodeMatch(episode=Episode(context=context))])
     (fact,) = conversions.recollection(response, Time()).facts
     assert fact.context == {"place": "dock", "order": "1234567"}
+
+
+def test_what_fits_only_in_part_is_told_as_the_nearest():
+    cup = RoleFiller(role="object", filler="CUP")
+    drop = RoleFiller(role="action", filler="DROP")
+    plate = Episode(action="DROP", object="PLATE", outcome=Episode.FAILED)
+    response = QueryMemory.Response(
+        episodes=[EpisodeMatch(episode=plate)],
+        understood=[drop],
+        readings=[CueMatch(cue=cup, accepted=True), CueMatch(cue=drop, accepted=True)],
+    )
+    recalled = conversions.recollection(response, Time())
+    assert recalled.missing == ("CUP",)
+    grounded = ground("did you drop the cup?", recalled, str, quote=True)
+    assert grounded.quoted == (
+        "I do not remember that with cup. What comes nearest: Just now I tried to drop the plate,"
+        " but it failed."
+    )
+    assert "<memory>\nI do not remember that with cup." in grounded.text
+    response.understood.append(cup)
+    assert conversions.recollection(response, Time()).missing == ()
 
 
 @pytest.mark.parametrize(
