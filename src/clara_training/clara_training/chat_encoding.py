@@ -106,13 +106,19 @@ def encode_all(
 
 
 def _up_to_end_of_turn(tokenizer: Any, ids: list[int], prompt: int) -> list[int]:
-    special = set(tokenizer.all_special_ids)
+    special = _control_ids(tokenizer)
     for place in range(prompt, len(ids)):
         if ids[place] in special:
             return ids[: place + 1]
     if tokenizer.eos_token_id is None:
         raise BaseModelError("the base model has no end-of-turn token: a reply would never end")
     return [*ids, tokenizer.eos_token_id]
+
+
+def _control_ids(tokenizer: Any) -> set[int]:
+    """Return the ids of control tokens: EOS and others that have a name, and <|end|>."""
+    unnamed = (number for number, token in tokenizer.added_tokens_decoder.items() if token.special)
+    return {*tokenizer.all_special_ids, *unnamed}
 
 
 def _shortened(text: str) -> str:

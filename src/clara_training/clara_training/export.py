@@ -25,6 +25,7 @@ from clara_training.base import Base, find_base
 from clara_training.errors import ExportError, ManifestError
 from clara_training.examples import conversation, split
 from clara_training.export_check import check_tokens
+from clara_training.export_families import window
 from clara_training.export_gguf import Lineage, read_config, write_model
 from clara_training.export_unused import set_aside
 from clara_training.lora import load_examples
@@ -93,6 +94,11 @@ def export_run(
     found = find_base(base or spec.base_model)
     _check_origins(run, names, found)
     lineage = _lineage(run, spec, found, names)
+    if size := window(found.config):
+        tell(
+            f"{found.name} looks back {size} tokens (sliding window), where llama.cpp looks back"
+            f" to the beginning: the robot's context is {size} tokens at most, where both agree"
+        )
     half = run / "clara-f16.gguf"
     inputs = {"merged": sha256_of(merged)}
     origin = {key: value for key, value in lineage.items() if not key.startswith("clara.code")}
@@ -121,8 +127,7 @@ def export_run(
     set_aside(run / "adapters", spec.dimensions, found.sha256(), tell)
     if settings.collapsed:
         products["collapsed"] = _collapsed(run, spec, names, tell)
-    write_modelfile(run / "Modelfile", model.name, _tokenizer(merged), system=SYSTEM)
-    products["Modelfile"] = run / "Modelfile"
+    products.update(_modelfile(run, model, tell))
     _write_run_manifest(run, lineage, products)
     return products
 
@@ -260,9 +265,7 @@ def _quantised(
     _done(path, inputs, {"quantization": kind}, metrics, lambda sentence: None)
 
 
-def _base(
-    run: Path, base: Base, kind: str, matrix: Path | None, threads: int, tell: Tell
-) -> Path:
+def _base(run: Path, base: Base, kind: str, matrix: Path | None, threads: int, tell: Tell) -> Path:
     path = run / "base.gguf"
     inputs = {"base": base.sha256()}
     if matrix is not None:
@@ -273,6 +276,7 @@ def _base(
     half = run / ".base-f16.gguf"
     try:
         write_model(base.folder, half, lineage=lineage)
+        check_tokens(half, _tokenizer(base.folder))
         if kind == "F16":
             with product_file(path) as part:
                 shutil.copyfile(half, part)
@@ -314,6 +318,19 @@ def _collapsed(run: Path, spec: Spec, names: Sequence[str], tell: Tell) -> Path:
         rank = adapters_gguf.collapse(weights, path)
         _done(path, inputs, settings, {"rank": rank}, tell)
     return path
+
+
+def _modelfile(run: Path, model: Path, tell: Tell) -> dict[str, Path]:
+    """Write the Modelfile where the chat template can be said in Ollama's language."""
+    path = run / "Modelfile"
+    try:
+        write_modelfile(path, model.name, _tokenizer(run / "merged"), system=SYSTEM)
+    except ExportError as error:
+        # The robot does without. One of an earlier export would be of another template.
+        path.unlink(missing_ok=True)
+        tell(f"no {path.name} for Ollama: {error}")
+        return {}
+    return {path.name: path}
 
 
 def _write_run_manifest(run: Path, lineage: Lineage, products: Mapping[str, Path]) -> None:

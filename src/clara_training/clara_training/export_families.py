@@ -109,6 +109,23 @@ def rope_frequencies(config: Config) -> torch.Tensor | None:
     return torch.tensor(factors, dtype=torch.float32)
 
 
+def window(config: Config) -> int | None:
+    """Return how many tokens attention looks back in some layer; None where it sees all.
+
+    llama.cpp computes full attention for every family here: up to so many tokens it is the same.
+    """
+    size = config.get("sliding_window")
+    if not size or size >= config["max_position_embeddings"]:
+        return None
+    if kinds := config.get("layer_types"):
+        return int(size) if "sliding_attention" in kinds else None
+    if config.get("model_type") in ("qwen2", "qwen3"):
+        full = config.get("max_window_layers", 28)
+        if not config.get("use_sliding_window") or full >= config["num_hidden_layers"]:
+            return None
+    return int(size)
+
+
 def _rope(config: Config) -> Mapping[str, Any]:
     rope = dict(config.get("rope_parameters") or config.get("rope_scaling") or {})
     rope.setdefault("rope_type", rope.get("type", "default"))
@@ -123,7 +140,7 @@ def _head_size(config: Config) -> int:
 
 def _sizes(writer: GGUFWriter, config: Config) -> None:
     writer.add_block_count(config["num_hidden_layers"])
-    writer.add_context_length(config["max_position_embeddings"])
+    writer.add_context_length(window(config) or config["max_position_embeddings"])
     writer.add_embedding_length(config["hidden_size"])
     writer.add_feed_forward_length(config["intermediate_size"])
     writer.add_head_count(config["num_attention_heads"])
@@ -153,6 +170,15 @@ def _decoder(writer: GGUFWriter, config: Config) -> None:
     if config.get("head_dim"):
         writer.add_key_length(config["head_dim"])
         writer.add_value_length(config["head_dim"])
+
+
+def _qwen3(writer: GGUFWriter, config: Config) -> None:
+    if config.get("attention_bias"):
+        raise ExportError(
+            "the model is a Qwen 3 with biases in its attention (attention_bias), which llama.cpp"
+            " has no place for: take one without"
+        )
+    _decoder(writer, config)
 
 
 def _llama(writer: GGUFWriter, config: Config) -> None:
@@ -195,7 +221,7 @@ FAMILIES = {
     "LlamaForCausalLM": Family("llama", _llama, pairs_of_heads=True),
     "MistralForCausalLM": Family("llama", _llama, pairs_of_heads=True),
     "Qwen2ForCausalLM": Family("qwen2", _decoder),
-    "Qwen3ForCausalLM": Family("qwen3", _decoder),
+    "Qwen3ForCausalLM": Family("qwen3", _qwen3),
     "Phi3ForCausalLM": Family("phi3", _phi3),
     "GPT2LMHeadModel": Family("gpt2", _gpt2, conv1d=True),
 }

@@ -23,7 +23,7 @@ import numpy as np
 from clara_training import packages
 from clara_training.errors import ExportError, StorageError
 from clara_training.export_families import Family, family, kept, rope_frequencies
-from clara_training.export_vocab import write_vocab
+from clara_training.export_vocab import known_name, write_vocab
 from clara_training.manifest import product_file
 
 if TYPE_CHECKING:
@@ -69,14 +69,37 @@ def write_model(
         parameters = writer.get_total_parameter_count()[0]
         writer.add_type(gguf.GGUFType.MODEL)
         writer.add_size_label(gguf.size_label(parameters, parameters, 0, 0))
-        kind.parameters(writer, config)
         writer.add_file_type(gguf.LlamaFileType.MOSTLY_F16 if half else gguf.LlamaFileType.ALL_F32)
         writer.add_quantization_version(gguf.GGML_QUANT_VERSION)
-        write_vocab(writer, folder, config["vocab_size"])
-        add_lineage(writer, lineage or {})
+        _describe(writer, folder, kind, config, lineage or {})
         with contextlib.closing(writer):
             _write(writer, tensors, kind, config, plan, half, path)
     return int(parameters)
+
+
+def write_description(folder: Path, path: Path) -> None:
+    """Write what a GGUF of a transformers folder says of the model, and no tensors.
+
+    llama.cpp loads it as a vocabulary. Raises ExportError for whatever `write_model` would refuse
+    without having read a weight.
+    """
+    gguf = packages.load("gguf", "export")
+    config = read_config(folder)
+    kind = family(config)
+    with TensorFolder(folder) as tensors:
+        _plan(tensors, kind, config)
+    with contextlib.closing(gguf.GGUFWriter(path, kind.arch)) as writer:
+        _describe(writer, folder, kind, config, {})
+        start(writer)
+
+
+def _describe(
+    writer: GGUFWriter, folder: Path, kind: Family, config: Mapping[str, Any], lineage: Lineage
+) -> None:
+    kind.parameters(writer, config)
+    write_vocab(writer, folder, config["vocab_size"])
+    name = known_name(folder, kind.arch, str(lineage.get("general.name", "")))
+    add_lineage(writer, {**lineage, **({"general.name": name} if name else {})})
 
 
 Plan = dict[str, tuple[str, tuple[int, ...], bool]]

@@ -38,14 +38,7 @@ def write_vocab(writer: GGUFWriter, folder: Path, vocab_size: int) -> None:
     Ids up to `vocab_size` (the rows of the embedding) that no token has are padded.
     """
     gguf = packages.load("gguf", "export")
-    path = folder / "tokenizer.json"
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ExportError(
-            f"the tokenizer {path} cannot be read ({error}); save the model's tokenizer into"
-            " that folder with save_pretrained"
-        ) from error
+    path, document = folder / "tokenizer.json", _document(folder)
     model = document["model"]
     if model.get("type") != "BPE":
         raise ExportError(f"{path} holds a tokenizer of the type {model.get('type')!r}, not BPE")
@@ -66,6 +59,30 @@ def write_vocab(writer: GGUFWriter, folder: Path, vocab_size: int) -> None:
     special.add_to_gguf(writer, quiet=True)
     if "bos" not in special.add_special_token:
         writer.add_add_bos_token(False)
+
+
+def known_name(folder: Path, arch: str, name: str) -> str:
+    """Return the name of a model as llama.cpp has to read it: of Phi-3 that says so.
+
+    Only then it takes the white space after a control token for a part of it, as tokenizers of
+    Phi-3 do (`rstrip`). Raises ExportError.
+    """
+    added = _document(folder).get("added_tokens", ())
+    strips = any(token.get("rstrip") and token["special"] for token in added)
+    if arch != "phi3" or not strips or re.search("phi-?3", name.lower()):
+        return name
+    return f"{name} (Phi-3)" if name else "Phi-3"
+
+
+def _document(folder: Path) -> dict[str, Any]:
+    path = folder / "tokenizer.json"
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError) as error:
+        raise ExportError(
+            f"the tokenizer {path} cannot be read ({error}); save the model's tokenizer into"
+            " that folder with save_pretrained"
+        ) from error
 
 
 def _chat_template(folder: Path) -> str | None:

@@ -18,7 +18,7 @@ from clara_training.base import Base, default_device, find_base, load_tokenizer
 from clara_training.data_missing import fill_from_starter
 from clara_training.errors import SpecError
 from clara_training.export import ExportSettings, export_run
-from clara_training.export_families import family
+from clara_training.export_ahead import check_exportable
 from clara_training.lora import LoraSettings, train_adapters
 from clara_training.merge import members_of, merge_adapters
 from clara_training.merge_bound import LIMIT
@@ -128,7 +128,7 @@ def run_pipeline(
     stages.begin("base")
     base = find_base(spec.base_model)
     tokenizer = load_tokenizer(base)
-    _check_ahead(run, spec, base, settings)
+    _check_ahead(run, spec, base, tokenizer, settings)
     tell(f"{base.name}: {base.folder}")
     _write_spec(run, spec)
     stages.begin("data")
@@ -162,10 +162,12 @@ def run_pipeline(
     return Finished(products, validation, stages.seconds)
 
 
-def _check_ahead(run: Path, spec: Spec, base: Base, settings: PipelineSettings) -> None:
+def _check_ahead(
+    run: Path, spec: Spec, base: Base, tokenizer: Any, settings: PipelineSettings
+) -> None:
     """Raise now what merge and export would raise after hours of training."""
     check_settings(_merge_settings(spec, settings), members_of(run, spec))
-    family(base.config)
+    check_exportable(base, tokenizer)
 
 
 def _merge_settings(spec: Spec, settings: PipelineSettings) -> MergeSettings:

@@ -16,6 +16,7 @@ from clara_training.export_check import check_tokens
 from clara_training.export_gguf import write_model
 from clara_training.gguf_scores import GgufScores
 from clara_training.validate import general_texts
+from transformers import AutoTokenizer
 
 from clara_training import merge_bound
 
@@ -47,6 +48,15 @@ def test_a_prompt_is_what_the_robots_engine_makes_of_it(
     assert encoded.ids[1] != tokens.bos_token_id
     reply = tokens.decode(encoded.ids[encoded.prompt :])
     assert reply.strip() == "It's on the kitchen table!<|im_end|>"
+
+
+def test_a_reply_ends_with_the_token_that_ends_a_turn_though_it_has_no_name(
+    tmp_path: Path,
+) -> None:
+    tokens = AutoTokenizer.from_pretrained(tiny.phi3_tokenizer(tmp_path))
+    assert "<|end|>" not in tokens.all_special_tokens
+    encoded = encode(tokens, USER, "It's on the table.")
+    assert tokens.decode(encoded.ids[encoded.prompt :]).endswith("the table.<|end|>")
 
 
 def test_a_gguf_that_adds_no_bos_where_the_tokenizer_does_is_found_out(tmp_path: Path) -> None:

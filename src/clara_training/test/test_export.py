@@ -19,6 +19,7 @@ import tiny
 import torch
 from clara_training.errors import ExportError, StorageError
 from clara_training.export_check import check_tokens
+from clara_training.export_families import window
 from clara_training.export_gguf import write_model
 from clara_training.gguf_scores import GgufScores
 from transformers import AutoTokenizer
@@ -179,6 +180,61 @@ def test_of_several_templates_the_robot_is_given_the_one_for_conversations(tmp_p
         assert model.metadata("tokenizer.chat_template") == tiny.CHATML
 
 
+def test_phi3_reads_as_its_tokenizer_does_whatever_it_is_called(tmp_path: Path) -> None:
+    folder, path = tmp_path / "hf", tmp_path / "model.gguf"
+    phi3().save_pretrained(folder)
+    tokens = AutoTokenizer.from_pretrained(tiny.phi3_tokenizer(folder))
+    for name, called in (("Clara", "Clara (Phi-3)"), ("my/Phi-3.5", "my/Phi-3.5"), ("", "Phi-3")):
+        write_model(folder, path, lineage={"general.name": name} if name else {})
+        check_tokens(path, tokens)
+        with GgufScores(path, vocab_only=True) as model:
+            assert model.metadata("general.name") == called
+
+
+@pytest.mark.parametrize(
+    ("changes", "context"),
+    [
+        ({"sliding_window": 48}, 48),
+        ({"sliding_window": None}, 512),
+        ({"sliding_window": 4096}, 512),
+        ({"model_type": "qwen2", "sliding_window": 48, "max_window_layers": 0}, 512),
+        ({"model_type": "qwen2", "sliding_window": 48, "use_sliding_window": True}, 512),
+        (
+            {
+                "model_type": "qwen2",
+                "sliding_window": 48,
+                "use_sliding_window": True,
+                "max_window_layers": 1,
+            },
+            48,
+        ),
+        ({"sliding_window": 48, "layer_types": ["full_attention"] * 2}, 512),
+        ({"sliding_window": 48, "layer_types": ["full_attention", "sliding_attention"]}, 48),
+    ],
+)
+def test_a_context_ends_where_a_sliding_window_begins_to_matter(
+    changes: dict[str, Any], context: int
+) -> None:
+    config = {"max_position_embeddings": 512, "num_hidden_layers": 2, **changes}
+    assert (window(config) or 512) == context
+
+
+def test_up_to_its_window_a_model_with_one_computes_what_it_computed(tmp_path: Path) -> None:
+    from transformers import MistralConfig, MistralForCausalLM
+
+    torch.manual_seed(7)
+    given = {**tiny.llama().config.to_dict(), "sliding_window": 16}
+    for name in ("architectures", "model_type", "attention_bias", "mlp_bias", "pretraining_tp"):
+        given.pop(name, None)
+    model = MistralForCausalLM(MistralConfig(**given)).eval()
+    path = tmp_path / "model.gguf"
+    write_model(tiny.save(model, tmp_path / "hf"), path)
+    assert gguf.GGUFReader(path).fields["llama.context_length"].contents() == 16
+    tokens = tiny.tokenizer().encode(SENTENCE)
+    assert len(tokens) > 16
+    assert not fidelity.compare(model, path, [tokens[:16]], threads=1).faults("F16")
+
+
 def test_the_lineage_travels_in_the_metadata(tmp_path: Path) -> None:
     path = tmp_path / "model.gguf"
     lineage = {"general.name": "Clara", "clara.strength.warmth": 0.8, "clara.seed": 3}
@@ -219,6 +275,8 @@ def test_what_cannot_be_exported_is_said_in_a_sentence(tmp_path: Path) -> None:
     assert "'gelu', but llama.cpp computes 'silu'" in refused(
         lambda config: config.update(hidden_act="gelu")
     )
+    qwen3 = {"architectures": ["Qwen3ForCausalLM"], "attention_bias": True}
+    assert "Qwen 3 with biases in its attention" in refused(lambda config: config.update(qwen3))
     assert "do not belong together" in refused(lambda config: config.update(vocab_size=300))
     with pytest.raises(ExportError, match="not a model in the format of transformers"):
         write_model(tmp_path, path)

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -138,6 +139,15 @@ def test_an_adapter_that_the_spec_no_longer_has_is_out_of_the_robots_reach(place
     assert {"warmth.gguf", "coding.gguf"} <= adapters(run)
 
 
+def call_made_with(base: str, *folders: Path) -> None:
+    """Have manifests say that a base model is what the folders were made with."""
+    inputs = {"base": find_base(base).sha256()}
+    for folder in folders:
+        made = read_manifest(folder)
+        settings = {**made["settings"], "base_model": base}
+        write_manifest(folder, made["stage"], inputs, settings, {})
+
+
 @pytest.mark.parametrize("killed", [False, True])
 def test_an_adapter_of_another_base_is_out_of_the_robots_reach(
     place: Place, tmp_path: Path, killed: bool
@@ -150,11 +160,7 @@ def test_an_adapter_of_another_base_is_out_of_the_robots_reach(
     with torch.no_grad():
         changed.model.norm.weight += 0.1
     other = str(tiny.save(changed, tmp_path / "other"))
-    inputs = {"base": find_base(other).sha256()}
-    for folder in (run / "merged", run / "adapters" / "warmth"):
-        made = read_manifest(folder)
-        settings = {**made["settings"], "base_model": other}
-        write_manifest(folder, made["stage"], inputs, settings, {})
+    call_made_with(other, run / "merged", run / "adapters" / "warmth")
     export_run(run, spec, ONE, base=other, dimensions=("warmth",))
     assert adapters(run) == {"warmth.gguf"}
 
@@ -200,6 +206,43 @@ def test_an_importance_matrix_is_gathered_in_fp32_whatever_the_merge_was_written
     monkeypatch.setattr(imatrix, "gather", gather)
     export_run(run, spec, replace(ONE, quantization="Q4_K_M"))
     assert types == [torch.float32] * 2
+
+
+def test_a_template_that_ollama_has_no_words_for_costs_no_more_than_the_modelfile(
+    place: Place,
+) -> None:
+    run, spec = place
+    assert "Modelfile" in export_run(run, spec, ONE)
+    # As that of Llama 2: what comes before a reply depends on whether there is one.
+    llama2 = (
+        "{% for m in messages %}{% if m.role == 'assistant' %}{{ ' ' + m.content + ' </s>' }}"
+        "{% else %}{{ '[INST] ' + m.content + ' [/INST]' }}{% endif %}{% endfor %}"
+    )
+    (run / "merged" / "chat_template.jinja").write_text(llama2)
+    told: list[str] = []
+    products = export_run(run, spec, ONE, tell=told.append)
+    assert "Modelfile" not in products and not (run / "Modelfile").exists()
+    assert any(line.startswith("no Modelfile for Ollama: the chat template") for line in told)
+    files = json.loads((run / "manifest.json").read_text())["files"]
+    assert {"clara.gguf", "base.gguf", "adapters/warmth.gguf"} <= files.keys()
+
+
+def test_a_sliding_window_is_told_of(place: Place, tmp_path: Path) -> None:
+    run, spec = place
+    base = tmp_path / "base"
+    shutil.copytree(spec.base_model, base)
+    for folder in (base, run / "merged"):
+        config = json.loads((folder / "config.json").read_text())
+        changed = {"architectures": ["MistralForCausalLM"], "model_type": "mistral"}
+        (folder / "config.json").write_text(
+            json.dumps({**config, **changed, "sliding_window": 48})
+        )
+    call_made_with(str(base), run / "merged", *(run / "adapters" / name for name in spec.weights))
+    told: list[str] = []
+    export_run(run, spec, ONE, base=str(base), tell=told.append)
+    assert "looks back 48 tokens (sliding window)" in told[0]
+    for name in ("clara.gguf", "base.gguf"):
+        assert gguf.GGUFReader(run / name).fields["llama.context_length"].contents() == 48
 
 
 def test_a_dimension_may_be_called_as_anything_that_is_measured(place: Place) -> None:

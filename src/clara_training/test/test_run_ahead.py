@@ -5,8 +5,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import tiny
@@ -15,6 +17,7 @@ from clara_training.errors import ExportError, MergeError, TrainingError, Valida
 from clara_training.examples import held_out
 from clara_training.pipeline import PipelineSettings, run_pipeline, settings_for
 from clara_training.spec import Spec
+from safetensors.torch import load_file, save_file
 
 Place = tuple[Path, Spec]
 
@@ -55,6 +58,46 @@ def test_an_architecture_that_is_not_exported(place: Place) -> None:
     config = json.loads(path.read_text())
     path.write_text(json.dumps({**config, "architectures": ["BloomForCausalLM"]}))
     refused(place, ExportError, "BloomForCausalLM cannot be exported")
+
+
+def change(path: Path, how: Callable[[dict[str, Any]], object]) -> None:
+    document = json.loads(path.read_text())
+    how(document)
+    path.write_text(json.dumps(document))
+
+
+def test_a_tokenizer_whose_rules_are_not_known(place: Place) -> None:
+    rules = {"type": "Split", "pattern": {"Regex": "."}, "behavior": "Isolated", "invert": False}
+    change(
+        Path(place[1].base_model) / "tokenizer.json",
+        lambda document: document.update(
+            pre_tokenizer={"type": "Sequence", "pretokenizers": [rules, document["pre_tokenizer"]]}
+        ),
+    )
+    refused(place, ExportError, "splits text by rules that are not known here")
+
+
+def test_a_tokenizer_that_reads_otherwise_than_llama_cpp_does(place: Place) -> None:
+    def strip(document: dict[str, Any]) -> None:
+        for token in document["added_tokens"]:
+            token["rstrip"] = True
+
+    change(Path(place[1].base_model) / "tokenizer.json", strip)
+    refused(place, ExportError, r"base\.gguf reads .* llama.cpp does not know how")
+
+
+def test_settings_of_an_architecture_that_are_not_exported(place: Place) -> None:
+    changed = {"architectures": ["Qwen3ForCausalLM"], "attention_bias": True}
+    change(Path(place[1].base_model) / "config.json", lambda config: config.update(changed))
+    refused(place, ExportError, "Qwen 3 with biases in its attention")
+
+
+def test_a_tensor_that_has_no_place(place: Place) -> None:
+    path = Path(place[1].base_model) / "model.safetensors"
+    tensors = load_file(path)
+    tensors["model.layers.0.extra.weight"] = tensors["model.norm.weight"].clone()
+    save_file(tensors, path, metadata={"format": "pt"})
+    refused(place, ExportError, r"the tensor model\.layers\.0\.extra\.weight has no place")
 
 
 def test_a_dimension_that_has_nothing_held_out(place: Place) -> None:

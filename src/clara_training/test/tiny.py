@@ -153,3 +153,38 @@ def lora(model: Any, folder: Path, *, seed: int, rank: int = 4, targets: Any = N
             torch.nn.init.normal_(parameter, std=0.1)
     wrapped.eval().save_pretrained(folder)
     return wrapped
+
+
+def phi3_tokenizer(folder: Path) -> Path:
+    """Save a tokenizer like Phi-3's: control tokens take the white space behind them.
+
+    `<|end|>`, which ends a turn, is a control token, but has no name as EOS has.
+    """
+    import json
+
+    tokenizer(byte_fallback=True).save_pretrained(folder)
+    path = folder / "tokenizer.json"
+    text = path.read_text()
+    for token, of_phi3 in (("<|im_start|>", "<|user|>"), ("<|im_end|>", "<|end|>")):
+        text = text.replace(token, of_phi3)
+    document = json.loads(text)
+    # The last token that merges made is of Phi-3's own, without which llama.cpp loads none.
+    document["model"]["merges"].pop()
+    vocab = document["model"]["vocab"]
+    last = max(vocab, key=lambda text: vocab[text])
+    vocab["<|endoftext|>"] = vocab.pop(last)
+    end = {"id": vocab["<|endoftext|>"], "content": "<|endoftext|>"}
+    document["added_tokens"].append({**document["added_tokens"][0], **end})
+    for token in document["added_tokens"]:
+        token["rstrip"] = token["content"] in ("<|user|>", "<|end|>", "</s>")
+    path.write_text(json.dumps(document))
+    path = folder / "tokenizer_config.json"
+    config = json.loads(path.read_text())
+    config.update(eos_token="</s>", pad_token="</s>")
+    config.pop("added_tokens_decoder", None)
+    path.write_text(json.dumps(config))
+    (folder / "chat_template.jinja").write_text(
+        "{% for m in messages %}{{ '<|user|>\n' + m['content'] + '<|end|>\n' }}{% endfor %}"
+        "{% if add_generation_prompt %}{{ '<|user|>\n' }}{% else %}{{ eos_token }}{% endif %}"
+    )
+    return folder
