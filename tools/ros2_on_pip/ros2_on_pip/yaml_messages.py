@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import array
 import importlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -130,24 +130,44 @@ def _encodable(value: Any) -> Any:
     return value
 
 
-def to_plain(message: Any, *, arrays: bool = True, strings: int | None = None) -> Any:
-    """Return a message as dictionaries, lists and numbers, in the order of its fields."""
+def to_plain(message: Any, *, arrays: bool = True, longest: int | None = None) -> Any:
+    """Return a message as dictionaries, lists and numbers, in the order of its fields.
+
+    Without `arrays` a list is a text about it. What is longer than `longest` is cut, a list too.
+    """
     if hasattr(message, "get_fields_and_field_types"):
-        return {
-            name: to_plain(getattr(message, name), arrays=arrays, strings=strings)
-            for name in message.get_fields_and_field_types()
-        }
+        plain = {}
+        fields = message.get_fields_and_field_types()
+        for name, kind in zip(fields, message.SLOT_TYPES, strict=True):
+            value = getattr(message, name)
+            if not arrays and hasattr(kind, "value_type"):
+                plain[name] = _about(value, kind)
+            else:
+                plain[name] = to_plain(value, arrays=arrays, longest=longest)
+        return plain
     if isinstance(message, bytes):
-        return message[0] if len(message) == 1 else list(message)
-    if isinstance(message, (str, bool)):
-        cut = strings is not None and isinstance(message, str) and len(message) > strings
-        return message[:strings] + "..." if cut else message  # type: ignore[index]
-    if isinstance(message, (array.array, Sequence)) or hasattr(message, "tolist"):
-        items = list(message) if not hasattr(message, "tolist") else message.tolist()
-        if not arrays and items:
-            return f"<array length: {len(items)}>"
-        return [to_plain(item, arrays=arrays, strings=strings) for item in items]
+        message = message.decode("latin-1")
+    if isinstance(message, str):
+        cut = longest is not None and len(message) > longest
+        return f"{message[:longest]}..." if cut else message
+    if isinstance(message, (array.array, list)) or hasattr(message, "dtype"):
+        items = message.tolist() if hasattr(message, "tolist") else message
+        made = [to_plain(item, arrays=arrays, longest=longest) for item in items[:longest]]
+        return [*made, "..."] if len(made) < len(items) else made
     return message
+
+
+def _about(value: Any, kind: Any) -> str:
+    element = kind.value_type
+    if hasattr(element, "namespaced_name"):
+        name = "/".join(element.namespaced_name())
+    else:
+        text = "wstring" if "WString" in type(element).__name__ else "string"
+        name = getattr(element, "typename", text)
+    if hasattr(kind, "size"):
+        return f"<array type: {name}[{kind.size}]>"
+    bound = f"[{kind.maximum_size}]" if hasattr(kind, "maximum_size") else ""
+    return f"<sequence type: {name}{bound}, length: {len(value)}>"
 
 
 class _Dumper(yaml.SafeDumper):
@@ -157,16 +177,18 @@ class _Dumper(yaml.SafeDumper):
         """Write the same list twice rather than a reference to it."""
         return True
 
+    def represent_mapping(self, tag: str, mapping: Any, flow_style: bool | None = None) -> Any:
+        """Write a message over several lines, also where lists are to be in one."""
+        return super().represent_mapping(tag, mapping, flow_style=False)
+
 
 def to_yaml(message: Any, *, flow: bool = False, **options: Any) -> str:
-    """Return a message as YAML text, ending with a newline."""
-    plain = to_plain(message, **options)
-    text = yaml.dump(
-        plain,
+    """Return a message as YAML text, ending with a newline; `options` are those of `to_plain`."""
+    return yaml.dump(
+        to_plain(message, **options),
         Dumper=_Dumper,
         default_flow_style=flow,
         sort_keys=False,
         allow_unicode=True,
         width=1_000_000,
     )
-    return text.removesuffix("...\n")

@@ -23,13 +23,14 @@ pytestmark = pytest.mark.usefixtures("peer")
     [
         (["node", "list"], "/here/peer\n"),
         (["topic", "list", "-t"], "/here/told [std_msgs/msg/String]\n"),
+        (["topic", "list", "-v"], " * /here/told [std_msgs/msg/String] 1 subscriber\n"),
         (["topic", "type", "/here/told"], "std_msgs/msg/String\n"),
         (["topic", "find", "std_msgs/msg/String"], "/here/heard\n/here/ticks\n/here/told\n"),
         (
             ["topic", "info", "/here/told"],
             "Type: std_msgs/msg/String\nPublisher count: 0\nSubscription count: 1\n",
         ),
-        (["topic", "echo", "--once", "/here/ticks"], "data: tick\n---\n"),
+        (["topic", "echo", "--once", "-f", "/here/ticks"], "data: tick\n---\n"),
         (["topic", "echo", "--once", "/here/ticks", "--field", "data"], "tick\n---\n"),
         (["service", "list", "-t"], "/here/reset [clara_interfaces/srv/ResetSession]\n"),
         (["service", "type", "/here/reset"], "clara_interfaces/srv/ResetSession\n"),
@@ -77,6 +78,11 @@ def test_a_verb_prints_what_the_real_one_prints(
     ("words", "sentence"),
     [
         (["node", "info", "/nobody"], "Unable to find node '/nobody'"),
+        (
+            ["topic", "echo", "--once", "/here/ticks", "--field", "data.nothing"],
+            "Invalid field 'data.nothing': 'str' object has no attribute 'nothing'",
+        ),
+        (["service", "call", "-r", "0", "/x", "std_srvs/srv/Empty"], "rate must be greater than"),
         (["param", "get", "/nobody", "x"], "Node not found"),
         (["param", "get", "/here/peer", "nothing"], "Parameter not set"),
         (["lifecycle", "get", "/nobody"], "Node not found"),
@@ -117,6 +123,29 @@ def test_a_mistake_is_one_sentence_and_exit_code_1(
     assert "Traceback" not in result.stderr
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["topic", "pub", "-r", "0", "/x", "std_msgs/msg/Bool"],
+        ["topic", "pub", "--times=-1", "/x", "std_msgs/msg/Bool"],
+        ["topic", "hz", "-w", "0", "/x"],
+        ["topic", "echo", "-l", "-1", "/x"],
+    ],
+    ids=" ".join,
+)
+def test_a_number_that_makes_no_sense_is_a_usage_error(ros2: Ros2, words: list[str]) -> None:
+    result = ros2(*words)
+    assert result.returncode == 2
+    assert "value must be above" in result.stderr and "Traceback" not in result.stderr
+
+
+def test_the_interface_to_show_can_be_piped_in(ros2: Ros2) -> None:
+    shown = ros2("interface", "show", "-", input="std_msgs/msg/Bool\n")
+    assert shown.stdout.endswith("\nbool data\n"), shown.stderr
+    empty = ros2("interface", "show", "-", input="")
+    assert empty.returncode == 2 and "the passed value is empty" in empty.stderr
+
+
 def test_a_value_out_of_range_is_an_error_message_and_exit_code_0(ros2: Ros2) -> None:
     result = ros2("param", "set", "/here/peer", "group.level", "2.0")
     assert result.stderr.startswith("Setting parameter failed: ") and not result.stdout
@@ -146,7 +175,10 @@ def test_a_number_that_is_published_as_a_bool_arrives_as_one(
 ) -> None:
     kind = "std_msgs/msg/Bool"
     echo = subprocess.Popen(
-        [*(sys.executable, "-m", "ros2_on_pip.cli", "topic", "echo", "--once"), "/here/yes", kind],
+        [
+            *(sys.executable, "-m", "ros2_on_pip.cli", "topic", "echo", "--once"),
+            *("/here/yes", kind, "--field", "data"),
+        ],
         env=environment,
         stdout=subprocess.PIPE,
         text=True,
@@ -154,7 +186,7 @@ def test_a_number_that_is_published_as_a_bool_arrives_as_one(
     try:
         sent = ros2("topic", "pub", "--once", "/here/yes", kind, "{data: 1}")
         assert sent.stdout.endswith("publishing #1: std_msgs.msg.Bool(data=True)\n\n"), sent.stderr
-        assert echo.communicate(timeout=20)[0] == "data: true\n---\n"
+        assert echo.communicate(timeout=20)[0] == "True\n---\n"
     finally:
         echo.kill()
 
@@ -280,6 +312,6 @@ def test_an_interrupted_goal_is_canceled(environment: dict[str, str]) -> None:
 
 def test_a_goal_that_takes_too_long_is_canceled(ros2: Ros2) -> None:
     kind = "clara_interfaces/action/Chat"
-    result = ros2("action", "send_goal", "-t", "0.5", "/here/endless", kind, "{}")
+    result = ros2("action", "send_goal", "-t", "0.5", "/here/endless", kind)
     assert result.returncode == 1 and "Timeout reached" in result.stderr
     assert result.stdout.endswith("Canceling goal...\nGoal canceled.\n")

@@ -10,8 +10,18 @@ import pytest
 from action_msgs.srv import CancelGoal
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.serialization import serialize_message
-from ros2_on_pip.yaml_messages import fill, parse
-from std_msgs.msg import Bool, Float32, Float64, Int32, String, UInt8, UInt8MultiArray
+from ros2_on_pip.yaml_messages import fill, parse, to_yaml
+from std_msgs.msg import (
+    Bool,
+    Float32,
+    Float64,
+    Int32,
+    Int32MultiArray,
+    String,
+    UInt8,
+    UInt8MultiArray,
+)
+from unique_identifier_msgs.msg import UUID
 
 from clara_interfaces.action import Chat
 from clara_interfaces.srv import QueryMemory
@@ -108,3 +118,36 @@ def test_header_auto_is_stamped_only_where_stamps_are_wanted() -> None:
         assert message.header.stamp.sec == sec
     with pytest.raises(ValueError, match="a Header needs a dictionary, got 'auto'"):
         fill(message, {"header": "auto"})
+
+
+def test_strings_and_lists_are_cut_where_they_are_too_long() -> None:
+    assert to_yaml(String(data="abcd"), longest=3) == "data: abc...\n"
+    assert to_yaml(String(data="abc"), longest=3) == "data: abc\n"
+    numbers = Int32MultiArray(data=[1, 2, 3])
+    assert to_yaml(numbers, longest=2).endswith("data:\n- 1\n- 2\n- '...'\n")
+    assert to_yaml(numbers, longest=3).endswith("data:\n- 1\n- 2\n- 3\n")
+    assert to_yaml(UUID(), longest=1) == "uuid:\n- 0\n- '...'\n"
+    two = QueryMemory.Request(ask=["abcd", "efgh"])
+    assert "ask:\n- a...\n- '...'\n" in to_yaml(two, longest=1)
+
+
+def test_in_flow_style_a_list_is_in_a_line_and_a_message_is_not() -> None:
+    numbers = Int32MultiArray(data=[1, 2])
+    assert to_yaml(numbers, flow=True) == "layout:\n  dim: []\n  data_offset: 0\ndata: [1, 2]\n"
+
+
+def test_a_byte_is_printed_as_a_text_of_one_character() -> None:
+    assert to_yaml(DiagnosticStatus(level=b"\0")).startswith('level: "\\0"\n')
+    assert to_yaml(DiagnosticStatus(level=b"\2")).startswith('level: "\\x02"\n')
+
+
+def test_without_arrays_their_types_and_lengths_are_printed() -> None:
+    numbers = Int32MultiArray(data=range(200))
+    assert to_yaml(numbers, arrays=False).endswith(
+        "  dim: '<sequence type: std_msgs/msg/MultiArrayDimension, length: 0>'\n"
+        "  data_offset: 0\n"
+        "data: '<sequence type: int32, length: 200>'\n"
+    )
+    assert to_yaml(UUID(), arrays=False) == "uuid: '<array type: uint8[16]>'\n"
+    asked = to_yaml(QueryMemory.Request(ask=["a"]), arrays=False)
+    assert "ask: '<sequence type: string, length: 1>'\n" in asked

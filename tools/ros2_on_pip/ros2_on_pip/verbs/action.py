@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     send = verbs.add_parser("send_goal", help="Send an action goal")
     send.add_argument("action_name", help="Name of the ROS action")
     send.add_argument("action_type", help="Type of the ROS action")
-    send.add_argument("goal", help="Goal request values in YAML format")
+    send.add_argument("goal", nargs="?", default="{}", help="Goal request values in YAML format")
     send.add_argument("-f", "--feedback", action="store_true", help="Echo feedback messages")
     send.add_argument(
         "-t", "--timeout", type=float, metavar="N", help="Wait for N seconds at most"

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,7 +23,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the sub-verbs."""
     verbs = parser.add_subparsers(metavar="<sub-command>")
     show = verbs.add_parser("show", help="Output the interface definition")
-    show.add_argument("type", help="Type of the interface, as pkg/msg/Name")
+    show.add_argument(
+        "type", type=given, help="Type of the interface, as pkg/msg/Name; - reads it from stdin"
+    )
     comments = show.add_mutually_exclusive_group()
     comments.add_argument("--all-comments", action="store_true", help="Those of nested types too")
     comments.add_argument("--no-comments", action="store_true", help="No comments")
@@ -42,6 +45,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     proto = verbs.add_parser("proto", help="Output an interface prototype")
     proto.add_argument("type", help="Type of the interface, as pkg/msg/Name")
     proto.set_defaults(main=main_proto)
+
+
+def given(text: str) -> str:
+    """Return an argument, or for - the line that is piped in."""
+    if text == "-":
+        if sys.stdin.isatty():
+            raise argparse.ArgumentTypeError("expected stdin pipe")
+        text = sys.stdin.readline().strip()
+    if not text:
+        raise argparse.ArgumentTypeError("the passed value is empty")
+    return text
 
 
 def interfaces() -> dict[str, list[str]]:

@@ -80,6 +80,8 @@ def main_find(args: argparse.Namespace) -> None:
 
 def main_call(args: argparse.Namespace) -> str | None:
     """Call a service and print request and response."""
+    if args.rate is not None and args.rate <= 0:
+        return "rate must be greater than zero"
     kind = load(args.service_type, "srv")
     request = kind.Request()
     fill(request, parse(args.values))

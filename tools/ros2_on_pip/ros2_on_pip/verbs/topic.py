@@ -19,13 +19,13 @@ DURABILITIES = ("system_default", "transient_local", "volatile")
 Number = TypeVar("Number", int, float)
 
 
-def positive(kind: type[Number]) -> Callable[[str], Number]:
-    """Return the type of an argument that is a number above zero."""
+def above(limit: int, kind: type[Number]) -> Callable[[str], Number]:
+    """Return the type of an argument that is a number above `limit`."""
 
     def convert(text: str) -> Number:
         value = kind(text)
-        if not value > 0:
-            raise argparse.ArgumentTypeError("value must be positive")
+        if not value > limit:
+            raise argparse.ArgumentTypeError(f"value must be above {limit}")
         return value
 
     convert.__name__ = kind.__name__
@@ -38,6 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     listing = verbs.add_parser("list", help="Output a list of available topics")
     listing.add_argument("-t", "--show-types", action="store_true", help="Show the type too")
     listing.add_argument("-c", "--count-topics", action="store_true", help="Only their number")
+    listing.add_argument("-v", "--verbose", action="store_true", help="By who talks and who hears")
     listing.set_defaults(main=main_list)
     kind = verbs.add_parser("type", help="Print a topic's type")
     kind.add_argument("topic_name", help="Name of the ROS topic")
@@ -60,22 +61,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     echo.add_argument("topic_name", help="Name of the ROS topic to listen to")
     echo.add_argument("message_type", nargs="?", help="Type of the ROS message")
     echo.add_argument("--once", action="store_true", help="Print the first message and exit")
-    echo.add_argument("--timeout", type=float, metavar="N", help="Exit after N seconds")
+    echo.add_argument("--timeout", type=above(0, float), metavar="N", help="Exit after N seconds")
     echo.add_argument("--field", metavar="FIELD", help="Print only this field, as header.stamp")
     echo.add_argument("--no-arr", action="store_true", help="Don't print array fields of messages")
+    echo.add_argument("--flow-style", action="store_true", help="Print lists in a line")
     echo.add_argument(
-        "-f", "--flow-style", action="store_true", help="Print collections in a block"
+        *("-l", "--truncate-length"),
+        type=above(-1, int),
+        default=128,
+        help="Length to cut strings and arrays at",
     )
-    echo.add_argument(
-        "-l", "--truncate-length", type=int, default=128, help="Length to cut strings at"
-    )
-    echo.add_argument("--full-length", action="store_true", help="Do not cut strings")
+    echo.add_argument("-f", "--full-length", action="store_true", help="Cut nothing")
     add_discovery_arguments(echo)
     echo.set_defaults(main=main_echo)
     hz = verbs.add_parser("hz", help="Print the average receiving rate to screen")
     hz.add_argument("topic_name", help="Name of the ROS topic to listen to")
     hz.add_argument(
-        "-w", "--window", type=positive(int), default=10000, help="Gaps to average over"
+        "-w", "--window", type=above(0, int), default=10000, help="Gaps to average over"
     )
     add_discovery_arguments(hz)
     hz.set_defaults(main=main_hz)
@@ -83,17 +85,34 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     pub.add_argument("topic_name", help="Name of the ROS topic to publish to")
     pub.add_argument("message_type", help="Type of the ROS message")
     pub.add_argument("values", nargs="?", default="{}", help="Values of the message in YAML")
-    pub.add_argument("-r", "--rate", type=float, default=1.0, metavar="N", help="Hz (default: 1)")
+    pub.add_argument(
+        *("-r", "--rate"),
+        type=above(0, float),
+        default=1.0,
+        metavar="N",
+        help="Hz (default: 1)",
+    )
     pub.add_argument("-p", "--print", type=int, default=1, metavar="N", help="Print every N-th")
     times = pub.add_mutually_exclusive_group()
     times.add_argument("-1", "--once", action="store_true", help="Publish one message and exit")
-    times.add_argument("-t", "--times", type=int, default=0, help="Publish this many and exit")
-    pub.add_argument(
-        "-w", "--wait-matching-subscriptions", type=int, help="Subscriptions to wait for"
+    times.add_argument(
+        "-t", "--times", type=above(-1, int), default=0, help="Publish this many and exit"
     )
-    pub.add_argument("--max-wait-time-secs", type=float, help="Longest wait for subscriptions")
     pub.add_argument(
-        "--keep-alive", type=float, default=0.1, metavar="N", help="Seconds after the last"
+        "-w",
+        "--wait-matching-subscriptions",
+        type=above(-1, int),
+        help="Subscriptions to wait for",
+    )
+    pub.add_argument(
+        "--max-wait-time-secs", type=above(0, float), help="Longest wait for subscriptions"
+    )
+    pub.add_argument(
+        "--keep-alive",
+        type=above(0, float),
+        default=0.1,
+        metavar="N",
+        help="Seconds after the last",
     )
     pub.add_argument("-n", "--node-name", help="Name of the created publishing node")
     pub.set_defaults(main=main_pub)
@@ -128,8 +147,22 @@ def main_list(args: argparse.Namespace) -> None:
     with Direct(args.spin_time) as direct:
         direct.settle()
         found = topics(direct, hidden=args.include_hidden_topics)
+        ends = {
+            ("Published", "publisher"): [direct.node.count_publishers(name) for name, _ in found],
+            ("Subscribed", "subscriber"): [
+                direct.node.count_subscribers(name) for name, _ in found
+            ],
+        }
     if args.count_topics:
         print(len(found))
+        return
+    if args.verbose:
+        for (title, word), counts in ends.items() if found else ():
+            print(f"{title} topics:")
+            for (name, types), count in zip(found, counts, strict=True):
+                if count:
+                    print(f" * {name} [{', '.join(types)}] {count} {word}{'s'[: count > 1]}")
+            print()
         return
     for name, types in found:
         print(f"{name} [{', '.join(types)}]" if args.show_types else name)
@@ -218,13 +251,15 @@ def main_echo(args: argparse.Namespace) -> str | None:
                 return f"Cannot echo topic '{name}', as it contains more than one type: {types}"
             kind_name = types[0]
         kind = load(kind_name, "msg")
-        strings = None if args.full_length else args.truncate_length
+        longest = None if args.full_length else args.truncate_length
         printed = []
 
         def show(message: Any) -> None:
-            for part in args.field.split(".") if args.field else []:
-                message = getattr(message, part)
-            text = to_yaml(message, flow=args.flow_style, arrays=not args.no_arr, strings=strings)
+            part = field(message, args.field) if args.field else message
+            if hasattr(part, "get_fields_and_field_types"):
+                text = to_yaml(part, flow=args.flow_style, arrays=not args.no_arr, longest=longest)
+            else:
+                text = f"{part}\n"
             print(text + "---", flush=True)
             printed.append(True)
 
@@ -232,6 +267,16 @@ def main_echo(args: argparse.Namespace) -> str | None:
         direct.node.create_subscription(kind, name, show, profile(args, direct, name))
         direct.wait(lambda: args.once and printed, args.timeout)
     return None
+
+
+def field(message: Any, path: str) -> Any:
+    """Return what is at `path`, as header.stamp; raises RuntimeError where there is none."""
+    try:
+        for part in filter(None, path.split(".")):
+            message = getattr(message, part)
+    except AttributeError as error:
+        raise RuntimeError(f"Invalid field '{path}': {error}") from None
+    return message
 
 
 def main_hz(args: argparse.Namespace) -> str | None:
