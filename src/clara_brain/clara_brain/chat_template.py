@@ -11,12 +11,15 @@ What opens and closes a turn in such templates no text from outside may have in 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NoReturn
 
 from jinja2 import TemplateError
+from jinja2.ext import Extension
+from jinja2.nodes import CallBlock, Node
+from jinja2.parser import Parser
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from clara_brain.errors import BackendError, ModelError
@@ -59,7 +62,9 @@ class ChatTemplate:
             )
         self._tokens = {"bos_token": bos, "eos_token": eos}
         environment = ImmutableSandboxedEnvironment(
-            trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols"]
+            trim_blocks=True,
+            lstrip_blocks=True,
+            extensions=["jinja2.ext.loopcontrols", _Generation],
         )
         environment.globals["raise_exception"] = _raise
         environment.globals["strftime_now"] = lambda pattern: datetime.now().strftime(pattern)
@@ -98,6 +103,23 @@ class ChatTemplate:
         except Exception:
             self._render([Message("user", "hello")])
             return False
+
+
+class _Generation(Extension):
+    """`{% generation %}` around what a model says, as transformers marks it to learn from.
+
+    It renders what is inside, which, as there, cannot set variables of the outside.
+    """
+
+    tags = {"generation"}  # noqa: RUF012 - as Jinja declares it
+
+    def parse(self, parser: Parser) -> Node:
+        line = next(parser.stream).lineno
+        body = parser.parse_statements(("name:endgeneration",), drop_needle=True)
+        return CallBlock(self.call_method("_inside"), [], [], body).set_lineno(line)
+
+    def _inside(self, caller: Callable[[], str]) -> str:
+        return caller()
 
 
 def turn_marks(control: Iterable[str]) -> re.Pattern[str]:

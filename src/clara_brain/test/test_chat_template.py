@@ -42,6 +42,19 @@ def test_a_template_that_breaks_on_what_was_said_refuses_the_conversation_with_a
         template.render([Message("user", "boom")])
 
 
+def test_the_marks_around_what_a_model_says_render_to_what_is_between_them():
+    marked = (
+        "{% for m in messages %}<|{{ m.role }}|>\n{% if m.role == 'assistant' %}"
+        "{% generation %}{{ m.content }}</s>{% endgeneration %}{% else %}{{ m.content }}</s>"
+        "{% endif %}{{ '\n' }}{% endfor %}<|assistant|>\n"
+    )
+    talk = [Message(role, f"{role} <&>") for role in ("system", "user", "assistant", "user")]
+    assert ChatTemplate(marked).render(talk) == ChatTemplate(ZEPHYR).render(talk)
+    for broken in ("{% generation %}a", "{% generation %}{{ 1 / 0 }}{% endgeneration %}"):
+        with pytest.raises(ModelError, match="the model's chat template is not valid"):
+            ChatTemplate(broken)
+
+
 @pytest.mark.parametrize(
     ("source", "said", "mark"),
     [
