@@ -46,9 +46,12 @@ def command(
     if (model is None) != (output is None):
         raise click.UsageError("--model and --output go together")
     if model is not None and output is not None:
-        from clara_training.export_gguf import write_model
+        from clara_training.export_families import window_sentence
+        from clara_training.export_gguf import read_config, write_model
 
         parameters = write_model(model, output)
+        if sentence := window_sentence(str(model), read_config(model)):
+            click.echo(sentence)
         click.echo(f"{output}: {parameters:,} parameters, {output.stat().st_size / 1e6:.1f} MB")
         return
     from clara_training.export import ExportSettings, export_run

@@ -25,7 +25,7 @@ from clara_training.base import Base, find_base
 from clara_training.errors import ExportError, ManifestError
 from clara_training.examples import conversation, split
 from clara_training.export_check import check_tokens
-from clara_training.export_families import window
+from clara_training.export_families import window_sentence
 from clara_training.export_gguf import Lineage, read_config, write_model
 from clara_training.export_unused import set_aside
 from clara_training.lora import load_examples
@@ -94,11 +94,8 @@ def export_run(
     found = find_base(base or spec.base_model)
     _check_origins(run, names, found)
     lineage = _lineage(run, spec, found, names)
-    if size := window(found.config):
-        tell(
-            f"{found.name} looks back {size} tokens (sliding window), where llama.cpp looks back"
-            f" to the beginning: the robot's context is {size} tokens at most, where both agree"
-        )
+    if sentence := window_sentence(found.name, found.config):
+        tell(sentence)
     half = run / "clara-f16.gguf"
     inputs = {"merged": sha256_of(merged)}
     origin = {key: value for key, value in lineage.items() if not key.startswith("clara.code")}

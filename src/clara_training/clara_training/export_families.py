@@ -126,6 +126,17 @@ def window(config: Config) -> int | None:
     return int(size)
 
 
+def window_sentence(name: str, config: Config) -> str:
+    """Say what the window of a model comes to in its GGUF; nothing where it has none."""
+    size = window(config)
+    if size is None:
+        return ""
+    return (
+        f"{name} looks back {size} tokens (sliding window), where llama.cpp looks back to the"
+        f" beginning: the robot's context is {size} tokens at most, where both agree"
+    )
+
+
 def _rope(config: Config) -> Mapping[str, Any]:
     rope = dict(config.get("rope_parameters") or config.get("rope_scaling") or {})
     rope.setdefault("rope_type", rope.get("type", "default"))

@@ -17,11 +17,13 @@ import numpy as np
 import pytest
 import tiny
 import torch
+from clara_training.cli import commands
 from clara_training.errors import ExportError, StorageError
 from clara_training.export_check import check_tokens
 from clara_training.export_families import window
 from clara_training.export_gguf import write_model
 from clara_training.gguf_scores import GgufScores
+from click.testing import CliRunner
 from transformers import AutoTokenizer
 
 from clara_training import export_gguf, fidelity
@@ -227,8 +229,10 @@ def test_up_to_its_window_a_model_with_one_computes_what_it_computed(tmp_path: P
     for name in ("architectures", "model_type", "attention_bias", "mlp_bias", "pretraining_tp"):
         given.pop(name, None)
     model = MistralForCausalLM(MistralConfig(**given)).eval()
-    path = tmp_path / "model.gguf"
-    write_model(tiny.save(model, tmp_path / "hf"), path)
+    folder, path = tiny.save(model, tmp_path / "hf"), tmp_path / "model.gguf"
+    options = ["export", "--model", str(folder), "--output", str(path)]
+    done = CliRunner().invoke(commands, options, catch_exceptions=False)
+    assert "looks back 16 tokens (sliding window)" in done.output
     assert gguf.GGUFReader(path).fields["llama.context_length"].contents() == 16
     tokens = tiny.tokenizer().encode(SENTENCE)
     assert len(tokens) > 16
