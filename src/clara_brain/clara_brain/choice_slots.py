@@ -18,7 +18,14 @@ from itertools import pairwise
 from clara_brain.skills import Example, Parameter, Skill
 
 _OR = re.compile(r"\bor\b", re.IGNORECASE)
-_PREPOSITION_WORDS = "at by for from in inside into near of off on onto to toward towards with"
+_PREPOSITION_WORDS = (
+    "at between by for from in inside into near of off on onto to toward towards with"
+)
+_AWAY = frozenset(["from", "off"])
+_TOWARDS = frozenset(["to", "into", "onto", "toward", "towards"])
+_AT_ONCE = frozenset(["right", "straight"])
+_NOW = re.compile(r"\s+(?:now|away)\b", re.IGNORECASE)
+_WORD = re.compile(r"[^\W\d_]+(?:['\u2019][^\W\d_]+)?")
 _PREPOSITION = re.compile(rf"\b({'|'.join(_PREPOSITION_WORDS.split())})\b", re.IGNORECASE)
 
 
@@ -43,7 +50,9 @@ class Mention:
 def choice_slots(skill: Skill, text: str) -> Slots | None:
     """Return the choices that are meant for the parameters that must be said.
 
-    None where a choice may be for several and nothing tells for which.
+    None where a choice may be for several and nothing tells for which, where only a part of its
+    name is said ("the dining room", for one who knows the living room), or where it is said "to"
+    for what the examples say "from".
     """
     found = mentions(skill, text)
     parameters = [each for each in skill.parameters if each.type == "choice" and each.said]
@@ -59,16 +68,25 @@ def choice_slots(skill: Skill, text: str) -> Slots | None:
         if told is None:
             return None
         values |= {p.name: (told[p.name].choice,) if p.name in told else () for p in group}
+    if _half_named(skill, text, found, values) or _turned_round(skill, found, values):
+        return None
     return Slots(values, frozenset(name for name, said in values.items() if said))
 
 
-def mentions(skill: Skill, text: str) -> list[Mention]:
+def mentions(skill: Skill, text: str) -> tuple[Mention, ...]:
     """Return the choices of a skill that a sentence names, in order; none within a longer one."""
-    names = {choice for each in skill.parameters for choice in each.choices}
+    return _mentions(tuple(c for each in skill.parameters for c in each.choices), text)
+
+
+@lru_cache(1024)  # it is asked for choices, numbers and flags
+def _mentions(choices: tuple[str, ...], text: str) -> tuple[Mention, ...]:
+    names = set(choices)
     found = [
         (match.start(), match.end(), name)
         for name in names
         for match in as_said(name).finditer(text)
+        # "Right now" says when, or it may.
+        if not (name in _AT_ONCE and _NOW.match(text, match.end()))
     ]
     whole = sorted(
         (start, end, name)
@@ -76,20 +94,65 @@ def mentions(skill: Skill, text: str) -> list[Mention]:
         if not any(a <= start and end <= b and b - a > end - start for a, b, _ in found)
     )
     ends = [0, *(end for _, end, _ in whole)]
-    return [
+    return tuple(
         Mention(start, end, name, _preposition(text[before:start]))
         for before, (start, end, name) in zip(ends, whole, strict=False)
-    ]
+    )
 
 
 @lru_cache(4096)  # more than re keeps, and a file may name thousands
 def as_said(name: str) -> re.Pattern[str]:
     """Return the pattern of a name of the skills file, as people say it.
 
-    "Room 3" is not said with "room 3.5".
+    "Room 3" is not said with "room 3.5"; "backwards" is "backward", too.
     """
     spaced = re.escape(name.replace("_", " ")).replace(r"\ ", r"[\s_-]+")
+    spaced = re.sub(r"wards?\b", "wards?", spaced)
     return re.compile(rf"(?<!\w){spaced}(?!\w|[.,:/-]\d)", re.IGNORECASE)
+
+
+def words_beside(skill: Skill, text: str) -> set[str]:
+    """Return the words of a sentence, in lower case, but for those that name a choice."""
+    for each in reversed(mentions(skill, text)):
+        text = f"{text[: each.start]} {text[each.end :]}"
+    return {word.lower().replace("\u2019", "'") for word in _WORD.findall(text)}
+
+
+def _half_named(
+    skill: Skill, text: str, found: Sequence[Mention], values: dict[str, tuple[str, ...]]
+) -> bool:
+    """Whether a part of a choice is said where its parameter would take the default."""
+    names = [
+        choice
+        for each in skill.parameters
+        if each.type == "choice" and each.said and not values[each.name]
+        for choice in each.choices
+    ]
+    parts = {word.lower() for name in names for word in _WORD.findall(name.replace("_", " "))}
+    own = {
+        word.lower()
+        for word in _WORD.findall(f"{skill.name} {skill.description}".replace("_", " "))
+    }
+    own = own.union(*(words_beside(skill, each.say) for each in skill.examples))
+    return any(
+        not parts.isdisjoint((word, word.removesuffix("s"), f"{word}s"))
+        for word in words_beside(skill, text) - own
+    )
+
+
+def _turned_round(
+    skill: Skill, found: Sequence[Mention], values: dict[str, tuple[str, ...]]
+) -> bool:
+    """Whether a thing is said "to" for what the examples say "from", or the other way round."""
+    for parameter in skill.parameters:
+        shown = {
+            _shown(skill, each, [parameter]).get(parameter.name, "") for each in skill.examples
+        }
+        said = {each.before for each in found if each.choice in values.get(parameter.name, ())}
+        for one, other in ((_AWAY, _TOWARDS), (_TOWARDS, _AWAY)):
+            if shown - {""} and shown - {""} <= one and said and said <= other:
+                return True
+    return False
 
 
 def _preposition(text: str) -> str:

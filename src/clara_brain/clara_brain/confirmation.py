@@ -36,7 +36,8 @@ _ANSWER_NO = re.compile(rf"\W*(?:(?:{_POLITE})\W+)*(?:{_NO})\b", re.IGNORECASE)
 _BEFORE_STOP = (
     r"\W*(?:(?:no|oh|hey|ok|okay|clara|robot|please|now|quick|quickly|just|and|but|so|well|wait|ah"
     r"|my god|(?:can|could|will|would) you|you (?:must|should|need to|have to)"
-    r"|i (?:need|want) you to|i said)\W+)*"
+    r"|(?:i|we)(?: need| want| told| would like|['\u2019]d like) (?:you )?to|i said"
+    r"|you(?:['\u2019]ve| have) got to|whoa)\W+)*"
 )
 _PARTS_OF_A_ROBOT = r"(?:robot|arm|hand|gripper|head|base|wheel|platform)s?"
 _WITH_ANYTHING_BEHIND = (
@@ -46,7 +47,9 @@ _WITH_ANYTHING_BEHIND = (
     r"|cancel\W+my\W+(?:\w+\W+)?(?:order|command|request|goal|task|mission|drive|trip)s?\b"
 )
 # "Cancel culture is ..." and "cancel my alarm" are none.
-_WITH_LITTLE_BEHIND = r"(?:freeze|cancel)(?! by\b)(?!\W+(?:my|our)\b)(?=(?:\W+\w+){0,5}\W*$)"
+_WITH_LITTLE_BEHIND = (
+    r"(?:freeze|cancel)(?! by\b)(?!\W+(?:my|our|the|some|an?)\b)(?=(?:\W+\w+){0,5}\W*$)"
+)
 # A whole part, and nothing else: "wait for me" is no stop.
 _ALONE = (
     r"(?:wait|hold on|whoa)"
@@ -69,12 +72,18 @@ _STOP = re.compile(
 )
 # "There is a child stop": at the end of a part. Not the thing ("the bus stop"), nor a question.
 _QUESTION = re.compile(
-    r"\W*(?:what|why|when|where|who|which|how|did|does|do you|is|are|was|were|has|have)\b",
+    r"\W*(?:why|when|where|how|did|does|do you|will|what made)\b",
     re.IGNORECASE,
 )
-_BEHIND_STOP = frozenset(["it", "now", "there", "here", "please", "moving", "clara", "robot"])
+_BEHIND_STOP = frozenset(
+    [
+        *("it", "now", "there", "here", "please", "clara", "robot", "right", "immediately", "at"),
+        *("once", "moving", "driving", "turning", "going", "everything", "the", "arm"),
+    ]
+)
 _BEFORE_NO_STOP_WORDS = """
-a bus dont first full i last never next not pit taxi that the they this to train tram we you
+a bus cannot door dont ever first full i last my never next not pit say taxi that the they this to
+train tram truck we you
 """
 _BEFORE_NO_STOP = frozenset(_BEFORE_NO_STOP_WORDS.split())
 _WORD = re.compile(r"[^\W_]+(?:['\u2019-][^\W_]+)*")

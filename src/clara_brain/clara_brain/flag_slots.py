@@ -7,25 +7,31 @@ By the words in which the skill's examples for true and for false differ. A mode
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 
-from clara_brain.choice_slots import Slots, mentions
+from clara_brain.choice_slots import Slots, as_said, words_beside
 from clara_brain.skills import Parameter, Skill
 
-_WORD = re.compile(r"[^\W\d_]+(?:['\u2019][^\W\d_]+)?")
+# In which examples may differ without saying anything.
+_IDLE_WORDS = """
+a an the this that these those some any my your our to at in into onto of for by and or so well
+just now again please kindly can could can would will you i me it them there here hey hi hello ok
+okay clara robot thanks thank
+"""
+_IDLE = frozenset(_IDLE_WORDS.split())
 
 
 def flag_slots(skill: Skill, text: str) -> Slots | None:
     """Return what is said for each boolean; where nothing is, it takes its default.
 
-    None where both are said, or neither and there is no default.
+    None where both are said, or neither and there is no default, or it is named all the same.
     """
     values: dict[str, tuple[str, ...]] = {}
-    words = _words(skill, text)
+    words = words_beside(skill, text)
     for parameter in booleans(skill):
         told = [value for value, own in telling_words(skill, parameter).items() if own & words]
-        if len(told) > 1 or not (told or parameter.default is not None):
+        named = as_said(parameter.name).search(text)
+        if len(told) > 1 or not (told or (parameter.default is not None and not named)):
             return None
         values[parameter.name] = tuple(written_flag(value) for value in told)
     return Slots(values, frozenset(name for name, said in values.items() if said))
@@ -42,22 +48,23 @@ def telling_words(skill: Skill, parameter: Parameter) -> dict[bool, set[str]]:
     Both are empty where one of the two has no example: nothing tells then.
     """
     shown: dict[bool, set[str]] = {True: set(), False: set()}
+    both = (
+        len({each.use[parameter.name] for each in skill.examples if parameter.name in each.use})
+        > 1
+    )
     for example in skill.examples:
-        value = example.use.get(parameter.name, parameter.default)
+        # Where both are said, what says neither may differ in anything.
+        value = example.use.get(parameter.name, None if both else parameter.default)
         if isinstance(value, bool):
-            shown[value] |= _words(skill, example.say)
+            shown[value] |= words_beside(skill, example.say)
     if not all(shown.values()):
         return {True: set(), False: set()}
-    return {value: shown[value] - shown[not value] for value in shown}
+    told = {value: shown[value] - shown[not value] - _IDLE for value in shown}
+    verbs = {*skill.words, *skill.name.split("_")}
+    bare = {value: words - verbs for value, words in told.items()}
+    return bare if all(bare.values()) else told
 
 
 def written_flag(value: bool) -> str:
     """Write a boolean as the model is to write it."""
     return "true" if value else "false"
-
-
-def _words(skill: Skill, text: str) -> set[str]:
-    """Return the words of a sentence, but for those that name a choice."""
-    for each in reversed(mentions(skill, text)):
-        text = text[: each.start] + text[each.end :]
-    return {word.lower().replace("\u2019", "'") for word in _WORD.findall(text)}

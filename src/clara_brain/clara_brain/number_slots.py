@@ -21,6 +21,11 @@ from clara_brain.spoken_numbers import POINTS, Said, spellings
 from clara_brain.units import si_unit
 
 _HALF = re.compile(r"\bhalf\b", re.IGNORECASE)
+_AND = re.compile(r"(?:,|\band)\s*$", re.IGNORECASE)
+_ONE = re.compile(r"\ban? ([a-z]+)\b", re.IGNORECASE)  # "an hour"
+_ORDINARY = frozenset(["second", "foot", "yard", "in", "m", "s", "g", "min"])
+_MORE_BEFORE = re.compile(r"\b(?:another|further|more|extra) $", re.IGNORECASE)
+_MORE_BEHIND = re.compile(r"[\s%°]*(?:\w+ )?(?:more|further|extra)\b", re.IGNORECASE)
 _OR = re.compile(r"\bor\b", re.IGNORECASE)
 
 
@@ -44,8 +49,7 @@ def number_slots(skill: Skill, text: str) -> Slots | None:
         if len(group) == 1 or len(said) > len(group):
             # Too many: the check of the value says so, in a sentence.
             values |= {each.name: spellings(fitting[each.name]) for each in group}
-            with_unit = [each for each in group if any(n.unit == each.unit for n in said)]
-            named |= {each.name for each in (group if len(group) > 1 else with_unit)}
+            named |= {each.name for each in group if not _also_read(each, said, fitting)}
             continue
         told = _tell(skill, group, said, text)
         if told is None:
@@ -56,6 +60,16 @@ def number_slots(skill: Skill, text: str) -> Slots | None:
             values[name] = (number.written,)
         named |= told.keys()
     return Slots(values, frozenset(named))
+
+
+def _also_read(parameter: Parameter, said: Sequence[Said], fitting: dict[str, list[Said]]) -> bool:
+    """Whether its numbers are read in another way for another parameter, as in "point 5"."""
+    others = [each for name, found in fitting.items() if name != parameter.name for each in found]
+    return any(
+        one.start < other.end and other.start < one.end and one not in others
+        for one in said
+        for other in others
+    )
 
 
 def _fitting(
@@ -70,11 +84,7 @@ def _fitting(
     numeric = [each for each in skill.parameters if each.numeric]
     others = [each.unit for each in skill.parameters if each is not parameter]
     names = frozenset() if parameter.unit else _named_points(skill, parameter)
-    # "4 x 3 y": what is the name of a parameter is no unit.
-    labels = {word for each in numeric for word in each.name.split("_")}
-    found = spoken_numbers.fitting(
-        text, parameter.unit, others, names, labels if len(numeric) > 1 else ()
-    )
+    found = spoken_numbers.fitting(text, parameter.unit, others, names, _labels(skill))
     units = {None, "?", "%", *(each.unit for each in _said_for(skill, parameter))}
     alike = [each for each in numeric if si_unit(each.unit) == si_unit(parameter.unit)]
     before = {each.before for other in alike for each in _said_for(skill, other)}
@@ -83,8 +93,26 @@ def _fitting(
         for number in found
         if not _within(number.start, number.end, things)
         and (parameter.unit or number.unit in units)
-        and _is_so_set(parameter, number, before)
+        and _is_so_set(parameter, _change(number, text), before)
     ]
+
+
+def _labels(skill: Skill) -> frozenset[str]:
+    """Return words behind a number that are no unit of measure: of the names in "4 x 3 y".
+
+    So are units that are not known as such, as the times of "3 times".
+    """
+    numeric = [each for each in skill.parameters if each.numeric]
+    units = {each.unit.lower() for each in numeric if not spoken_numbers.unit_of(each.unit)}
+    names = {word for each in numeric for word in each.name.split("_")}
+    return frozenset(units | (names if len(numeric) > 1 else set()))
+
+
+def _change(number: Said, text: str) -> str:
+    """Return the preposition of a number; "another 10 cm" and "10 cm more" are by so much."""
+    if _MORE_BEFORE.search(text[: number.start]) or _MORE_BEHIND.match(text, number.end):
+        return "by"
+    return number.before
 
 
 def _left_over(
@@ -94,12 +122,20 @@ def _left_over(
     if any(each.type == "text" or (each.numeric and not each.said) for each in skill.parameters):
         return False  # there it may be for what need not be said
     taken = [(each.start, each.end) for found in fitting.values() for each in found]
-    said = [(each.start, each.end) for each in spoken_numbers.numbers(text)]
+    said = [
+        (each.start, each.end)
+        for each in spoken_numbers.numbers(text)
+        # "Pick that one up" is no number, but "one minute" is.
+        if text[each.start : each.end].lower() != "one" or each.unit not in (None, "?")
+    ]
     said += [match.span() for match in _HALF.finditer(text)]
+    said += [
+        match.span()
+        for match in _ONE.finditer(text)
+        if spoken_numbers.unit_of(match[1].lower()) and match[1].lower() not in _ORDINARY
+    ]
     return any(
-        not _within(start, end, things)
-        and text[start:end].lower() != "one"  # "pick that one up"
-        and not any(a < end and start < b for a, b in taken)
+        not _within(start, end, things) and not any(a < end and start < b for a, b in taken)
         for start, end in said
     )
 
@@ -113,20 +149,20 @@ def _said_for(skill: Skill, parameter: Parameter) -> list[Said]:
     return [
         number
         for example in skill.examples
-        for number in spoken_numbers.numbers(example.say)
+        for number in spoken_numbers.numbers(example.say, labels=_labels(skill))
         if number.written == _number(example.use.get(parameter.name, ""))
     ]
 
 
-def _is_so_set(parameter: Parameter, number: Said, before: Collection[str]) -> bool:
+def _is_so_set(parameter: Parameter, said: str, before: Collection[str]) -> bool:
     """Whether a number sets a parameter in the way in which the examples set it.
 
     Where they say "to", "by" changes it; where they say neither, "to" may be a place or a heading
     and they a way.
     """
-    if number.before == "by":
+    if said == "by":
         return "by" in before or "to" not in before
-    if number.before == "to" and si_unit(parameter.unit) in ("m", "rad"):
+    if said == "to" and si_unit(parameter.unit) in ("m", "rad"):
         return not before or "to" in before
     return True
 
@@ -170,6 +206,9 @@ def _tell(
     left = [each for each in said if each not in told.values()]
     if not left:
         return told
+    if told and any(_AND.search(text[: each.start]) for each in left):
+        # "To room 2 and 3" is two rooms, and not one with 3 of something that need not be said.
+        rest = [each for each in rest if each.default is None]
     if len(left) < len(rest):
         rest = [each for each in rest if each.default is None]
     if len(left) != len(rest):
@@ -222,17 +261,16 @@ def _only_a_unit(text: str) -> bool:
 def _in_order(skill: Skill, parameters: Sequence[Parameter]) -> list[str] | None:
     """Return the names of parameters in the order in which their numbers are said."""
     names = [each.name for each in parameters]
-    known = {order for each in skill.examples if (order := _order_of(each, names))}
+    known = {order for each in skill.examples if (order := _order_of(skill, each, names))}
     if len(names) == 1 or (not known and len({each.unit for each in parameters}) == 1):
         return names
     return list(known.pop()) if len(known) == 1 else None
 
 
-def _order_of(example: Example, names: Sequence[str]) -> tuple[str, ...]:
+def _order_of(skill: Skill, example: Example, names: Sequence[str]) -> tuple[str, ...]:
     """Return the order in which an example says the numbers of parameters; () if it does not."""
     written = {_number(example.use[name]): name for name in names if name in example.use}
-    labels = {word for name in names for word in name.split("_")}
-    said = spoken_numbers.numbers(example.say, labels=labels)
+    said = spoken_numbers.numbers(example.say, labels=_labels(skill))
     order = tuple(written[each.written] for each in said if each.written in written)
     return order if sorted(order) == sorted(names) else ()
 

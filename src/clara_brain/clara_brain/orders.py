@@ -31,7 +31,8 @@ _NEGATION = re.compile(
 # An order for later, or for a case that may never come, is none for now.
 _NOT_NOW = re.compile(
     r"\b(if|unless|until|till|when|whenever|while|once|as soon as|after|before|later|tomorrow"
-    r"|tonight|next (time|week|month|year|morning)|every (day|time|morning|evening|night|hour)"
+    r"|tonight|at some point|some ?day|eventually|next (time|week|month|year|morning)"
+    r"|every (day|time|morning|evening|night|hour)"
     r"|in case|suppose|supposing|imagine|pretend|in (a|an|\w+) (seconds?|minutes?|hours?|days?)"
     r"|in (just )?an? (little )?(bit|little|moment|tick|sec|min)|from now"
     r"|at \d{1,2}([:.]\d\d)? ?(am|pm|o['\u2019]clock)|at \d{1,2}:\d\d)\b",
@@ -149,24 +150,32 @@ def is_plain_order(text: str) -> bool:
 
 def offers(skills: Iterable[Skill], text: str) -> list[Offer]:
     """Return the skills that the sentence names, with the values that it names."""
-    found = []
-    for skill in skills:
-        words = trigger_words(skill)
-        if words and not any(_orders(skill, word, text) for word in words):
-            continue
-        if not explained(skill, text) or _for_later(skill, text):
-            continue
-        things, numbers = choice_slots(skill, text), number_slots(skill, text)
-        flags = flag_slots(skill, text)
-        if things is None or numbers is None or flags is None:
-            continue
-        texts = {p.name: (text,) for p in skill.parameters if p.type == "text" and p.said}
-        values = things.values | numbers.values | flags.values | texts
-        if all(
-            values.get(each.name, ("",)) or each.default is not None for each in skill.parameters
-        ):
-            found.append(Offer(skill, values, things.named | numbers.named | flags.named))
-    return found
+    found = (offer_or_reason(skill, text) for skill in skills)
+    return [each for each in found if isinstance(each, Offer)]
+
+
+def offer_or_reason(skill: Skill, text: str) -> Offer | str:
+    """Return what a plain order offers of a skill, or in words for its author why it does not."""
+    words = trigger_words(skill)
+    if words and not any(_orders(skill, word, text) for word in words):
+        return (
+            f"it does not begin with a verb of the skill, which are {', '.join(words)} (`words`)"
+        )
+    if not explained(skill, text):
+        return "it has a word that nothing else of the skill has"
+    if _for_later(skill, text):
+        return "a number in it says when"
+    things, numbers = choice_slots(skill, text), number_slots(skill, text)
+    flags = flag_slots(skill, text)
+    if things is None or numbers is None or flags is None:
+        return "nothing tells what in it is for which parameter, or a number is for none"
+    texts = {p.name: (text,) for p in skill.parameters if p.type == "text" and p.said}
+    values = things.values | numbers.values | flags.values | texts
+    for each in skill.parameters:
+        if not values.get(each.name, ("",)) and each.default is None:
+            unit = f" in {each.unit}" if each.unit else ""
+            return f"{each.name} is not said{unit}"
+    return Offer(skill, values, things.named | numbers.named | flags.named)
 
 
 def _for_later(skill: Skill, text: str) -> bool:

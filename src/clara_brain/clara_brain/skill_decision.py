@@ -158,7 +158,8 @@ def _validated(skills: Sequence[Skill], match: re.Match[str], said: str) -> Deci
             continue
         if parameter.default is None:
             raise SkillRefused(f"{skill.name} needs {parameter.name}")
-        if parameter.name in offer.named:
+        default = (written_value(parameter.default),)
+        if parameter.name in offer.named and offer.values.get(parameter.name) != default:
             raise SkillRefused(f"{parameter.name} was said, but was left out")
         values[parameter.name] = parameter.default
     words = skill.in_words.format_map(

@@ -17,6 +17,7 @@ from typing import Any
 
 from clara_brain.errors import SkillFileError
 from clara_brain.flag_slots import booleans, telling_words
+from clara_brain.orders import is_plain_order, offer_or_reason
 from clara_brain.skill_decision import call, decide
 from clara_brain.skill_schema import first_fault
 from clara_brain.skills import (
@@ -31,6 +32,7 @@ from clara_brain.skills import (
     Target,
     TargetKind,
 )
+from clara_brain.spoken_numbers import unit_of
 from clara_brain.yaml_lines import Fault, Path_, YamlFile
 
 _KINDS = {
@@ -102,18 +104,24 @@ def _check_examples(skill: Skill, path: Path_) -> None:
     """Refuse what can never be obeyed, or would be obeyed another way than its example says."""
     where = f"skill {skill.name}"
     for each in booleans(skill):
-        if not all(telling_words(skill, each).values()):
+        told = telling_words(skill, each)
+        if not any(told.values()) or not all(told[it] for it in told if it is not each.default):
             raise Fault(
                 f"{where}.parameters.{each.name} is a boolean: it needs an example for true and"
                 " one for false, each with a word that the other lacks (as on and off)",
                 (*path, "parameters", each.name),
             )
     for at, example in enumerate(skill.examples):
-        decision = decide([skill], call(skill, example), example.say)
-        if decision is not None and decision.reason:
+        said = example.say
+        reason = "it is a question, negated, for later or no order at all"
+        if is_plain_order(said):
+            found = offer_or_reason(skill, said)
+            decision = decide([skill], call(skill, example), said)
+            reason = found if isinstance(found, str) else decision.reason if decision else ""
+        if reason:
             raise Fault(
-                f"{where}.examples[{at}]: of {example.say!r}, {decision.reason}: an order has to"
-                " name each value as `use` has it",
+                f"{where}.examples[{at}] could not be obeyed: {said!r}: {reason}; an order says"
+                " each value as `use` has it, and a default that is not said is not in `use`",
                 (*path, "examples", at),
             )
 
@@ -129,7 +137,7 @@ def _parameter(name: str, entry: Mapping[str, Any], path: Path_, where: str) -> 
         type=kind,
         said=entry.get("must_be_said", kind in ("choice", "number", "integer")),
         choices=tuple(entry.get("choices", ())),
-        unit=entry.get("unit", ""),
+        unit=unit_of(entry.get("unit", "").lower()) or entry.get("unit", ""),
         max_length=entry.get("max_length", LONGEST_TEXT),
         **limits,
     )

@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from clara_brain.units import si_unit
 
@@ -111,12 +112,19 @@ class _Place:
     behind: int
 
 
-def numbers(text: str, names: Collection[str] = (), labels: Collection[str] = ()) -> list[Said]:
+def numbers(
+    text: str, names: Collection[str] = (), labels: Collection[str] = ()
+) -> tuple[Said, ...]:
     """Return the numbers of a sentence in the order in which they were said.
 
     `names` are those of POINTS that name a thing where a number without unit follows; `labels` are
     words that are no unit, though they follow a number.
     """
+    return _numbers(text, frozenset(names), frozenset(labels))
+
+
+@lru_cache(4096)  # the examples of a skill are read again for each of its parameters
+def _numbers(text: str, names: frozenset[str], labels: frozenset[str]) -> tuple[Said, ...]:
     tokens = _tokens(text)
     found: list[Said] = []
     last = _Place(-1, -1, -1)
@@ -136,7 +144,7 @@ def numbers(text: str, names: Collection[str] = (), labels: Collection[str] = ()
             begun = found.pop()
             unit, before = unit or begun.unit, begun.before
         else:
-            before = _before(tokens, first)
+            before = _before(tokens, first, labels)
         more = _more(tokens, end) or _more(tokens, behind)
         start, stop = tokens[first].start, tokens[(more or end) - 1].end
         if first < at or more:
@@ -151,7 +159,7 @@ def numbers(text: str, names: Collection[str] = (), labels: Collection[str] = ()
             ]
         found.append(Said(written, unit, before, start, stop))
         last, at = _Place(first, end, behind), more or end
-    return found
+    return tuple(found)
 
 
 def fitting(
@@ -262,8 +270,8 @@ def _first(tokens: list[_Token], at: int, last_end: int, changes: frozenset[str]
     return first
 
 
-def _before(tokens: list[_Token], at: int) -> str:
-    while _word(tokens, at - 1) in _ABOUT and _word(tokens, at - 2):
+def _before(tokens: list[_Token], at: int, labels: Collection[str]) -> str:
+    while _word(tokens, at - 1) in _ABOUT.union(labels) and _word(tokens, at - 2):
         at -= 1
     return _word(tokens, at - 1)
 

@@ -116,3 +116,49 @@ def test_thousands_of_names_are_looked_for_in_no_time():
     before = time.perf_counter()
     assert len(mentions(many, "take thing number 7 " * 16)) == 16
     assert time.perf_counter() - before < 0.5
+
+
+def choosing(name: str, default: str | None, *choices: str) -> Parameter:
+    return Parameter(name, "choice", said=True, default=default, choices=choices)
+
+
+@pytest.mark.parametrize(
+    ("parameter", "said"),
+    [
+        (choosing("drink", "black coffee", "black coffee", "green tea"), "make tea"),
+        (choosing("place", "dock", "dock", "living room"), "make the dining room"),
+        (choosing("object", "ball", "ball", "red ring"), "make the rings"),
+        (choosing("direction", "forward", "forward", "right"), "make it right now"),
+    ],
+)
+def test_half_a_name_is_not_the_default(parameter, said):
+    make = Skill("make", "MAKE", "Make it.", (parameter,), words=("make",))
+    assert choice_slots(make, said) is None
+    assert choice_slots(make, "make it").values == {parameter.name: ()}
+
+
+def test_backwards_is_backward():
+    way = choosing("direction", "forward", "forward", "backward")
+    drive = Skill("drive", "DRIVE", "Drive.", (way,), (Example("drive", {}),))
+    assert choice_slots(drive, "drive backwards").values == {"direction": ("backward",)}
+
+
+@pytest.mark.parametrize(
+    ("said", "is_one"),
+    [
+        ("fetch the cup from the table", True),
+        ("fetch the cup at the table", True),
+        ("fetch the cup to the table", False),
+        ("fetch the cup onto the table", False),
+    ],
+)
+def test_to_a_place_is_not_from_it(said, is_one):
+    fetch = Skill(
+        *("fetch", "FETCH", "Fetch a thing.", (OBJECT, FROM)),
+        (Example("fetch the cup from the shelf", {"object": "cup", "source": "shelf"}),),
+    )
+    assert (choice_slots(fetch, said) is not None) == is_one
+
+
+def test_between_two_is_neither_from_one_nor_to_the_other():
+    assert choice_slots(MOVE, "move the cup between the table and the shelf") is None

@@ -64,3 +64,33 @@ def test_an_order_like_an_example_needs_no_model():
     said = "switch off the lamp in the hall"
     decision = word_for_word([LAMP], possible([LAMP], said), said)
     assert decision.values == {"room": "hall", "lit": False}
+
+
+def shown(**examples: bool | None) -> Skill:
+    """Return a skill with a flag that is false unless it is said."""
+    flag = Parameter("flash", "boolean", said=False, default=False)
+    says = tuple(
+        Example(say.replace("_", " "), {} if value is None else {"flash": value})
+        for say, value in examples.items()
+    )
+    return Skill("take_photo", "TAKE", "Take a photo.", (flag,), says, words=("take", "make"))
+
+
+@pytest.mark.parametrize(
+    ("camera", "said", "value"),
+    [
+        (shown(take_a_photo=None, take_a_photo_with_flash=True), "take a photo with flash", True),
+        (shown(take_a_photo=None, take_a_photo_with_flash=True), "take a photo please", False),
+        # Words that mean nothing by themselves tell nothing.
+        (shown(take_a_photo=None, please_take_one_with_flash=True), "please take a photo", False),
+        # It is named, and nothing says which.
+        (shown(take_it_flash_on=True, take_it_flash_off=False), "take it with flash", None),
+        (shown(take_it_bright=True, make_it_dark=False), "make it", False),
+    ],
+)
+def test_words_that_merely_differ_tell_nothing(camera, said, value):
+    found = flag_slots(camera, said)
+    if value is None:
+        assert found is None
+    else:
+        assert (found.values["flash"] or ("false",)) == ("true" if value else "false",)

@@ -354,10 +354,11 @@ def test_an_example_that_could_not_be_obeyed_is_refused(tmp_path):
 
     angle = "type: number, minimum: -180, maximum: 180, unit: deg"
     for parameter, example, reason in (
-        (angle, "to point 5, use: {a: 0.5}", "a 0.5 was not said"),
+        (angle, "to point 5, use: {a: 0.5}", "could not be obeyed"),
         (angle, "right 90 degrees, use: {a: -90}", "a -90 was not said"),
-        (angle, "it when I say so, use: {a: 1}", "nothing that was said asks for turn"),
-        ("type: choice, choices: [dock]", "back, use: {a: dock}", "nothing that was said asks"),
+        (angle, "it when I say so, use: {a: 1}", "it is a question, negated, for later"),
+        (f"{angle}, default: 9", "5 degrees, use: {a: 9}", "a 9 was not said"),
+        ("type: choice, choices: [dock]", "back, use: {a: dock}", "a is not said"),
         ("type: boolean", "it on, use: {a: true}", "needs an example for true and one for false"),
     ):
         with pytest.raises(SkillFileError, match=reason):
@@ -462,3 +463,33 @@ def test_a_description_that_names_both_sides_tells_neither(tmp_path):
     assert possible(both, "turn 45 degrees")
     left = turn("Turn to the left.")
     assert possible(left, "turn left 45 degrees") and not possible(left, "turn right 45 degrees")
+
+
+def test_units_may_be_spelt_out_and_be_anything_that_is_counted(tmp_path):
+    turn = one_skill(
+        *(tmp_path / "turn.yaml", "name: turn"),
+        "parameters: {angle: {type: number, minimum: 0, maximum: 180, unit: Degrees}}",
+        "examples: [{say: turn 90 degrees, use: {angle: 90}}]",
+    )
+    assert turn[0].parameters[0].unit == "deg" and possible(turn, "turn 45 degrees")
+    wave = one_skill(
+        *(tmp_path / "wave.yaml", "name: wave"),
+        "parameters: {count: {type: integer, minimum: 1, maximum: 9, unit: times}}",
+        "examples: [{say: wave 3 times, use: {count: 3}}]",
+    )
+    assert possible(wave, "wave 2 times") and possible(wave, "wave for 2 seconds") == []
+
+
+def test_a_flag_that_need_not_be_said_wants_one_word_only(tmp_path):
+    oven = one_skill(
+        *(tmp_path / "oven.yaml", "name: heat"),
+        "parameters:",
+        "  degrees: {type: number, minimum: 50, maximum: 250, unit: degrees}",
+        "  fan: {type: boolean, default: false}",
+        "examples:",
+        "- {say: heat it to 180 degrees, use: {degrees: 180}}",
+        "- {say: heat it to 200 degrees with the fan, use: {degrees: 200, fan: true}}",
+    )
+    assert decide(oven, "heat(degrees=150)", "heat it to 150 degrees").values["fan"] is False
+    left_out = decide(oven, "heat(degrees=150)", "heat it to 150 degrees with the fan")
+    assert left_out.reason == "fan was said, but was left out"

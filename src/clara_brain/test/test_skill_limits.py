@@ -144,6 +144,13 @@ def test_everything_else_is_neither(text):
         "whoa, there is a step",
         "don't go any further",
         "do not come closer",
+        "what are you doing stop",
+        "is that a child stop right now",
+        "watch out stop the robot",
+        "look out stop immediately",
+        "we need to stop",
+        "I'd like you to stop",
+        "you've got to stop",
     ],
 )
 def test_a_stop_is_understood_in_many_words(text):
@@ -176,6 +183,10 @@ def test_a_stop_is_understood_in_many_words(text):
         "wait for me",
         "hold on to the cup",
         "wait here until I come back",
+        "drive to the truck stop",
+        "drive until I say stop",
+        "will it ever stop",
+        "freeze the soup for next week",
     ],
 )
 def test_a_stop_that_is_no_order_is_none(text):
