@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Protocol
 
-from clara_brain.confirmation import answer
+from clara_brain.confirmation import answer, asks_to_stop
 from clara_brain.errors import SkillRefused
 from clara_brain.orders import Offer
 from clara_brain.plain_orders import only_reading, word_for_word
@@ -131,6 +131,9 @@ class SkillUse:
                 said = f"All right, I will not {asked.in_words()}."
                 return Used([Decided(asked, Status.DECLINED)], said)
             return await self._act(asked, policy, session, text, agreed=True, must_ask=False)
+        if self._skills and "?" not in text and asks_to_stop(text):
+            # A model would make something up.
+            return Used(said="Nothing that I could cancel is under way.")
         choices = possible(self._skills, text)
         decision = word_for_word(self._skills, choices, text)
         unsure = False

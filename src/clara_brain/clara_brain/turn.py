@@ -195,7 +195,7 @@ class Turn:
             history,
             can_ask=bool(request.session) and not request.sampling.grammar,
         )
-        if used.decided:
+        if used.decided or used.said:
             result.decided, said = used.decided, used.said
         elif asks_memory(request.memory, text) and (
             request.quote_memory or not self._engine.continues_text

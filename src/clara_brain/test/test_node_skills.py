@@ -96,8 +96,11 @@ def test_stop_cancels_what_runs(world):
     assert stopped.request.action_id == started.request.action_id
     assert said == "I am stopping: drive to the kitchen."
     assert world.result_of(started).outcome == ActionResult.CANCELED
-    # With nothing to stop it is talk like any other.
-    assert not world.ask("Clara, stop!").result.decisions
+    for said in ("Clara, stop!", "there is a child stop"):
+        nothing = world.ask(said).result
+        assert not nothing.decisions
+        assert nothing.text == "Nothing that I could cancel is under way."
+    assert world.ask("Stop! What did you say?").result.text != nothing.text
 
 
 def test_a_service_of_the_robot_is_called_and_its_answer_is_the_end(world):
