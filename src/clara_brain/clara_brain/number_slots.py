@@ -103,7 +103,7 @@ def _labels(skill: Skill) -> frozenset[str]:
     So are units that are not known as such, as the times of "3 times".
     """
     numeric = [each for each in skill.parameters if each.numeric]
-    units = {each.unit.lower() for each in numeric if not spoken_numbers.unit_of(each.unit)}
+    units = {each.unit.lower() for each in numeric if not spoken_numbers.unit_of(each.unit)} - {""}
     names = {word for each in numeric for word in each.name.split("_")}
     return frozenset(units | (names if len(numeric) > 1 else set()))
 
