@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
 
+from clara_brain.known_words import words_of
 from clara_brain.skills import Example, Parameter, Skill
+from clara_brain.slots import OR, Slots, rivals
 
-_OR = re.compile(r"\bor\b", re.IGNORECASE)
 _PREPOSITION_WORDS = (
     "at between by for from in inside into near of off on onto to toward towards with"
 )
@@ -25,16 +26,7 @@ _AWAY = frozenset(["from", "off"])
 _TOWARDS = frozenset(["to", "into", "onto", "toward", "towards"])
 _AT_ONCE = frozenset(["right", "straight"])
 _NOW = re.compile(r"\s+(?:now|away)\b", re.IGNORECASE)
-_WORD = re.compile(r"[^\W\d_]+(?:['\u2019][^\W\d_]+)?")
 _PREPOSITION = re.compile(rf"\b({'|'.join(_PREPOSITION_WORDS.split())})\b", re.IGNORECASE)
-
-
-@dataclass(frozen=True)
-class Slots:
-    """The spellings that each parameter may have, and the parameters that were plainly said."""
-
-    values: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    named: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -57,7 +49,8 @@ def choice_slots(skill: Skill, text: str) -> Slots | None:
     found = mentions(skill, text)
     parameters = [each for each in skill.parameters if each.type == "choice" and each.said]
     values: dict[str, tuple[str, ...]] = {}
-    for group in _groups(parameters, found):
+    said_of = {p.name: {each.choice for each in found} & {*p.choices} for p in parameters}
+    for group in rivals(parameters, said_of):
         own = [each for each in found if any(each.choice in other.choices for other in group)]
         if len(group) == 1 or len(own) > len(group):
             # Where there are too many, the check of the value says so, in a sentence.
@@ -115,7 +108,7 @@ def words_beside(skill: Skill, text: str) -> set[str]:
     """Return the words of a sentence, in lower case, but for those that name a choice."""
     for each in reversed(mentions(skill, text)):
         text = f"{text[: each.start]} {text[each.end :]}"
-    return {word.lower().replace("\u2019", "'") for word in _WORD.findall(text)}
+    return set(words_of(text))
 
 
 def _half_named(
@@ -128,11 +121,8 @@ def _half_named(
         if each.type == "choice" and each.said and not values[each.name]
         for choice in each.choices
     ]
-    parts = {word.lower() for name in names for word in _WORD.findall(name.replace("_", " "))}
-    own = {
-        word.lower()
-        for word in _WORD.findall(f"{skill.name} {skill.description}".replace("_", " "))
-    }
+    parts = {word for name in names for word in words_of(name)}
+    own = set(words_of(f"{skill.name} {skill.description}"))
     own = own.union(*(words_beside(skill, each.say) for each in skill.examples))
     return any(
         not parts.isdisjoint((word, word.removesuffix("s"), f"{word}s"))
@@ -161,22 +151,11 @@ def _preposition(text: str) -> str:
     return found[-1].lower() if found else ""
 
 
-def _groups(parameters: Sequence[Parameter], found: Sequence[Mention]) -> list[list[Parameter]]:
-    """Return the parameters, those together that a mention may be for."""
-    groups: list[list[Parameter]] = []
-    for each in parameters:
-        said = {mention.choice for mention in found if mention.choice in each.choices}
-        shared = [g for g in groups if any(said.intersection(p.choices) for p in g)]
-        groups = [g for g in groups if g not in shared]
-        groups.append([p for g in shared for p in g] + [each])
-    return groups
-
-
 def _tell(
     skill: Skill, group: Sequence[Parameter], said: Sequence[Mention], text: str
 ) -> dict[str, Mention] | None:
     """Return the mention of each parameter, for as many at most; None where it is open."""
-    if any(_OR.search(text, one.end, other.start) for one, other in pairwise(said)):
+    if any(OR.search(text, one.end, other.start) for one, other in pairwise(said)):
         return None
     shown = [_shown(skill, example, group) for example in skill.examples]
     told: dict[str, Mention] = {}

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from clara_brain.choice_slots import Slots, as_said, words_beside
+from clara_brain.choice_slots import as_said, words_beside
 from clara_brain.skills import Parameter, Skill
+from clara_brain.slots import Slots
 
 # In which examples may differ without saying anything.
 _IDLE_WORDS = """
 a an the this that these those some any my your our to at in into onto of for by and or so well
-just now again please kindly can could can would will you i me it them there here hey hi hello ok
+just now again please kindly can could would will you i me it them there here hey hi hello ok
 okay clara robot thanks thank
 """
 _IDLE = frozenset(_IDLE_WORDS.split())
@@ -48,13 +49,10 @@ def telling_words(skill: Skill, parameter: Parameter) -> dict[bool, set[str]]:
     Both are empty where one of the two has no example: nothing tells then.
     """
     shown: dict[bool, set[str]] = {True: set(), False: set()}
-    both = (
-        len({each.use[parameter.name] for each in skill.examples if parameter.name in each.use})
-        > 1
-    )
+    said = {each.use[parameter.name] for each in skill.examples if parameter.name in each.use}
     for example in skill.examples:
         # Where both are said, what says neither may differ in anything.
-        value = example.use.get(parameter.name, None if both else parameter.default)
+        value = example.use.get(parameter.name, parameter.default if len(said) < 2 else None)
         if isinstance(value, bool):
             shown[value] |= words_beside(skill, example.say)
     if not all(shown.values()):

@@ -99,7 +99,7 @@ def explained(skill: Skill, text: str) -> bool:
         word
         for parameter in skill.parameters
         for choice in parameter.choices
-        for word in _words(choice)
+        for word in words_of(choice)
     }
     needs = any(each.said and each.default is None for each in skill.parameters)
     openings = frozenset() if needs else _openings(skill)
@@ -141,12 +141,12 @@ def _vocabulary(skill: Skill) -> frozenset[str]:
     said = [example.say for example in skill.examples]
     choices = [choice for parameter in skill.parameters for choice in parameter.choices]
     names = [parameter.name for parameter in skill.parameters]
-    described = set(_words(skill.description))
+    described = set(words_of(skill.description))
     for pair in _OPPOSITES:
         if any(each.numeric for each in skill.parameters) and described.issuperset(pair):
             described -= set(pair)
     texts = [skill.name, skill.action, skill.in_words, *said, *choices, *names]
-    words = {word for text in texts for word in _words(text)} | described | set(skill.words)
+    words = {word for text in texts for word in words_of(text)} | described | set(skill.words)
     # "picking", "drives": the verbs of the file in their other forms.
     stems = {word.removesuffix("e") for word in words}
     doubled = {word + word[-1] for word in words if word}
@@ -160,12 +160,13 @@ def _openings(skill: Skill) -> frozenset[tuple[str, str]]:
     return frozenset(
         pair
         for example in skill.examples
-        for pair in pairwise(_words(example.say))
+        for pair in pairwise(words_of(example.say))
         if pair[1] in _PREPOSITIONS
     )
 
 
-def _words(text: str) -> list[str]:
+def words_of(text: str) -> list[str]:
+    """Return the words of a text in lower case, without the s of an owner."""
     return [_plain(word) for word in _WORD.findall(text.replace("_", " "))]
 
 
@@ -183,11 +184,11 @@ def another_verb(skill: Skill, verb: str, rest: str) -> bool:
     if following is None or following[0].lower() not in _PARTICLES:
         return False
     said = [skill.name, *(example.say for example in skill.examples)]
-    pairs = {pair for text in said for pair in pairwise(_words(text))}
+    pairs = {pair for text in said for pair in pairwise(words_of(text))}
     particle = following[0].lower()
     return not any(second == particle and first in _forms(verb, skill) for first, second in pairs)
 
 
 def _forms(verb: str, skill: Skill) -> set[str]:
     """Return the verbs of a skill: a particle that goes with one goes with the others."""
-    return {verb, *skill.words, *_words(skill.name)}
+    return {verb, *skill.words, *words_of(skill.name)}

@@ -15,8 +15,9 @@ from collections.abc import Collection, Sequence
 from itertools import pairwise
 
 from clara_brain import spoken_numbers
-from clara_brain.choice_slots import Mention, Slots, as_said, mentions
+from clara_brain.choice_slots import Mention, as_said, mentions
 from clara_brain.skills import Example, Parameter, Skill, Value
+from clara_brain.slots import OR, Slots, rivals
 from clara_brain.spoken_numbers import POINTS, Said, spellings
 from clara_brain.units import si_unit
 
@@ -26,7 +27,6 @@ _ONE = re.compile(r"\ban? ([a-z]+)\b", re.IGNORECASE)  # "an hour"
 _ORDINARY = frozenset(["second", "foot", "yard", "in", "m", "s", "g", "min"])
 _MORE_BEFORE = re.compile(r"\b(?:another|further|more|extra) $", re.IGNORECASE)
 _MORE_BEHIND = re.compile(r"[\s%°]*(?:\w+ )?(?:more|further|extra)\b", re.IGNORECASE)
-_OR = re.compile(r"\bor\b", re.IGNORECASE)
 
 
 def number_slots(skill: Skill, text: str) -> Slots | None:
@@ -44,7 +44,8 @@ def number_slots(skill: Skill, text: str) -> Slots | None:
         values = {name: spellings(found) for name, found in fitting.items()}
         return Slots(values, frozenset(name for name, said in values.items() if said))
     values, named = dict.fromkeys(fitting, ()), set()
-    for group in _groups(parameters, fitting):
+    said_for = {name: set(found) for name, found in fitting.items()}
+    for group in rivals([each for each in parameters if fitting[each.name]], said_for):
         said = sorted({number for each in group for number in fitting[each.name]}, key=_place)
         if len(group) == 1 or len(said) > len(group):
             # Too many: the check of the value says so, in a sentence.
@@ -178,26 +179,11 @@ def _named_points(skill: Skill, parameter: Parameter) -> frozenset[str]:
     return frozenset(found)
 
 
-def _groups(
-    parameters: Sequence[Parameter], fitting: dict[str, list[Said]]
-) -> list[list[Parameter]]:
-    """Return the parameters that some number may be for, together with those it may be for too."""
-    groups: list[list[Parameter]] = []
-    for each in parameters:
-        own = set(fitting[each.name])
-        if not own:
-            continue
-        shared = [g for g in groups if any(own.intersection(fitting[p.name]) for p in g)]
-        groups = [g for g in groups if g not in shared]
-        groups.append([p for g in shared for p in g] + [each])
-    return [sorted(group, key=parameters.index) for group in groups]
-
-
 def _tell(
     skill: Skill, group: Sequence[Parameter], said: Sequence[Said], text: str
 ) -> dict[str, Said] | None:
     """Return the number of each parameter, for as many numbers at most; None where it is open."""
-    if any(_OR.search(text, one.end, other.start) for one, other in pairwise(said)):
+    if any(OR.search(text, one.end, other.start) for one, other in pairwise(said)):
         return None
     told = _by_name(group, said, text)
     if told is None:
