@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from clara_training.corpus import SAMPLE, CorpusSettings, make_corpus
 from clara_training.pretrain import pretrain
 from clara_training.pretrain_loop import Execution, PretrainSettings
 
@@ -19,6 +20,12 @@ mvlm.SIZES["nano"] = mvlm.MvlmConfig(layers=2, width=64, heads=4)
 simone.SIZES["nano"] = simone.SimoneConfig(layers=2, width=64, heads=4, kv_heads=2, inner=128)
 VOCAB, CONTEXT, STEPS = 384, 64, 48
 SMALL = {"batch_size": 4, "max_steps": STEPS, "learning_rate": 1e-2, "evaluations": 2}
+
+
+def sample_corpus(folder: Path) -> Path:
+    """Make a corpus of the sample within a folder."""
+    make_corpus(SAMPLE, folder / "corpus", CorpusSettings(vocab_size=VOCAB))
+    return folder / "corpus"
 
 
 def train(

@@ -29,7 +29,7 @@ from clara_training.sample import Sampling, generate, next_token
 from clara_training.scratch import load_model, new_model
 from clara_training.shards import HELD_OUT, TokenStream, write_shards
 from clara_training.tokenizer import load_tokenizer
-from scratch_world import CONTEXT, STEPS, VOCAB, train
+from scratch_world import CONTEXT, STEPS, VOCAB, sample_corpus, train
 
 from clara_training import cli, mvlm
 
@@ -39,9 +39,7 @@ KINDS = ("mvlm", "simone")
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("text") / "corpus"
-    make_corpus(SAMPLE, folder, CorpusSettings(vocab_size=VOCAB))
-    return folder
+    return sample_corpus(tmp_path_factory.mktemp("text"))
 
 
 @pytest.fixture(scope="module")

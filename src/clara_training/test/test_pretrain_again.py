@@ -9,22 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
-from clara_training.corpus import SAMPLE, CorpusSettings, make_corpus
 from clara_training.errors import PretrainError
 from clara_training.manifest import read_manifest
 from clara_training.pretrain_checkpoint import identity_in
-from clara_training.pretrain_device import DeviceFigures
-from scratch_world import CONTEXT, STEPS, VOCAB, train
+from scratch_world import CONTEXT, STEPS, sample_corpus, train
 
-from clara_training import cli_pretrain, pretrain
+from clara_training import pretrain
 
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("text") / "corpus"
-    make_corpus(SAMPLE, folder, CorpusSettings(vocab_size=VOCAB))
-    return folder
+    return sample_corpus(tmp_path_factory.mktemp("text"))
 
 
 @pytest.fixture(scope="module")
@@ -99,35 +94,3 @@ def test_size_and_context_are_those_of_what_is_there(
     state.mkdir(parents=True)
     (state / "training_state.pt").write_bytes(b"cut off")
     assert identity_in(tmp_path / "damaged") == {}
-
-
-def test_a_gpu_whose_figures_cannot_be_asked_for_any_more_ends_no_training(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    answers = iter([50, 60])
-    cuda = {
-        "reset_peak_memory_stats": lambda device: None,
-        "get_device_name": lambda device: "NVIDIA H100 80GB HBM3",
-        "utilization": lambda device: next(answers),
-        "max_memory_allocated": lambda device: 2.5e9,
-    }
-    for name, function in cuda.items():
-        monkeypatch.setattr(torch.cuda, name, function)
-    figures = DeviceFigures("cuda", 1e9)
-    known = figures(400_000.0)
-    assert known == {
-        "memory_gb": 2.5,
-        "mfu": pytest.approx(400_000 * 1e9 / 989e12),
-        "gpu_utilization": 0.6,
-    }
-    assert set(figures(400_000.0)) == {"memory_gb", "mfu"}
-
-    class Monitor:
-        def track_training(self, step: int, **figures: float) -> None:
-            pass
-
-    with cli_pretrain.Bar("mvlm", Monitor()) as bar:
-        record = {"step": 1, "of": 2, "loss": 5.0, "tokens_per_second": 400_000.0}
-        bar({**record, **known})
-    shown = capsys.readouterr().err
-    assert "GB=2.5" in shown and "MFU=40%" in shown and "GPU=60%" in shown
