@@ -18,6 +18,9 @@ from clara_memory.errors import InvalidRequest, StorageFailed
 from clara_memory.formats import read_jsonl
 from clara_memory.store import HEADER, MERGED, Store
 
+_OF_A_RESULT = ("outcome", "result", "end_ns", "detail", "effects")
+_OF_AN_EVENT = ("subject", "action", "object", "context", "detail")
+
 
 @dataclass(frozen=True, slots=True)
 class Merged:
@@ -92,25 +95,8 @@ def completed_by(known: Episode, other: Episode) -> Episode | None:
     event = known.action == UNKNOWN_ACTION and other.action != UNKNOWN_ACTION
     if not (result or event):
         return None
-    after = known
-    if result:
-        after = replace(
-            after,
-            outcome=other.outcome,
-            result=other.result,
-            end_ns=other.end_ns,
-            detail=other.detail,
-            effects=other.effects,
-        )
-    if event:
-        after = replace(
-            after,
-            subject=other.subject,
-            action=other.action,
-            object=other.object,
-            context=other.context,
-            detail=other.detail,
-        )
+    taken = (*(_OF_A_RESULT if result else ()), *(_OF_AN_EVENT if event else ()))
+    after = replace(known, **{name: getattr(other, name) for name in taken})
     start_ns = min(other.start_ns if event else after.start_ns, after.end_ns)
     return replace(after, start_ns=start_ns)
 
