@@ -65,6 +65,8 @@ class Engine:
         settings = settings or EngineSettings()
         self.path = Path(path)
         self.header = gguf.read_header(self.path)
+        # Before it is loaded: a file that is put in its place later is not what was evaluated.
+        fingerprint = model_info.fingerprint(self.path)
         self.settings = settings
         self.heads: Governance | None = None
         self.no_heads = ""
@@ -78,6 +80,7 @@ class Engine:
         self.heads_sha256 = self.heads.sha256 if self.heads else ""
         read = self.heads is not None and bool(self.heads.heads)
         self._runtime = LlamaRuntime(self.path, settings, states=read)
+        self._identity = self._runtime.identity(fingerprint)
         try:
             bos = self._runtime.bos_text()
             template = ChatTemplate(
@@ -377,19 +380,16 @@ class Engine:
             )
         )
 
-    def _identity(self) -> str:
-        return self._runtime.identity(model_info.fingerprint(self.path))
-
     def _restore(self) -> int:
         folder = self.settings.cache_path
-        return self._runtime.cache.load(folder, self._identity()) if folder else 0
+        return self._runtime.cache.load(folder, self._identity) if folder else 0
 
     def _save(self) -> None:
         folder = self.settings.cache_path
         if not folder:
             return
         try:
-            self._runtime.cache.save(folder, self._identity(), self.settings.cache_bytes)
+            self._runtime.cache.save(folder, self._identity, self.settings.cache_bytes)
         except (OSError, BrainError) as error:
             _log.warning("the KV cache could not be saved: %s", error)
 

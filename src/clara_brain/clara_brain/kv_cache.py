@@ -14,6 +14,7 @@ import ctypes
 import json
 import logging
 import os
+import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -32,8 +33,11 @@ AdapterScales = tuple[tuple[str, float], ...]
 _COPY_GAIN = 16
 # A shorter sequence is evaluated sooner than it is read from a file.
 _LEAST_SAVED = 64
+# What the cache leaves free of the disk, in bytes: conversations and memory go before it.
+_LEAST_FREE = 64 << 20
 _FORMAT = 3  # 3: the conversation of each sequence
 _INDEX = "index.json"
+_NEW_INDEX = "index.new"
 
 
 @dataclass
@@ -159,11 +163,19 @@ class KvCache:
         """Write the sequences last used to files, up to `limit` bytes; return how many.
 
         `identity` says what must be the same for them to be of use: model, version, types.
-        An index, written last and whole, says which files are good. Raises OSError.
+        An index, written last and whole, says which files are good. A disk that is nearly full
+        gets fewer. Raises OSError, and then nothing is left of them.
         """
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        index = folder / _INDEX
         _remove(folder)
+        room = min(limit, shutil.disk_usage(folder).free - _LEAST_FREE)
+        try:
+            return self._save(folder, identity, room)
+        except OSError:
+            _remove(folder)
+            raise
+
+    def _save(self, folder: Path, identity: str, limit: int) -> int:
         entries, total = [], 0
         for slot in sorted(self._slots, key=lambda each: each.used, reverse=True):
             size = llama_cpp.llama_state_seq_get_size(self._context, slot.index)
@@ -186,7 +198,7 @@ class KvCache:
                     "session": slot.session,
                 }
             )
-        whole = index.with_suffix(".new")
+        whole = folder / _NEW_INDEX
         whole.write_text(
             json.dumps(
                 {
@@ -198,7 +210,7 @@ class KvCache:
             )
         )
         whole.chmod(0o600)
-        whole.replace(index)
+        whole.replace(folder / _INDEX)
         return len(entries)
 
     def load(self, folder: Path, identity: str) -> int:
@@ -258,9 +270,8 @@ class KvCache:
 
 
 def _remove(folder: Path) -> None:
-    (folder / _INDEX).unlink(missing_ok=True)
-    for old in folder.glob("*.kv"):
-        old.unlink()
+    for old in (folder / _INDEX, folder / _NEW_INDEX, *folder.glob("*.kv")):
+        old.unlink(missing_ok=True)
 
 
 def common_prefix(left: Sequence[int], right: Sequence[int]) -> int:

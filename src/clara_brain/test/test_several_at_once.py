@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 import json
+import resource
+import shutil
 import threading
 import time
 from pathlib import Path
@@ -19,6 +21,7 @@ from clara_brain.model_info import default_model
 from clara_brain.prompt import ChatPrompt, Exchange
 from clara_brain.sampler import SamplerSettings
 from clara_brain.settings import EngineSettings
+from tiny_model import write_model
 
 GREEDY = SamplerSettings(0.0, 1.0, 0, 0.0, 1.0, 0)
 PERSONA = "You are Clara, a kind and careful robot. " * 12
@@ -146,10 +149,42 @@ def test_a_saved_cache_that_is_not_ours_is_not_used(model: Path, tmp_path: Path,
         engine.close()
 
 
+def test_a_model_that_takes_the_place_of_another_does_not_go_on_from_its_cache(tmp_path: Path):
+    path, settings = tmp_path / "clara.gguf", EngineSettings(n_ctx=512, cache_path=tmp_path / "kv")
+    engine = Engine(write_model(path), settings)
+    Turn(engine, QUESTIONS[0], 4, PERSONA).wait()
+    write_model(tmp_path / "new.gguf", seed=1).replace(path)
+    engine.close()
+    assert (tmp_path / "kv" / "index.json").exists()
+    engine = Engine(path, settings)
+    engine.close()
+    assert engine.figures().restored_sequences == 0
+
+
 def test_a_cache_never_takes_more_room_on_disk_than_it_may(model: Path, tmp_path: Path):
     settings = EngineSettings(n_ctx=512, slots=2, n_threads=1, cache_path=tmp_path, cache_bytes=10)
     engine = Engine(model, settings)
     Turn(engine, QUESTIONS[0], 4, PERSONA).wait()
+    engine.close()
+    assert list(tmp_path.glob("*.kv")) == []
+
+
+def test_a_cache_for_which_there_is_no_room_leaves_nothing_on_the_disk(
+    tiny, tmp_path, monkeypatch
+):
+    engine = Engine(tiny, EngineSettings(n_ctx=512, cache_path=tmp_path))
+    Turn(engine, QUESTIONS[0], 4, PERSONA).wait()
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (5000, hard))
+    try:
+        engine.close()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert list(tmp_path.iterdir()) == []
+    engine = Engine(tiny, EngineSettings(n_ctx=512, cache_path=tmp_path))
+    Turn(engine, QUESTIONS[0], 4, PERSONA).wait()
+    nearly_full = shutil.disk_usage(tmp_path)._replace(free=64 << 20)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: nearly_full)
     engine.close()
     assert list(tmp_path.glob("*.kv")) == []
 
