@@ -27,17 +27,29 @@ _WANTS_MORE = frozenset(["to", "at", "on", "in", "into", "onto", "from", "with",
 
 # Questions about what happened to the robot. A false alarm costs one query of memory, and a reply
 # that it does not remember; questions about the world (who was Einstein?) must therefore not
-# match.
+# match, nor those about what somebody knows or has heard of.
+_OF_DEEDS = r"(?! know\b| ever heard?\b| heard? (of|about|that)\b)"
 _ABOUT_THE_PAST = re.compile(
     r"\b(what(['\u2019]s| has| have)? happen(ed|s|ing)?|what (did|have|had|were) you"
     r"|(do|can|did|don['\u2019]t) you (still )?(remember|recall|know what happened)"
-    r"|did (you|we|it|that|the robot)|have (you|we)|has (it|anything|something|the robot)|were you"
+    rf"|(did|have) (you|we){_OF_DEEDS}|did (it|that|the robot)"
+    r"|has (it|anything|something|the robot)|were you"
     r"|how (did|was|were) (it|that|you|your|the)|how (many times|often) (did|have) you"
     r"|(when|where|why) did(n['\u2019]t)? (you|it|that|we|the robot)"
     r"|where (is|are|was|were) (the|my|our)"
-    r"|who (took|put|moved|picked|dropped)|(went|gone?|going) wrong|(the )?last time|yesterday"
-    r"|earlier today|just now|so far|lately|recently)\b",
+    r"|who (took|put|moved|picked|dropped)|(went|gone?|going) wrong)\b",
     re.IGNORECASE,
+)
+# A time makes a question one about the past, but no statement ("I slept badly lately") a question.
+_QUESTION_OF_A_TIME = re.compile(
+    r"(^|[.,;:!?\n])\s*((and|so|but|well|please|clara|hey) )*"
+    r"(what|which|who|where|when|why|how|was|were|did|has|have|had|any\w*|tell)\b[^.,;:!?\n]*"
+    r"\b((the )?last time|yesterday|earlier today|just now|so far|lately|recently)\b",
+    re.IGNORECASE,
+)
+# What has a name may be of the world: where is the Eiffel Tower, how did the Romans build roads.
+_OF_A_NAME = re.compile(
+    r"((?i:where (is|are|was|were)|how (did|was|were)) the ([a-z]+ of (the )?)?)[A-Z]"
 )
 
 
@@ -100,8 +112,16 @@ class Recollection:
 def asks_memory(policy: MemoryPolicy, text: str) -> bool:
     """Whether this turn should ask memory."""
     if policy is MemoryPolicy.AUTO:
-        return bool(_ABOUT_THE_PAST.search(text))
+        return bool(_ABOUT_THE_PAST.search(text) or _QUESTION_OF_A_TIME.search(text))
     return policy is MemoryPolicy.ALWAYS
+
+
+def only_memory_knows(policy: MemoryPolicy, text: str) -> bool:
+    """Whether nothing else may answer a turn that asks memory, also where memory cannot."""
+    if policy is not MemoryPolicy.AUTO:
+        return True
+    rest = _OF_A_NAME.sub("", text)
+    return rest == text or asks_memory(policy, rest)
 
 
 def cue(text: str) -> str:
@@ -122,14 +142,17 @@ class Grounded:
 
 
 def ground(
-    text: str, recollection: Recollection, neutralise: Callable[[str], str], quote: bool
+    text: str, recollection: Recollection | None, neutralise: Callable[[str], str], quote: bool
 ) -> Grounded:
-    """Set what memory knows before the user's text.
+    """Set what memory knows before the user's text; None is a memory that did not answer.
 
-    `neutralise` removes the model's control tokens from a text. With `quote` the reply is the
-    facts word for word, or that nothing is remembered: a small model gets outcomes wrong in every
-    third answer, and goes on to tell what never happened.
+    That is said as it is, for a model would make up what happened. `neutralise` removes the
+    model's control tokens from a text. With `quote` the reply is the facts word for word, or that
+    nothing is remembered: a small model gets outcomes wrong in every third answer, and goes on to
+    tell what never happened.
     """
+    if recollection is None:
+        return Grounded(_fenced(text, [], _UNREACHABLE), (), _UNREACHABLE)
     if recollection.abstained or not recollection.facts:
         return Grounded(_fenced(text, []), _SHOWN_UNKNOWN, _UNKNOWN if quote else "")
     sentences = [fact_sentence(fact, neutralise) for fact in recollection.facts]
@@ -182,6 +205,7 @@ def _fenced(text: str, sentences: list[str], nearest: str = "") -> str:
 
 
 _UNKNOWN = "I don't remember anything about that."
+_UNREACHABLE = "I cannot reach my memory right now, so I cannot tell."
 _SHOWN_FACTS = (
     Exchange(
         _fenced(

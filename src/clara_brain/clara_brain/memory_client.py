@@ -20,7 +20,7 @@ _LATE = object()
 
 
 class MemoryClient:
-    """Client of `memory/query`; without an answer the turn goes on, after one warning."""
+    """Client of `memory/query`; that there is no answer is warned of once."""
 
     def __init__(self, node: Node, group: CallbackGroup) -> None:
         self._node = node

@@ -24,7 +24,14 @@ from clara_brain.errors import (
     ShuttingDown,
     Unforeseen,
 )
-from clara_brain.grounding import MemoryPolicy, Recollection, asks_memory, cue, ground
+from clara_brain.grounding import (
+    MemoryPolicy,
+    Recollection,
+    asks_memory,
+    cue,
+    ground,
+    only_memory_knows,
+)
 from clara_brain.kv_cache import AdapterScales
 from clara_brain.orders import Offer
 from clara_brain.prompt import ChatPrompt, Exchange, RawPrompt
@@ -204,6 +211,7 @@ class Turn:
             if recollection is not None:
                 result.memory_ids = [fact.episode_id for fact in recollection.facts]
                 result.memory_abstained = recollection.abstained
+            if result.memory_ids or only_memory_knows(request.memory, text):
                 grounded = ground(
                     text, recollection, self._engine.neutralise, request.quote_memory
                 )

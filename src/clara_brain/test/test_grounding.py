@@ -15,6 +15,7 @@ from clara_brain.grounding import (
     asks_memory,
     fact_sentence,
     ground,
+    only_memory_knows,
 )
 from clara_brain.prompt import ChatPrompt
 from clara_brain.sampler import SamplerSettings
@@ -39,6 +40,9 @@ CANCELED = Fact("e4", "PICK_UP", "ball", Outcome.CANCELED, 200_000)
         "do you remember the door?",
         "where is the cup?",
         "when did you last charge?",
+        "Well, Clara, what broke yesterday?",
+        "Have you heard the bell?",
+        "Where is the Eiffel Tower?",
     ],
 )
 def test_questions_about_the_past_ask_memory(text):
@@ -47,11 +51,39 @@ def test_questions_about_the_past_ask_memory(text):
 
 
 @pytest.mark.parametrize(
-    "text", ["hello", "who was Einstein?", "what is a whale?", "pick up the cup", "tell me a joke"]
+    "text",
+    [
+        "hello",
+        "who was Einstein?",
+        "what is a whale?",
+        "pick up the cup",
+        "tell me a joke",
+        "I slept badly lately, what can I do?",
+        "I went to the shop yesterday.",
+        "Did you know that whales sing?",
+        "Have you ever heard a joke?",
+    ],
 )
 def test_other_talk_does_not(text):
     assert not asks_memory(MemoryPolicy.AUTO, text)
     assert asks_memory(MemoryPolicy.ALWAYS, text)
+
+
+@pytest.mark.parametrize(
+    ("text", "alone"),
+    [
+        ("Where is the Eiffel Tower?", False),
+        ("How did the Romans build roads?", False),
+        ("where was the king of France?", False),
+        ("Where is the cup?", True),
+        ("Where is the Red Cup that you dropped? What did you do?", True),
+        ("What happened with the Red Cup?", True),
+    ],
+)
+def test_what_has_a_name_may_be_of_the_world_and_what_happened_is_memory_s_alone(text, alone):
+    assert asks_memory(MemoryPolicy.AUTO, text)
+    assert only_memory_knows(MemoryPolicy.AUTO, text) is alone
+    assert only_memory_knows(MemoryPolicy.ALWAYS, text)
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from clara_brain.backend import Request
 from clara_brain.decoding import Completion, Stop
 from clara_brain.engine import Engine
 from clara_brain.errors import ShuttingDown, Unforeseen
-from clara_brain.grounding import MemoryPolicy
+from clara_brain.grounding import MemoryPolicy, Recollection
 from clara_brain.prompt import ChatPrompt, Exchange
 from clara_brain.readout import Embedding
 from clara_brain.session_store import SessionStore
@@ -26,6 +26,7 @@ from clara_brain.span_vector import SpanVector
 
 SETTINGS = EngineSettings(n_ctx=512, slots=1, n_batch=64, n_threads=1, queue_size=8)
 QUESTION = "What happened with the cup?"
+OF_THE_WORLD = "Where is the Eiffel Tower?"
 
 
 @pytest.fixture
@@ -85,13 +86,28 @@ def test_a_turn_under_way_in_a_conversation_that_is_reset_leaves_nothing_evaluat
             sessions.reset("s")
             opened.forget("s")
 
-    turn = take(opened, sessions, QUESTION, host=Resetting(), memory=MemoryPolicy.ALWAYS)
+    turn = take(opened, sessions, OF_THE_WORLD, host=Resetting(), memory=MemoryPolicy.AUTO)
     assert turn.completion.error is None
     # The turn goes on, and starts the new history.
-    assert [each.user for each in sessions.history("s")] == [QUESTION]
-    prompt = ChatPrompt("Be kind.", QUESTION, history)
+    assert [each.user for each in sessions.history("s")] == [OF_THE_WORLD]
+    prompt = ChatPrompt("Be kind.", OF_THE_WORLD, history)
     again = opened.complete(Request(prompt, GREEDY, 4))
     assert again.prompt_tokens == turn.completion.prompt_tokens and again.cached_tokens == 0
+
+
+@pytest.mark.parametrize("recalled", [None, Recollection(abstained=True)])
+def test_what_memory_cannot_tell_is_made_up_by_no_model(opened, recalled):
+    class Remembering(Alone):
+        async def recall(self, *asked: object) -> Recollection | None:
+            return recalled
+
+    sessions = Sessions(time.monotonic, max_sessions=4, max_turns=64)
+    asked = {"host": Remembering(), "memory": MemoryPolicy.AUTO}
+    told = take(opened, sessions, QUESTION, **asked)
+    assert told.memory_abstained is (recalled is not None)
+    unknown = "don't remember" if recalled else "cannot reach my memory"
+    assert unknown in told.completion.text and not told.completion.completion_tokens
+    assert take(opened, sessions, OF_THE_WORLD, **asked).completion.completion_tokens
 
 
 def test_what_was_said_belongs_to_its_turn_though_a_stop_came_between(tiny):
