@@ -22,7 +22,6 @@ import numpy as np
 
 from clara_memory.columns import Columns, Spelling
 from clara_memory.correcting import corrected
-from clara_memory.cue import EITHER
 from clara_memory.episode import (
     FAILURES,
     MAX_DETAIL,
@@ -37,7 +36,6 @@ from clara_memory.episode import (
     check_text,
     check_time,
     completed,
-    fold,
 )
 from clara_memory.errors import InvalidRequest, StorageFailed
 from clara_memory.forgetting import (
@@ -52,14 +50,13 @@ from clara_memory.forgetting import (
 )
 from clara_memory.formats import filler_to_json
 from clara_memory.meaning import Embedder
-from clara_memory.merging import Merged, completed_by, episodes_of, with_provenance
+from clara_memory.merging import Merged, episodes_of, take_in
 from clara_memory.messages import Event, Result, check_event, check_result
 from clara_memory.pairing import Change, Pairing, PairingCounts, PairingSettings
+from clara_memory.query_text import read_text
 from clara_memory.ranking import rank, resolve
-from clara_memory.retrieval import WHEN, Answer, Query, check_query
+from clara_memory.retrieval import Answer, Query, check_query
 from clara_memory.store import Store
-from clara_memory.text_cue import understand
-from clara_memory.unread import UNREAD_TIME, Unread
 
 Filler = str | float | Sequence[float] | RoleFiller
 # Cast, for a damaged byte can make bytes of a text; who then asks for the row hears of it.
@@ -469,29 +466,19 @@ class EpisodicMemory:
             raise InvalidRequest("path", "is this memory's own file")
         seen = 0
 
-        def take(database: Connection) -> list[Change]:
+        def count(episodes: Iterable[Episode]) -> Iterator[Episode]:
             nonlocal seen
-            changes = []
-            unfinished = self._store.unfinished()
-            for episode in episodes_of(other):
+            for episode in episodes:
                 seen += 1
                 if progress is not None and seen % 1000 == 0:
                     progress(seen)
-                taken = with_provenance(episode, name)
-                seq = self._store.insert(database, taken)
-                if seq is not None:
-                    changes.append(Change(seq, taken, True))
-                elif taken.episode_id in unfinished:
-                    seq = unfinished[taken.episode_id]
-                    before = self._store.fetch([seq])[seq]
-                    after = completed_by(before, taken)
-                    if after is not None:
-                        del unfinished[taken.episode_id]
-                        self._store.update(database, seq, before, after, time.time_ns())
-                        changes.append(Change(seq, after, False))
-            return changes
+                yield episode
 
-        changes = self._write(take)
+        changes = self._write(
+            lambda database: take_in(
+                database, self._store, count(episodes_of(other)), name, time.time_ns()
+            )
+        )
         if progress is not None:
             progress(seen)
         added = sum(change.added for change in changes)
@@ -555,48 +542,16 @@ class EpisodicMemory:
         None means the time of this machine.
         """
         check_query(query)
+        moment = time.time_ns() if now_ns is None else now_ns
         with self._index:
-            recognised: list[RoleFiller] = []
-            unread: list[Unread] = []
-            reason = when = ""
-            if query.text.strip():
-                moment = time.time_ns() if now_ns is None else now_ns
-                said = understand(query.text, self._columns, moment)
-                given = {filler.role for filler in query.cue}
-                recognised = [filler for filler in said.fillers if filler.role not in given]
-                unread = [one for one in said.unread if one.role not in given]
-                times_only = said.when.read and said.of_all
-                times_only |= any(one.role == UNREAD_TIME for one in unread)
-                if not (recognised or query.cue or times_only):
-                    reason, unread = "nothing in the text is known to memory", []
-                since_ns = max(query.since_ns, said.when.since_ns)
-                bounds = [bound for bound in (query.until_ns, said.when.until_ns) if bound]
-                query = replace(query, since_ns=since_ns, until_ns=min(bounds, default=0))
-                when = said.when.spoken
-                if said.of_you and not query.robots and not query.subjects:
-                    query = self._of_this_robot(query, recognised)
-            ranking = rank(self._columns, query, recognised, unread, reason=reason)
+            own_robots = self._store.robots_not_merged
+            asked = read_text(query, self._columns, self.robot, own_robots, moment)
+            ranking = rank(
+                self._columns, asked.query, asked.recognised, asked.unread, reason=asked.reason
+            )
         if self.bounds.forgetting_policy == "least_used":
             self._uses.count((int(seq) for seq in ranking.seqs), time.time_ns())
-        understood = [*query.cue, *recognised]
-        if when:
-            understood.append(RoleFiller(WHEN, when))
-        return resolve(ranking, understood, self._store)
-
-    def _of_this_robot(self, query: Query, recognised: Sequence[RoleFiller]) -> Query:
-        """Return a query that says "you" as one about this robot, where there are others."""
-        others = any(
-            "subject" in filler.role.split(EITHER) and fold(filler.filler) != fold(self.robot)
-            for filler in (*query.cue, *recognised)
-        )
-        if others:
-            return query
-        robots = self._columns.robots
-        if robots.identity(RoleFiller("robot", self.robot)):
-            return replace(query, robots=(self.robot,)) if len(robots) > 1 else query
-        # It has done nothing, or the file is another robot's, opened without its name.
-        own = self._store.robots_not_merged()
-        return replace(query, robots=tuple(own) or (self.robot,))
+        return resolve(ranking, asked.understood, self._store)
 
     def stats(self) -> Stats:
         """Return the figures of the memory."""

@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Another robot's memory: read from its file, or from a JSONL export of it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from sqlite3 import Connection
 
 from clara_memory.episode import (
     MAX_FILLER,
@@ -16,6 +17,7 @@ from clara_memory.episode import (
 )
 from clara_memory.errors import InvalidRequest, StorageFailed
 from clara_memory.formats import read_jsonl
+from clara_memory.pairing import Change
 from clara_memory.store import HEADER, MERGED, Store
 
 _OF_A_RESULT = ("outcome", "result", "end_ns", "detail", "effects")
@@ -75,6 +77,31 @@ def _of_jsonl(path: Path) -> Iterator[Episode]:
         raise InvalidRequest("path", f"{path} is neither a memory nor UTF-8 JSONL") from error
     except InvalidRequest as error:
         raise InvalidRequest("path", f"{path}, {error}") from error
+
+
+def take_in(
+    database: Connection, store: Store, episodes: Iterable[Episode], name: str, now_ns: int
+) -> list[Change]:
+    """Insert another memory's episodes in a transaction, or complete those that are open here.
+
+    Raises InvalidRequest for a `name` that makes provenance too long, StorageFailed.
+    """
+    changes = []
+    unfinished = store.unfinished()
+    for episode in episodes:
+        taken = with_provenance(episode, name)
+        seq = store.insert(database, taken)
+        if seq is not None:
+            changes.append(Change(seq, taken, True))
+        elif taken.episode_id in unfinished:
+            seq = unfinished[taken.episode_id]
+            before = store.fetch([seq])[seq]
+            after = completed_by(before, taken)
+            if after is not None:
+                del unfinished[taken.episode_id]
+                store.update(database, seq, before, after, now_ns)
+                changes.append(Change(seq, after, False))
+    return changes
 
 
 def with_provenance(episode: Episode, name: str) -> Episode:

@@ -1,0 +1,83 @@
+# Copyright 2026 The Clara Authors
+# SPDX-License-Identifier: Apache-2.0
+"""A query and what its text adds to it: fillers, times, and whose deeds it is about.
+
+What the query gives by role holds against what its text says of that role.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+from clara_memory.columns import Columns
+from clara_memory.cue import EITHER
+from clara_memory.episode import RoleFiller, fold
+from clara_memory.retrieval import WHEN, Query
+from clara_memory.text_cue import understand
+from clara_memory.unread import UNREAD_TIME, Unread
+
+
+class Asked(NamedTuple):
+    """A query with the times and robots that its text says.
+
+    `recognised` are the text's fillers, `unread` what says something and is known of none,
+    `reason` why nothing can be answered, `when` the time as it was understood.
+    """
+
+    query: Query
+    recognised: Sequence[RoleFiller] = ()
+    unread: Sequence[Unread] = ()
+    reason: str = ""
+    when: str = ""
+
+    @property
+    def understood(self) -> list[RoleFiller]:
+        """Return all that is asked by, the time as a filler too."""
+        when = [RoleFiller(WHEN, self.when)] if self.when else []
+        return [*self.query.cue, *self.recognised, *when]
+
+
+def read_text(
+    query: Query, columns: Columns, robot: str, own_robots: Callable[[], list[str]], now_ns: int
+) -> Asked:
+    """Return what a query asks with its text.
+
+    Args:
+        query: a valid one.
+        columns: what is known.
+        robot: who "you" is; `own_robots` returns who it may be else, in another robot's file.
+        own_robots: is asked only where `robot` has done nothing.
+        now_ns: what "yesterday" is before.
+    """
+    if not query.text.strip():
+        return Asked(query)
+    said = understand(query.text, columns, now_ns)
+    given = {filler.role for filler in query.cue}
+    recognised = [filler for filler in said.fillers if filler.role not in given]
+    unread = [one for one in said.unread if one.role not in given]
+    times_only = said.when.read and said.of_all
+    times_only |= any(one.role == UNREAD_TIME for one in unread)
+    reason = ""
+    if not (recognised or query.cue or times_only):
+        reason, unread = "nothing in the text is known to memory", []
+    since_ns = max(query.since_ns, said.when.since_ns)
+    bounds = [bound for bound in (query.until_ns, said.when.until_ns) if bound]
+    query = replace(query, since_ns=since_ns, until_ns=min(bounds, default=0))
+    if said.of_you and not query.robots and not query.subjects:
+        others = any(
+            "subject" in filler.role.split(EITHER) and fold(filler.filler) != fold(robot)
+            for filler in (*query.cue, *recognised)
+        )
+        if not others:
+            query = _of_robot(query, columns, robot, own_robots)
+    return Asked(query, recognised, unread, reason, said.when.spoken)
+
+
+def _of_robot(
+    query: Query, columns: Columns, robot: str, own_robots: Callable[[], list[str]]
+) -> Query:
+    """Return a query that says "you" as one about a robot, where there are others."""
+    if columns.robots.identity(RoleFiller("robot", robot)):
+        return replace(query, robots=(robot,)) if len(columns.robots) > 1 else query
+    # It has done nothing, or the file is another robot's, opened without its name.
+    return replace(query, robots=tuple(own_robots()) or (robot,))
