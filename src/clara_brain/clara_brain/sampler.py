@@ -18,11 +18,9 @@ from dataclasses import dataclass
 import jsonschema
 import llama_cpp
 from llama_cpp.llama_grammar import json_schema_to_gbnf
-from referencing import Registry
-from referencing.exceptions import Unresolvable
 
 from clara_brain.constrained import Grammar
-from clara_brain.errors import InvalidRequest, SchemaMismatch
+from clara_brain.errors import InvalidRequest
 
 LONGEST_RUN = 1000
 _COUNTS = ("minLength", "maxLength", "minItems", "maxItems")
@@ -143,30 +141,6 @@ def check_biases(pairs: Iterable[tuple[int, float]]) -> None:
             raise InvalidRequest(
                 f"sampling.logit_bias of token {token} must be a number or -inf, not {bias}"
             )
-
-
-def check_schema(text: str, schema: str) -> None:
-    """Raise SchemaMismatch unless a reply is JSON of a (valid) schema.
-
-    The grammar lets nothing else through, but it cannot express every schema, and a reply may
-    have been cut off.
-    """
-    parsed = json.loads(schema)
-    # An empty registry: what a schema refers to is never fetched from a network.
-    validator = jsonschema.validators.validator_for(parsed)(parsed, registry=Registry())
-    try:
-        validator.validate(json.loads(text))
-    except json.JSONDecodeError as error:
-        raise SchemaMismatch(
-            f"the reply is no whole JSON document (it ends after {len(text)} characters:"
-            f" {error.msg}); give it more max_tokens"
-        ) from error
-    except jsonschema.ValidationError as error:
-        raise SchemaMismatch(
-            f"the reply does not follow the schema: {error.json_path}: {error.message}"
-        ) from error
-    except (Unresolvable, RecursionError, ValueError) as error:
-        raise SchemaMismatch(f"the reply cannot be held against the schema: {error}") from error
 
 
 def _links(vocab: object, settings: SamplerSettings) -> Iterator[object]:

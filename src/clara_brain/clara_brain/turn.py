@@ -20,7 +20,6 @@ from clara_brain.earlier_turns import Hit, Span, hits, to_recall, with_recalled
 from clara_brain.errors import (
     BrainError,
     ContextOverflow,
-    SchemaMismatch,
     ShuttingDown,
     Unforeseen,
 )
@@ -36,7 +35,8 @@ from clara_brain.kv_cache import AdapterScales
 from clara_brain.orders import Offer
 from clara_brain.prompt import ChatPrompt, Exchange, RawPrompt
 from clara_brain.readout import Embedding
-from clara_brain.sampler import SamplerSettings, check_schema
+from clara_brain.sampler import SamplerSettings
+from clara_brain.schema_check import hold_against
 from clara_brain.sessions import Session, Sessions
 from clara_brain.skill_decision import GREEDY, MAX_TOKENS, Decision, decision_prompt, grammar
 from clara_brain.skill_gate import SkillGate
@@ -250,10 +250,7 @@ class Turn:
                 completion.time_to_first_token += before
         result.completion = completion
         if request.json_schema and completion.stop in _COMPLETED:
-            try:
-                check_schema(completion.text, request.json_schema)
-            except SchemaMismatch as error:
-                completion.error = error
+            completion.error = await self._mismatch(completion.text)
         # What a cancel or the deadline left of a reply was heard, so it stays a part of the talk.
         kept = completion.stop in _COMPLETED or bool(completion.text)
         if request.session and completion.error is None and kept:
@@ -267,6 +264,13 @@ class Turn:
             pairs = ((False, request.text, words), (True, completion.text, replied))
             new = [Span(turn, who, said, made.vector) for who, said, made in pairs if made]
             self._sessions.add(request.session, exchange, tokens, completion.dropped_turns, new)
+
+    async def _mismatch(self, text: str) -> BrainError | None:
+        """Return what keeps a reply from following the schema that it was asked for by."""
+        promise = self._host.promise()
+        hold_against(text, self._request.json_schema, promise.resolve)
+        found = await promise
+        return found if isinstance(found, BrainError) else None
 
     async def _embed(self, text: str) -> Embedding | None:
         """Embed a text by the memory head; None without one, and outside of a conversation."""

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,17 +21,20 @@ from clara_brain.decoding import Completion, Stop
 from clara_brain.engine import Engine, Request, Ticket
 from clara_brain.errors import (
     BackendError,
+    BrainError,
     ContextOverflow,
     InvalidRequest,
     ModelError,
     QueueFull,
-    SchemaMismatch,
     ShuttingDown,
 )
 from clara_brain.prompt import ChatPrompt, Exchange
-from clara_brain.sampler import SamplerSettings, check_schema, grammar_of_schema
+from clara_brain.sampler import SamplerSettings, grammar_of_schema
+from clara_brain.schema_check import mismatch
 from clara_brain.settings import EngineSettings
 from clara_brain.text_stream import TextStream
+
+from clara_brain import schema_check
 
 GREEDY = SamplerSettings(0.0, 1.0, 0, 0.0, 1.0, 0)
 LONG = Request(ChatPrompt("", "Tell a very long story."), GREEDY, 800)
@@ -277,8 +281,25 @@ def test_a_schema_may_ask_for_a_thousand_characters(engine):
 
 def test_what_a_schema_refers_to_is_never_fetched():
     refers = '{"$dynamicRef": "http://127.0.0.1:9/schema"}'
-    with pytest.raises(SchemaMismatch, match="cannot be held against"):
-        check_schema("{}", refers)
+    assert "cannot be held against" in str(mismatch("{}", refers))
+
+
+@pytest.mark.parametrize(
+    ("pattern", "said"),
+    [
+        (r"^([a-z]+ ?)+$", ""),
+        ("^b*$", "does not follow the schema"),
+        ("^(a|a)*[0-9]$", "within 1 s"),
+        ("[", "cannot be held against the schema"),
+    ],
+)
+def test_the_patterns_of_a_schema_hold_up_nobody(monkeypatch, pattern, said):
+    monkeypatch.setattr(schema_check, "_LIMIT_S", 1.0)
+    done: Future[BrainError | None] = Future()
+    began = time.monotonic()
+    schema_check.hold_against(f'"{"a" * 60}"', json.dumps({"pattern": pattern}), done.set_result)
+    assert time.monotonic() - began < 0.5
+    assert said in str(done.result(10) or "") and bool(said) == (done.result() is not None)
 
 
 def test_the_oldest_turns_are_dropped_when_the_context_is_full(engine):

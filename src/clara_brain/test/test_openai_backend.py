@@ -17,7 +17,8 @@ from clara_brain.decoding import Completion, Stop
 from clara_brain.errors import AdapterError, ContextOverflow, InvalidRequest, ModelError, QueueFull
 from clara_brain.openai_backend import OpenAIBackend
 from clara_brain.prompt import ChatPrompt, Exchange, RawPrompt
-from clara_brain.sampler import SamplerSettings, check_schema, grammar_of_schema
+from clara_brain.sampler import SamplerSettings, grammar_of_schema
+from clara_brain.schema_check import mismatch
 from clara_brain.settings import EngineSettings, ServerSettings
 from llama_server import serving
 
@@ -109,7 +110,7 @@ def test_grammar_schema_bias_and_seed_are_held_to(backend):
         }
     )
     sampling = replace(GREEDY, grammar=grammar_of_schema(schema), json_schema=schema)
-    check_schema(ask(backend, "Which colour?", sampling=sampling, n=40).text, schema)
+    assert mismatch(ask(backend, "Which colour?", sampling=sampling, n=40).text, schema) is None
     moon = backend.tokenize(" moon").result()[0]
     biased = ask(backend, sampling=replace(GREEDY, logit_bias=((moon, 100.0),)), n=3)
     assert biased.text == " moon moon moon"

@@ -1,0 +1,98 @@
+# Copyright 2026 The Clara Authors
+# SPDX-License-Identifier: Apache-2.0
+r"""Hold a reply against the JSON schema of its request.
+
+The grammar lets nothing else through, but it cannot express every schema, and a reply may have
+been cut off. Python may go back and forth for hours over a pattern as ^(\w+\s?)+$, and lets no
+other thread run meanwhile, so a schema with patterns is looked at by a child process with a time
+limit. `python -m clara_brain.schema_check` is that child.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+
+import jsonschema
+from referencing import Registry
+from referencing.exceptions import Unresolvable
+
+from clara_brain.errors import SchemaMismatch
+
+_LIMIT_S = 5.0
+_PATTERNS = ("pattern", "patternProperties")
+
+
+def hold_against(text: str, schema: str, on_done: Callable[[SchemaMismatch | None], None]) -> None:
+    """Check a reply without holding up the caller for long.
+
+    `on_done` is given what is wrong, or None, before this returns or on a thread of its own.
+    """
+    if _has_patterns(json.loads(schema)):
+        threading.Thread(
+            target=lambda: on_done(_by_child(text, schema)), name="schema", daemon=True
+        ).start()
+    else:
+        on_done(mismatch(text, schema))
+
+
+def mismatch(text: str, schema: str) -> SchemaMismatch | None:
+    """Return what keeps a reply from being JSON of a (valid) schema; None where nothing does."""
+    parsed = json.loads(schema)
+    # An empty registry: what a schema refers to is never fetched from a network.
+    validator = jsonschema.validators.validator_for(parsed)(parsed, registry=Registry())
+    try:
+        validator.validate(json.loads(text))
+    except json.JSONDecodeError as error:
+        return SchemaMismatch(
+            f"the reply is no whole JSON document (it ends after {len(text)} characters:"
+            f" {error.msg}); give it more max_tokens"
+        )
+    except jsonschema.ValidationError as error:
+        return SchemaMismatch(
+            f"the reply does not follow the schema: {error.json_path}: {error.message}"
+        )
+    except (Unresolvable, RecursionError, ValueError, re.error) as error:
+        return SchemaMismatch(f"the reply cannot be held against the schema: {error}")
+    return None
+
+
+def _has_patterns(part: object) -> bool:
+    if isinstance(part, dict):
+        return any(name in part for name in _PATTERNS) or any(map(_has_patterns, part.values()))
+    return isinstance(part, list) and any(map(_has_patterns, part))
+
+
+def _by_child(text: str, schema: str) -> SchemaMismatch | None:
+    try:
+        child = subprocess.run(
+            [sys.executable, "-m", "clara_brain.schema_check"],
+            input=json.dumps([text, schema]),
+            capture_output=True,
+            text=True,
+            timeout=_LIMIT_S,
+        )
+        found = json.loads(child.stdout)
+    except subprocess.TimeoutExpired:
+        return SchemaMismatch(
+            f"the reply could not be held against the schema's patterns within {_LIMIT_S:g} s;"
+            " write them without a repetition inside of another"
+        )
+    except (OSError, ValueError) as error:
+        return SchemaMismatch(f"the reply could not be held against the schema: {error}")
+    return SchemaMismatch(found) if found else None
+
+
+def main() -> int:
+    """Check the reply and the schema on stdin; print what is wrong."""
+    found = mismatch(*json.load(sys.stdin))
+    print(json.dumps(str(found or "")))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
