@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Protocol
 
 from clara_brain.decoding import Completion, Stop
+from clara_brain.errors import BackendError
 from clara_brain.kv_cache import AdapterScales
 from clara_brain.lora import LoadedAdapter
 from clara_brain.model_info import ModelInfo
@@ -76,7 +77,11 @@ class Ticket:
 
 @dataclass
 class Figures:
-    """Figures for health reports. `restored_sequences` were found on disk at the start."""
+    """Figures for health reports.
+
+    `restored_sequences` were found on disk at the start. `failing` says how the model failed last;
+    empty once it answered again.
+    """
 
     queued: int = 0
     running: int = 0
@@ -84,6 +89,19 @@ class Figures:
     last_tokens_per_second: float = 0.0
     restored_sequences: int = 0
     last_error: str = ""
+    failing: str = ""
+
+    def count(self, completion: Completion) -> None:
+        """Take in a completion that was answered."""
+        self.completions += 1
+        if completion.tokens_per_second:
+            self.last_tokens_per_second = completion.tokens_per_second
+        if completion.error:
+            self.last_error = str(completion.error)
+        if isinstance(completion.error, BackendError):
+            self.failing = str(completion.error)
+        elif completion.completion_tokens:
+            self.failing = ""
 
 
 class Backend(Protocol):

@@ -12,6 +12,7 @@ from rclpy.node import Node
 
 from clara_brain import qos
 from clara_brain.backend import Backend
+from clara_brain.sessions import Sessions
 from clara_brain.turn_desk import TurnDesk
 
 PERIOD_S = 1.0
@@ -27,6 +28,7 @@ class Diagnostics:
         self.state = "unconfigured"
         self.fault = ""
         self.engine: Backend | None = None
+        self.sessions: Sessions | None = None
         self._publisher = qos.publisher(node, DiagnosticArray, "/diagnostics", _DEPTH)
         # Health is reported in real time, also while a simulation stands still.
         steady = Clock(clock_type=ClockType.STEADY_TIME)
@@ -44,6 +46,10 @@ class Diagnostics:
             level, summary = DiagnosticStatus.ERROR, self.fault
         elif self.engine and self._desk.under_way >= self.engine.capacity:
             level, summary = DiagnosticStatus.WARN, "the queue of turns is full"
+        elif figures and figures.failing:
+            level, summary = DiagnosticStatus.WARN, f"the last reply failed: {figures.failing}"
+        elif self.sessions and self.sessions.fault:
+            level, summary = DiagnosticStatus.WARN, self.sessions.fault
         elif self.engine and self.engine.no_heads:
             level = DiagnosticStatus.WARN
             summary = f"{self.state}, without read-outs"

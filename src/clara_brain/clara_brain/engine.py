@@ -297,11 +297,7 @@ class Engine:
             ticket.timer.cancel()
         with self._changed:
             self._running.discard(ticket)
-            self._figures.completions += 1
-            if completion.tokens_per_second:
-                self._figures.last_tokens_per_second = completion.tokens_per_second
-            if completion.error:
-                self._figures.last_error = str(completion.error)
+            self._figures.count(completion)
         try:
             ticket.on_done(completion)
         except Exception:

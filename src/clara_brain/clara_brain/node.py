@@ -249,7 +249,7 @@ class BrainNode(LifecycleNode):  # type: ignore[misc]
         except StateError as error:
             self.get_logger().warning(f"conversations are not kept: {error}")
             self.sessions = Sessions(self._now, *kept)
-        self._health.engine = self.engine
+        self._health.engine, self._health.sessions = self.engine, self.sessions
 
     def _load_weights(self, settings: BrainSettings) -> None:
         given = settings.model
@@ -326,7 +326,7 @@ class BrainNode(LifecycleNode):  # type: ignore[misc]
         self.targets.close()
         self.skills = None
         engine, self.engine = self.engine, None
-        self._health.engine = self.adapters = None
+        self._health.engine = self._health.sessions = self.adapters = None
         if self.sessions:
             self.sessions.close()
         self.sessions = None

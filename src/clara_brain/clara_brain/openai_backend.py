@@ -282,11 +282,7 @@ class OpenAIBackend:
         with self._lock:
             self._running.discard(ticket)
             del self._tasks[ticket]
-            self._figures.completions += 1
-            if completion.tokens_per_second:
-                self._figures.last_tokens_per_second = completion.tokens_per_second
-            if completion.error:
-                self._figures.last_error = str(completion.error)
+            self._figures.count(completion)
         try:
             ticket.on_done(completion)
         except Exception:

@@ -12,7 +12,7 @@ from rclpy.node import Node
 
 from clara_brain import conversions, parameters, persona
 from clara_brain.backend import Backend
-from clara_brain.errors import SessionNotFound, SpecError
+from clara_brain.errors import SessionNotFound, SpecError, StateError
 from clara_brain.fade import LONGEST_S, Fade
 from clara_brain.sessions import Sessions
 from clara_interfaces.msg import Trait
@@ -124,6 +124,8 @@ class Services:
         except SessionNotFound as error:
             response.error_code = ResetSession.Response.SESSION_NOT_FOUND
             response.error_msg = str(error)
+        except StateError as error:
+            response.error_code, response.error_msg = ResetSession.Response.UNKNOWN, str(error)
         return response
 
     def _preset(self, name: str) -> Mapping[str, float]:

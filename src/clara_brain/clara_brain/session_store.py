@@ -23,6 +23,8 @@ from clara_brain.span_vector import SpanVector
 
 _log = logging.getLogger(__name__)
 _VERSION = 2  # 2: spans
+# Whoever else has the file open holds up a turn for this long at most.
+_BUSY_MS = 50
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS sessions (
     name TEXT PRIMARY KEY, created REAL NOT NULL, last_used REAL NOT NULL, turns INTEGER NOT NULL
@@ -46,14 +48,19 @@ CREATE INDEX IF NOT EXISTS spans_of_session ON spans(session);
 class SessionStore:
     """The file behind a Sessions. Failures to write are logged once and cost only persistence.
 
-    `heads` is the hash of the governance heads that embeddings are of, empty without any; those of
-    other heads are not loaded. Raises StateError when the file is sound but cannot be used.
+    `fault` says in a sentence that the last write failed; what a conversation lacks on disk by
+    then is written with its next turn. `heads` is the hash of the governance heads that embeddings
+    are of, empty without any; those of other heads are not loaded. Raises StateError when the file
+    is sound but cannot be used.
     """
 
     def __init__(self, path: Path, heads: str = "") -> None:
         self.path = path
         self._heads = heads
-        self._failed = False
+        self.fault = ""
+        self._behind: set[str] = set()
+        # Also what a process that was killed left of what was forgotten.
+        self._log_has_more = True
         try:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             try:
@@ -96,17 +103,25 @@ class SessionStore:
 
     def add(self, session: Session) -> None:
         """Write the last turn of a conversation, and drop what it no longer has."""
-        last = session.history[-1]
-        new = [span for span in session.spans if span.turn == session.turns - 1]
-        self._write(
+        behind = session.name in self._behind
+        new = 0 if behind else len(session.history) - 1
+        spans = [span for span in session.spans if behind or span.turn == session.turns - 1]
+        written = self._write(
             (
                 "INSERT INTO sessions VALUES (?, ?, ?, ?) ON CONFLICT(name) DO UPDATE SET "
                 "last_used = excluded.last_used, turns = excluded.turns",
                 (session.name, session.created, session.last_used, session.turns),
             ),
-            (
-                "INSERT INTO exchanges (session, user, assistant, tokens) VALUES (?, ?, ?, ?)",
-                (session.name, last.user, last.assistant, session.sizes[-1]),
+            *(
+                (f"DELETE FROM {table} WHERE session = ?", (session.name,))
+                for table in (("exchanges", "spans") if behind else ())
+            ),
+            *(
+                (
+                    "INSERT INTO exchanges (session, user, assistant, tokens) VALUES (?, ?, ?, ?)",
+                    (session.name, said.user, said.assistant, tokens),
+                )
+                for said, tokens in zip(session.history[new:], session.sizes[new:], strict=True)
             ),
             (
                 "DELETE FROM exchanges WHERE session = ? AND id NOT IN "
@@ -122,7 +137,7 @@ class SessionStore:
                         span.embedding.to_bytes(),
                     ),
                 )
-                for span in new
+                for span in spans
             ),
             (
                 "DELETE FROM spans WHERE session = ? AND id NOT IN "
@@ -130,18 +145,22 @@ class SessionStore:
                 (session.name, session.name, MOST_SPANS),
             ),
         )
+        if written:
+            self._behind.discard(session.name)
+        else:
+            self._behind.add(session.name)
 
     def drop(self, name: str) -> None:
         """Give up a conversation."""
         self._write(("DELETE FROM sessions WHERE name = ?", (name,)))
 
     def forget(self, name: str) -> None:
-        """Give up a conversation, also what the write-ahead log still has of it."""
-        self.drop(name)
-        try:
-            self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        except sqlite3.Error as error:
-            _log.warning("%s keeps a copy of what was forgotten: %s", self.path, error)
+        """Give up a conversation, also what the write-ahead log still has of it.
+
+        Raises StateError where it stays in the file.
+        """
+        if not self._write(("DELETE FROM sessions WHERE name = ?", (name,)), forgets=True):
+            raise StateError(f"the conversation {name!r} is not forgotten: {self.fault}")
 
     def close(self) -> None:
         """Close the file."""
@@ -164,24 +183,46 @@ class SessionStore:
                 database.execute(f"PRAGMA user_version={_VERSION}")
             if database.execute("PRAGMA quick_check").fetchone()[0] != "ok":
                 raise sqlite3.DatabaseError("its pages are damaged")
+            database.execute(f"PRAGMA busy_timeout={_BUSY_MS}")
         except sqlite3.DatabaseError:
             database.close()
             raise
         return database
 
-    def _write(self, *statements: tuple[str, tuple[object, ...]]) -> None:
+    def _write(self, *statements: tuple[str, tuple[object, ...]], forgets: bool = False) -> bool:
+        """Write all of it or nothing; return whether it is written."""
         try:
             self._database.execute("BEGIN")
             for statement, values in statements:
                 self._database.execute(statement, values)
             self._database.execute("COMMIT")
-            self._failed = False
         except sqlite3.Error as error:
             if self._database.in_transaction:
                 self._database.execute("ROLLBACK")
-            if not self._failed:
-                _log.error("conversations are not being written to %s: %s", self.path, error)
-            self._failed = True
+            fault = f"conversations are not being written to {self.path}: {error}"
+            if not self.fault:
+                _log.error("%s", fault)
+            self.fault = fault
+            return False
+        self.fault = ""
+        if forgets or self._log_has_more:
+            self._empty_log(warns=forgets)
+        return True
+
+    def _empty_log(self, warns: bool) -> None:
+        try:
+            busy = self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+            reason = "another program reads it" if busy else ""
+        except sqlite3.Error as error:
+            reason = str(error)
+        self._log_has_more = bool(reason)
+        if reason and warns:
+            _log.warning(
+                "%s-wal keeps a copy of what was forgotten: %s; it goes with the next turn after"
+                " that",
+                self.path,
+                reason,
+            )
 
 
 def _set_aside(path: Path) -> Path:

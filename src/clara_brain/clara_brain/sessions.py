@@ -114,12 +114,20 @@ class Sessions:
         return session
 
     def reset(self, name: str) -> int:
-        """Forget a conversation; return how many turns it had. Raises SessionNotFound."""
+        """Forget a conversation; return how many turns it had.
+
+        Raises SessionNotFound, and StateError where it stays on disk: then it stays here as well.
+        """
         session = self.get(name)
-        del self._sessions[name]
         if self._store:
             self._store.forget(name)
+        del self._sessions[name]
         return session.turns
+
+    @property
+    def fault(self) -> str:
+        """Say in a sentence that what is said is not being written; empty while it is."""
+        return self._store.fault if self._store else ""
 
     def close(self) -> None:
         """Close the store; what was said stays in it."""

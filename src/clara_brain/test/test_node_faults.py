@@ -12,10 +12,12 @@ from types import SimpleNamespace
 
 import pytest
 from clara_brain.adapters import Adapters
+from clara_brain.diagnostics import Diagnostics
 from clara_brain.model_services import ModelServices
 from clara_brain.prompt import Exchange
 from clara_brain.session_store import SessionStore
 from clara_brain.sessions import Sessions
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from domain_coordinator import domain_id
 from rclpy.callback_groups import ReentrantCallbackGroup
 from world import ChatClient, World, start_brain
@@ -136,6 +138,26 @@ def test_a_locked_file_of_conversations_stays_and_the_brain_starts_without(domai
     assert not list(path.parent.glob("*.corrupt-*"))
     sessions = Sessions(time.monotonic, 4, 64, SessionStore(path))
     assert len(sessions.history("kept")) == 1
+    sessions.close()
+
+
+def test_diagnostics_warn_while_conversations_are_not_written(domain, tmp_path):
+    sessions = Sessions(time.monotonic, 4, 64, SessionStore(tmp_path / "sessions.sqlite3"))
+    other = sqlite3.connect(tmp_path / "sessions.sqlite3", isolation_level=None)
+    levels: list = []
+    desk = SimpleNamespace(under_way=0, total=0, last_error="")
+    with ChatClient("/watched") as client:
+        health = Diagnostics(client.node, desk, ReentrantCallbackGroup())
+        health.sessions = sessions
+        client.node.create_subscription(
+            DiagnosticArray, "/diagnostics", lambda heard: levels.append(heard.status[0].level), 10
+        )
+        other.execute("BEGIN IMMEDIATE")
+        sessions.add("s", Exchange("Hello!", "Hi."), 3)
+        client.until(lambda: levels and levels[-1] == DiagnosticStatus.WARN)
+        other.close()
+        sessions.add("s", Exchange("Hello!", "Hi."), 3)
+        client.until(lambda: levels[-1] == DiagnosticStatus.OK)
     sessions.close()
 
 

@@ -143,6 +143,12 @@ def test_services_answer_while_it_generates_and_a_cancel_is_quick(world):
 
 
 def test_a_server_that_goes_away_fails_turns_and_one_that_comes_back_takes_them(bench, world):
+    from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+
+    told: list = []
+    world.node.create_subscription(
+        DiagnosticArray, "/diagnostics", lambda message: told.append(message.status[0]), 10
+    )
     pieces: list = []
     goal = world.send_endless(pieces)
     world.until(lambda: pieces)
@@ -153,8 +159,11 @@ def test_a_server_that_goes_away_fails_turns_and_one_that_comes_back_takes_them(
     result = world.ask("Hello!").result
     assert result.error_code == result.BACKEND_FAILED
     assert "cannot be reached: Connection refused" in result.error_msg
+    world.until(lambda: told and told[-1].level == DiagnosticStatus.WARN)
+    assert "the last reply failed" in told[-1].message
     bench.start()
     assert world.ask("Hello!").result.error_code == 0
+    world.until(lambda: told[-1].level == DiagnosticStatus.OK)
 
 
 def test_configure_fails_without_the_server_and_succeeds_with_it(bench, world):

@@ -99,3 +99,41 @@ def test_a_conversation_that_makes_room_for_another_does_not_wait_for_the_disk(p
     assert Path(f"{path}-wal").stat().st_size == 0
     assert [each.name for each in sessions.latest_first()] == ["n6", "n5", "n4"]
     sessions.close()
+
+
+def test_what_a_full_disk_keeps_from_being_forgotten_or_written_is_said(path):
+    sessions = opened(path)
+    with full_disk():
+        with pytest.raises(StateError, match=r"'s' is not forgotten.*not being written"):
+            sessions.reset("s")
+        assert sessions.history("s") == (SAID,)
+        sessions.add("s", Exchange("Lost?", "No."), 3)
+        assert "not being written" in sessions.fault
+    sessions.add("s", Exchange("And now?", "Yes."), 3)
+    assert not sessions.fault
+    sessions.close()
+    sessions = opened(path)
+    # The turn that was not written came with the next one.
+    assert [each.user for each in sessions.history("s")] == [SAID.user, "Lost?", "And now?"]
+    assert sessions.reset("s") == 3
+    sessions.close()
+
+
+def test_a_reader_of_the_file_keeps_a_copy_of_what_was_forgotten_no_longer_than_it_reads(
+    path, caplog
+):
+    log = Path(f"{path}-wal")
+    sessions = opened(path)
+    sessions.add("s", SAID, 9)
+    reader = sqlite3.connect(path, isolation_level=None)
+    reader.execute("BEGIN")
+    reader.execute("SELECT * FROM sessions").fetchall()
+    sessions.add("s", SAID, 9)
+    began = time.monotonic()
+    sessions.reset("s")
+    assert time.monotonic() - began < 1.0
+    assert b"7391" in log.read_bytes() and "another program reads it" in caplog.text
+    reader.close()
+    sessions.add("other", Exchange("Hello again!", "Hi."), 3)
+    assert b"7391" not in log.read_bytes() + path.read_bytes()
+    sessions.close()
