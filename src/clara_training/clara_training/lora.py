@@ -32,7 +32,13 @@ from clara_training.examples import (
     split,
 )
 from clara_training.machine import memory_left, use_threads
-from clara_training.manifest import is_done, read_manifest, sha256_of, write_manifest
+from clara_training.manifest import (
+    BASE_NAME,
+    is_done,
+    read_manifest,
+    sha256_of,
+    write_manifest,
+)
 from clara_training.spec import DOMAINS, TRAITS, Spec
 from clara_training.starter import starter_examples
 
@@ -76,9 +82,12 @@ class LoraSettings:
     how: LoraExecution = field(default_factory=lambda: LoraExecution())
 
     def as_manifest(self, base: Base) -> dict[str, Any]:
-        """Return what decides the product, for its manifest."""
-        settings = {name: value for name, value in asdict(self).items() if name != "how"}
-        return {"base_model": base.name, **settings}
+        """Return what decides the product, for its manifest, and what the base was called."""
+        return {BASE_NAME: base.name, **self.chosen()}
+
+    def chosen(self) -> dict[str, Any]:
+        """Return what decides the product, beside its inputs."""
+        return {name: value for name, value in asdict(self).items() if name != "how"}
 
 
 @dataclass(frozen=True)
@@ -263,7 +272,7 @@ class _Room:
             loop = self._loop_settings()
             checkpoint = CheckpointFile(
                 run / "checkpoints" / f"{name}.pt",
-                repr((sorted(inputs.items()), settings.as_manifest(self._base), ranks.world)),
+                repr((sorted(inputs.items()), settings.chosen(), ranks.world)),
                 settings.how.checkpoint_seconds,
             )
             # The new adapter does nothing yet: what is measured now is the base.

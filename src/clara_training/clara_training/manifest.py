@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timezone
@@ -25,7 +26,10 @@ from clara_training.atomic import atomic_file, atomic_json
 from clara_training.errors import ManifestError
 
 FORMAT = 1
+# How a base model was asked for, a path or a name: what it is, is among the inputs.
+BASE_NAME = "base_model"
 _CHUNK = 1 << 20
+_SETTLED_NS = 2_000_000_000  # what was written within this time may change and look the same
 _RECORDED_PACKAGES = (
     *("torch", "transformers", "peft", "tokenizers", "safetensors", "numpy"),
     *("mergekit", "gguf", "llama-cpp-python", "anthropic"),
@@ -106,7 +110,10 @@ def read_manifest(product: str | Path) -> dict[str, Any]:
 def is_done(
     product: str | Path, stage: str, inputs: Mapping[str, str], settings: Mapping[str, Any]
 ) -> bool:
-    """Tell whether a product is there, whole, and made by `stage` from just these inputs."""
+    """Tell whether a product is there, whole, and made by `stage` from just these inputs.
+
+    A base model may have been called otherwise.
+    """
     try:
         manifest = read_manifest(product)
     except ManifestError:
@@ -114,9 +121,13 @@ def is_done(
     return bool(
         manifest.get("stage") == stage
         and manifest.get("inputs") == dict(inputs)
-        and manifest.get("settings") == _as_json(settings)
+        and _without_name(manifest.get("settings", {})) == _without_name(_as_json(settings))
         and manifest.get("bytes") == _sizes(Path(product))
     )
+
+
+def _without_name(settings: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in settings.items() if name != BASE_NAME}
 
 
 def sha256_of(path: str | Path, patterns: Sequence[str] = ("*",)) -> str:
@@ -126,20 +137,42 @@ def sha256_of(path: str | Path, patterns: Sequence[str] = ("*",)) -> str:
     slashes. Raises ManifestError when it cannot be read.
     """
     path = Path(path)
-    digest = hashlib.sha256()
     try:
         if not path.is_dir():
-            _add_file(digest, path)
-            return digest.hexdigest()
-        for name, file in _files(path):
-            if not any(fnmatchcase(name, pattern) for pattern in patterns):
-                continue
-            digest.update(f"{name}\0{file.stat().st_size}\0".encode())
-            _add_file(digest, file)
+            return _digest([("", path)])
+        fit = [
+            (name, file)
+            for name, file in _files(path)
+            if any(fnmatchcase(name, pattern) for pattern in patterns)
+        ]
+        return _digest(fit)
     except OSError as error:
         raise ManifestError(
             f"{error.filename or path} cannot be read: {error.strerror}"
         ) from error
+
+
+# A base model of gigabytes is asked for its hash by every stage and for every adapter.
+_digests: dict[tuple[Any, ...], str] = {}
+
+
+def _digest(files: Sequence[tuple[str, Path]]) -> str:
+    """Hash files with their names; of one without a name, what is in it. Once while they stay."""
+    stats = [file.stat() for _, file in files]
+    key = tuple(
+        (name, each.st_dev, each.st_ino, each.st_size, each.st_mtime_ns, each.st_ctime_ns)
+        for (name, _), each in zip(files, stats, strict=True)
+    )
+    if key in _digests:
+        return _digests[key]
+    settled = max((each.st_ctime_ns for each in stats), default=0) + _SETTLED_NS < time.time_ns()
+    digest = hashlib.sha256()
+    for (name, file), each in zip(files, stats, strict=True):
+        if name:
+            digest.update(f"{name}\0{each.st_size}\0".encode())
+        _add_file(digest, file)
+    if settled:
+        _digests[key] = digest.hexdigest()
     return digest.hexdigest()
 
 

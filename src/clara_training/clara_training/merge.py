@@ -21,7 +21,13 @@ from clara_training.atomic import atomic_folder, atomic_json, atomic_text
 from clara_training.base import Base, find_base
 from clara_training.errors import MergeError
 from clara_training.machine import use_threads
-from clara_training.manifest import is_done, read_manifest, sha256_of, write_manifest
+from clara_training.manifest import (
+    BASE_NAME,
+    is_done,
+    read_manifest,
+    sha256_of,
+    write_manifest,
+)
 from clara_training.merge_bound import FILE as TOGETHER
 from clara_training.merge_bound import Bound, find_bound, keep_within
 from clara_training.merge_check import check_members
@@ -95,7 +101,7 @@ def merge_adapters(
     inputs = {"base": found.sha256()}
     inputs |= {f"adapter {member.name}": sha256_of(member.folder) for member in members}
     weights = {member.name: member.weight for member in members}
-    chosen = {"base_model": found.name, "weights": weights, **settings.as_manifest()}
+    chosen = {BASE_NAME: found.name, "weights": weights, **settings.as_manifest()}
     folder = run / "merged"
     start = time.monotonic()
     use_threads(settings.threads or None)

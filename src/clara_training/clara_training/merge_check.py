@@ -17,7 +17,7 @@ from typing import Any
 from clara_training import packages
 from clara_training.base import Base
 from clara_training.errors import AdapterError, ManifestError, MergeError
-from clara_training.manifest import read_manifest
+from clara_training.manifest import BASE_NAME, read_manifest
 from clara_training.merge_config import Member
 
 PREFIX = "base_model.model."
@@ -118,7 +118,7 @@ def base_of(folder: Path) -> tuple[str, str] | None:
     except ManifestError:
         return None
     sha256 = manifest.get("inputs", {}).get("base")
-    return (str(manifest["settings"].get("base_model")), str(sha256)) if sha256 else None
+    return (str(manifest["settings"].get(BASE_NAME)), str(sha256)) if sha256 else None
 
 
 def _check_model(member: Member, base: Base, shapes: dict[str, Shape]) -> None:

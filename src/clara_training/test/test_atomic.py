@@ -24,6 +24,8 @@ from clara_training.manifest import (
     write_manifest,
 )
 
+from clara_training import manifest
+
 DIE_WHILE_WRITING = """
 import os, sys
 from clara_training.atomic import atomic_file, atomic_folder
@@ -176,6 +178,31 @@ def test_the_hash_of_a_folder_sees_names_and_contents_and_no_manifest(tmp_path: 
     renamed = sha256_of(path)
     (path / "other.bin").write_bytes(b"\1" * 100)
     assert len({before, renamed, sha256_of(path)}) == 3
+
+
+def test_what_has_settled_is_read_once_and_read_again_once_it_is_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = product(tmp_path)
+    read: list[str] = []
+    real = manifest._add_file
+    monkeypatch.setattr(
+        manifest, "_add_file", lambda *given: (read.append(given[1].name), real(*given))
+    )
+    just_written = sha256_of(path)
+    assert sha256_of(path) == just_written and len(read) == 4
+    monkeypatch.setattr(manifest, "_SETTLED_NS", -(10**9))  # as if it had been there for a while
+    assert sha256_of(path) == sha256_of(path) == just_written and len(read) == 6
+    (path / "weights.bin").write_bytes(b"\2" * (path / "weights.bin").stat().st_size)
+    assert sha256_of(path) != just_written and len(read) == 8
+
+
+def test_a_base_that_is_called_otherwise_is_the_same_base(tmp_path: Path) -> None:
+    path = product(tmp_path)
+    write_manifest(path, "lora", {"base": "ab"}, {"base_model": "../base", "rank": 4}, {})
+    assert is_done(path, "lora", {"base": "ab"}, {"base_model": "/runs/base", "rank": 4})
+    assert not is_done(path, "lora", {"base": "cd"}, {"base_model": "../base", "rank": 4})
+    assert not is_done(path, "lora", {"base": "ab"}, {"base_model": "../base", "rank": 8})
 
 
 @pytest.mark.parametrize("content", ["{", "[]", '{"format": 99}'])

@@ -43,10 +43,11 @@ def place(tmp_path):
     return world(tmp_path)
 
 
-def train(place, *dimensions, report=None, **changes):
+def train(place, *dimensions, base="", report=None, **changes):
     run, spec = place
+    only = dimensions or ("warmth",)
     return train_adapters(
-        run, spec, settings(**changes), dimensions=dimensions or ("warmth",), report=report
+        run, spec, settings(**changes), dimensions=only, base=base, report=report
     )
 
 
@@ -110,6 +111,8 @@ def test_adapters_that_are_there_are_not_trained_again(place):
         True,
         True,
     ]
+    (called_otherwise,) = train(place, "warmth", base=str(run / ".." / "base"), max_steps=2)
+    assert called_otherwise.was_there
     data = run / "data" / "warmth_training.json"
     data.write_text(data.read_text().replace("Good morning!", "Hello!"))
     again = train(place, "warmth", "medical", max_steps=2)

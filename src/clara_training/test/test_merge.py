@@ -427,6 +427,10 @@ def test_the_command_merges(place):
         "was there"
         in command("merge", "--run", run, "--spec", spec.path, "--dtype", "bfloat16").output
     )
+    elsewhere = run / ".." / "base"
+    called_otherwise = ("--dtype", "bfloat16", "--base", elsewhere)
+    again = command("merge", "--run", run, "--spec", spec.path, *called_otherwise)
+    assert "was there" in again.output
     for other in ("somewhere", "somewhere=nan", "somewhere=1e999"):
         wrong = command("merge", "--run", run, "--spec", spec.path, "--with", other)
         assert wrong.exit_code == 2
