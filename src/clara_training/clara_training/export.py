@@ -41,6 +41,7 @@ from clara_training.manifest import (
 from clara_training.merge_check import base_of
 from clara_training.merge_config import MergeSettings, strengths
 from clara_training.modelfile import write_modelfile
+from clara_training.origins import check_merged
 from clara_training.spec import Spec
 
 STAGE = "export"
@@ -93,6 +94,7 @@ def export_run(
     names = list(dimensions or spec.dimensions)
     found = find_base(base or spec.base_model)
     _check_origins(run, names, found)
+    check_merged(run, spec)
     lineage = _lineage(run, spec, found, names)
     if sentence := window_sentence(found.name, found.config):
         tell(sentence)

@@ -28,6 +28,7 @@ from clara_training.lora import load_examples
 from clara_training.machine import use_threads
 from clara_training.manifest import read_manifest, sha256_of
 from clara_training.merge_bound import FILE
+from clara_training.origins import check_exported, check_merged
 from clara_training.spec import Spec
 from clara_training.validate_gates import gates
 from clara_training.validate_kept import Kept
@@ -86,6 +87,8 @@ def validate_run(
         spec.require(name)
     names = list(dimensions or spec.dimensions)
     files = _files(run, names)
+    check_merged(run, spec)
+    check_exported(run, names)
     use_threads(settings.threads or None)
     transformers = packages.load("transformers", "validation")
     tokenizer = transformers.AutoTokenizer.from_pretrained(run / "merged", local_files_only=True)

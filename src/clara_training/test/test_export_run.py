@@ -16,15 +16,16 @@ import tiny
 import tiny_run
 import torch
 from clara_training.base import find_base
-from clara_training.errors import ExportError, SpecError
+from clara_training.errors import ExportError, SpecError, ValidationError
 from clara_training.export import ExportSettings, export_run
-from clara_training.manifest import read_manifest, write_manifest
+from clara_training.manifest import manifest_path, read_manifest, write_manifest
 from clara_training.merge import merge_adapters
 from clara_training.merge_config import MergeSettings, strengths
 from clara_training.spec import Spec
 from clara_training.validate import ValidateSettings, validate_run
+from safetensors.torch import load_file, save_file
 
-from clara_training import export, imatrix
+from clara_training import export, imatrix, origins
 
 Place = tuple[Path, Spec]
 ONE = ExportSettings(quantization="F16", threads=1)
@@ -75,12 +76,38 @@ def test_a_strength_in_the_file_is_what_was_merged(place: Place) -> None:
     merge_adapters(run, spec, MergeSettings(scale=0.5), dimensions=("coding",))
     export_run(run, spec, ONE)
     assert exported_strengths(run) == {"warmth": 0.0, "coding": 0.25}
-    # What is merged is in the model whatever is exported beside it, and whatever the spec says by
-    # now.
+    # What is merged is in the model whatever is exported beside it.
     merge_adapters(run, spec, MergeSettings("multislerp"))
-    edited = replace(spec, personality={"warmth": 0.1})
-    export_run(run, edited, ONE, dimensions=("warmth",))
+    export_run(run, spec, ONE, dimensions=("warmth",))
     assert exported_strengths(run) == pytest.approx({"warmth": 0.8 / 1.3, "coding": 0.5 / 1.3})
+
+
+def retrain(run: Path) -> None:
+    """Have an adapter that learned something else."""
+    path = run / "adapters" / "warmth" / "adapter_model.safetensors"
+    tensors = load_file(path)
+    save_file({name: tensor + 0.01 for name, tensor in tensors.items()}, path)
+
+
+def test_a_merge_that_was_forgotten_is_neither_exported_nor_judged(place: Place) -> None:
+    run, spec = place
+    merge_adapters(run, spec, MergeSettings())
+    export_run(run, spec, ONE)
+    edited = replace(spec, personality={"warmth": 0.3})
+    for stage in (export_run, validate_run):
+        with pytest.raises(ExportError, match=r"warmth was merged at 0.8, and .* for 0.3: run .*"):
+            stage(run, edited)
+    retrain(run)
+    for stage in (export_run, validate_run):
+        with pytest.raises(ExportError, match=r"warmth is not the adapter that was .*: run"):
+            stage(run, spec)
+    merge_adapters(run, spec, MergeSettings())
+    for product in ("clara-f16.gguf", "adapters/warmth.gguf"):
+        with pytest.raises(ValidationError, match=rf"{product} was made from another .*: run"):
+            validate_run(run, spec)
+        manifest_path(run / product).unlink()
+    export_run(run, spec, ONE)
+    origins.check_exported(run, spec.dimensions)
 
 
 def test_strengths_are_weights_or_shares_as_the_method_has_them() -> None:

@@ -100,7 +100,7 @@ def make_run(folder: Path, *, steps: int = 40) -> tuple[Path, Spec]:
                 layer.set_scale("default", weight)
         model = wrapped.merge_and_unload()
     tiny.save(model, run / "merged")
-    inputs = {name: sha256_of(run / "adapters" / name) for name in spec.dimensions}
+    inputs = {f"adapter {name}": sha256_of(run / "adapters" / name) for name in spec.dimensions}
     settings_of_merge = MergeSettings("task_arithmetic").as_manifest()
     chosen = {"weights": spec.weights, **settings_of_merge}
     write_manifest(run / "merged", "merge", inputs, chosen, {})
