@@ -206,10 +206,11 @@ class BrainNode(LifecycleNode):  # type: ignore[misc]
 
     def _spec_for_sliders(self) -> Spec:
         try:
-            return load_spec(self.spec_path or parameters.shipped("clara_spec.json"))
+            return load_spec(_path(self.spec_path, "clara_spec.json"))
         except SpecError:
             # Configure reads the file again and fails with the reason; until then the shipped one
             # stands in.
+            self.spec_path = ""
             return load_spec(parameters.shipped("clara_spec.json"))
 
     def system_prompt(self) -> str:

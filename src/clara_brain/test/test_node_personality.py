@@ -11,10 +11,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from clara_brain.node import BrainNode
 from conftest import write_adapter
 from domain_coordinator import domain_id
-from world import World
+from rclpy.lifecycle import TransitionCallbackReturn
+from rclpy.parameter import Parameter
+from world import ChatClient, World
 
+from clara_brain import parameters
 from clara_interfaces.msg import Sampling
 from clara_interfaces.srv import (
     GetPersonality,
@@ -207,6 +211,26 @@ def test_a_personality_file_with_a_trait_of_its_own_has_a_slider_for_it(world, f
         configure("")
     names = world.call(ListParameters, "brain/list_parameters").result.names
     assert "personality.dialect" not in names and "personality.warmth" in names
+
+
+@pytest.mark.parametrize("begun", ["whole", "broken"])
+def test_a_personality_file_in_the_home_folder_counts_also_once_it_is_mended(
+    world, tmp_path, monkeypatch, begun
+):
+    document = json.loads(parameters.shipped("clara_spec.json").read_text())
+    document["personality"]["warmth"] = 0.05
+    whole, path = json.dumps(document), tmp_path / "spec.json"
+    path.write_text(whole if begun == "whole" else "{")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    given = [Parameter("spec", value="~/spec.json"), Parameter("state_path", value="")]
+    with ChatClient("/home") as client:
+        node = BrainNode(namespace="/home", context=client.node.context, parameter_overrides=given)
+        try:
+            path.write_text(whole)
+            assert node.trigger_configure() == TransitionCallbackReturn.SUCCESS
+            assert parameters.sliders(node)["warmth"] == 0.05
+        finally:
+            node.destroy_node()
 
 
 def test_sliders_that_ask_for_too_much_together_are_kept_to_what_the_model_bears(world, folder):
