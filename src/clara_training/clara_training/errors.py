@@ -97,6 +97,10 @@ class StorageError(TrainingError):
     """A file or folder cannot be written; what was there before is untouched."""
 
 
+class RunInUse(TrainingError):
+    """Another process is at work in the run's folder."""
+
+
 class ApiError(TrainingError):
     """Anthropic's API refused a request, failed, or gave an answer of no use."""
 

@@ -42,6 +42,7 @@ from clara_training.merge_check import base_of
 from clara_training.merge_config import MergeSettings, strengths
 from clara_training.modelfile import write_modelfile
 from clara_training.origins import check_merged
+from clara_training.run_lock import alone
 from clara_training.spec import Spec
 
 STAGE = "export"
@@ -63,6 +64,7 @@ class ExportSettings:
     threads: int = 0
 
 
+@alone("export")
 def export_run(
     run: Path,
     spec: Spec,
@@ -82,7 +84,7 @@ def export_run(
         dimensions: only these; all where empty.
         tell: is told what was done.
 
-    Raises SpecError, ExportError, BaseModelError, StorageError, MissingPackage.
+    Raises SpecError, ExportError, BaseModelError, RunInUse, StorageError, MissingPackage.
     """
     settings = settings or ExportSettings()
     for name in dimensions:

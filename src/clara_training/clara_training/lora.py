@@ -39,6 +39,7 @@ from clara_training.manifest import (
     sha256_of,
     write_manifest,
 )
+from clara_training.run_lock import alone
 from clara_training.spec import DOMAINS, TRAITS, Spec
 from clara_training.starter import starter_examples
 
@@ -112,6 +113,7 @@ class Adapter:
     was_there: bool = False
 
 
+@alone("lora")
 def train_adapters(
     run: Path,
     spec: Spec,
@@ -131,8 +133,8 @@ def train_adapters(
         base: another base model than the spec's.
         report: is told of every step.
 
-    Raises SpecError, DataError, BaseModelError, LoraError, StorageError, MissingPackage. Adapters
-    that were finished before stay.
+    Raises SpecError, DataError, BaseModelError, LoraError, RunInUse, StorageError, MissingPackage.
+    Adapters that were finished before stay.
     """
     if os.environ.get("RANK", "0") != "0":  # of torchrun's; one of them speaks
         report = None

@@ -42,6 +42,7 @@ from clara_training.merge_config import (
     method_of,
     strengths,
 )
+from clara_training.run_lock import alone
 from clara_training.spec import Spec
 
 STAGE = "merge"
@@ -65,6 +66,7 @@ class Merged:
     was_there: bool = False
 
 
+@alone("merge")
 def merge_adapters(
     run: Path,
     spec: Spec,
@@ -88,8 +90,8 @@ def merge_adapters(
         progress: is told how many tensors are done, of how many; not by mergekit.
         tell: is told how much the model bears, where that is limited.
 
-    Raises SpecError, BaseModelError, AdapterError, MergeError, StorageError, MissingPackage; what
-    was there before is then as it was.
+    Raises SpecError, BaseModelError, AdapterError, MergeError, RunInUse, StorageError,
+    MissingPackage; what was there before is then as it was.
     """
     settings = settings or MergeSettings(method=spec.merge_method)
     settings = replace(settings, method=method_of(settings.method))

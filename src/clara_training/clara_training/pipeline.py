@@ -24,6 +24,7 @@ from clara_training.merge import members_of, merge_adapters
 from clara_training.merge_bound import LIMIT
 from clara_training.merge_config import MergeSettings, check_settings, method_of
 from clara_training.report import write_report
+from clara_training.run_lock import alone
 from clara_training.spec import Spec
 from clara_training.stages import Stages
 from clara_training.validate import ValidateSettings, held_out_cases, validate_run
@@ -101,6 +102,7 @@ def chosen_spec(spec: Spec, names: Sequence[str], base: str = "") -> Spec:
     return replace(spec, base_model=base or spec.base_model)
 
 
+@alone("run", begins=True)
 def run_pipeline(
     run: Path,
     spec: Spec,

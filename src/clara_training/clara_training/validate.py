@@ -29,6 +29,7 @@ from clara_training.machine import use_threads
 from clara_training.manifest import read_manifest, sha256_of
 from clara_training.merge_bound import FILE
 from clara_training.origins import check_exported, check_merged
+from clara_training.run_lock import alone
 from clara_training.spec import Spec
 from clara_training.validate_gates import gates
 from clara_training.validate_kept import Kept
@@ -60,6 +61,7 @@ class ValidateSettings:
         return cls(examples=4, tokens=512, threads=threads)
 
 
+@alone("validate")
 def validate_run(
     run: Path,
     spec: Spec,
@@ -79,8 +81,8 @@ def validate_run(
         dimensions: only these; all where empty.
         tell: is told what was found.
 
-    Raises SpecError, ValidationError, ExportError, DataError, BaseModelError, StorageError,
-    MissingPackage.
+    Raises SpecError, ValidationError, ExportError, DataError, BaseModelError, RunInUse,
+    StorageError, MissingPackage.
     """
     settings = settings or ValidateSettings()
     for name in dimensions:
