@@ -12,19 +12,22 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from clara_training import packages
 from clara_training.atomic import atomic_folder, atomic_json
 from clara_training.corpus_duplicates import NEAR, contained, duplicates
 from clara_training.corpus_read import (
+    AROUND_BOOKS,
     SWORD,
     Cleaning,
     Document,
+    named,
     read_folder,
     read_sword,
     sword_modules,
@@ -41,7 +44,7 @@ from clara_training.shards import (
     write_shards,
     write_sources,
 )
-from clara_training.tokenizer import QUALITY_SEEDS, save_tokenizer, train_tokenizer
+from clara_training.tokenizer import QUALITY_SEEDS, encoded, save_tokenizer, train_tokenizer
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -51,7 +54,6 @@ TOKENIZER = "tokenizer"
 SAMPLE = Path(__file__).parent / "sample_corpus"  # three books of the King James Version
 HELD_OUT_SHARE = 0.05
 RARE = 10
-_AT_ONCE = 256  # documents
 _COUNTED = 1 << 24  # tokens
 Tell = Callable[[str], None]
 
@@ -141,6 +143,8 @@ def make_corpus(
         "odd_characters": dict(cleaning.odd.most_common()),
         "not_text": cleaning.not_text,
     }
+    if cleaning.other_kinds:
+        report["not_read"] = dict(cleaning.other_kinds.most_common())
     with atomic_folder(folder) as part:
         report["splits"] = {
             split: _write(part, split, texts[split], tokenizer, vocab_size)
@@ -150,7 +154,7 @@ def make_corpus(
             write_sources(part, split, [(each.book, each.source) for each in group])
         atomic_json(part / FILE, report)
         save_tokenizer(tokenizer, part / TOKENIZER)
-        report["tokenizer"] = compare_with_characters(tokenizer, texts)
+        report["tokenizer"] = compare_with_characters(report["splits"][HELD_OUT], texts)
         report["tokenizer"]["rare"] = _rare(part, vocab_size)
         atomic_json(part / FILE, report)
         write_manifest(part, STAGE, inputs, vars(settings), report["splits"])
@@ -170,11 +174,9 @@ def choose_held_out(documents: Sequence[Document], wanted: Sequence[str] = ()) -
     by_name = {name.casefold(): name for name in sizes}
     unknown = [name for name in wanted if name.casefold() not in by_name]
     if unknown:
-        books = sorted(sizes)
-        shown = ", ".join(books[:8]) + (f" and {len(books) - 8} more" if len(books) > 8 else "")
         raise CorpusError(
             f"the book {unknown[0]!r} cannot be held out, for it is not in the corpus; there are"
-            f" {shown}"
+            f" {_first(sorted(sizes))}"
         )
     chosen = {by_name[name.casefold()] for name in wanted}
     if not chosen and len(sizes) > 1:
@@ -202,9 +204,13 @@ def without_duplicates(
     Of two that are alike the held-out one is kept. Of one that is a part of the other, the longer
     one is: to leave that out could be to leave out everything.
     """
+    tqdm = packages.load("tqdm", "the corpus").tqdm
     order = sorted(range(len(documents)), key=lambda at: documents[at].book not in held_out)
     left_out: dict[int, tuple[int, float]] = {}
-    for later, earlier, likeness in duplicates([documents[at].text for at in order], near):
+    texts = [documents[at].text for at in order]
+    # Only where somebody looks on, and has to wait.
+    bar = tqdm(texts, desc="duplicates", unit="document", disable=None, delay=2)
+    for later, earlier, likeness in duplicates(bar, near):
         left_out[order[later]] = (order[earlier], likeness)
     kept: dict[str, list[Document]] = {TRAIN: [], HELD_OUT: []}
     for at, document in enumerate(documents):
@@ -233,12 +239,11 @@ def without_duplicates(
 
 
 def compare_with_characters(
-    tokenizer: Tokenizer, texts: dict[str, list[str]]
+    held_out: dict[str, Any], texts: dict[str, list[str]]
 ) -> dict[str, float | int]:
-    """Compare the tokenizer with one whose tokens are characters, on the held-out text."""
-    held = texts[HELD_OUT]
-    tokens = sum(len(each.ids) for each in tokenizer.encode_batch(held))
-    characters = sum(map(len, held))
+    """Compare the tokenizer with one whose tokens are characters, by the held-out split."""
+    tokens = held_out["tokens"] - held_out["documents"]  # without the boundaries
+    characters = sum(map(len, texts[HELD_OUT]))
     return {
         "held_out_tokens": tokens,
         "held_out_characters": characters,
@@ -264,14 +269,22 @@ def summary(report: dict[str, Any]) -> str:
     words = report["tokenizer"]
     text = (
         f"{train['tokens']} tokens of {train['documents']} documents to train on,"
-        f" {held['tokens']} held out ({', '.join(report['held_out_books'])}); left out:"
+        f" {held['tokens']} held out ({_first(report['held_out_books'])}); left out:"
         f" {twice['exact']} duplicates, {twice['near']} near-duplicates"
         f"{_contained(twice)}; {words['characters_per_token']:.2f} characters per token,"
         f" {words['rare']} of {report['vocab_size']} entries occur fewer than {RARE} times"
     )
+    if taken := report["removed"].get(AROUND_BOOKS):
+        text += f"; removed: {taken} {AROUND_BOOKS}"
     if report["not_text"]:
         text += f"; {len(report['not_text'])} files are not UTF-8 text, as {report['not_text'][0]}"
+    if "not_read" in report:
+        text += f"; not read: {named(Counter(report['not_read']))}"
     return text
+
+
+def _first(names: Sequence[str]) -> str:
+    return ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
 
 
 def _contained(twice: dict[str, Any]) -> str:
@@ -284,10 +297,5 @@ def _contained(twice: dict[str, Any]) -> str:
 def _write(
     folder: Path, split: str, texts: Sequence[str], tokenizer: Tokenizer, vocab_size: int
 ) -> dict[str, Any]:
-    def documents() -> Iterator[list[int]]:
-        for at in range(0, len(texts), _AT_ONCE):
-            for encoded in tokenizer.encode_batch(texts[at : at + _AT_ONCE]):
-                yield [0, *encoded.ids]  # <|endoftext|> begins a document
-
-    counts = write_shards(folder, split, documents(), vocab_size)
+    counts = write_shards(folder, split, encoded(tokenizer, texts), vocab_size)
     return {**counts, "bytes": sum(len(text.encode("utf-8")) for text in texts)}

@@ -9,6 +9,7 @@ counts what it takes away.
 
 from __future__ import annotations
 
+import codecs
 import re
 import struct
 import unicodedata
@@ -19,10 +20,13 @@ from dataclasses import dataclass, field
 from html import unescape
 from pathlib import Path
 
+from clara_training.corpus_gutenberg import without_banners
 from clara_training.errors import CorpusError
+from clara_training.folders import files_below
 
 TEXT_FILES = (".txt", ".text", ".md")
 SWORD = Path("/usr/share/sword")  # where Debian's sword-text-* packages put their modules
+AROUND_BOOKS = "characters around books of Project Gutenberg"  # in the report
 SPECIAL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")  # what no text may contain
 
 _DROPPED = re.compile(
@@ -33,9 +37,8 @@ _USFM = re.compile(r"\\\+?[a-z]+\d*\*? ?")  # marks that the conversion to OSIS 
 _TAG = re.compile(r"<[^>]*>")
 _CHAPTER = re.compile(r"<chapter\b(?=[^>]*\bsID=)[^>]*\bosisID=\"([^\".]+)\.(\d+)\"")
 _HEADING = re.compile(r"<milestone n=\"([^\"]+)\" type=\"x-usfm-h\"/>")
-_START, _END = (rf"^\*\*\* ?{word} OF TH[^\n]*(?:\n|\Z)" for word in ("START", "END"))
-# What is before the first book, between two of them, and after the last one.
-_GUTENBERG = re.compile(rf"\A.*?{_START}|{_END}(?:.*?{_START}|.*\Z)", re.S | re.M)
+_LINE_ENDS = re.compile("\r\n|[\r\v\f\x85\u2028\u2029]")
+_UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 @dataclass(frozen=True)
@@ -54,13 +57,14 @@ class Cleaning:
     removed: Counter[str] = field(default_factory=Counter)
     odd: Counter[str] = field(default_factory=Counter)
     not_text: list[str] = field(default_factory=list)
+    other_kinds: Counter[str] = field(default_factory=Counter)  # files that were not read
 
     def clean(self, text: str) -> str:
         """Return a text in NFC, without control and zero-width characters and superfluous space.
 
         Lines end with one newline, and at most one line is empty.
         """
-        text = unicodedata.normalize("NFC", text.replace("\r\n", "\n").replace("\r", "\n"))
+        text = unicodedata.normalize("NFC", _LINE_ENDS.sub("\n", text))
         for character in {c for c in text if c not in "\n\t" and _invisible(c)}:
             self.removed[name_of(character)] += text.count(character)
             text = text.replace(character, "")
@@ -68,9 +72,10 @@ class Cleaning:
             for special in found:  # what is left around one may be another
                 self.removed["special tokens"] += text.count(special)
                 text = text.replace(special, "")
-        text, banners = _GUTENBERG.subn("", text)
+        text, banners, characters = without_banners(text)
         if banners:
             self.removed["banners of Project Gutenberg"] += banners
+            self.removed[AROUND_BOOKS] += characters
         for character, count in Counter(text).items():
             if character in "\ufffd\ufffc" or unicodedata.category(character) in ("Co", "Cn"):
                 self.odd[name_of(character)] += count
@@ -86,27 +91,27 @@ def name_of(character: str) -> str:
 def read_folder(folder: Path, cleaning: Cleaning) -> Iterator[Document]:
     """Read each text file below a folder, in the order of names; a file is a book of its name.
 
-    What is binary or not UTF-8 is left out and noted. Raises CorpusError when nothing is left.
+    Links are followed. What is no file, binary, or in no Unicode is left out and noted; files of
+    other kinds are counted. Raises CorpusError when nothing is left.
     """
-    files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in TEXT_FILES)
+    files = []
+    for name, path in files_below(folder):
+        if path.suffix.lower() in TEXT_FILES:
+            files.append((name, path))
+        elif path.is_file() and not any(part.startswith(".") for part in name.split("/")):
+            cleaning.other_kinds[path.suffix.lower() or "without an ending"] += 1
     if not files:
+        others = f" (there are {named(cleaning.other_kinds)})" if cleaning.other_kinds else ""
         raise CorpusError(
             f"{folder} has no text in it: files that end with {', '.join(TEXT_FILES)} are read"
+            f"{others}"
         )
     found = False
-    for path in files:
-        name = path.relative_to(folder).as_posix()
+    for name, path in files:
         try:
-            content = path.read_bytes()
-        except OSError as error:
-            raise CorpusError(f"{path} cannot be read: {error.strerror}") from error
-        if b"\0" in content:
-            cleaning.not_text.append(f"{name}: binary")
-            continue
-        try:
-            text = cleaning.clean(content.decode("utf-8"))
-        except UnicodeDecodeError as error:
-            cleaning.not_text.append(f"{name}: not UTF-8 at byte {error.start}")
+            text = cleaning.clean(_decoded(path))
+        except ValueError as error:
+            cleaning.not_text.append(f"{name}: {error}")
             continue
         if text:
             found = True
@@ -117,6 +122,32 @@ def read_folder(folder: Path, cleaning: Cleaning) -> Iterator[Document]:
             f"none of the {len(files)} text files below {folder} holds text{why}: a corpus is"
             " made of UTF-8 text"
         )
+
+
+def named(kinds: Counter[str]) -> str:
+    """Say how many files there are of each kind, as `214 .html, 3 .gz`; of eight kinds at most."""
+    most = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common(8))
+    return most + (f" and {len(kinds) - 8} other kinds" if len(kinds) > 8 else "")
+
+
+def _decoded(path: Path) -> str:
+    """Return a file's text. Raises CorpusError; ValueError with what it is, where it is none."""
+    if not path.is_file():
+        raise ValueError("a link to nothing" if path.is_symlink() else "no file")
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise CorpusError(f"{path} cannot be read: {error.strerror}") from error
+    encoding = "UTF-16" if content.startswith(_UTF_16) else "UTF-8"
+    if encoding == "UTF-8" and b"\0" in content:
+        raise ValueError("binary")
+    try:
+        text = content.decode(encoding)
+    except UnicodeDecodeError as error:
+        raise ValueError(f"not {encoding} at byte {error.start}") from None
+    if "\0" in text:
+        raise ValueError("binary")
+    return text
 
 
 def sword_modules(root: Path = SWORD) -> list[Path]:

@@ -24,6 +24,7 @@ from typing import Any
 from clara_training import __version__
 from clara_training.atomic import atomic_file, atomic_json
 from clara_training.errors import ManifestError
+from clara_training.folders import files_below
 
 FORMAT = 1
 # How a base model was asked for, a path or a name: what it is, is among the inputs.
@@ -187,12 +188,11 @@ def code_sha256() -> str:
 
 
 def _files(folder: Path) -> list[tuple[str, Path]]:
-    found = [
-        (path.relative_to(folder).as_posix(), path)
-        for path in folder.rglob("*")
+    return [
+        (name, path)
+        for name, path in files_below(folder)
         if path.is_file() and not path.name.endswith("manifest.json")
     ]
-    return sorted(found)
 
 
 def _sizes(product: Path) -> dict[str, int]:

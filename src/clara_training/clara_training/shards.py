@@ -32,7 +32,7 @@ SHARD_TOKENS = 1 << 26
 def write_shards(
     folder: Path,
     split: str,
-    documents: Iterable[list[int]],
+    documents: Iterable[Sequence[int] | NDArray[np.uint32]],
     vocab_size: int,
     shard_tokens: int = SHARD_TOKENS,
 ) -> dict[str, Any]:

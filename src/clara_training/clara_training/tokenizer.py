@@ -9,20 +9,26 @@
 - Quality seeds, words that a model is to see whole, are single tokens alone and after a space. If
   the corpus did not make them so, merges of the lowest rank do, in the place of its rarest.
 - `<|endoftext|>` begins every document.
+- What the library keeps of a text while it works on it is a hundred times as large as the text, so
+  it is given pieces.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from clara_training import packages
 from clara_training.corpus_read import SPECIAL
 from clara_training.errors import CorpusError, StorageError, first_line
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
     from tokenizers import Tokenizer
 
 VOCAB_SIZE = 32_000
@@ -33,6 +39,10 @@ QUALITY_SEEDS = (
 END = SPECIAL[0]
 FILE = "tokenizer.json"
 _BYTES = 256
+_PIECE = 1 << 16  # characters, and as many more as there is no cut in
+_AT_ONCE = 1 << 20  # characters
+# Where words end whatever surrounds them: behind a newline, before a space, between two of them.
+_CUT = re.compile(r"(?<=\S\n)(?=\S)|(?<=\S)(?= \S)")
 Merge = tuple[str, str]
 
 
@@ -124,6 +134,44 @@ def merged(letters: Sequence[str], ranks: dict[Merge, int]) -> list[str]:
         parts[at : at + 2] = [parts[at] + parts[at + 1]]
 
 
+def pieces(text: str, size: int = _PIECE) -> Iterator[str]:
+    """Cut a text where the splitting rules do anyway: the tokens of the pieces are the text's."""
+    start = 0
+    while cut := _CUT.search(text, start + size):
+        yield text[start : cut.start()]
+        start = cut.start()
+    yield text[start:]
+
+
+def encoded(tokenizer: Tokenizer, texts: Iterable[str]) -> Iterator[NDArray[np.uint32]]:
+    """Yield the tokens of each text, (n,), with `<|endoftext|>`, which is 0, before them."""
+    last, document = 0, [np.zeros(1, np.uint32)]
+    for group in _groups(texts):
+        found = tokenizer.encode_batch_fast([piece for _, piece in group])
+        for (number, _), each in zip(group, found, strict=True):
+            if number != last:
+                yield np.concatenate(document)
+                last, document = number, document[:1]
+            document.append(np.array(each.ids, np.uint32))
+    if len(document) > 1:
+        yield np.concatenate(document)
+
+
+def _groups(texts: Iterable[str]) -> Iterator[list[tuple[int, str]]]:
+    """Yield the pieces of texts, with the texts' numbers, about _AT_ONCE characters at a time."""
+    group: list[tuple[int, str]] = []
+    size = 0
+    for number, text in enumerate(texts):
+        for piece in pieces(text):
+            group.append((number, piece))
+            size += len(piece)
+            if size >= _AT_ONCE:
+                yield group
+                group, size = [], 0
+    if group:
+        yield group
+
+
 def save_tokenizer(tokenizer: Tokenizer, folder: Path, context: int = 1024) -> None:
     """Save a tokenizer as transformers and the GGUF exporter read it. Raises StorageError."""
     transformers = packages.load("transformers", "the tokenizer")
@@ -169,7 +217,7 @@ def _learn(texts: Sequence[str], vocab_size: int) -> tuple[list[str], list[Merge
         initial_alphabet=alphabet,
         show_progress=False,
     )
-    made.train_from_iterator(texts, trainer)
+    made.train_from_iterator((piece for text in texts for piece in pieces(text)), trainer)
     merges: list[Any] = json.loads(made.to_str())["model"]["merges"]
     return alphabet, [(pair[0], pair[1]) for pair in merges]
 

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import re
 import struct
 import sys
 import zlib
@@ -28,7 +29,7 @@ from clara_training.shards import (
 )
 from clara_training.tokenizer import load_tokenizer
 
-from clara_training import cli
+from clara_training import cli, corpus_duplicates
 
 SMALL = CorpusSettings(vocab_size=512)
 
@@ -121,12 +122,39 @@ def test_cleaning_keeps_the_words_and_counts_what_it_takes() -> None:
     assert cleaning.removed["U+200B ZERO WIDTH SPACE"] == 1
     assert cleaning.removed["U+0007"] == cleaning.removed["special tokens"] == 1
     assert cleaning.odd == {"U+FFFD REPLACEMENT CHARACTER": 1}
-    book = (
-        "Title\n*** START OF THE PROJECT GUTENBERG EBOOK X ***\nText.\n*** END OF THE PROJECT\nx"
-    )
-    assert cleaning.clean(book) == "Text."
-    assert cleaning.clean(f"{book}\n{book.replace('Text', 'More')}") == "Text.\nMore."
+    assert cleaning.clean("a\x0bb\x0cc\x85d\u2028e\u2029f\rg") == "a\nb\nc\nd\ne\nf\ng"
     assert cleaning.clean("<|endof<|end\u200boftext|>text|>in<|im_end|>side") == "inside"
+
+
+HEADER = "The Project Gutenberg eBook of X\n\nTitle: X\n\n"
+START, END = (f"*** {word} OF THE PROJECT GUTENBERG EBOOK X ***\n" for word in ("START", "END"))
+LICENCE = "Updated editions ... electronic works of Project\nGutenberg.\n" + "terms\n" * 3000
+LICENCE += "subscribe to hear about new\neBooks.\n"
+OWN = "A line of my own, about a book of Project Gutenberg.\n" * 600
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        (f"{HEADER}{START}Text.\n{END}{LICENCE}", "Text."),
+        (f"{HEADER}{START}Text.\n{END}{LICENCE}\n{HEADER}{START}More.\n{END}", "Text.\nMore."),
+        (f"{HEADER}{START}Text.\n{END}{LICENCE[:900]}", "Text."),  # of another wording
+        (f"{OWN}{HEADER}{START}Text.\n", f"{OWN}Text."),
+        (f"Words.\n{START}Text.\n{END}Words.\n{START}More.", "Words.\nText.\nWords.\nMore."),
+        (f"Text.\n{END}{LICENCE}{OWN}", f"Text.\n{OWN.strip()}"),
+        (f"Text.\n{END}{OWN}", f"Text.\n{OWN.strip()}"),
+        (f"Text.\n{END}{LICENCE}{OWN}{HEADER}{START}More.", f"Text.\n{OWN}More."),
+        ("*** START OF THE SHOW ***\nText.", "*** START OF THE SHOW ***\nText."),
+    ],
+)
+def test_around_a_book_of_project_gutenberg_only_what_is_theirs_is_taken_away(
+    text: str, kept: str
+) -> None:
+    cleaning = Cleaning()
+    found = cleaning.clean(text)
+    assert re.sub(r"\n+", "\n", found) == kept
+    taken = cleaning.removed["characters around books of Project Gutenberg"]
+    assert len(text.strip()) - len(found) <= taken + 5 and taken <= len(text) - len(kept)
 
 
 def test_duplicates_are_found_whatever_the_case_and_after_a_few_changes() -> None:
@@ -138,6 +166,27 @@ def test_duplicates_are_found_whatever_the_case_and_after_a_few_changes() -> Non
     found = list(duplicates([text, other, text.upper(), changed, half, "Amen.", "amen"]))
     assert [(later, earlier) for later, earlier, _ in found] == [(2, 0), (3, 0), (6, 5)]
     assert found[0][2] == 1.0 and 0.8 < found[1][2] < 1.0
+
+
+def test_of_pages_of_one_form_only_the_nearest_are_compared_word_by_word(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    draw = np.random.default_rng(0)
+    form = [f"word{number}" for number in range(300)]
+    pages = []
+    for number in range(60):
+        page = list(form)
+        for place in draw.choice(300, 3 if number == 50 else 30, replace=False):
+            page[place] = f"own{number}_{place}"
+        pages.append(" ".join(page))
+    pages.append(pages[50].replace("word7 ", "word8 "))
+    compared = []
+    exactly = corpus_duplicates._jaccard
+    monkeypatch.setattr(
+        corpus_duplicates, "_jaccard", lambda *two: compared.append(two) or exactly(*two)
+    )
+    assert [(later, earlier) for later, earlier, _ in duplicates(pages)] == [(60, 50)]
+    assert len(compared) < 100  # of 1830 pairs
 
 
 def test_what_is_held_out_is_not_in_the_training_text_under_another_name(tmp_path: Path) -> None:
@@ -247,12 +296,56 @@ def test_a_bible_in_swords_format_is_read_by_chapters_without_notes_and_marks(
 
 
 def test_files_that_are_not_text_are_left_out_and_named(tmp_path: Path) -> None:
-    source = write(tmp_path, good="words")
+    source = write(tmp_path / "in", good="words")
     (source / "image.txt").write_bytes(b"\x89PNG\0\0")
     (source / "latin.txt").write_bytes("Köln".encode("latin-1"))
+    (source / "lost.txt").symlink_to(tmp_path / "nowhere")
+    write(source / "notes.txt", within="in a folder of that name")
+    (source / "wide.txt").write_bytes("Köln".encode("utf-16"))
+    (source / "odd.txt").write_bytes("Köln".encode("utf-16")[:-1])
+    for other in ("a.html", "b.html", "c.gz", "README", ".hidden"):
+        (source / other).write_text("not read")
     cleaning = Cleaning()
-    assert [each.book for each in read_folder(source, cleaning)] == ["good"]
-    assert cleaning.not_text == ["image.txt: binary", "latin.txt: not UTF-8 at byte 1"]
+    found = {each.source: each.text for each in read_folder(source, cleaning)}
+    assert found == {
+        "good.txt": "words",
+        "notes.txt/within.txt": "in a folder of that name",
+        "wide.txt": "Köln",
+    }
+    assert cleaning.not_text == [
+        *("image.txt: binary", "latin.txt: not UTF-8 at byte 1", "lost.txt: a link to nothing"),
+        "odd.txt: not UTF-16 at byte 8",
+    ]
+    assert cleaning.other_kinds == {".html": 2, ".gz": 1, "without an ending": 1}
+
+
+def test_a_folder_behind_a_link_is_read_once_and_a_change_in_it_is_seen(tmp_path: Path) -> None:
+    source = write(tmp_path / "in", near="here")
+    far = write(tmp_path / "far", far="there")
+    (source / "a").symlink_to(far)
+    (source / "b").symlink_to(far)
+    (far / "back").symlink_to(source)
+    found = [each.source for each in read_folder(source, Cleaning())]
+    assert found == ["a/far.txt", "near.txt"]
+    before = sha256_of(source)
+    write(far, far="here")
+    assert sha256_of(source) != before
+    (source / "far").mkdir()
+    write(source / "far", far="there")
+    (source / "0").symlink_to("far")
+    found = [each.source for each in read_folder(source, Cleaning())]
+    assert found == ["a/far.txt", "far/far.txt", "near.txt"]
+
+
+def test_the_summary_names_eight_books_and_what_was_not_read(tmp_path: Path) -> None:
+    texts = {f"b{number:02}": f"text {number} " * 9 for number in range(20)}
+    source = write(tmp_path / "in", **texts)
+    (source / "page.html").write_text("<p>")
+    said: list[str] = []
+    settings = CorpusSettings(260, held_out=tuple(list(texts)[:12]))
+    report = make_corpus(source, tmp_path / "out", settings, tell=said.append)
+    assert "held out (b00, b01, b02, b03, b04, b05, b06, b07 and 4 more);" in said[0]
+    assert said[0].endswith("; not read: 1 .html") and report["not_read"] == {".html": 1}
 
 
 @pytest.mark.parametrize(
@@ -260,6 +353,7 @@ def test_files_that_are_not_text_are_left_out_and_named(tmp_path: Path) -> None:
     [
         (None, (), "is not there: --data_dir names a folder of text"),
         ({}, (), "has no text in it"),
+        ({"a.html": b"<p>"}, (), ".md are read (there are 1 .html)"),
         ({"a.txt": b" \n", "b.txt": b""}, (), "all files are empty"),
         ({"a.txt": b"\0\1\2"}, (), "(a.txt: binary)"),
         ({"a.txt": b"one text only"}, (), "has 1 book (a text file is a book, and"),

@@ -15,7 +15,13 @@ from clara_training.corpus_read import SPECIAL
 from clara_training.errors import CorpusError
 from clara_training.export_gguf import write_model
 from clara_training.gguf_scores import GgufScores
-from clara_training.tokenizer import load_tokenizer, save_tokenizer, train_tokenizer
+from clara_training.tokenizer import (
+    encoded,
+    load_tokenizer,
+    pieces,
+    save_tokenizer,
+    train_tokenizer,
+)
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
@@ -161,6 +167,19 @@ def test_llama_cpp_reads_every_text_as_the_tokenizer_does(
         ids = tokenizer.encode(text).ids
         assert model.tokens(text) == ids
         assert tokenizer.decode(ids, skip_special_tokens=False) == text
+        parts = list(pieces(text, 3))
+        assert "".join(parts) == text
+        assert [i for part in parts for i in tokenizer.encode(part).ids] == ids
+
+
+def test_texts_are_read_in_pieces_of_a_size_that_fits_into_memory(folder: Path) -> None:
+    tokenizer = load_tokenizer(folder)
+    long = " ".join(TEXTS).replace(".", ".\n ") * 12
+    assert len(long) > 2 * 65_536
+    assert max(map(len, pieces(long))) < 65_536 + 100
+    found = list(encoded(tokenizer, [*TEXTS, long, *TEXTS]))
+    wanted = [[0, *tokenizer.encode(text).ids] for text in (*TEXTS, long, *TEXTS)]
+    assert [each.tolist() for each in found] == wanted
 
 
 def test_a_tokenizer_of_this_corpus_reads_even_the_newest_letters_alike(
