@@ -35,7 +35,7 @@ from clara_brain.governance import Governance
 from clara_brain.llama_runtime import LlamaRuntime
 from clara_brain.lora import LoadedAdapter
 from clara_brain.model_info import ModelInfo
-from clara_brain.prompt import PromptBuilder
+from clara_brain.prompt import ChatPrompt, PromptBuilder
 from clara_brain.readout import Embedding, Reading
 from clara_brain.settings import EngineSettings
 from clara_brain.text_stream import TextStream
@@ -208,10 +208,12 @@ class Engine:
         return self._call(load)
 
     def unload_adapter(self, name: str) -> Future[None]:
-        """Free an adapter. The future raises AdapterError, also while a reply is under it."""
+        """Free an adapter. The future raises AdapterError, also while a reply needs it or will."""
 
         def unload() -> None:
-            if self._decoder.uses(name):
+            with self._changed:
+                waits = any(name in dict(each.request.adapters) for each in self._queue)
+            if waits or self._decoder.uses(name):
                 raise AdapterError(
                     f"adapter {name!r} is in force for a reply under way; try again later"
                 )
@@ -364,7 +366,7 @@ class Engine:
             Decoding(
                 slot,
                 sampler,
-                TextStream(request.stop),
+                TextStream(request.stop, thinks=isinstance(request.prompt, ChatPrompt)),
                 tokens,
                 min(request.max_tokens, self.n_ctx - len(tokens)),
                 completion,

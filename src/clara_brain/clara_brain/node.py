@@ -19,11 +19,14 @@ from pathlib import Path
 
 import rclpy
 from rclpy.callback_groups import ReentrantCallbackGroup
+from rclpy.clock import Clock
+from rclpy.clock_type import ClockType
 from rclpy.exceptions import ParameterException
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.signals import SignalHandlerOptions
 from rclpy.task import Future
+from rclpy.timer import Timer
 
 from clara_brain import governance_file, model_info, parameters
 from clara_brain.adapters import Adapters, beside
@@ -65,6 +68,7 @@ from clara_brain.turn_desk import TurnDesk
 _log = logging.getLogger(__name__)
 
 _LAST_ANSWERS_S = 1.0
+_FIRST_RETRY_S, _LONGEST_RETRY_S = 1.0, 30.0
 _NO_MODEL = "no model is loaded; configure the node"
 
 
@@ -100,6 +104,9 @@ class BrainNode(LifecycleNode):  # type: ignore[misc]
         ModelServices(self, self, group)
         SkillServices(self, self, group)
         self._health = Diagnostics(self, self._desk, group)
+        self._group = group
+        self._lacks_server = False
+        self._retry: Timer | None = None
         if self.get_parameter("autostart").value:
             # A guard condition runs once something spins, under any executor and any clock.
             self._start = self.create_guard_condition(self._autostart, callback_group=group)
@@ -111,6 +118,7 @@ class BrainNode(LifecycleNode):  # type: ignore[misc]
 
         FAILURE with a sentence when that cannot be done.
         """
+        self._stop_retrying()
         try:
             settings = parameters.read(self)
             self._configure_spec(settings.spec)
@@ -125,6 +133,8 @@ class BrainNode(LifecycleNode):  # type: ignore[misc]
                 error = Unforeseen(error)
             self._unload()
             self.no_model = str(error)
+            served = self.get_parameter("backend").value == "openai"
+            self._lacks_server = served and isinstance(error, ModelError)
             return self._failure(str(error))
         assert self.engine is not None
         # The hash takes a moment for a large model: begin now, off the executor's thread.
@@ -159,6 +169,7 @@ class BrainNode(LifecycleNode):  # type: ignore[misc]
 
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Stop and free everything, whatever the state was."""
+        self._stop_retrying()
         self._stop_turns()
         self._unload()
         return self._reached("finalized")
@@ -201,8 +212,26 @@ class BrainNode(LifecycleNode):  # type: ignore[misc]
 
     def _autostart(self) -> None:
         self.destroy_guard_condition(self._start)
+        self._begin(_FIRST_RETRY_S)
+
+    def _begin(self, wait: float) -> None:
+        """Start; where the model's server is not there yet, again after `wait` s, and so on."""
         if self.trigger_configure() == TransitionCallbackReturn.SUCCESS:
             self.trigger_activate()
+        elif self._lacks_server:
+            self.get_logger().info(f"tries again in {wait:g} s")
+            self._retry = self.create_timer(
+                wait,
+                lambda: self._begin(min(2 * wait, _LONGEST_RETRY_S)),
+                callback_group=self._group,
+                clock=Clock(clock_type=ClockType.STEADY_TIME),
+            )
+
+    def _stop_retrying(self) -> None:
+        """Start by itself no more: somebody configures the node, or it ends."""
+        if self._retry:
+            self.destroy_timer(self._retry)
+        self._retry = None
 
     def _spec_for_sliders(self) -> Spec:
         try:

@@ -36,8 +36,9 @@ from clara_brain.errors import (
 from clara_brain.lora import LoadedAdapter
 from clara_brain.model_info import ModelInfo
 from clara_brain.openai_server import OpenAIServer
+from clara_brain.prompt import ChatPrompt
 from clara_brain.readout import Embedding
-from clara_brain.served_model import Kind, ServedModel, look_at
+from clara_brain.served_model import Kind, ServedModel, adapters_of, look_at
 from clara_brain.settings import EngineSettings, ServerSettings
 from clara_brain.text_stream import TextStream
 from clara_brain.token_estimate import RAISE, TokenRate, fitted
@@ -252,8 +253,9 @@ class OpenAIBackend:
 
     async def _answer(self, ticket: Ticket) -> None:
         """Answer one request, exactly once."""
-        completion, reply = Completion(), TextStream(ticket.request.stop)
-        deadline = ticket.request.deadline
+        request, completion = ticket.request, Completion()
+        reply = TextStream(request.stop, thinks=isinstance(request.prompt, ChatPrompt))
+        deadline = request.deadline
         timer = deadline and self._loop.call_at(deadline, self._stop, ticket, Stop.DEADLINE)
         try:
             self._tasks[ticket] = asyncio.current_task()
@@ -293,10 +295,11 @@ class OpenAIBackend:
         refusal = self.refuse_grammar()
         if request.sampling.grammar and not request.sampling.json_schema and refusal:
             raise InvalidRequest(refusal)
+        model = await self._model_now(request)
         rate = self._rate.value
         for left in reversed(range(_MOST_TRIES_TO_FIT)):
-            completion.dropped_turns, size = fitted(request, self.model, rate)
-            body = body_of(request, self.model, completion.dropped_turns, math.ceil(size * rate))
+            completion.dropped_turns, size, count = fitted(request, model, rate)
+            body = body_of(request, model, completion.dropped_turns, count)
             try:
                 await self._stream(ticket, body, completion, reply)
             except ContextOverflow:
@@ -307,6 +310,23 @@ class OpenAIBackend:
             else:
                 self._rate.learn(size, completion.prompt_tokens)
                 return
+
+    async def _model_now(self, request: Request) -> ServedModel:
+        """Return the model with its adapters' numbers as the server gives them now.
+
+        Raises AdapterError for a request under adapters where they are others than they were.
+        """
+        if not self.model.adapters:
+            return self.model
+        adapters = await adapters_of(self._server)
+        known = [each.adapter for each in self.model.adapters]
+        if request.adapters and [each.adapter for each in adapters] != known:
+            names = ", ".join(each.adapter.name for each in adapters) or "none"
+            raise AdapterError(
+                f"{self._server} was started again with other adapters ({names}); configure the"
+                " node again"
+            )
+        return replace(self.model, adapters=adapters)
 
     async def _stream(
         self, ticket: Ticket, body: dict[str, Any], completion: Completion, reply: TextStream

@@ -3,11 +3,13 @@
 """What a server of the OpenAI API says of itself and of the model it serves.
 
 Servers differ in what they take beyond that API, and only some say how long a context is;
-llama.cpp's own says most. All is asked once, when the node is configured.
+llama.cpp's own says most. It is asked when the node is configured; the numbers of adapters before
+each request, for a server that was started again may have given them anew.
 """
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,10 +23,10 @@ from clara_brain.lora import LoadedAdapter
 from clara_brain.openai_server import OpenAIServer
 
 _MOST_NAMED = 8
+_LONGEST_LOOK_S = 5.0
 # What a message of the node can say of a length, and of a size.
 _LONGEST, _LARGEST = (1 << 31) - 1, (1 << 63) - 1
-# Parts of a turn that are tokens to many models. In the engine a template still finds the thoughts
-# in what was replied, and leaves them out.
+# Parts of a turn that are tokens to many models.
 _PARTS = r"</?(?:think|tool_call|tool_response|tools)>"
 
 
@@ -73,6 +75,21 @@ async def look_at(server: OpenAIServer, wanted: str, n_ctx: int) -> ServedModel:
     `n_ctx` holds where the server does not say. Raises ModelError.
     """
     try:
+        return await asyncio.wait_for(_look_at(server, wanted, n_ctx), _LONGEST_LOOK_S)
+    except asyncio.TimeoutError:
+        raise ModelError(
+            f"{server} did not say within {_LONGEST_LOOK_S:g} s what it serves; check server_url,"
+            " and whether it is ready"
+        ) from None
+
+
+async def adapters_of(server: OpenAIServer) -> tuple[ServedAdapter, ...]:
+    """Ask llama.cpp's server which adapters it has loaded, by name. Raises BrainError."""
+    return _adapters(server, await server.get("/lora-adapters"))
+
+
+async def _look_at(server: OpenAIServer, wanted: str, n_ctx: int) -> ServedModel:
+    try:
         listed = _entries(server, await server.get("/v1/models"))
         entry = _chosen(server, listed, wanted)
         owner = str(entry.get("owned_by", ""))
@@ -103,7 +120,7 @@ async def _of_llama_cpp(
         quantization=str(meta.get("ftype") or properties.get("model_ftype") or ""),
         path=str(properties.get("model_path") or ""),
         marks=marks,
-        adapters=_adapters(server, await server.get("/lora-adapters")),
+        adapters=await adapters_of(server),
     )
 
 

@@ -3,8 +3,9 @@
 """Turn the bytes of tokens into text that can be shown while it grows.
 
 A delta never ends inside a UTF-8 character, and never shows part of a stop string: what could
-still become one is held back until it is decided. U+0000, which would end a string of ROS 2, is
-given as U+FFFD.
+still become one is held back until it is decided. What a model thinks before it replies is left
+out, and so is half a character at the end, as where the length cuts it. U+0000, which would end a
+string of ROS 2, is given as U+FFFD.
 """
 
 from __future__ import annotations
@@ -12,39 +13,50 @@ from __future__ import annotations
 import codecs
 from collections.abc import Sequence
 
+from clara_brain.thoughts import Thoughts
+
 
 class TextStream:
     """Takes the bytes of tokens, gives text; `text` is all that was given so far.
 
-    `stopped` becomes true when a stop string came; the text ends before it. `decoded` counts the
-    characters that were decoded, also those that are held back.
+    `stopped` becomes true when a stop string came; the text ends before it. With `thinks` it is a
+    reply, which may begin with thoughts.
     """
 
-    def __init__(self, stop: Sequence[str] = ()) -> None:
+    def __init__(self, stop: Sequence[str] = (), *, thinks: bool = False) -> None:
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._stop = tuple(stop)
         self._held = ""
         self._given: list[str] = []
         self.stopped = False
-        self.decoded = 0
+        self._thoughts = Thoughts() if thinks else None
+        self._said = 0
 
     @property
     def text(self) -> str:
         """All deltas so far, joined."""
         return "".join(self._given)
 
+    @property
+    def decoded(self) -> int:
+        """How many characters were decoded that are no thoughts, also those that are held back."""
+        return self._said + (self._thoughts.undecided if self._thoughts else 0)
+
     def push(self, piece: bytes) -> str:
         """Take the bytes of one token; return the text that is certain because of it."""
         return self._advance(self._decoder.decode(piece), last=False)
 
     def finish(self) -> str:
-        """Return what was held back; half a character becomes U+FFFD."""
-        return self._advance(self._decoder.decode(b"", final=True), last=True)
+        """Return what was held back, without half a character."""
+        self._decoder.reset()
+        return self._advance("", last=True)
 
     def _advance(self, new: str, last: bool) -> str:
         if self.stopped:
             return ""
-        self.decoded += len(new)
+        if self._thoughts:
+            new = self._thoughts.cut(new, last)
+        self._said += len(new)
         new = new.replace("\0", "\N{REPLACEMENT CHARACTER}")
         if not self._stop:
             if new:

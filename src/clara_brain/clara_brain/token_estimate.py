@@ -42,39 +42,50 @@ class TokenRate:
         return math.ceil(len(text) * self.value)
 
 
-def fitted(request: Request, model: ServedModel, rate: float) -> tuple[int, int]:
-    """Return how many of the oldest turns to drop, and the characters of what is left.
+def fitted(request: Request, model: ServedModel, rate: float) -> tuple[int, int, int]:
+    """Return how many of the oldest turns to drop, and the characters and tokens of what is left.
 
     `rate` is in tokens per character. Raises ContextOverflow where the server would cut the prompt
     without a word.
     """
-    parts = _sizes(request.prompt)
+    cuts = model.kind is Kind.OTHER
+    parts = _parts(request.prompt)
+    counts = [math.ceil(_tokens(part, rate, least=1.0 if cuts else 0.0)) for part in parts]
     turns = len(parts) - 1
     dropped = 0
     if turns:
         dropped = turns_to_drop(
-            lambda number: math.ceil(sum(parts[: turns + 1 - number]) * rate),
+            lambda number: sum(counts[: turns + 1 - number]),
             turns,
             model.n_ctx,
             request.max_tokens,
         )
-    size = sum(parts[: turns + 1 - dropped])
-    count, least = math.ceil(size * rate), min(request.max_tokens, LEAST_REPLY)
-    if model.kind is Kind.OTHER and count + least > model.n_ctx:
+    left = turns + 1 - dropped
+    count, least = sum(counts[:left]), min(request.max_tokens, LEAST_REPLY)
+    if cuts and count + least > model.n_ctx:
         raise ContextOverflow(
             f"persona and text have about {count} tokens, but the context has {model.n_ctx},"
             f" {least} of them kept for the reply; shorten the text or raise n_ctx"
         )
-    return dropped, size
+    return dropped, sum(map(len, parts[:left])), count
 
 
-def _sizes(prompt: ChatPrompt | RawPrompt) -> list[int]:
-    """Characters of what always stays, then of the turns of the history, the newest first."""
+def _tokens(text: str, rate: float, least: float) -> float:
+    """About how many tokens a text has; what is not ASCII has `least` a character at least.
+
+    A rate of English text says little of Japanese, which has a token a character and more.
+    """
+    wide = len(text) - len(text.encode("ascii", "ignore"))
+    return (len(text) - wide) * rate + wide * max(rate, least)
+
+
+def _parts(prompt: ChatPrompt | RawPrompt) -> list[str]:
+    """Return what always stays, then the turns of the history, the newest first."""
     if isinstance(prompt, RawPrompt):
-        return [len(prompt.text)]
-    fixed = len(prompt.system) + len(prompt.text) + sum(map(_size, prompt.shown))
-    return [fixed, *map(_size, reversed(prompt.history))]
+        return [prompt.text]
+    fixed = prompt.system + prompt.text + "".join(map(_said, prompt.shown))
+    return [fixed, *map(_said, reversed(prompt.history))]
 
 
-def _size(exchange: Exchange) -> int:
-    return len(exchange.user) + len(exchange.assistant)
+def _said(exchange: Exchange) -> str:
+    return exchange.user + exchange.assistant

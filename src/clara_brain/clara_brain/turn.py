@@ -18,6 +18,7 @@ from clara_brain.backend import Backend, Request, Ticket
 from clara_brain.decoding import Completion, Stop
 from clara_brain.earlier_turns import Hit, Span, hits, to_recall, with_recalled
 from clara_brain.errors import (
+    BackendError,
     BrainError,
     ContextOverflow,
     ShuttingDown,
@@ -251,6 +252,8 @@ class Turn:
         result.completion = completion
         if request.json_schema and completion.stop in _COMPLETED:
             completion.error = await self._mismatch(completion.text)
+        if not request.sampling.grammar and not completion.error:
+            completion.error = _nothing_said(completion)
         # What a cancel or the deadline left of a reply was heard, so it stays a part of the talk.
         kept = completion.stop in _COMPLETED or bool(completion.text)
         if request.session and completion.error is None and kept:
@@ -369,3 +372,15 @@ class Turn:
 # What comes back into the prompt may have this part of the context at most.
 _RECALLED_SHARE = 8
 _COMPLETED = (Stop.END, Stop.LENGTH, Stop.STRING)
+
+
+def _nothing_said(completion: Completion) -> BackendError | None:
+    """Return what is wrong with a reply that has no words; None where it has some."""
+    if completion.text.strip() or completion.stop not in (Stop.END, Stop.LENGTH):
+        return None
+    if completion.stop is Stop.LENGTH:
+        return BackendError(
+            f"the model's {completion.completion_tokens} tokens were used up before it said"
+            " anything, as by one that thinks first; raise max_tokens"
+        )
+    return BackendError("the model ended its reply before it said anything; ask in other words")

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """An HTTP server that does what real ones should not: it refuses, stalls, and hangs up.
 
-It lists its models; each further request is answered by the next scene, the last one for good.
+It lists its models, and gives its documents by their paths; each further request is answered by
+the next scene, the last one for good.
 """
 
 from __future__ import annotations
@@ -21,7 +22,11 @@ class Handler(BaseHTTPRequestHandler):
     server: Server
 
     def do_GET(self) -> None:
-        if self.server.refused_key:
+        if self.server.mute:
+            silence(self)
+        elif self.path in self.server.documents:
+            status(200, self.server.documents[self.path])(self)
+        elif self.server.refused_key:
             status(401, {"error": {"message": f"wrong: {self.headers['Authorization']}"}})(self)
         else:
             status(200, {"object": "list", "data": self.server.models})(self)
@@ -49,7 +54,8 @@ class Server(ThreadingHTTPServer):
         self.seen: list[tuple[str, dict[str, Any]]] = []
         self.lock = threading.Lock()
         self.over = threading.Event()
-        self.refused_key = False
+        self.refused_key = self.mute = False
+        self.documents: dict[str, Any] = {}
         super().__init__(("127.0.0.1", port), Handler)
         self.url = f"http://127.0.0.1:{self.server_port}"
         self._thread = threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True)

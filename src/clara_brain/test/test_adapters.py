@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -92,6 +93,16 @@ def test_an_adapter_in_force_is_not_unloaded_under_a_reply(adapted, tmp_path):
     with pytest.raises(AdapterError, match="under way"):
         adapted.unload_adapter("other").result(30)
     ticket.cancel()
+    # Nor under one that waits until others are done.
+    begun = threading.Semaphore(0)
+    bare = replace(long, adapters=())
+    others = [adapted.submit(bare, lambda _: begun.release(), print) for _ in range(3)]
+    assert all(begun.acquire(timeout=30) for _ in range(30))
+    waiting = adapted.submit(long, print, print)
+    with pytest.raises(AdapterError, match="under way"):
+        adapted.unload_adapter("other").result(30)
+    for each in (waiting, *others):
+        each.cancel()
     assert ended.wait(10)
     adapted.unload_adapter("other").result(30)
     error = adapted.complete(long).error

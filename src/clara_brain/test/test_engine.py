@@ -294,12 +294,12 @@ def test_what_a_schema_refers_to_is_never_fetched():
     ],
 )
 def test_the_patterns_of_a_schema_hold_up_nobody(monkeypatch, pattern, said):
-    monkeypatch.setattr(schema_check, "_LIMIT_S", 1.0)
+    monkeypatch.setattr(schema_check, "_LIMIT_S", 1)
     done: Future[BrainError | None] = Future()
     began = time.monotonic()
     schema_check.hold_against(f'"{"a" * 60}"', json.dumps({"pattern": pattern}), done.set_result)
     assert time.monotonic() - began < 0.5
-    assert said in str(done.result(10) or "") and bool(said) == (done.result() is not None)
+    assert said in str(done.result(60) or "") and bool(said) == (done.result() is not None)
 
 
 def test_the_oldest_turns_are_dropped_when_the_context_is_full(engine):
@@ -343,6 +343,33 @@ def test_a_delta_never_splits_a_character_nor_shows_part_of_a_stop_string():
     deltas = [stream.push(bytes([byte])) for byte in "né 🤖 ST🤖STOP!".encode()]
     assert "".join(deltas) == "né 🤖 ST🤖" and stream.stopped
     assert not any("\ufffd" in delta or delta == "S" for delta in deltas)
+
+
+def test_half_a_character_at_the_end_is_left_out():
+    stream = TextStream()
+    assert stream.push("né 🤖🤖".encode()[:-2]) == "né 🤖" and not stream.finish()
+    assert stream.text == "né 🤖"
+
+
+@pytest.mark.parametrize(
+    ("reply", "said"),
+    [
+        ("<think>\nThey greet me.</think>\n\nHello!", "Hello!"),
+        ("\n<think></think><think>Well.</think>Hello, <b>you</b>!", "Hello, <b>you</b>!"),
+        ("<think>Long, and STOP, and cut off </thi", ""),
+        (" HTML has no <think>tag</think>.", " HTML has no <think>tag</think>."),
+        ("<thing>", "<thing>"),
+        ("<", "<"),
+    ],
+)
+@pytest.mark.parametrize("size", [1, 7, 99])
+def test_what_is_thought_before_a_reply_is_not_said_however_its_tags_are_split(reply, said, size):
+    stream = TextStream(("STOP",), thinks=True)
+    pieces = [stream.push(reply[at : at + size].encode()) for at in range(0, len(reply), size)]
+    assert "".join([*pieces, stream.finish()]) == said == stream.text
+    assert stream.decoded == len(said)
+    raw = TextStream()
+    assert raw.push(reply.encode()) + raw.finish() == reply
 
 
 @pytest.mark.parametrize("size", [0, 3, 4, 20, 300, 100_000, 2_000_000, 90_000_000])

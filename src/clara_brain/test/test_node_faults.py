@@ -19,6 +19,7 @@ from clara_brain.session_store import SessionStore
 from clara_brain.sessions import Sessions
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from domain_coordinator import domain_id
+from faulty_server import GOOD, Server
 from rclpy.callback_groups import ReentrantCallbackGroup
 from world import ChatClient, World, start_brain
 
@@ -159,6 +160,22 @@ def test_diagnostics_warn_while_conversations_are_not_written(domain, tmp_path):
         sessions.add("s", Exchange("Hello!", "Hi."), 3)
         client.until(lambda: levels[-1] == DiagnosticStatus.OK)
     sessions.close()
+
+
+def test_a_brain_that_starts_before_its_server_is_active_once_that_is_there(domain):
+    with Server(GOOD) as taken:
+        url, port = taken.url, taken.server_port
+    world = World("/early", backend="openai", server_url=url, memory_policy="never")
+    try:
+        world.until(
+            lambda: "be reached" in world.call(GetModelInfo, "model/info").error_msg, limit=30
+        )
+        with Server(GOOD, port=port):
+            world.until(lambda: world.state() == "active", 30)
+            assert world.ask("Hello!").result.text == "Hello"
+    finally:
+        world.close()
+    assert "tries again in 1 s" in world.brain.stderr.read()
 
 
 def test_an_adapter_that_is_loaded_while_the_node_is_cleaned_up_has_no_model(

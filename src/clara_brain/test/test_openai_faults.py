@@ -39,6 +39,8 @@ from faulty_server import (
     status,
 )
 
+from clara_brain import served_model
+
 GREEDY = SamplerSettings(0.0, 1.0, 0, 0.0, 1.0, 0)
 HELLO = Request(ChatPrompt("You are Clara.", "Hello!"), GREEDY, 12)
 
@@ -82,6 +84,15 @@ def test_a_reply_needs_no_more_than_the_plain_api(reach):
     assert path == "/v1/chat/completions" and body["model"] == "m" and body["max_tokens"] == 12
     assert [each["role"] for each in body["messages"]] == ["system", "user"]
     assert not {"grammar", "top_k", "lora", "cache_prompt", "timings_per_token"} & set(body)
+
+
+def test_what_a_model_thinks_is_no_part_of_its_reply(reach):
+    aside = {"choices": [{"delta": {"content": "", "reasoning_content": "They greet me."}}]}
+    thought = [said("<thi"), said("nk>They greet me.</"), said("think>\n\nHel"), said("lo")]
+    with Server(events(aside, *thought, said("", "stop"), USAGE, DONE)) as server:
+        deltas: list[str] = []
+        completion = reach(server).complete(HELLO, deltas.append)
+        assert completion.text == "".join(deltas) == "Hello" and completion.stop is Stop.END
 
 
 def test_a_busy_server_is_asked_again_when_it_says(reach):
@@ -248,6 +259,38 @@ def test_a_server_that_cannot_be_used_is_told_in_a_sentence(reach, settings, wor
     assert words in str(error.value) and "secret" not in str(error.value)
 
 
+def test_a_server_that_accepts_and_says_nothing_is_told_soon(reach, monkeypatch):
+    monkeypatch.setattr(served_model, "_LONGEST_LOOK_S", 0.3)
+    with Server(GOOD) as server, pytest.raises(ModelError, match=r"within 0\.3 s what it serves"):
+        server.mute = True
+        reach(server)
+
+
+def test_a_slider_moves_its_own_adapter_on_a_server_that_was_started_again(reach):
+    with Server(GOOD, models=[{"id": "m", "owned_by": "llamacpp"}]) as server:
+
+        def start(*names: str) -> None:
+            listed = [{"id": place, "path": f"{name}.gguf"} for place, name in enumerate(names)]
+            server.documents = {"/props": {}, "/lora-adapters": listed}
+
+        def scales(*adapters: tuple[str, float]) -> dict[int, float]:
+            request = Request(HELLO.prompt, GREEDY, 12, adapters=adapters)
+            assert backend.complete(request).error is None
+            return {each["id"]: each["scale"] for each in server.seen[-1][1]["lora"]}
+
+        start("warmth", "dialect")
+        backend = reach(server)
+        assert scales(("warmth", 0.8)) == {0: 0.8, 1: 0.0}
+        start("dialect", "warmth")
+        assert scales(("warmth", 0.8)) == {0: 0.0, 1: 0.8}
+        start("dialect")
+        assert scales() == {0: 0.0}
+        error = backend.complete(Request(HELLO.prompt, GREEDY, 12, adapters=(("warmth", 0.8),)))
+        assert isinstance(error.error, AdapterError) and "other adapters (dialect)" in str(
+            error.error
+        )
+
+
 def test_a_server_without_tls_is_told_from_one_that_is_down(reach):
     with Server(GOOD) as server, pytest.raises(ModelError, match="may have to be http://"):
         reach(server.url.replace("http", "https"))
@@ -319,6 +362,9 @@ def test_a_server_that_cuts_prompts_in_silence_never_gets_one_too_long(reach):
         long = ChatPrompt("You are Clara.", "word " * 2000)
         error = backend.complete(Request(long, GREEDY, 100)).error
         assert isinstance(error, ContextOverflow) and "the context has 1024" in str(error)
+        # The rate that English text has tells nothing of these.
+        long = ChatPrompt("You are Clara.", "猫が窓を開けた。" * 150)
+        assert isinstance(backend.complete(Request(long, GREEDY, 100)).error, ContextOverflow)
 
 
 def test_a_prompt_that_the_server_finds_too_long_is_shortened_and_sent_again(reach):

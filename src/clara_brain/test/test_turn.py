@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from alone import GREEDY, Alone, Later, run, take, turn_of
-from clara_brain.backend import Request
+from clara_brain.backend import Request, Ticket
 from clara_brain.decoding import Completion, Stop
 from clara_brain.engine import Engine
-from clara_brain.errors import ShuttingDown, Unforeseen
+from clara_brain.errors import BackendError, ShuttingDown, Unforeseen
 from clara_brain.grounding import MemoryPolicy, Recollection
 from clara_brain.prompt import ChatPrompt, Exchange
 from clara_brain.readout import Embedding
@@ -129,3 +129,22 @@ def test_what_was_said_belongs_to_its_turn_though_a_stop_came_between(tiny):
         engine.close()
     assert [each.user for each in sessions.history("s")] == ["stop", QUESTION]
     assert [(each.turn, each.by_clara) for each in sessions.spans("s")] == [(1, False), (1, True)]
+
+
+@pytest.mark.parametrize(
+    ("stop", "said"), [(Stop.LENGTH, "raise max_tokens"), (Stop.END, "in other words")]
+)
+def test_a_reply_without_words_is_a_sentence_and_no_part_of_the_conversation(tiny, stop, said):
+    class Silent(Engine):
+        def submit(self, request, on_token, on_done) -> Ticket:
+            on_done(Completion("\n", stop, completion_tokens=8))
+            return Ticket(request, on_token, on_done, lambda ticket, how: None)
+
+    sessions = Sessions(time.monotonic, max_sessions=4, max_turns=64)
+    engine = Silent(tiny, SETTINGS)
+    try:
+        completion = take(engine, sessions, QUESTION).completion
+    finally:
+        engine.close()
+    assert isinstance(completion.error, BackendError) and said in str(completion.error)
+    assert sessions.history("s") == ()
