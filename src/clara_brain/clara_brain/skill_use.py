@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Protocol
 
-from clara_brain.confirmation import answer, asks_to_stop
+from clara_brain.confirmation import after_a_yes, answer, asks_to_stop
 from clara_brain.errors import SkillRefused
 from clara_brain.orders import Offer
 from clara_brain.plain_orders import only_reading, word_for_word
@@ -126,12 +126,11 @@ class SkillUse:
             return Used(decided, f"I am stopping: {words}.")
         if policy is SkillPolicy.NEVER or self._ended():
             return Used()
-        if asked is not None and (agreed := answer(text)) is not None:
-            if not agreed:
-                said = f"All right, I will not {asked.in_words()}."
-                return Used([Decided(asked, Status.DECLINED)], said)
+        if asked is not None and answer(text) is False:
+            return _declined(asked, "All right, I will not")
+        if asked is not None and (answer(text) or self._repeats(asked, after_a_yes(text))):
             return await self._act(asked, policy, session, text, agreed=True, must_ask=False)
-        if self._skills and "?" not in text and asks_to_stop(text):
+        if self._skills and "?" not in text and asks_to_stop(text, self._skills):
             # A model would make something up.
             return Used(said="Nothing that I could cancel is under way.")
         choices = possible(self._skills, text)
@@ -143,6 +142,8 @@ class SkillUse:
             if decision is None and written is not None and policy is SkillPolicy.ALWAYS:
                 decision = only_reading(self._skills, choices, text)
                 unsure = decision is not None
+        if decision is None and asked is not None and "?" not in text:
+            return _declined(asked, "I did not take that for a yes, so I will not")
         if decision is None:
             return Used()
         if decision.reason:
@@ -156,6 +157,11 @@ class SkillUse:
             )
             return _refused(decision, reason)
         return await self._act(decision, policy, session, text, agreed=False, must_ask=must_ask)
+
+    def _repeats(self, asked: Decision, text: str) -> bool:
+        """Whether a text orders what was asked about once more, and can mean nothing else."""
+        said = only_reading(self._skills, possible(self._skills, text), text)
+        return said is not None and (said.skill, said.values) == (asked.skill, asked.values)
 
     async def _act(
         self,
@@ -195,6 +201,10 @@ class SkillUse:
 
     def _skill(self, decision: Decision) -> Skill:
         return next(each for each in self._skills if each.name == decision.skill)
+
+
+def _declined(decision: Decision, said: str) -> Used:
+    return Used([Decided(decision, Status.DECLINED)], f"{said} {decision.in_words()}.")
 
 
 def _refused(decision: Decision, reason: str) -> Used:

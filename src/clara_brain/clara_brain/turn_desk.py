@@ -90,7 +90,7 @@ class TurnDesk:
             )
         try:
             # Before all that could refuse it.
-            stopped = self._stop() if asks_to_stop(goal.text) else []
+            stopped = self._stop() if asks_to_stop(goal.text, self._skills) else []
             settings = parameters.read(self._node)
             sliders, by = parameters.sliders(self._node), PersonalityBy(settings.personality_by)
             request = conversions.turn_request(

@@ -16,7 +16,7 @@ from clara_brain.skill_decision import Decision
 from clara_brain.skill_file import load_skills
 from clara_brain.skill_gate import SkillGate
 from clara_brain.skill_use import SkillPolicy, SkillUse, Status
-from clara_brain.skills import Confirm, Rate, Skill
+from clara_brain.skills import Confirm, Example, Rate, Skill
 
 SKILLS = load_skills(Path(__file__).parent / "data" / "skills.yaml")
 GO = Skill("go", "GO", "Go.", confirm=Confirm.ALWAYS, at_most=Rate(2, 60.0))
@@ -55,6 +55,10 @@ def gate(watch: Watch) -> SkillGate:
         "please do",
         "that's right",
         "of course",
+        "proceed",
+        "fine, do it",
+        "alright",
+        "sure, why not",
     ],
 )
 def test_a_plain_yes_is_one(text):
@@ -63,7 +67,17 @@ def test_a_plain_yes_is_one(text):
 
 @pytest.mark.parametrize(
     "text",
-    ["no", "No, thanks", "don't", "please don't do it", "never mind", "stop", "wait", "not now"],
+    [
+        "no",
+        "No, thanks",
+        "don't",
+        "please don't do it",
+        "never mind",
+        "stop",
+        "wait",
+        "not now",
+        "hang on",
+    ],
 )
 def test_a_no_is_one_whatever_follows(text):
     assert answer(text) is False
@@ -151,6 +165,29 @@ def test_everything_else_is_neither(text):
         "we need to stop",
         "I'd like you to stop",
         "you've got to stop",
+        "pause please",
+        "that's far enough",
+        "Enough!",
+        "that will do, thanks",
+        "hold your position",
+        "stay right there",
+        "cut it out",
+        "quit moving",
+        "hang on a second",
+        "e-stop",
+        "emergency!",
+        "shut it down",
+        "don't do that",
+        "don't go there",
+        "do not continue",
+        "no, no, no!",
+        "everybody freeze",
+        "stoooop",
+        "stopp it",
+        "you can stop following me now",
+        "it's time to stop",
+        "can we stop here",
+        "hey you stop there",
     ],
 )
 def test_a_stop_is_understood_in_many_words(text):
@@ -186,11 +223,25 @@ def test_a_stop_is_understood_in_many_words(text):
         "drive to the truck stop",
         "drive until I say stop",
         "will it ever stop",
+        "pause for effect",
+        "stoop down",
+        "enough about me",
+        "the emergency exit",
+        "stay in the kitchen",
+        "don't go to the kitchen yet",
+        "we stop at nothing",
+        "no, thanks",
         "freeze the soup for next week",
     ],
 )
 def test_a_stop_that_is_no_order_is_none(text):
     assert not asks_to_stop(text)
+
+
+def test_a_word_that_a_skill_is_told_by_is_that_skill_and_no_stop():
+    music = Skill("pause", "PAUSE", "Pause.", examples=(Example("pause", {}),))
+    assert asks_to_stop("pause please") and not asks_to_stop("pause please", [music])
+    assert asks_to_stop("hold still", [music]) and asks_to_stop("stop", [music])
 
 
 @pytest.mark.parametrize(
@@ -308,6 +359,14 @@ def test_what_the_model_took_for_no_order_is_asked_about(gate):
     assert used.said == "Shall I pick up the ball?"
     used = hands.say(gate, "yes", (Exchange("lift the small ball slowly", used.said),))
     assert used.decided[0].status is Status.REQUESTED and hands.done[0].object == "ball"
+    hands.say(gate, "lift the small ball slowly")
+    used = hands.say(gate, "that one", (Exchange("lift the small ball slowly", used.said),))
+    assert used.said == "I did not take that for a yes, so I will not pick up the ball."
+    assert used.decided[0].status is Status.DECLINED and len(hands.done) == 1
+    for said, done in (("yes please, lift the small ball", 2), ("yes, lift the small cup", 2)):
+        hands.say(gate, "lift the small ball slowly")
+        hands.say(gate, said, (Exchange("lift the small ball slowly", used.said),))
+        assert len(hands.done) == done
     alone = hands.say(gate, "lift the small ball slowly", can_ask=False)
     assert alone.decided[0].status is Status.REFUSED and "not clear" in alone.said
     assert hands.say(gate, "lift the ball or the cup").decided == []
