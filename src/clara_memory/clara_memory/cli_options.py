@@ -3,7 +3,7 @@
 """What the commands of `clara-memory` share: options, and the door to a file or a running node."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -57,11 +57,22 @@ def roles(command: Callable[..., Any]) -> Callable[..., Any]:
 
 @contextmanager
 def door(at: dict[str, Any], *, write: bool = False) -> Iterator[Any]:
-    """Give the memory of the file, or a client of the running node."""
+    """Give the memory of the file, or a client of the running node.
+
+    Damaged episodes of a file are left out; which they were is said, and an error, at the end.
+    """
     if at["file"] is not None:
-        with EpisodicMemory(at["file"], read_only=not write, meaning=_meaning(write)) as memory:
+        damaged: dict[str, None] = {}
+        with EpisodicMemory(
+            at["file"],
+            read_only=not write,
+            meaning=_meaning(write),
+            damaged=lambda row: damaged.setdefault(row),
+        ) as memory:
             if memory.set_aside:
                 click.echo(f"{at['file']} was damaged: set aside as {memory.set_aside}", err=True)
+            # Behind all that the command prints.
+            click.get_current_context().call_on_close(lambda: _tell_damage(damaged))
             yield memory
         return
     try:
@@ -96,6 +107,14 @@ def progress(
     with Progress(console=console, disable=at["as_json"] or not console.is_terminal) as shown:
         task = shown.add_task(what, total=total)
         yield lambda count: shown.update(task, completed=count)
+
+
+def _tell_damage(damaged: Collection[str]) -> None:
+    for row in damaged:
+        click.echo(row, err=True)
+    if damaged:
+        count = "1 episode" if len(damaged) == 1 else f"{len(damaged)} episodes"
+        raise MemoryFault(f"{count} left out, being damaged")
 
 
 def parse_role(written: str) -> RoleFiller:

@@ -6,6 +6,7 @@ JSONL and CSV come back the same; a gist is of a fixed size and answers full, ex
 file is there whole or not at all.
 """
 
+import contextlib
 import json
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -23,6 +24,7 @@ from clara_memory.formats import read_jsonl, write_jsonl
 from clara_memory.hdc import Gist, Space
 from clara_memory.item_memory import text_key
 from clara_memory.memory import EpisodicMemory
+from clara_memory.store import HEADER
 
 _SHOWN = 1000  # episodes from one move of the bar to the next
 _WRITERS: dict[str, Callable[[Iterable[Episode], TextIO], int]] = {
@@ -56,20 +58,45 @@ def export(output: Path | None, kind: str | None, **at: Any) -> None:
         if not path.is_file():
             raise MemoryFault(f"the node's file {path} is not on this machine: export there")
         at["file"] = path
+    if output is not None:
+        _check_output(output, at["file"])
     with door(at) as memory:
         if output is None:
             _WRITERS[kind](memory.episodes(), sys.stdout)
             return
         with progress(at, f"writing {output}", len(memory)) as advance:
             count = _write(output, kind, _counted(memory.episodes(), advance))
-    if at["as_json"]:
-        click.echo(json.dumps({"episodes": count, "output": str(output)}))
-    else:
-        click.echo(f"{count} episodes written to {output}")
+        if at["as_json"]:
+            click.echo(json.dumps({"episodes": count, "output": str(output)}))
+        else:
+            click.echo(f"{count} episodes written to {output}")
+
+
+def _check_output(output: Path, memory: Path) -> None:
+    """Raise InvalidRequest where writing there would destroy a memory, or a part of one."""
+    parts = {
+        Path(f"{memory.expanduser().resolve()}{suffix}")
+        for suffix in ("", "-wal", "-shm", ".lock")
+    }
+    for written in (output, _partial(output)):
+        if written.resolve() in parts or (written.is_file() and _is_database(written)):
+            raise InvalidRequest("--output", f"{written} is (part of) a memory: name another file")
+
+
+def _is_database(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return file.read(len(HEADER)) == HEADER
+    except OSError:
+        return False
+
+
+def _partial(output: Path) -> Path:
+    return output.with_name(f"{output.name}.partial")
 
 
 def _write(output: Path, kind: str, episodes: Iterable[Episode]) -> int:
-    partial = output.with_name(f"{output.name}.partial")
+    partial = _partial(output)
     try:
         if kind == "gist":
             gist = Gist(Space())
@@ -84,6 +111,9 @@ def _write(output: Path, kind: str, episodes: Iterable[Episode]) -> int:
         partial.replace(output)
     except OSError as error:
         raise MemoryFault(f"{output} cannot be written: {error.strerror}") from error
+    finally:
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
     return count
 
 
@@ -97,7 +127,7 @@ def import_(path: Path, **at: Any) -> None:
         raise InvalidRequest("path", f"{path} is a gist: it holds no episodes that come back")
     with file_of(at) as memory, progress(at, f"reading {path}") as advance:
         try:
-            with path.open(encoding="utf-8", newline="") as file:
+            with path.open(encoding="utf-8-sig", newline="") as file:
                 episodes = list(_counted(_READERS[kind](file), advance))
         except UnicodeDecodeError as error:
             raise InvalidRequest("path", f"{path} is not UTF-8 {kind.upper()}") from error

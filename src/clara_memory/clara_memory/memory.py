@@ -104,10 +104,13 @@ class EpisodicMemory:
         pairing: PairingSettings | None = None,
         meaning: Embedder | None = None,
         bounds: Bounds | None = None,
+        damaged: Callable[[str], None] | None = None,
     ) -> None:
         """Open the memory of a file, or one in RAM where path is None.
 
         With `meaning` (clara_memory.meaning) a filler is found by another word for it, too.
+        With `damaged` a damaged episode is left out and its name given to that function, from
+        any thread; without it, reading that episode raises StorageFailed.
 
         Raises:
             StorageFailed: the file cannot be opened; FileInUse, NotAMemory: and why.
@@ -117,7 +120,7 @@ class EpisodicMemory:
         check_bounds(self.bounds)
         self.robot = robot
         file = None if path is None else Path(os.path.expanduser(path)).absolute()
-        self._store = Store(file, read_only=read_only)
+        self._store = Store(file, read_only=read_only, damaged=damaged)
         self._columns = Columns(meaning)
         self._chance = random.Random(os.urandom(32))
         self._uses = Uses(self.bounds.use_half_life_s)
@@ -395,7 +398,8 @@ class EpisodicMemory:
             if seq is not None:
                 # A damaged episode is named by whoever asks for it.
                 with contextlib.suppress(StorageFailed):
-                    self._columns.respell(spelling, self._store.fetch([seq])[seq])
+                    for first in self._store.fetch([seq]).values():
+                        self._columns.respell(spelling, first)
 
     def correct(self, episode_id: str, *, now_ns: int | None = None, **changes: str) -> Episode:
         """Correct subject, action, object, result or detail of an episode; returns it as it is.
@@ -412,7 +416,9 @@ class EpisodicMemory:
             seq = self._store.seqs_of([episode_id]).get(episode_id)
             if seq is None:
                 raise InvalidRequest("episode_id", f"'{episode_id[:64]}' is not in memory")
-            before = self._store.fetch([seq])[seq]
+            before = self._store.fetch([seq]).get(seq)
+            if before is None:
+                raise StorageFailed(f"the episode '{episode_id[:64]}' is damaged")
             after = corrected(before, changes)
             self._store.update(database, seq, before, after, moment)
             return [Change(seq, after, False)]
@@ -476,7 +482,11 @@ class EpisodicMemory:
 
         changes = self._write(
             lambda database: take_in(
-                database, self._store, count(episodes_of(other)), name, time.time_ns()
+                database,
+                self._store,
+                count(episodes_of(other, self._store.damaged)),
+                name,
+                time.time_ns(),
             )
         )
         if progress is not None:

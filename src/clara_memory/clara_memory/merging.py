@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Another robot's memory: read from its file, or from a JSONL export of it."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from sqlite3 import Connection
@@ -37,8 +37,10 @@ class Merged:
     completed: int = 0
 
 
-def episodes_of(path: Path) -> Iterator[Episode]:
+def episodes_of(path: Path, damaged: Callable[[str], None] | None = None) -> Iterator[Episode]:
     """Yield the episodes of a memory file or a JSONL export, each with an id of its own.
+
+    A damaged one is left out, and `damaged` told of it; without `damaged` it raises.
 
     Raises:
         InvalidRequest: there is no such file, or it is neither; line and field are named.
@@ -55,7 +57,7 @@ def episodes_of(path: Path) -> Iterator[Episode]:
         yield from _of_jsonl(path)
         return
     try:
-        other = Store(path, read_only=True)
+        other = Store(path, read_only=True, damaged=damaged)
     except StorageFailed as error:
         raise InvalidRequest("path", f"cannot be merged: {error}") from error
     try:
@@ -66,7 +68,7 @@ def episodes_of(path: Path) -> Iterator[Episode]:
 
 def _of_jsonl(path: Path) -> Iterator[Episode]:
     try:
-        with path.open(encoding="utf-8") as file:
+        with path.open(encoding="utf-8-sig") as file:
             for episode in read_jsonl(file):
                 if not episode.episode_id:
                     raise InvalidRequest(
@@ -95,9 +97,9 @@ def take_in(
             changes.append(Change(seq, taken, True))
         elif taken.episode_id in unfinished:
             seq = unfinished[taken.episode_id]
-            before = store.fetch([seq])[seq]
-            after = completed_by(before, taken)
-            if after is not None:
+            before = store.fetch([seq]).get(seq)
+            after = completed_by(before, taken) if before is not None else None
+            if before is not None and after is not None:
                 del unfinished[taken.episode_id]
                 store.update(database, seq, before, after, now_ns)
                 changes.append(Change(seq, after, False))

@@ -87,6 +87,7 @@ class MemoryNode(LifecycleNode):  # type: ignore[misc]
                 pairing=self._settings.pairing,
                 bounds=self._settings.bounds,
                 meaning=self._embedder(),
+                damaged=self._on_damaged,
             )
         except MemoryFault as error:
             self._shared.fault = self._shared.last_error = str(error)
@@ -102,6 +103,10 @@ class MemoryNode(LifecycleNode):  # type: ignore[misc]
             f"opened {self._settings.memory_path} with {len(self._shared.memory):,} episodes"
         )
         return self._reached("inactive")
+
+    def _on_damaged(self, row: str) -> None:
+        self._shared.last_error = f"a damaged episode is left out: {row}"
+        self.get_logger().error(self._shared.last_error, throttle_duration_sec=LOG_THROTTLE_S)
 
     def _embedder(self) -> Embedder | None:
         wanted = self._settings.meaning

@@ -172,15 +172,27 @@ def _best(scores: NDArray[np.float32], ends: Rows, count: int) -> Rows:
     return places[order][:count]
 
 
+def _without_episodes(ranking: Ranking) -> Ranking:
+    """Return the Ranking where none of the episodes found can be read: nothing vouches for it."""
+    reason = "the episodes that fit are damaged, or were forgotten just now"
+    answers = [RoleRanking(one.role, reason) for one in ranking.answers]
+    return replace(
+        ranking, answers=answers, seqs=ranking.seqs[:0], scores=ranking.scores[:0], matches=0
+    )
+
+
 def resolve(ranking: Ranking, understood: Iterable[RoleFiller], store: Store) -> Answer:
     """Return the Answer of a Ranking, with its episodes and their ids read from the store.
 
-    What was forgotten in between is left out, and of what was understood what was set aside.
+    What was forgotten in between or is damaged is left out, and of what was understood what was
+    set aside.
     """
     behind = [seqs for answer in ranking.answers for _, seqs in answer.candidates]
     wanted = np.unique(np.concatenate([ranking.seqs[:0], *behind]))
     ids = store.ids_of(wanted.tolist())
     episodes = store.fetch(ranking.seqs.tolist())
+    if len(ranking.seqs) and not episodes:
+        ranking = _without_episodes(ranking)
     answers = []
     for answer in ranking.answers:
         candidates = tuple(

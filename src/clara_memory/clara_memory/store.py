@@ -5,6 +5,7 @@
 - What `transaction` commits survives a killed process and a power cut.
 - Reading has a connection of its own, so a query never waits for a commit.
 - A file that is damaged or no SQLite file is set aside whole, never overwritten.
+- A damaged row is never told: whoever opened the file hears of it, or reading it raises.
 - Opened read-only (tools, exports) it changes nothing and needs no lock.
 """
 
@@ -15,7 +16,7 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from operator import attrgetter
 from pathlib import Path
@@ -44,14 +45,24 @@ _TOLERANT = functools.partial(str, encoding="utf-8", errors="replace")
 class Store:
     """Rows of episodes and pending messages in one SQLite file, or in RAM where path is None."""
 
-    def __init__(self, path: Path | None, *, read_only: bool = False) -> None:
+    def __init__(
+        self,
+        path: Path | None,
+        *,
+        read_only: bool = False,
+        damaged: Callable[[str], None] | None = None,
+    ) -> None:
         """Open the file, making it and its folder where they do not exist.
+
+        A damaged row is left out of what is read, and `damaged` told of it; without `damaged`
+        reading it raises StorageFailed.
 
         Raises:
             StorageFailed: it cannot be opened, or (FileInUse) another process writes to it.
         """
         self.path = path
         self.read_only = read_only
+        self.damaged = damaged
         self.set_aside: Path | None = None
         self._lock: WriterLock | None = None
         self._reading = threading.RLock()
@@ -217,11 +228,18 @@ class Store:
     def latest_of_action(
         self, database: sqlite3.Connection, robot: str, action_id: str
     ) -> tuple[int, Episode] | None:
-        """Return the latest episode of an action_id and its row number, or None."""
+        """Return the latest episode of an action_id and its row number, or None.
+
+        A damaged one is none: what is recorded after it must not wait for it.
+        """
         row = database.execute(
             f"SELECT seq, {_COLUMNS}, checksum FROM episodes {_LATEST}", (action_id, robot)
         ).fetchone()
-        return (row[0], self._episode(row)) if row else None
+        if row is None or not _sound(row):
+            if row is not None and self.damaged is not None:
+                self.damaged(_does_not_match(row))
+            return None
+        return row[0], _from_row(row[1:-1])
 
     def latest_seq(self, robot: str, action_id: str) -> list[int]:
         """Return the row number of the latest episode of an action_id; empty without one."""
@@ -244,9 +262,9 @@ class Store:
             yield from self.read(f"{select} IN ({', '.join('?' * len(some))})", some)
 
     def fetch(self, seqs: Sequence[int]) -> dict[int, Episode]:
-        """Return the episodes of these row numbers; raises StorageFailed where one is damaged."""
+        """Return the episodes of these row numbers; one that is damaged as `__init__` says."""
         rows = self._in(f"SELECT seq, {_COLUMNS}, checksum FROM episodes WHERE seq", seqs)
-        return {row[0]: self._episode(row) for row in rows}
+        return {row[0]: _from_row(row[1:-1]) for row in self._sound_of(rows)}
 
     def episodes(self) -> Iterator[Episode]:
         """Yield all episodes in the order they were stored."""
@@ -256,8 +274,8 @@ class Store:
             f"ORDER BY seq LIMIT {_BATCH}",
             [last],
         ):
-            for row in rows:
-                yield self._episode(row)
+            for row in self._sound_of(rows):
+                yield _from_row(row[1:-1])
             last = rows[-1][0]
 
     def damage(self) -> Iterator[tuple[int, str]]:
@@ -275,16 +293,20 @@ class Store:
         ):
             for row in rows:
                 count += 1
-                yield count, "" if checksum(row[1:-1]) == row[-1] else _does_not_match(row)
+                yield count, "" if _sound(row) else _does_not_match(row)
             last = rows[-1][0]
 
-    def _episode(self, row: tuple[Any, ...]) -> Episode:
-        if checksum(row[1:-1]) != row[-1]:
-            raise StorageFailed(
-                f"the memory {self.path} is damaged: {_does_not_match(row)}; "
-                "clara-memory verify lists all of it"
-            )
-        return _from_row(row[1:-1])
+    def _sound_of(self, rows: Iterable[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
+        for row in rows:
+            if _sound(row):
+                yield row
+            elif self.damaged is not None:
+                self.damaged(_does_not_match(row))
+            else:
+                raise StorageFailed(
+                    f"the memory {self.path} is damaged: {_does_not_match(row)}; "
+                    "clara-memory verify lists all of it"
+                )
 
     def read(self, statement: str, values: Iterable[Any] = ()) -> list[tuple[Any, ...]]:
         """Return the rows of a SELECT; raises StorageFailed.
@@ -395,6 +417,10 @@ def _damage(path: Path) -> str:
     except sqlite3.DatabaseError as error:
         return str(error)
     return "" if verdict == "ok" else verdict
+
+
+def _sound(row: tuple[Any, ...]) -> bool:
+    return bool(checksum(row[1:-1]) == row[-1])
 
 
 def _does_not_match(row: tuple[Any, ...]) -> str:

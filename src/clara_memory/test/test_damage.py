@@ -60,6 +60,20 @@ def test_a_damaged_byte_in_any_text_costs_only_its_own_episode(tmp_path, damage)
                 list(memory.episodes())
 
 
+def test_recording_goes_on_where_a_damaged_episode_has_the_action_id(tmp_path):
+    path, damaged = tmp_path / "m.sqlite3", []
+    with EpisodicMemory(path) as memory:
+        memory.record([Event("a1", "TAKE"), Result("a1", Outcome.SUCCEEDED)])
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        database.execute("UPDATE episodes SET object = 'DUCK'")
+        database.commit()
+    with EpisodicMemory(path, damaged=damaged.append) as memory:
+        memory.record([Event("a1", "GO"), Result("a1", Outcome.FAILED)])
+        memory.record([Result("a2", Outcome.SUCCEEDED), Event("a2", "GO")])
+        assert [one.action for one in memory.episodes()] == ["GO", "GO"]
+    assert damaged and all("does not match its checksum" in row for row in damaged)
+
+
 def test_a_damaged_message_that_waits_is_named_and_a_new_one_takes_its_place(tmp_path):
     path = tmp_path / "m.sqlite3"
     with EpisodicMemory(path) as memory:

@@ -2,12 +2,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Correcting episodes, and memories that travel as JSONL, CSV and gist, with clara-memory."""
 
+import codecs
+import contextlib
 import csv
 import json
 import sqlite3
 
 import pytest
+from clara_memory.cli import commands
 from clara_memory.hdc import Gist
+from click.testing import CliRunner
 from test_cli import ok, run
 
 from clara_memory import Episode, EpisodicMemory, InvalidRequest, Outcome, RoleFiller
@@ -60,6 +64,51 @@ def test_what_is_exported_comes_back_the_same(file, tmp_path, kind):
     assert told == {"added": 40, "already_known": 0}
     assert episodes(fresh) == episodes(file)
     assert [path.name for path in tmp_path.glob("*.partial")] == []
+
+
+def here(*words):
+    return CliRunner().invoke(commands, list(map(str, words)))  # in this process, for time
+
+
+@pytest.mark.parametrize("part", ["", "-wal", "-shm", ".lock"])
+def test_an_export_never_takes_the_place_of_a_memory(file, tmp_path, part):
+    before = episodes(file)
+    refused = here("export", "--file", file, "--output", f"{file}{part}").exception
+    assert "memory: name another file" in str(refused)
+    other = tmp_path / "link.jsonl.partial"
+    other.symlink_to(file)
+    here("export", "--file", file, "--output", tmp_path / "link.jsonl")
+    assert episodes(file) == before
+
+
+def test_a_damaged_episode_is_named_and_all_others_travel(file, tmp_path):
+    with contextlib.closing(sqlite3.connect(file)) as database:
+        database.execute("UPDATE episodes SET object = 'X' WHERE episode_id = 'e3'")
+        database.commit()
+    output, fresh = tmp_path / "all.jsonl", tmp_path / "fresh.sqlite3"
+    for command in (
+        ("export", "--file", file, "--output", output),
+        ("timeline", "--file", file, "--last", 100, "--json"),
+        ("plot", "--file", file),
+        ("merge", file, "--file", fresh),
+        ("ask", "what about X?", "--file", file),
+    ):
+        done = here(*command)
+        assert done.exit_code == 1 and done.stdout
+        assert "1 episode left out" in str(done.exception) and "'e3'" in done.stderr
+    assert "damaged" in done.stdout  # all that there is of X
+    assert len(output.read_text().splitlines()) == len(episodes(fresh)) == 39
+    assert not list(tmp_path.glob("*.partial"))
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "csv"])
+def test_a_byte_order_mark_is_no_text(file, tmp_path, kind):
+    output, fresh = tmp_path / f"all.{kind}", tmp_path / "fresh.sqlite3"
+    here("export", "--file", file, "--output", output)
+    output.write_bytes(codecs.BOM_UTF8 + output.read_bytes())
+    assert here("import", output, "--file", fresh).exit_code == 0
+    assert episodes(fresh) == episodes(file)
+    assert kind == "csv" or here("merge", output, "--file", fresh).exit_code == 0
 
 
 def test_an_import_without_a_source_is_from_a_file(file, tmp_path):
