@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from clara_training.data_cost import CHARACTERS_A_TOKEN
 from clara_training.data_duplicates import duplicate_numbers
 from clara_training.errors import DataError
 from clara_training.examples import (
@@ -24,6 +25,7 @@ from clara_training.examples import (
     Example,
     KnowledgeExample,
     TraitExample,
+    conversation,
     file_name,
     knowledge_example,
     read_entries,
@@ -31,8 +33,10 @@ from clara_training.examples import (
     tag_of,
     trait_example,
 )
+from clara_training.lora import LoraSettings
 from clara_training.spec import Spec
 
+LORA = LoraSettings()
 FEWEST = 40  # examples, below which an adapter hardly learns
 HELD_OUT_FROM, HELD_OUT_TO = 0.08, 0.22
 # Length may not give the trait away: mean length of high to that of low.
@@ -62,6 +66,7 @@ class Report:
     path: Path
     trait: bool
     examples: list[Example] = field(default_factory=list)
+    distinct: list[Example] = field(default_factory=list)  # of these, near-duplicates left out
     entries: int = 0
     held_out: int = 0
     empty: bool = False  # the file holds `[]`
@@ -130,6 +135,9 @@ def check_file(path: Path, dimension: str, trait: bool) -> Report:
             continue
         report.examples.append(example)
         numbers.append(number)
+        # An answer that is a program, or a formula, is in no language.
+        if not trait and (language := other_language(example)):
+            report.warnings.append(f"entry {number}: {language}")
     _judge(report, numbers)
     return report
 
@@ -139,7 +147,7 @@ def checked_entry(entry: object, dimension: str, trait: bool) -> Example:
     example: Example = (
         trait_example(entry, dimension) if trait else knowledge_example(entry, dimension)
     )
-    if language := other_language(example):
+    if trait and (language := other_language(example)):
         raise DataError(language)
     return example
 
@@ -171,16 +179,30 @@ def _judge(report: Report, numbers: list[int]) -> None:
         )
     elif not HELD_OUT_FROM <= share <= HELD_OUT_TO:
         report.warnings.append(f"{share:.0%} are held out, where it should be 15 %")
-    for later, earlier in duplicate_numbers(examples):
+    pairs = duplicate_numbers(examples)
+    for later, earlier in pairs:
         report.warnings.append(
             f"entry {numbers[later - 1]} says almost the same as entry {numbers[earlier - 1]}"
         )
+    again = {later for later, _ in pairs}
+    report.distinct = [each for at, each in enumerate(examples, 1) if at not in again]
+    _judge_sizes(report, numbers)
     if not_ascii := sum(not " ".join(_texts(each)).isascii() for each in examples):
         report.figures["not_ascii"] = not_ascii
     if report.trait:
         _judge_lengths(report)
     else:
         _judge_difficulties(report)
+
+
+def _judge_sizes(report: Report, numbers: list[int]) -> None:
+    for number, example in zip(numbers, report.examples, strict=True):
+        tokens = len(" ".join(conversation(example))) / CHARACTERS_A_TOKEN
+        if tokens > LORA.max_length:
+            report.warnings.append(
+                f"entry {number} may have {tokens:.0f} tokens: more than {LORA.max_length} are"
+                " learned with a greater --max-length only"
+            )
 
 
 def _judge_lengths(report: Report) -> None:

@@ -3,17 +3,22 @@
 """Near-duplicates: examples that say the same in almost the same words.
 
 Two texts are compared as sets of words in order (sorted, so that moving words about hides nothing)
-by rapidfuzz's normalised indel similarity, 0 to 100.
+by rapidfuzz's normalised indel similarity, 0 to 100. As each is compared with all before it, most
+are told apart by a bound on it first (Ukkonen 1992, of q-grams): an insertion or deletion changes
+how often a letter is in a text by one, and how often pairs of letters are by three at most.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from clara_training.examples import Example, KnowledgeExample, normalised
 from clara_training.packages import load
 
 SIMILAR = 90.0
+_LETTERS, _PAIRS = 40, 509  # buckets that they are counted in; few share one
+_MOST = 127  # that is counted to, so that a difference of counts is a byte
 
 
 def compared_text(example: Example) -> str:
@@ -32,6 +37,7 @@ class Pool:
         """Take the examples, the first of those that are alike."""
         self._extract = load("rapidfuzz.process", "finding near-duplicates").extractOne
         self._ratio = load("rapidfuzz.fuzz", "finding near-duplicates").ratio
+        self._counts = _Counts()
         self.similar = similar
         self.kept: list[Example] = []
         self._texts: list[str] = []
@@ -40,17 +46,67 @@ class Pool:
 
     def add(self, example: Example) -> Example | None:
         """Take an example, or return the one it is like."""
-        like = self.like(example)
+        text = compared_text(example)
+        like = self._like(text)
         if like is None:
             self.kept.append(example)
-            self._texts.append(compared_text(example))
+            self._texts.append(text)
+            self._counts.add(text)
         return like
 
     def like(self, example: Example) -> Example | None:
         """Return the one that an example is like, if there is one."""
-        text = compared_text(example)
-        found = self._extract(text, self._texts, scorer=self._ratio, score_cutoff=self.similar)
-        return self.kept[found[2]] if found else None
+        return self._like(compared_text(example))
+
+    def _like(self, text: str) -> Example | None:
+        near = self._counts.near(text, self.similar)
+        texts = [self._texts[at] for at in near]
+        found = self._extract(text, texts, scorer=self._ratio, score_cutoff=self.similar)
+        return self.kept[near[found[2]]] if found else None
+
+
+class _Counts:
+    """How often each letter and each pair of neighbours is in each text."""
+
+    def __init__(self) -> None:
+        self._numpy = load("numpy", "finding near-duplicates")
+        self._size = 0
+        self._letters = self._numpy.zeros((_LETTERS, 64), dtype="int8")  # a text a column
+        self._pairs = self._numpy.zeros((64, _PAIRS), dtype="int8")  # a text a row
+        self._lengths = self._numpy.zeros(64, dtype="int64")
+
+    def add(self, text: str) -> None:
+        """Take one more text."""
+        at = self._size
+        if at == len(self._lengths):
+            self._letters = self._numpy.pad(self._letters, ((0, 0), (0, at)))
+            self._pairs = self._numpy.pad(self._pairs, ((0, at), (0, 0)))
+            self._lengths = self._numpy.pad(self._lengths, (0, at))
+        self._letters[:, at], self._pairs[at] = self._count(text)
+        self._lengths[at] = len(text)
+        self._size += 1
+
+    def near(self, text: str, similar: float) -> list[int]:
+        """Return the places of all texts that can be alike, and of few others, in order."""
+        numpy = self._numpy
+        letters, pairs = self._count(text)
+        # similarity = 100 (1 - distance / both lengths); 1 more for rounding.
+        allowed = (1 - similar / 100) * (self._lengths[: self._size] + len(text)) + 1
+        apart = numpy.abs(self._letters[:, : self._size] - letters[:, None]).sum(axis=0)
+        near = numpy.flatnonzero(apart <= allowed)
+        apart = numpy.abs(self._pairs[near] - pairs).sum(axis=1)
+        found: list[int] = near[apart <= 3 * allowed[near]].tolist()
+        return found
+
+    def _count(self, text: str) -> tuple[Any, Any]:
+        numpy = self._numpy
+        signs = numpy.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4")
+        pairs = signs[:-1] * 31 + signs[1:]
+        letters, pairs = (
+            numpy.bincount(each % buckets, minlength=buckets).clip(max=_MOST).astype("int8")
+            for each, buckets in ((signs, _LETTERS), (pairs, _PAIRS))
+        )
+        return letters, pairs
 
 
 def without_duplicates(

@@ -14,7 +14,6 @@ from typing import Any
 
 from clara_training.atomic import atomic_file, atomic_text
 from clara_training.data_check import check_file
-from clara_training.data_duplicates import without_duplicates
 from clara_training.errors import DataError, ManifestError
 from clara_training.examples import Example, file_name
 from clara_training.manifest import read_manifest, write_manifest
@@ -63,9 +62,8 @@ def usable(path: Path, dimension: str, trait: bool) -> Found:
     if not path.exists():
         return Found([], 0)
     report = check_file(path, dimension, trait)
-    kept, _ = without_duplicates(report.examples)
     unreadable = report.entries == 0 and not report.empty
-    return Found(kept, report.entries - len(kept) + unreadable)
+    return Found(report.distinct, report.entries - len(report.distinct) + unreadable)
 
 
 def write_examples(
@@ -86,12 +84,13 @@ def write_examples(
     write_manifest(path, "data", inputs, settings, counted)
 
 
-def keep_unusable(path: Path, dimension: str, trait: bool) -> Path | None:
+def keep_unusable(path: Path, found: Found) -> Path | None:
     """Keep a copy of a file that holds what cannot be used, before it is written anew.
 
-    Returns the copy, or None where none is needed. Raises StorageError.
+    `found` is what `usable` says of it. Returns the copy, or None where none is needed. Raises
+    StorageError.
     """
-    if not path.exists() or not usable(path, dimension, trait).unusable:
+    if not found.unusable:
         return None
     number = 1
     while (aside := path.with_name(f"{path.name}.unusable-{number}")).exists():

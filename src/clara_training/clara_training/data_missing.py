@@ -11,11 +11,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from clara_training.data_check import check_file
 from clara_training.data_duplicates import without_duplicates
 from clara_training.data_files import data_path, keep_unusable, usable, write_examples
-from clara_training.errors import DataError
+from clara_training.errors import DataError, ManifestError
 from clara_training.examples import file_name
-from clara_training.manifest import sha256_of
+from clara_training.manifest import read_manifest, sha256_of
 from clara_training.spec import Spec
 from clara_training.starter import FOLDER, no_starter, starter_examples
 
@@ -60,8 +61,42 @@ def fill_from_starter(
             )
     without = [each.dimension for each in filled if not each.after]
     if without and not may_be_empty:
-        raise DataError(no_starter(spec, without[0]))
+        name = without[0]
+        raise DataError(_fault_of(spec, run_folder, name) or no_starter(spec, name))
     return filled
+
+
+def check_own(spec: Spec, run_folder: Path, names: Sequence[str]) -> None:
+    """Raise DataError for what cannot be learned from in a file that somebody wrote or changed.
+
+    Filling up would leave it out, and have Clara's own examples in its place.
+    """
+    for name in names:
+        path = data_path(run_folder, spec, name)
+        if not _vouched_for(path) and (fault := _fault_of(spec, run_folder, name)):
+            raise DataError(
+                f"{fault} (clara-train data check finds all of them): mend it, or run clara-train"
+                f" data missing --run {run_folder}, which keeps a copy of the file, leaves out"
+                " what cannot be learned from, and fills it up with Clara's own examples"
+            )
+
+
+def _vouched_for(path: Path) -> bool:
+    """Tell whether a file is as Clara made it."""
+    try:
+        return bool(read_manifest(path)["sha256"] == sha256_of(path))
+    except ManifestError:
+        return False
+
+
+def _fault_of(spec: Spec, run_folder: Path, name: str) -> str:
+    """Say what is wrong with the file of a dimension; nothing where it is absent or empty."""
+    path = data_path(run_folder, spec, name)
+    report = check_file(path, name, spec.is_trait(name))
+    if not path.exists() or report.empty or not report.faults:
+        return ""
+    fault = report.faults[0]
+    return fault if fault.startswith(str(path)) else f"{path}, {fault}"
 
 
 def _fill(spec: Spec, run_folder: Path, name: str) -> Filled:
@@ -77,7 +112,7 @@ def _fill(spec: Spec, run_folder: Path, name: str) -> Filled:
         return Filled(name, before, 0, before, wanted)
     if not examples:
         return Filled(name, before, found.unusable, 0, wanted)
-    kept_copy = keep_unusable(path, name, trait)
+    kept_copy = keep_unusable(path, found)
     starter = FOLDER / file_name(name, trait)
     inputs = {"starter": sha256_of(starter)} if starter.is_file() else {}
     metrics = {"unusable": found.unusable, "begun": not before}

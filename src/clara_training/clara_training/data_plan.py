@@ -235,7 +235,7 @@ class Work:
             if not self._pools[name].kept:
                 continue
             path = data_path(self.run_folder, self.spec, name)
-            keep_unusable(path, name, self.spec.is_trait(name))
+            keep_unusable(path, usable(path, name, self.spec.is_trait(name)))
             metrics = {"duplicates": self.duplicates[name], "refused": self.refused[name]}
             write_examples(path, self._pools[name].kept, {}, settings, metrics)
             # A kill before this brings back what a person takes out; one after it, had it come

@@ -15,7 +15,7 @@ from typing import Any
 
 from clara_training.atomic import atomic_json
 from clara_training.base import Base, default_device, find_base, load_tokenizer
-from clara_training.data_missing import fill_from_starter
+from clara_training.data_missing import check_own, fill_from_starter
 from clara_training.errors import SpecError
 from clara_training.export import ExportSettings, export_run
 from clara_training.export_ahead import check_exportable
@@ -134,6 +134,7 @@ def run_pipeline(
     tell(f"{base.name}: {base.folder}")
     _write_spec(run, spec)
     stages.begin("data")
+    check_own(spec, run, spec.dimensions)
     if fill_data is None:
         filled = fill_from_starter(spec, run, spec.dimensions, tell)
         tell(", ".join(f"{each.dimension} {each.after}" for each in filled))

@@ -222,6 +222,10 @@ def test_an_own_trait_has_no_starter_data_and_a_sentence_says_so(clara, tmp_path
     code, _, err = clara("data", "missing", "--run", "r")
     assert code == 1 and "there is no starter data for 'curiosity'" in err
     assert (tmp_path / "r" / "data" / "warmth_training.json").exists()
+    # What is there is not asked for again: what is wrong with it is said.
+    (tmp_path / "r" / "data" / "curiosity_training.json").write_text('[{"neutral": "It is."}]')
+    code, _, err = clara("data", "missing", "--run", "r")
+    assert code == 1 and "curiosity_training.json, entry 1: low is missing" in err
     code, _, err = clara("data", "starter", "--run", "r", "--only", "kindness")
     assert code == 1 and "'kindness' is no dimension of clara_spec.json" in err
 

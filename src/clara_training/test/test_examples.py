@@ -5,11 +5,18 @@
 from __future__ import annotations
 
 import json
+import random
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from clara_training.data_check import check_file, check_path
-from clara_training.data_duplicates import without_duplicates
+from clara_training.data_duplicates import (
+    SIMILAR,
+    compared_text,
+    duplicate_numbers,
+    without_duplicates,
+)
 from clara_training.errors import DataError
 from clara_training.examples import (
     KnowledgeExample,
@@ -20,6 +27,8 @@ from clara_training.examples import (
     load_trait,
     split,
 )
+from clara_training.starter import starter_examples
+from rapidfuzz import fuzz, process
 
 TRIPLE = {
     "prompt": "Can you bring me the cup?",
@@ -134,6 +143,27 @@ def test_near_duplicates_are_found_whatever_the_order_of_words() -> None:
     assert kept == [first, other] and left_out == [(moved, first), (spelled, first)]
 
 
+def test_no_near_duplicate_is_lost_by_what_spares_comparisons() -> None:
+    draw = random.Random(5)
+    examples: list[KnowledgeExample] = []
+    for example in draw.sample(starter_examples("coding", False), 60):
+        assert isinstance(example, KnowledgeExample)
+        for changes in range(4):
+            words = example.question.split()
+            for _ in range(changes):
+                words[draw.randrange(len(words))] = draw.choice(["robots", "é", "7", words[0]])
+            examples.append(replace(example, question=" ".join(words)))
+    draw.shuffle(examples)
+    texts: list[str] = []
+    found = []
+    for number, example in enumerate(examples):
+        text = compared_text(example)
+        like = process.extractOne(text, texts, scorer=fuzz.ratio, score_cutoff=SIMILAR)
+        texts.append("" if like else text)
+        found += [(number + 1, like[2] + 1)] if like else []
+    assert 40 < len(found) < 180 and duplicate_numbers(examples) == found
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -155,6 +185,22 @@ def test_letters_of_another_script_are_a_fault(tmp_path: Path) -> None:
     entry = {**TRIPLE, "high": "Конечно, я принесу вам чашку."}
     report = check_path(saved(tmp_path, "warmth_training.json", [TRIPLE, entry]))
     assert "letters are not English ones" in report.faults[0] and len(report.examples) == 1
+
+
+def test_an_answer_that_is_a_program_is_no_fault_of_a_domain(tmp_path: Path) -> None:
+    program = (
+        "class Talker(Node):\n    def __init__(self):\n" + "        self.tick = publish()\n" * 9
+    )
+    entry = {**PAIR, "answer": program}
+    report = check_path(saved(tmp_path, "quantum_knowledge.json", [PAIR, entry]))
+    assert len(report.examples) == 2 and not report.faults
+    assert any("entry 2: it does not read as English" in each for each in report.warnings)
+
+
+def test_an_entry_that_is_too_long_to_be_learned_from_is_a_warning(tmp_path: Path) -> None:
+    entry = {**PAIR, "answer": "It is the state of a system of several parts. " * 80}
+    report = check_path(saved(tmp_path, "quantum_knowledge.json", [PAIR, entry]))
+    assert any("entry 2 may have 12" in each for each in report.warnings) and not report.faults
 
 
 def test_length_that_gives_the_trait_away_is_a_warning(tmp_path: Path) -> None:

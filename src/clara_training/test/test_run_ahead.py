@@ -13,8 +13,16 @@ from typing import Any
 import pytest
 import tiny
 import tiny_run
-from clara_training.errors import ExportError, MergeError, TrainingError, ValidationError
+from clara_training.data_missing import check_own
+from clara_training.errors import (
+    DataError,
+    ExportError,
+    MergeError,
+    TrainingError,
+    ValidationError,
+)
 from clara_training.examples import held_out
+from clara_training.manifest import write_manifest
 from clara_training.pipeline import PipelineSettings, run_pipeline, settings_for
 from clara_training.spec import Spec
 from safetensors.torch import load_file, save_file
@@ -98,6 +106,20 @@ def test_a_tensor_that_has_no_place(place: Place) -> None:
     tensors["model.layers.0.extra.weight"] = tensors["model.norm.weight"].clone()
     save_file(tensors, path, metadata={"format": "pt"})
     refused(place, ExportError, r"the tensor model\.layers\.0\.extra\.weight has no place")
+
+
+def test_an_entry_of_an_own_file_that_cannot_be_learned_from(place: Place) -> None:
+    path = place[0] / "data" / "coding_knowledge.json"
+    examples = json.loads(path.read_text())
+    del examples[2]["difficulty"]
+    path.write_text(json.dumps(examples))
+    refused(place, DataError, r"coding_knowledge\.json, entry 3: difficulty is missing .* mend it")
+    assert json.loads(path.read_text()) == examples
+    path.write_text(json.dumps({"data": examples}))
+    refused(place, DataError, r"coding_knowledge\.json must hold a list of examples .* mend it")
+    # What Clara made, by rules that she has no more, is mended.
+    write_manifest(path, "data", {}, {}, {})
+    check_own(place[1], place[0], place[1].dimensions)
 
 
 def test_a_dimension_that_has_nothing_held_out(place: Place) -> None:
