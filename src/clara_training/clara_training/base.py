@@ -56,6 +56,12 @@ class Base:
             raise BaseModelError(f"the base model's {path} does not hold an object")
         return document
 
+    @property
+    def context(self) -> int | None:
+        """How many tokens it reads at once at most; None where its config.json does not say."""
+        config = self.config.get("text_config") or self.config
+        return config.get("max_position_embeddings") or config.get("n_positions")
+
 
 def cache_folder() -> Path:
     """Return the folder for base models made from GGUF files."""

@@ -9,11 +9,11 @@ template puts after that is never generated, hence not learned.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from clara_training.errors import BaseModelError, DataError
+from clara_training.errors import BaseModelError, DataError, first_line
 
 
 @dataclass(frozen=True)
@@ -56,11 +56,22 @@ def chat_template(tokenizer: Any) -> str | None:
 def encode(tokenizer: Any, user: str, reply: str, *, system: str = "") -> Encoded:
     """Encode one turn through the chat template of `tokenizer`.
 
-    Raises BaseModelError when the template does not write a prompt that the whole begins with.
+    Raises BaseModelError when the template does not write a prompt that the whole begins with, or
+    takes no system message.
     """
     turns = [{"role": "system", "content": system}] if system else []
     turns.append({"role": "user", "content": user})
-    prompt = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
+    try:
+        prompt = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
+    except Exception as error:  # jinja2's own, and whatever the template raises on purpose
+        raise BaseModelError(
+            f"the chat template of the base model fails{' with a system message' * bool(system)}: "
+            f"{first_line(error)}"
+        ) from error
+    if system.strip() not in prompt:
+        raise BaseModelError(
+            "the chat template of the base model leaves the system message out: train without one"
+        )
     turns.append({"role": "assistant", "content": reply})
     whole = tokenizer.apply_chat_template(turns, tokenize=False)
     if not whole.startswith(prompt):
@@ -88,18 +99,20 @@ def encode_all(
     max_length: int,
     *,
     system: str = "",
+    called: Callable[[int], str] = lambda at: "the example",
 ) -> list[Encoded]:
     """Encode conversations; those longer than `max_length` are an error, not cut silently.
 
-    Raises BaseModelError, DataError.
+    `called` says what one is called in it. Raises BaseModelError, DataError.
     """
     encoded = []
-    for user, reply in conversations:
+    for at, (user, reply) in enumerate(conversations):
         one = encode(tokenizer, user, reply, system=system)
         if len(one) > max_length:
             raise DataError(
-                f"the example {_shortened(user)!r} has {len(one)} tokens, the limit is "
-                f"{max_length}: shorten it, or raise --max-length of clara-train lora"
+                f"{called(at)} ({_shortened(user)!r}) has {len(one)} tokens, the limit is "
+                f"{max_length}: shorten it, or raise --max-length where the base model has a "
+                "longer context"
             )
         encoded.append(one)
     return encoded

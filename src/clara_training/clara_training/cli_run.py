@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 @click.option("--quick", is_flag=True, help="A few steps and coarse figures: to see it work.")
 @click.option("--examples", type=click.IntRange(2), help="To learn from, of each, at most.")
 @click.option("--max-steps", type=click.IntRange(1), help="Of each adapter's training, at most.")
+@click.option("--max-length", type=click.IntRange(8), help="Tokens of an example.")
 @click.option("--learning-rate", type=FiniteRange(0, min_open=True), help="At its highest.")
 @click.option("--contrast", type=FiniteRange(0), help="Weight of ORPO's term, for traits.")
 @click.option("--anchor", type=FiniteRange(0), help="Weight of what is to stay as it was.")
@@ -112,7 +113,7 @@ def command(
 def _settings(settings: PipelineSettings, options: dict[str, Any]) -> PipelineSettings:
     given = {
         name: options[name]
-        for name in ("examples", "max_steps", "learning_rate", "contrast", "anchor")
+        for name in ("examples", "max_steps", "max_length", "learning_rate", "contrast", "anchor")
         if options[name] is not None
     }
     threads = options["threads"]

@@ -10,27 +10,17 @@ interrupted goes on where it stopped.
 from __future__ import annotations
 
 import os
-import random
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from clara_training import packages
 from clara_training.atomic import atomic_folder
 from clara_training.base import Base, default_device, find_base, load_model, load_tokenizer
 from clara_training.errors import DataError, LoraError
-from clara_training.examples import (
-    Example,
-    Reply,
-    TraitExample,
-    conversation,
-    file_name,
-    load_knowledge,
-    load_trait,
-    split,
-)
+from clara_training.examples import Example, file_name, load_knowledge, load_trait
 from clara_training.machine import memory_left, use_threads
 from clara_training.manifest import (
     BASE_NAME,
@@ -40,8 +30,10 @@ from clara_training.manifest import (
     write_manifest,
 )
 from clara_training.run_lock import alone
-from clara_training.spec import DOMAINS, TRAITS, Spec
-from clara_training.starter import starter_examples
+from clara_training.spec import Spec
+
+if TYPE_CHECKING:
+    from clara_training.lora_lessons import Lessons
 
 STAGE = "lora"
 WEIGHTS = "adapter_model.safetensors"
@@ -49,8 +41,6 @@ ROW_TOKENS = {"DOCUMENTS": 2048, "VARLEN": 16384, "BLOCKS": 2048, "PADDED": 0}
 _FEWEST_ROW_TOKENS = 256
 _ROW_BYTES = 3e9  # of activations, on a CPU
 _SHARE_PACKED = 0.25  # of the memory that is left, on a CPU, for weights packed beside themselves
-_FEWEST_EXAMPLES = 2
-ANCHORS_OF_EACH = 16  # conversations, of each trait or domain of the starter data
 
 # What happened: the dimension, and a record of figures or of a `note`.
 Report = Callable[[str, dict[str, Any]], None]
@@ -70,7 +60,7 @@ class LoraSettings:
     warmup: float = 0.05
     weight_decay: float = 0.0
     contrast: float = 0.0  # weight of ORPO's term, traits only
-    anchor: float = 0.0  # weight of what is to stay as it was, see `anchors_for`
+    anchor: float = 0.0  # weight of what is to stay as it was, see lora_lessons
     evaluations: int = 2  # on held-out examples, in each epoch
     patience: int = 2  # evaluations without a new best before training stops; 0: never
     held_out_examples: int = 64  # at most
@@ -215,15 +205,6 @@ def _silence(dimension: str, record: dict[str, Any]) -> None:
     pass
 
 
-@dataclass(frozen=True)
-class _Lessons:
-    """What an adapter learns and what is held out, and the anchors, all encoded."""
-
-    learned: list[Any]
-    held: list[Any]
-    anchors: list[Any]
-
-
 class _Room:
     """A loaded base model, and what is trained on it, one after the other."""
 
@@ -237,7 +218,7 @@ class _Room:
     def train(
         self,
         name: str,
-        lessons: _Lessons,
+        lessons: Lessons,
         run: Path,
         inputs: dict[str, str],
         report: Report,
@@ -331,37 +312,14 @@ class _Room:
         config.base_model_name_or_path = self._base.name  # peft has put the folder there
         return adapter, config
 
-    def lessons(self, name: str, examples: list[Example]) -> _Lessons:
+    def lessons(self, name: str, examples: list[Example]) -> Lessons:
         """Return what there is to learn. Raises DataError for too few and too long examples."""
-        from clara_training.lora_step import Lesson
+        from clara_training.lora_lessons import lessons_of
 
         settings = self._settings
-        learned, held = split(examples)
-        if len(learned) < _FEWEST_EXAMPLES:
-            raise DataError(
-                f"{name} has {len(learned)} examples to learn from; there must be at least "
-                f"{_FEWEST_EXAMPLES}, and some hundred to be of use"
-            )
-        if settings.examples and settings.examples < len(learned):
-            learned = random.Random(settings.seed).sample(learned, settings.examples)
-        held = held[: settings.held_out_examples]
-        trait = isinstance(learned[0], TraitExample)
-
-        def encoded(chosen: Sequence[Example]) -> list[Any]:
-            wanted = self._encoded([conversation(example) for example in chosen])
-            if not (settings.contrast and trait):
-                return [Lesson(one) for one in wanted]
-            unwanted = self._encoded([conversation(example, "low") for example in chosen])
-            return [Lesson(high, low) for high, low in zip(wanted, unwanted, strict=True)]
-
-        anchors = anchors_for(trait, settings.seed) if settings.anchor else []
-        return _Lessons(encoded(learned), encoded(held), self._encoded(anchors))
-
-    def _encoded(self, turns: Sequence[tuple[str, str]]) -> list[Any]:
-        from clara_training.chat_encoding import encode_all
-
-        settings = self._settings
-        return encode_all(self._tokenizer, turns, settings.max_length, system=settings.system)
+        # What is beyond its positions, a base cannot read.
+        longest = min(settings.max_length, self._base.context or settings.max_length)
+        return lessons_of(name, examples, self._tokenizer, settings, longest)
 
     def _loop_settings(self) -> Any:
         from clara_training.lora_loop import LoopSettings
@@ -381,24 +339,6 @@ class _Room:
             patience=settings.patience,
             seed=settings.seed,
         )
-
-
-def anchors_for(trait: bool, seed: int) -> list[tuple[str, str]]:
-    """Return conversations of the starter data that an adapter is to leave as they are.
-
-    For a domain, everyday ones: of each trait as many replies with much of it as with little, for
-    knowledge of a subject says nothing on how warm or how formal a robot is. For a trait,
-    questions on the domains and their answers.
-    """
-    draw = random.Random(seed)
-    chosen = []
-    for name in DOMAINS if trait else TRAITS:
-        learned = split(starter_examples(name, not trait))[0]
-        replies: Sequence[Reply] = ("high",) if trait else ("high", "low")
-        for example in draw.sample(learned, ANCHORS_OF_EACH // len(replies)):
-            chosen += [conversation(example, reply) for reply in replies]
-    draw.shuffle(chosen)
-    return chosen
 
 
 def save_adapter(adapter: Any, config: Any, folder: Path) -> None:

@@ -35,7 +35,7 @@ from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM
 
 from clara_training import base as bases
-from clara_training import lora, lora_step
+from clara_training import lora, lora_lessons, lora_step
 
 
 @pytest.fixture
@@ -134,7 +134,7 @@ def test_out_of_memory_makes_micro_batches_smaller_and_changes_nothing_else(
     place, monkeypatch, packing
 ):
     wanted, got = [], []
-    monkeypatch.setattr(lora, "anchors_for", lambda trait, seed: ANCHORS)
+    monkeypatch.setattr(lora_lessons, "anchors_for", lambda trait, seed: ANCHORS)
     changes = {"max_steps": 4, "how": {"packing": packing}, "batch_size": 4, "anchor": 1.0}
     (adapter,) = train(place, report=lambda _, r: wanted.append((_, r)), **changes)
     reference = weights(adapter)
@@ -211,7 +211,7 @@ ANCHORS = [(f"How is the {thing}?", "Fine, and how are you?") for thing in ("cup
 
 
 def test_anchors_stay_as_likely_as_they_were(place, monkeypatch):
-    monkeypatch.setattr(lora, "anchors_for", lambda trait, seed: ANCHORS)
+    monkeypatch.setattr(lora_lessons, "anchors_for", lambda trait, seed: ANCHORS)
     base = bases.find_base(place[1].base_model)
     encoded = encode_all(load_tokenizer(base), ANCHORS, 512)
 
@@ -234,7 +234,7 @@ def test_anchors_stay_as_likely_as_they_were(place, monkeypatch):
 
 def test_anchors_are_measured_without_dropout_whatever_was_trained_before(tmp_path, monkeypatch):
     place = world(tmp_path, model=tiny.gpt2())  # it has dropout, as GPT-2 has
-    monkeypatch.setattr(lora, "anchors_for", lambda trait, seed: ANCHORS)
+    monkeypatch.setattr(lora_lessons, "anchors_for", lambda trait, seed: ANCHORS)
     _, second = train(place, "warmth", "medical", max_steps=3, anchor=1.0)
     wanted = weights(second)
     shutil.rmtree(second.folder)
@@ -256,13 +256,13 @@ def test_anchors_weigh_as_the_formula_says_and_are_not_counted_as_learned():
 
 
 def test_anchors_of_a_domain_favour_no_side_and_those_of_a_trait_are_knowledge():
-    of_domain, of_trait = lora.anchors_for(False, 0), lora.anchors_for(True, 0)
+    of_domain, of_trait = lora_lessons.anchors_for(False, 0), lora_lessons.anchors_for(True, 0)
     assert len(of_domain) == len(of_trait) == 64
     prompts = [prompt for prompt, _ in of_domain]
     assert all(prompts.count(prompt) % 2 == 0 for prompt in prompts)
     known = {conversation(e) for name in DOMAINS for e in split(starter_examples(name, False))[0]}
     assert set(of_trait) <= known
-    assert lora.anchors_for(False, 1) != of_domain == lora.anchors_for(False, 0)
+    assert lora_lessons.anchors_for(False, 1) != of_domain == lora_lessons.anchors_for(False, 0)
     loop = LoopSettings(step_examples=16)
     steps = [at for step in range(8) for at in step_anchors(range(64), step, loop)]
     assert sorted(steps) == list(range(64))
@@ -344,8 +344,16 @@ def test_too_few_and_too_long_examples_are_found_before_anything_is_trained(plac
     with pytest.raises(DataError, match=r"medical has [01] examples to learn from"):
         train(place, "warmth", "medical", max_steps=1)
     path.write_text(json.dumps([*examples, {**examples[0], "answer": "It is open. " * 300}]))
-    with pytest.raises(DataError, match=r"has \d+ tokens, the limit is 1024: shorten it"):
+    named = r"medical, entry 33 \('Where is .*'\) has \d+ tokens, the limit is 512: shorten it"
+    with pytest.raises(DataError, match=named):  # the base has a context of 512, less than 1024
         train(place, "warmth", "medical", max_steps=1)
+    with pytest.raises(DataError, match=r"has \d+ tokens, the limit is 256: shorten it"):
+        train(place, "warmth", "medical", max_steps=1, max_length=256)
+    with pytest.raises(BaseModelError, match="fails with a system message: no system role"):
+        refuse = "{% if messages[0].role == 'system' %}{{ raise_exception('no system role') }}"
+        template = run.parent / "base" / "chat_template.jinja"
+        template.write_text(f"{refuse}{{% endif %}}{template.read_text()}")
+        train(place, "warmth", max_steps=1, system="You are Clara.")
     assert not (run / "adapters").exists()
 
 

@@ -85,7 +85,7 @@ def test_a_template_whose_prompt_is_no_beginning_of_the_whole_is_refused():
 
 def test_an_example_that_is_too_long_is_named_and_not_cut():
     with pytest.raises(
-        DataError, match=r"'Where is the red cup\?' has \d+ tokens, the limit is 9"
+        DataError, match=r"'Where is the red cup\?'\) has \d+ tokens, the limit is 9"
     ):
         encode_all(tiny.tokenizer(), TURNS, 9)
 
