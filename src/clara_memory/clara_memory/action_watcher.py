@@ -39,7 +39,7 @@ from clara_memory.episode import (
 from clara_memory.errors import InvalidRequest
 from clara_memory.messages import Event, Result
 
-GOALS_KEPT = 1000
+GOALS_KEPT = 1000  # beside those that the server lists
 WAIT_FOR_GOAL_S = 2.0
 _NAME = re.compile(r"/?[A-Za-z_][A-Za-z0-9_]*(/[A-Za-z_][A-Za-z0-9_]*)*\Z")
 _TYPE = re.compile(r"([a-z][a-z0-9_]*)/action/([A-Z][A-Za-z0-9]*)\Z")
@@ -116,7 +116,7 @@ class ActionWatcher:
         self._since_ns = now_ns()
         self._first = True
         self._open: dict[str, _Goal] = {}
-        self._ended: dict[str, None] = {}
+        self._ended: dict[tuple[str, int], None] = {}  # by id and when it was accepted
         self._goals: dict[str, dict[str, Any]] = {}  # what was asked, until the goal is accepted
         self._events: Subscription | None = None
         # Not on ROS time, which may stand still.
@@ -175,9 +175,8 @@ class ActionWatcher:
         fields = event_fields(request.goal)
         goal = self._open.get(identity)
         if goal is None:
-            if identity not in self._ended:
-                self._goals[identity] = fields
-                _trim(self._goals)
+            self._goals[identity] = fields
+            _trim(self._goals, GOALS_KEPT)
             return
         self._begin(identity, goal, fields)
         if goal.outcome is not None:
@@ -190,12 +189,13 @@ class ActionWatcher:
             identity = bytes(status.goal_info.goal_id.uuid).hex()
             accepted_ns = to_ns(status.goal_info.stamp)
             outcome = _ENDED.get(status.status)
-            if identity in self._ended:
+            if (identity, accepted_ns) in self._ended:
+                self._note_ended(identity, accepted_ns)
                 continue
-            goal = self._open.get(identity)
+            goal = self._open_since(identity, accepted_ns)
             if goal is None:
                 if first and outcome is not None and accepted_ns < self._since_ns:
-                    self._ended[identity] = None
+                    self._note_ended(identity, accepted_ns)
                     if self._awaits(identity):
                         self._take(Result(identity, outcome, detail=ENDED_UNSEEN))
                     continue
@@ -212,6 +212,24 @@ class ActionWatcher:
                 goal.end_ns = max(accepted_ns, self._now_ns())
                 goal.waits_until = time.monotonic() + WAIT_FOR_GOAL_S
                 self._waiting.reset()
+        # A server lists what has ended for as long as it likes: what it lists is not forgotten.
+        _trim(self._ended, GOALS_KEPT + len(message.status_list))
+
+    def _open_since(self, identity: str, accepted_ns: int) -> _Goal | None:
+        goal = self._open.get(identity)
+        if goal is None or goal.accepted_ns == accepted_ns:
+            return goal
+        # The id is used again.
+        if goal.outcome is not None:
+            self._end(identity)
+        else:
+            del self._open[identity]
+        return None
+
+    def _note_ended(self, identity: str, accepted_ns: int) -> None:
+        """Remember that a goal has ended, as the latest that was seen."""
+        self._ended.pop((identity, accepted_ns), None)
+        self._ended[identity, accepted_ns] = None
 
     def _expects_goals(self) -> bool:
         return self._events is not None and self._node.count_publishers(self._event_topic) > 0
@@ -235,8 +253,7 @@ class ActionWatcher:
         goal = self._open.pop(identity)
         assert goal.outcome is not None
         self._begin(identity, goal, {})
-        self._ended[identity] = None
-        _trim(self._ended)
+        self._note_ended(identity, goal.accepted_ns)
         self._take(Result(identity, goal.outcome, goal.end_ns))
 
 
@@ -247,8 +264,8 @@ def _actions_in_graph(node: Node) -> list[tuple[str, list[str]]]:
     return list(rclpy.action.get_action_names_and_types(node))
 
 
-def _trim(kept: dict[str, Any]) -> None:
-    while len(kept) > GOALS_KEPT:
+def _trim(kept: dict[Any, Any], most: int) -> None:
+    while len(kept) > most:
         del kept[next(iter(kept))]
 
 
