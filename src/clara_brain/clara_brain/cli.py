@@ -149,6 +149,9 @@ def main() -> None:
     except BrainError as error:
         click.echo(f"clara: {error}", err=True)
         sys.exit(1)
+    except UnicodeError as error:
+        click.echo(f"clara: what is given must be UTF-8: {error}", err=True)
+        sys.exit(1)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)

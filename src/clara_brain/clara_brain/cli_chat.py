@@ -8,19 +8,20 @@ terminal they are simply read.
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import click
 from rich.console import Console
-from rich.live import Live
-from rich.markdown import Markdown
 
 from clara_brain import cli_text
 from clara_brain.cli_options import parse_setting
+from clara_brain.cli_reply import Plain, Rendered
 from clara_brain.errors import ClientError
 from clara_brain.ros_client import RosClient, error_name
 from clara_interfaces.action import Chat
@@ -62,13 +63,18 @@ def goal(
     """Return the goal of a turn; what is None is left to the brain."""
     sampling = Sampling() if temperature is None else Sampling(temperature=temperature)
     return Chat.Goal(
-        text=text,
-        session_id=session,
+        text=_utf8(text),
+        session_id=_utf8(session),
         memory_policy=_POLICIES[memory],
         skill_policy=_POLICIES[skills],
         max_tokens=max_tokens or 0,
         sampling=sampling,
     )
+
+
+def _utf8(text: str) -> str:
+    """Return a text of the command line with U+FFFD for each byte that is no UTF-8."""
+    return text.encode(errors="surrogateescape").decode(errors="replace")
 
 
 def take_turn(client: RosClient, asked: Any, verbose: bool, markdown: bool | None = None) -> Any:
@@ -77,7 +83,7 @@ def take_turn(client: RosClient, asked: Any, verbose: bool, markdown: bool | Non
     Its Markdown is rendered when `markdown` says so or, when that is None, on a terminal.
     """
     rendered = sys.stdout.isatty() if markdown is None else markdown
-    shown = _Rendered() if rendered else _Plain()
+    shown = Rendered() if rendered else Plain()
     try:
         result = client.chat(asked, shown.add)
     finally:
@@ -94,37 +100,6 @@ def take_turn(client: RosClient, asked: Any, verbose: bool, markdown: bool | Non
 def fault(result: Any) -> str:
     """Return the name of the result's error code; empty when it has none."""
     return error_name(Chat.Result, result.error_code) if result.error_code else ""
-
-
-class _Plain:
-    """Prints a reply as it is."""
-
-    def __init__(self) -> None:
-        self._last = ""
-
-    def add(self, delta: str) -> None:
-        self._last = delta
-        click.echo(cli_text.printable(delta), nl=False)
-
-    def end(self) -> None:
-        if self._last and not self._last.endswith("\n"):
-            click.echo()
-
-
-class _Rendered:
-    """Renders a reply's Markdown anew with each piece; links are shown, never made clickable."""
-
-    def __init__(self) -> None:
-        self._text = ""
-        self._live = Live(auto_refresh=False, vertical_overflow="visible")
-        self._live.start()
-
-    def add(self, delta: str) -> None:
-        self._text += cli_text.printable(delta)
-        self._live.update(Markdown(self._text, hyperlinks=False), refresh=True)
-
-    def end(self) -> None:
-        self._live.stop()
 
 
 class Conversation:
@@ -224,14 +199,24 @@ class Conversation:
 
     def _lines(self) -> Iterator[str]:
         if not (sys.stdin.isatty() and sys.stdout.isatty()):
+            # A line in another encoding must not end the conversation.
+            if isinstance(sys.stdin, io.TextIOWrapper):
+                sys.stdin.reconfigure(errors="replace")
             yield from sys.stdin
             return
         from prompt_toolkit import PromptSession
         from prompt_toolkit.completion import WordCompleter
         from prompt_toolkit.history import FileHistory
 
+        class History(FileHistory):
+            """Keeps what was typed where that can be; a full disk must not end the talk."""
+
+            def store_string(self, string: str) -> None:
+                with suppress(OSError):
+                    super().store_string(string)
+
         prompt: PromptSession[str] = PromptSession(
-            history=FileHistory(str(_history_file())),
+            history=History(str(_history_file())),
             completer=WordCompleter(list(COMMANDS), meta_dict=dict(COMMANDS), sentence=True),
             complete_while_typing=False,
         )

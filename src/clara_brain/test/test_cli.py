@@ -126,6 +126,7 @@ def start(domain: int, *words: str, **env: str) -> subprocess.Popen[str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        errors="surrogateescape",  # bytes that are no UTF-8, in and out
     )
 
 
@@ -199,6 +200,16 @@ def test_chat_reads_lines_from_a_pipe(brain: SmallBrain, domain: int) -> None:
     assert out.count("I see a cüp.\n") == 2 and "/reset" in out
     assert "there is no command /nosuch" in err
     assert brain.goals[-1].session_id == "s"
+
+
+def test_bytes_that_are_no_utf8_are_asked_as_such_and_end_no_conversation(
+    brain: SmallBrain, domain: int
+) -> None:
+    assert clara(domain, "ask", "caf\udce9")[0] == 0
+    assert brain.goals[-1].text == "caf\ufffd"
+    code, out, _ = clara(domain, "chat", said="caf\udce9\nsay\n")
+    assert code == 0 and out.count("I see a cüp.\n") >= 1
+    assert [goal.text for goal in brain.goals[-2:]] == ["caf\ufffd", "say"]
 
 
 def test_ctrl_c_in_chat_cancels_the_turn_and_not_the_program(
