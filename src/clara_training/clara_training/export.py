@@ -116,7 +116,7 @@ def export_run(
     matrix = base_matrix = None
     if kind == "Q4_K_M" and settings.use_imatrix:
         # Both, over the same texts: the two files are compared, and only the training may differ.
-        learned = _Learned(run, spec, names)
+        learned = _Learned(run, spec, names, found.context)
         matrix = _importance(run / "imatrix.gguf", merged, inputs, learned, tell)
         of_base = {"base": found.sha256()}
         base_matrix = _importance(run / BASE_MATRIX, found.folder, of_base, learned, tell)
@@ -200,13 +200,14 @@ class _Learned(NamedTuple):
     run: Path
     spec: Spec
     names: Sequence[str]
+    context: int | None  # of the base
 
 
 def _importance(
     path: Path, folder: Path, inputs: Mapping[str, str], learned: _Learned, tell: Tell
 ) -> Path:
     """Make the importance matrix of the model in a folder."""
-    run, spec, names = learned
+    run, spec, names, context = learned
     data = {f"data {name}": load_examples(run, spec, name)[1] for name in names}
     inputs = {**inputs, **data}
     settings = {"tokens": CALIBRATION_TOKENS, "dimensions": list(names)}
@@ -214,7 +215,7 @@ def _importance(
         return path
     torch = packages.load("torch", "the importance matrix")
     transformers = packages.load("transformers", "the importance matrix")
-    texts = calibration_texts(run, spec, names, _tokenizer(run / "merged"))
+    texts = calibration_texts(run, spec, names, _tokenizer(run / "merged"), context)
     # Half precision, which a merge may have been written in, is hundreds of times slower on a CPU.
     model = transformers.AutoModelForCausalLM.from_pretrained(
         folder, dtype=torch.float32, local_files_only=True
@@ -225,11 +226,16 @@ def _importance(
 
 
 def calibration_texts(
-    run: Path, spec: Spec, names: Sequence[str], tokenizer: Any
+    run: Path,
+    spec: Spec,
+    names: Sequence[str],
+    tokenizer: Any,
+    context: int | None = None,
 ) -> list[list[int]]:
     """Return what the importance matrix is gathered on: conversations that were learned from.
 
-    As many of each dimension, none held out, in token lists of one length.
+    As many of each dimension, none held out, in token lists of one length, that a model of this
+    context can read.
     """
     from clara_training.chat_encoding import encode
 
@@ -239,7 +245,8 @@ def calibration_texts(
         for examples in learned:
             if place < len(examples) and len(tokens) < CALIBRATION_TOKENS:
                 tokens += encode(tokenizer, *conversation(examples[place])).ids
-    return [tokens[at : at + _TEXT_TOKENS] for at in range(0, len(tokens), _TEXT_TOKENS)]
+    size = min(_TEXT_TOKENS, context or _TEXT_TOKENS)
+    return [tokens[at : at + size] for at in range(0, len(tokens), size)]
 
 
 def _quantised(

@@ -331,7 +331,8 @@ def _texts(base: Base) -> list[list[int]]:
     tokenizer = transformers.AutoTokenizer.from_pretrained(base.folder, local_files_only=True)
     paragraphs = TEXT.read_text(encoding="utf-8").split("\n\n")
     texts = [engine_tokens(tokenizer, each.strip()) for each in paragraphs]
-    return [text[:_WINDOW] for text in texts if len(text) > 1]
+    size = min(_WINDOW, base.context or _WINDOW)
+    return [text[:size] for text in texts if len(text) > 1]
 
 
 def _sentence(bound: Bound, weights: Mapping[str, float], times: float) -> str:

@@ -45,6 +45,7 @@ _WINDOW = 256
 _REPLY_TOKENS = 48
 _CONTEXT = 2048
 Tell = Callable[[str], None]
+Texts = list[list[int]]
 
 
 @dataclass(frozen=True)
@@ -105,23 +106,25 @@ def validate_run(
     }
     rounds = len(traits) * (len(CURVE) + len(names) - 1) + 2 * len(domains) + len(names)
     tqdm = packages.load("tqdm", "validation").tqdm
+    found = find_base(base or spec.base_model)
+    texts = general_texts(tokenizer, settings.tokens, found.context)
     kept = Kept(run / "metrics" / "validate_kept.json", fingerprint)
     with tqdm(total=rounds + 4, desc="validate", unit="measure") as bar:
         kept.tick = bar.update
         result: dict[str, Any] = {
             "format": 1,
-            "base_model": find_base(base or spec.base_model).name,
+            "base_model": found.name,
             "spec": spec.as_document(),
             "dimensions": {"traits": traits, "domains": domains},
             "settings": {"examples": settings.examples, "tokens": settings.tokens},
-            "fidelity": _fidelity(run, files, tokenizer, settings, kept),
+            "fidelity": _fidelity(run, files, texts, settings.threads, kept),
         }
         with GgufScores(files["base.gguf"], n_ctx=_CONTEXT, threads=settings.threads) as model:
             for name in names:
                 model.load_adapter(name, files[f"adapters/{name}.gguf"])
-            result.update(_live(model, cases, traits, domains, tokenizer, settings, kept))
+            result.update(_live(model, cases, traits, domains, tokenizer, texts, kept))
         with GgufScores(files["clara.gguf"], n_ctx=_CONTEXT, threads=settings.threads) as model:
-            _merged(model, cases, result, tokenizer, settings, kept)
+            _merged(model, cases, result, tokenizer, texts, kept)
     result["training"] = _training(run, names)
     result["together"] = _together(run)
     result["sizes"] = {name: path.stat().st_size for name, path in files.items()}
@@ -167,19 +170,21 @@ def held_out_cases(
     return cases
 
 
-def general_texts(tokenizer: Any, limit: int) -> list[list[int]]:
+def general_texts(tokenizer: Any, limit: int, context: int | None = None) -> Texts:
     """Return the shipped general text as token lists, as the engine begins them.
 
-    There are `limit` tokens of the text at most.
+    There are `limit` tokens of the text at most, and in no list more than `context`.
     """
     text = GENERAL.read_text(encoding="utf-8")
     tokens = tokenizer.encode(text, add_special_tokens=False)[:limit]
-    windows = [tokens[at : at + _WINDOW] for at in range(0, len(tokens), _WINDOW)]
-    return [[*beginning(tokenizer), *window] for window in windows if len(window) > 1]
+    begin = beginning(tokenizer)
+    size = min(_WINDOW, context - len(begin)) if context else _WINDOW
+    windows = [tokens[at : at + size] for at in range(0, len(tokens), size)]
+    return [[*begin, *window] for window in windows if len(window) > 1]
 
 
 def _fidelity(
-    run: Path, files: Mapping[str, Path], tokenizer: Any, settings: ValidateSettings, kept: Kept
+    run: Path, files: Mapping[str, Path], texts: Texts, threads: int, kept: Kept
 ) -> dict[str, Any]:
     found: dict[str, Any] = {}
     loaded: list[Any] = []
@@ -199,8 +204,7 @@ def _fidelity(
         kind = "F16" if name == "clara-f16.gguf" else _quantization(files[name])
 
         def measure(path: Path = files[name], kind: str = kind) -> dict[str, Any]:
-            texts = general_texts(tokenizer, settings.tokens)
-            judged = compare(model(), path, texts, threads=settings.threads)
+            judged = compare(model(), path, texts, threads=threads)
             return {**judged.as_json(), "quantization": kind, "faults": judged.faults(kind)}
 
         found[name] = kept(f"fidelity {name}", measure)
@@ -223,7 +227,7 @@ def _live(
     traits: Sequence[str],
     domains: Sequence[str],
     tokenizer: Any,
-    settings: ValidateSettings,
+    texts: Texts,
     kept: Kept,
 ) -> dict[str, Any]:
     """Measure the base model with its adapters, as sliders move them."""
@@ -264,7 +268,6 @@ def _live(
 
     def general() -> dict[str, Any]:
         model.use({})
-        texts = general_texts(tokenizer, settings.tokens)
         return {
             "perplexity": margins.text_perplexity(model, texts),
             "replies": _replies(model, tokenizer),
@@ -283,7 +286,7 @@ def _merged(
     cases: Mapping[str, list[margins.Case]],
     result: dict[str, Any],
     tokenizer: Any,
-    settings: ValidateSettings,
+    texts: Texts,
     kept: Kept,
 ) -> None:
     """Add what the merged model reaches."""
@@ -300,7 +303,6 @@ def _merged(
         found["merged"] = kept(f"domain {name} merged", partial(domain, name))
 
     def general() -> dict[str, Any]:
-        texts = general_texts(tokenizer, settings.tokens)
         return {
             "perplexity": margins.text_perplexity(model, texts),
             "replies": _replies(model, tokenizer),

@@ -78,3 +78,12 @@ def test_general_text_begins_as_the_engine_begins_it(tmp_path: Path) -> None:
     assert len(plain) == len(begun) > 10 and not any(bos in text for text in plain)
     for without, text in zip(plain, begun, strict=True):
         assert text[0] == bos and without[: len(text) - 1] == text[1:]
+
+
+def test_no_text_is_longer_than_the_base_reads(tmp_path: Path) -> None:
+    tokens = tiny.tokenizer(byte_fallback=True, adds_bos=True)
+    for model in (tiny.llama(max_position_embeddings=96), tiny.gpt2(n_positions=96)):
+        base = Base("base", tiny.save(model, tmp_path / type(model).__name__, tokens))
+        assert base.context == 96
+        for texts in (general_texts(tokens, 600, base.context), merge_bound._texts(base)):
+            assert max(map(len, texts)) == 96

@@ -115,7 +115,7 @@ def llama(**changes: Any) -> LlamaForCausalLM:
     return LlamaForCausalLM(LlamaConfig(**settings)).eval()
 
 
-def gpt2() -> GPT2LMHeadModel:
+def gpt2(*, n_positions: int = 512) -> GPT2LMHeadModel:
     """Two layers; the same weights every time."""
     torch.manual_seed(7)
     config = GPT2Config(
@@ -123,7 +123,7 @@ def gpt2() -> GPT2LMHeadModel:
         n_embd=64,
         n_layer=2,
         n_head=4,
-        n_positions=512,
+        n_positions=n_positions,
         initializer_range=0.1,
         bos_token_id=1,
         eos_token_id=2,
