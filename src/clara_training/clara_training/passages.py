@@ -3,7 +3,8 @@
 """Passages of a corpus, to judge a model by: sentences (about a verse of the Bible each).
 
 Drawn from all over a split by a seed, a few of each document, so that two models that learned
-from one corpus are judged by the same passages.
+from one corpus are judged by the same passages. Text without a sentence that fits (lists, code, a
+script whose sentences are not known here) is cut evenly.
 """
 
 from __future__ import annotations
@@ -11,12 +12,13 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
+from itertools import pairwise, zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from clara_training.errors import ValidationError
 from clara_training.shards import TokenStream, read_sources
 
 if TYPE_CHECKING:
@@ -26,7 +28,16 @@ LEAST, MOST = 20, 96  # tokens of a passage
 _REFERENCE = 32  # tokens of a document's beginning, where it has no heading
 _HEADING = 16  # tokens of a heading, at most
 _OF_A_DOCUMENT = 2  # passages, where there are documents enough
-_ENDS = re.compile(r"(?<=[.!?:;])\s+|\n+")
+_WINDOW = 48  # tokens of a passage, where there are no sentences
+_STOPS, _CLOSING = "。！？；：｡．।॥།؟۔؛։።፧၊။។", "”’」』》】）)"  # noqa: RUF001
+_ENDS = re.compile(
+    # A space ends a sentence behind a stop, and behind those of other scripts nothing need follow.
+    rf"(?<=[.!?:;])\s+|(?<=[{_STOPS}])(?![{_STOPS}{_CLOSING}])\s*|(?<=[{_STOPS}][{_CLOSING}])\s*"
+    r"|(?P<lines>\n+)"
+)
+_NARROWEST, _WIDEST = 16, 120  # characters of lines that are wrapped
+_ENOUGH, _NEARLY_ALL = 4, 0.8  # newlines within paragraphs to tell it by, and the share of them
+_WORD = re.compile(r"[\u2e80-\u9fff\uff00-\uffef]|\S[^\s\u2e80-\u9fff]*")
 
 
 @dataclass(frozen=True)
@@ -60,41 +71,87 @@ class Texts:
 
 
 def draw_passages(texts: Texts, tokenizer: Any, count: int, seed: int = 0) -> list[Passage]:
-    """Draw up to `count` passages of LEAST to MOST tokens. Raises ValidationError without any."""
-    draw = np.random.default_rng([seed, len(texts)])
-    most = max(_OF_A_DOCUMENT, -(-count // len(texts)))
-    found: list[Passage] = []
-    for number in draw.permutation(len(texts)).tolist():
-        if len(found) >= count:
+    """Draw up to `count` passages of LEAST to MOST tokens; none where all text is too short."""
+    for cut in (partial(_sentences, tokenizer), _windows):
+        draw = np.random.default_rng([seed, len(texts)])
+        most = max(_OF_A_DOCUMENT, -(-count // len(texts)))
+        found: list[Passage] = []
+        for number in draw.permutation(len(texts)).tolist():
+            if len(found) >= count:
+                break
+            own = cut(texts.books[number], texts.tokens(number))
+            chosen = draw.permutation(len(own))[:most]
+            found += [own[at] for at in chosen.tolist()]
+        if found:
             break
-        own = _passages(texts, number, tokenizer)
-        chosen = draw.permutation(len(own))[:most]
-        found += [own[at] for at in chosen.tolist()]
-    if not found:
-        raise ValidationError(
-            f"the corpus has no sentence of {LEAST} to {MOST} tokens in its {texts.split} text:"
-            " there is nothing to judge the model by"
-        )
     return found[:count]
 
 
-def _passages(texts: Texts, number: int, tokenizer: Any) -> list[Passage]:
-    tokens = texts.tokens(number)
+def _sentences(tokenizer: Any, book: str, tokens: NDArray[np.int64]) -> list[Passage]:
     text = tokenizer.decode(tokens[1:].tolist())
     heading, _, rest = text.partition("\n\n")
     opening = tokenizer.encode(f"{heading}\n\n").ids
     if not rest or len(opening) > _HEADING:
         opening, rest = tokens[1 : _REFERENCE + 1].tolist(), text
         rest = rest[len(tokenizer.decode(opening)) :]
-    reference = (0, *opening)
-    pieces = [piece for piece in _ENDS.split(rest) if piece.strip()]
-    encoded = [tuple(tokenizer.encode(piece.strip()).ids) for piece in pieces]
-    spaced = [tuple(tokenizer.encode(f" {piece.strip()}").ids) for piece in pieces[1:]] + [()]
+    pieces = sentences(rest)
+    encoded = [tuple(tokenizer.encode(piece).ids) for piece in pieces]
+    following = [tuple(tokenizer.encode(f" {piece}").ids) for piece in pieces[1:]]
+    return _passages(book, (0, *opening), encoded, following)
+
+
+def _windows(book: str, tokens: NDArray[np.int64]) -> list[Passage]:
+    ids = tokens.tolist()
+    windows = [tuple(ids[at : at + _WINDOW]) for at in range(_REFERENCE + 1, len(ids), _WINDOW)]
+    return _passages(book, tuple(ids[: _REFERENCE + 1]), windows, windows[1:])
+
+
+def _passages(
+    book: str,
+    reference: tuple[int, ...],
+    pieces: Sequence[tuple[int, ...]],
+    following: Sequence[tuple[int, ...]],
+) -> list[Passage]:
     return [
-        Passage(texts.books[number], reference, ids, following[:MOST])
-        for ids, following in zip(encoded, spaced, strict=True)
+        Passage(book, reference, ids, after[:MOST])
+        for ids, after in zip_longest(pieces, following, fillvalue=())
         if LEAST <= len(ids) <= MOST
     ]
+
+
+def sentences(text: str) -> list[str]:
+    """Return the sentences of a text; a line is one too, unless it ends where it was full."""
+    wrapped = _wraps(text)
+    found, begin = [], 0
+    for end in _ENDS.finditer(text):
+        if end["lines"] and end.start() in wrapped:
+            continue
+        found.append(text[begin : end.start()].strip())
+        begin = end.end()
+    found.append(text[begin:].strip())
+    return [each for each in found if each]
+
+
+def _wraps(text: str) -> set[int]:
+    """Return the places of the newlines that are there because a line was full.
+
+    Lines were wrapped if at nearly all newlines within paragraphs the next word would not have
+    fitted into the width that lines have. Verses and lists end where they will.
+    """
+    lines = text.split("\n")
+    lengths = sorted(len(line) for line in lines if line)
+    width = lengths[len(lengths) * 9 // 10] if lengths else 0
+    full: set[int] = set()
+    within = end = 0
+    for line, after in pairwise(lines):
+        end += len(line)
+        if line and (word := _WORD.match(after)):
+            within += 1
+            if len(line) + len(word[0]) >= width:
+                full.add(end)
+        end += 1
+    wrapped = within >= _ENOUGH and len(full) >= _NEARLY_ALL * within
+    return full if wrapped and _NARROWEST <= width <= _WIDEST else set()
 
 
 class Trigrams:

@@ -83,7 +83,7 @@ def page(results: Results) -> str:
             " distance / length), at temperature 0? Beside it the likeliest words by trigrams of"
             " the training text, and the end of another passage. Much on learned passages and"
             " little on others is learning by heart.",
-            plots.groups(_recalled(results), "edit similarity") + _recall(results),
+            _recall_plot(results) + _recall(results),
         ),
         section(
             "References and coherence",
@@ -174,11 +174,18 @@ def _books(results: Results) -> str:
     return _numbers(head, rows)
 
 
+def _recall_plot(results: Results) -> str:
+    recalled = _recalled(results)
+    return plots.groups(recalled, "edit similarity") if any(recalled.values()) else ""
+
+
 def _recalled(results: Results) -> dict[str, dict[str, float]]:
     found: dict[str, dict[str, float]] = {}
     for split, label in _SPLITS.items():
         bars: dict[str, float] = {}
         for name, each in results.items():
+            if not each["recall"][split]:  # no passage fitted
+                continue
             bars[name] = each["recall"][split]["model"]["similarity"]["value"]
             for baseline in _sources(each["recall"][split])[1:]:
                 bars.setdefault(
@@ -210,7 +217,7 @@ def _recall(results: Results) -> str:
     shown = [
         (escape(name), *(f"<blockquote>{escape(case[key])}</blockquote>" for key in case))
         for name, each in results.items()
-        for case in each["recall"]["train"]["shown"]
+        for case in each["recall"]["train"].get("shown", ())
     ]
     # The baselines of two models of one corpus are the same.
     return table(head, list(dict.fromkeys(rows)), numbers=(2, 3, 4)) + table(

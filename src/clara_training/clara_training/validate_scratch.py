@@ -25,7 +25,7 @@ from clara_training.fidelity import compare
 from clara_training.gguf_scores import GgufScores
 from clara_training.machine import use_threads
 from clara_training.manifest import sha256_of
-from clara_training.passages import Passage, Texts, Trigrams, draw_passages
+from clara_training.passages import LEAST, MOST, Passage, Texts, Trigrams, draw_passages
 from clara_training.pretrain_checkpoint import BEST
 from clara_training.pretrain_device import check_device, exact_products
 from clara_training.pretrain_export import corpus_of, files_of, trained_manifest
@@ -41,6 +41,7 @@ GOVERNANCE = "governance.safetensors"
 _PIECE = 256  # tokens of a text that fidelity is judged on
 _TRIGRAM_TOKENS = 1 << 24
 _MEASURES = 13
+_OF_PASSAGES = ("recall", "references", "coherence")
 Tell = Callable[[str], None]
 
 
@@ -181,7 +182,10 @@ def _measure(
     }
     with GgufScores(files["Q8_0"], n_ctx=_room(drawn), threads=threads) as scores:
         result |= _asked(scores, drawn, train, tokenizer, model, settings, kept)
-    prompts = [each.tokens[: evaluate.CUE] for each in drawn[HELD_OUT][: settings.samples]]
+    prompts = [each.tokens[: evaluate.CUE] for each in drawn[HELD_OUT][: settings.samples]] or [
+        tuple(held_out.tokens(at)[1 : evaluate.CUE + 1].tolist())
+        for at in range(min(settings.samples, len(held_out)))
+    ]
     result["samples"] = kept("samples", lambda: _samples(model, prompts, tokenizer, settings))
     for name in ("drawn", "likeliest"):
         ids = [tokenizer.encode(each[name]).ids for each in result["samples"]]
@@ -197,12 +201,12 @@ def _measure(
 
 def _room(drawn: Mapping[str, list[Passage]]) -> int:
     """Return a context that the longest question fits into, with all its answers side by side."""
+    every = [each for group in drawn.values() for each in group]
     longest = max(
-        max(len(each.reference), len(each.tokens) + 1) + len(each.tokens)
-        for group in drawn.values()
-        for each in group
+        (max(len(each.reference), len(each.tokens) + 1) + len(each.tokens) for each in every),
+        default=0,
     )
-    following = max((len(each.following) for group in drawn.values() for each in group), default=0)
+    following = max((len(each.following) for each in every), default=0)
     return int(min(4096, longest + evaluate.FOLLOWERS * following + evaluate.REST))
 
 
@@ -218,17 +222,16 @@ def _asked(
     most = min(len(train.stream), _TRIGRAM_TOKENS)
     trigrams = Trigrams(train.stream.slice(0, most), model.config.vocab_size)
     context = model.config.context
-    result: dict[str, Any] = {"recall": {}, "references": {}, "coherence": {}}
+    result: dict[str, Any] = {name: {} for name in _OF_PASSAGES}
     for split, passages in drawn.items():
         fitting = [
             each
             for each in passages
             if len(each.tokens) + max(len(each.reference), len(each.following) + 1) <= context
         ]
-        if not fitting:
-            raise ValidationError(
-                f"no passage of the {split} text fits into the model's context of {context}"
-            )
+        if not fitting:  # what cannot be measured is left out
+            result |= {name: {**result[name], split: {}} for name in _OF_PASSAGES}
+            continue
         result["recall"][split] = kept(
             f"recall {split}",
             partial(evaluate.recall, scores, fitting, trigrams, tokenizer),
@@ -354,6 +357,13 @@ def summary(result: Mapping[str, Any]) -> list[str]:
         f" {held_out['without_order']:.4f} bits per byte"
     ]
     for split, found in result["recall"].items():
+        if not found:
+            lines.append(
+                f"{split.replace('_', '-')} passages: none of {LEAST} to {MOST} tokens is there"
+                " that fits into the model's context, so recall, references and coherence are not"
+                " measured"
+            )
+            continue
         figures = ", ".join(
             f"{name} {found[name]['similarity']['value']:.3f}"
             for name in ("model", "trigrams", "another")

@@ -7,12 +7,14 @@ from __future__ import annotations
 import json
 import math
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import tarfile
 from collections.abc import Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +28,7 @@ from clara_training.corpus import SAMPLE, CorpusSettings, make_corpus
 from clara_training.errors import BundleError, ExportError, PretrainError, ValidationError
 from clara_training.gguf_scores import GgufScores
 from clara_training.manifest import read_manifest
-from clara_training.passages import LEAST, MOST, Passage, Texts, Trigrams, draw_passages
+from clara_training.passages import Passage, Texts, Trigrams
 from clara_training.pretrain_all import AllSettings, Finished, pack, pretrain_all
 from clara_training.pretrain_loop import Execution, PretrainSettings
 from clara_training.report_scratch import write_scratch_report
@@ -37,6 +39,7 @@ from clara_training.validate_scratch import ScratchSettings, validate_scratch
 from click.testing import CliRunner
 
 from clara_training import cli, evaluate
+from clara_training import validate_scratch as validate_scratch_module
 
 PACKAGE = Path(__file__).parents[1]
 QUICK = ScratchSettings.quick()
@@ -104,25 +107,6 @@ class Oracle:
     def log_probabilities(self, prompt: Sequence[int], replies: Any) -> list[float]:
         assert len(prompt) + max(map(len, replies)) <= self.positions
         return [0.0 if (prompt, each) in self._pairs else -float(len(each)) for each in replies]
-
-
-def test_passages_are_drawn_alike_for_everyone_and_fit(corpus: Path) -> None:
-    tokenizer = load_tokenizer(corpus / "tokenizer")
-    texts = Texts(corpus, TRAIN)
-    found = draw_passages(texts, tokenizer, 20)
-    assert len(found) == 20 and found == draw_passages(texts, tokenizer, 20)
-    assert found != draw_passages(texts, tokenizer, 20, seed=1)
-    for each in found:
-        assert LEAST <= len(each.tokens) <= MOST and each.book in {"jonah", "ruth", "obadiah"}
-        assert tokenizer.decode(list(each.reference[1:])).strip().lower() == f"{each.book} 1"
-
-
-def test_trigrams_go_on_with_what_most_often_followed() -> None:
-    tokens = [1, 2, 3, 1, 2, 3, 1, 2, 4, 9, 9, 9, 9, 9]
-    trigrams = Trigrams(tokens, 10)
-    assert trigrams.generate([1, 2], 4) == [3, 1, 2, 3]
-    assert trigrams.generate([7, 4], 2) == [9, 9]  # by the last token alone
-    assert trigrams.generate([7, 8], 1) == [9]  # by none
 
 
 def test_references_and_coherence_are_all_right_for_who_knows_and_chance_for_who_does_not() -> (
@@ -290,6 +274,22 @@ def test_what_is_done_is_not_done_again_and_what_is_lost_is_made_again(
     assert (output / "clara-models.tar.gz").read_bytes() == before
     pretrain_all(SAMPLE, output, SETTINGS)
     assert lost.read_bytes() == content
+
+
+def test_what_cannot_be_measured_is_left_out_of_the_report(
+    made: tuple[Path, Finished, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = shutil.copytree(made[0] / "simone", tmp_path / "simone")
+    monkeypatch.setattr(validate_scratch_module, "draw_passages", lambda *_: [])
+    said: list[str] = []
+    found = validate_scratch(
+        run, replace(QUICK, seed=9), corpus=made[0] / "corpus", threads=1, tell=said.append
+    )
+    for measure in ("recall", "references", "coherence"):
+        assert found[measure] == {"train": {}, "held_out": {}}
+    assert sum("none of 20 to 96 tokens is there" in each for each in said) == 2
+    assert len(found["samples"]) == 1 and found["samples"][0]["given"]
+    assert "In their own words" in write_scratch_report([run]).read_text()
 
 
 def test_governance_metrics_are_shown_and_heads_of_another_model_fail_their_gate(
