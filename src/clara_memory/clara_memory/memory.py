@@ -17,6 +17,7 @@ from os import PathLike
 from pathlib import Path
 from sqlite3 import Connection
 from types import TracebackType
+from typing import Any
 
 import numpy as np
 
@@ -64,6 +65,7 @@ _LOADED = (
     "seq, CAST(robot AS TEXT), CAST(outcome AS INTEGER), CAST(end_ns AS INTEGER), "
     + ", ".join(f"CAST({name} AS TEXT)" for name in (*STANDARD_ROLES, "context", "effects"))
 )
+_ROWS = 20_000  # read at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,9 +160,20 @@ class EpisodicMemory:
         return len(self._columns)
 
     def _load(self) -> None:
-        rows = self._store.read(f"SELECT {_LOADED} FROM episodes ORDER BY seq")
-        if rows:
-            self._columns.load(*zip(*rows, strict=True))
+        columns: list[list[Any]] = []
+        # Rows mostly say what others do: with a text for each, opening takes thrice the room.
+        once: dict[str, str] = {}
+        last = 0
+        while rows := self._store.read(
+            f"SELECT {_LOADED} FROM episodes WHERE seq > ? ORDER BY seq LIMIT {_ROWS}", [last]
+        ):
+            last = rows[-1][0]
+            columns = columns or [[] for _ in rows[0]]
+            for column, values in zip(columns, zip(*rows, strict=True), strict=True):
+                texts = isinstance(values[0], str)
+                column.extend(map(once.setdefault, values, values) if texts else values)
+        if columns:
+            self._columns.load(*columns)
 
     def store_memory(
         self,
