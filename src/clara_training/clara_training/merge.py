@@ -13,13 +13,14 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from clara_training.atomic import atomic_folder, atomic_json, atomic_text
 from clara_training.base import Base, find_base
-from clara_training.errors import MergeError
+from clara_training.errors import AdapterError, MergeError
 from clara_training.machine import use_threads
 from clara_training.manifest import (
     BASE_NAME,
@@ -109,7 +110,7 @@ def merge_adapters(
     use_threads(settings.threads or None)
     # Also of a merge that is there: what the robot keeps to may have been removed or damaged, or
     # be of another one. It is not measured again where it fits.
-    bound = _bound(run, settings, members, found, tell)
+    bound = _bound(run, spec, settings, members, found, tell)
     if is_done(folder, STAGE, inputs, chosen):
         return Merged(folder, read_manifest(folder)["metrics"], was_there=True)
     metrics: dict[str, Any] = {}
@@ -181,6 +182,7 @@ def write_configurations(
 
 def _bound(
     run: Path,
+    spec: Spec,
     settings: MergeSettings,
     members: Sequence[Member],
     base: Base,
@@ -201,7 +203,23 @@ def _bound(
             " model: merge with no limit (--perplexity-limit 0)"
         )
     limit, device = settings.perplexity_limit, settings.device
-    return find_bound(run / "adapters", base, members, limit, device=device, tell=tell)
+    beside = _beside(run, spec, members, base)
+    return find_bound(
+        run / "adapters", base, members, limit, beside=beside, device=device, tell=tell
+    )
+
+
+def _beside(run: Path, spec: Spec, members: Sequence[Member], base: Base) -> list[Member]:
+    """Return the adapters of the spec that lie there, fit the base, and are not merged."""
+    merged = {member.name for member in members}
+    found = []
+    for name in spec.dimensions:
+        member = Member(name, (run / "adapters" / name).resolve(), 0.0)
+        if name not in merged and member.is_adapter:
+            with suppress(MergeError, AdapterError):
+                check_members([member], base)
+                found.append(member)
+    return found
 
 
 def _engine(settings: MergeSettings) -> str:

@@ -7,10 +7,12 @@ second order). So what adapters cost at the strengths w is a quadratic form too:
 
     cost(w) = Σ w_i² c_i + κ Σ_{i≠j} w_i w_j √(c_i c_j)
 
-with c_i, what each costs alone at strength 1, and κ, how far costs add up, from what all cost
-together at the spec's strengths. Costs are the rise of the negative log-likelihood of general
-text on which no gate is judged. Above the limit, all strengths are made smaller by one factor.
-The merge keeps to it, and so do the robot's sliders: `together.json` lies beside the adapters.
+with c_i, what each costs alone at strength 1, and κ, how far costs add up, from what all that are
+merged cost together at the spec's strengths; 1, wholly, where only one is. Adapters that are not
+merged have sliders as well, and are measured alone. Costs are the rise of the negative
+log-likelihood of general text on which no gate is judged. Above the limit, all strengths are made
+smaller by one factor. The merge keeps to it, and so do the robot's sliders: `together.json` lies
+beside the adapters.
 """
 
 from __future__ import annotations
@@ -89,19 +91,21 @@ def find_bound(
     members: Sequence[Member],
     limit: float = LIMIT,
     *,
+    beside: Sequence[Member] = (),
     device: str | None = None,
     tell: Tell = lambda sentence: None,
 ) -> Bound:
     """Measure what adapters cost, alone and together, and write `together.json`.
 
     What is there already, of the same adapters, weights, base and limit, is not measured again.
-    Members are adapters.
+    Members are adapters, and so is what is `beside` them.
 
     Args:
         adapters: the folder that gets the file.
         base: what they were trained on.
         members: adapters and their strengths.
         limit: how many times the base's perplexity is borne, above 1.
+        beside: adapters that are not merged and may be in force nevertheless.
         device: what is measured on, "cpu" or "cuda"; cuda where there is one by default.
         tell: is told what is found.
 
@@ -110,7 +114,7 @@ def find_bound(
     inputs = {
         "base": base.sha256(),
         "text": sha256_of(TEXT),
-        **{f"adapter {member.name}": sha256_of(member.folder) for member in members},
+        **{f"adapter {each.name}": sha256_of(each.folder) for each in (*members, *beside)},
     }
     weights = {member.name: member.weight for member in members}
     settings = {"limit": limit, "weights": weights}
@@ -118,12 +122,12 @@ def find_bound(
     there = _read(path)
     if there and there.get("inputs") == inputs and there.get("settings") == settings:
         return _bound(there)
-    found = _measured(base, members, limit, device or default_device(), tell)
+    found = _measured(base, members, beside, limit, device or default_device(), tell)
     together = dict(found.points)[found.times] / found.times**2
     document = {
         "format": 1,
         "limit": math.log(limit),
-        "names": list(weights),
+        "names": list(found.alone),
         "costs": _costs(found.alone, weights, together),
         "size": found.times * found.whole,
         "reached": found.reached,
@@ -142,11 +146,16 @@ def find_bound(
 
 
 def _measured(
-    base: Base, members: Sequence[Member], limit: float, device: str, tell: Tell
+    base: Base,
+    members: Sequence[Member],
+    beside: Sequence[Member],
+    limit: float,
+    device: str,
+    tell: Tell,
 ) -> _Measured:
     """Measure on a device, and on the CPU where a GPU has no room for it."""
     try:
-        return _measured_on(base, members, limit, device)
+        return _measured_on(base, members, beside, limit, device)
     except (BaseModelError, RuntimeError, MemoryError) as error:
         if not out_of_memory(error.__cause__ or error):
             raise
@@ -158,11 +167,17 @@ def _measured(
     # Outside the handler: the exception's frames would keep the tensors alive.
     release_memory()
     tell(f"{base.name} does not fit into the memory of {device}: what it bears is measured on cpu")
-    return _measured(base, members, limit, "cpu", tell)
+    return _measured(base, members, beside, limit, "cpu", tell)
 
 
-def _measured_on(base: Base, members: Sequence[Member], limit: float, device: str) -> _Measured:
-    model = _Moving(base, members, device)
+def _measured_on(
+    base: Base,
+    members: Sequence[Member],
+    beside: Sequence[Member],
+    limit: float,
+    device: str,
+) -> _Measured:
+    model = _Moving(base, [*members, *beside], device)
     texts = _texts(base)
     weights = {member.name: member.weight for member in members}
     tqdm = packages.load("tqdm", "merging").tqdm
@@ -176,8 +191,10 @@ def _measured_on(base: Base, members: Sequence[Member], limit: float, device: st
 
         start = nats({})
         alone = {}
-        for name in weights:
+        for name in (*weights, *(each.name for each in beside)):
             cost = nats({name: 1.0}) - start
+            if not math.isfinite(cost) and name not in weights:
+                cost = _BEYOND  # it may lie there damaged, as long as its slider does nothing
             if not math.isfinite(cost):
                 raise MergeError(
                     f"with adapter {name} at strength 1 the model's output is not finite: train it"
@@ -198,15 +215,19 @@ def _costs(
     alone: Mapping[str, float], weights: Mapping[str, float], together: float
 ) -> list[list[float]]:
     """Return the matrix of the form; `together` is what these weights cost, to second order."""
+    alone = dict(alone)
+    adding = 1.0
     if len(weights) == 1:
-        return [[max(0.0, together) / next(iter(weights.values())) ** 2]]
+        ((only, weight),) = weights.items()
+        alone[only] = max(0.0, together) / weight**2
     roots = {name: math.sqrt(cost) for name, cost in alone.items()}
-    each = sum((weights[name] * root) ** 2 for name, root in roots.items())
-    pairs = sum(weights[name] * root for name, root in roots.items()) ** 2 - each
-    adding = max(0.0, together - each) / pairs if pairs > 0 else 0.0
+    if len(weights) > 1:
+        each = sum((weight * roots[name]) ** 2 for name, weight in weights.items())
+        pairs = sum(weight * roots[name] for name, weight in weights.items()) ** 2 - each
+        adding = max(0.0, together - each) / pairs if pairs > 0 else 0.0
     return [
-        [alone[one] if one == other else adding * roots[one] * roots[other] for other in weights]
-        for one in weights
+        [alone[one] if one == other else adding * roots[one] * roots[other] for other in alone]
+        for one in alone
     ]
 
 

@@ -154,7 +154,8 @@ def run_pipeline(
     stages.begin("merge")
     merged = merge_adapters(run, spec, _merge_settings(spec, settings), tell=tell)
     there = ", was there" if merged.was_there else ""
-    tell(f"{spec.merge_method} of {len(spec.dimensions)} adapters: {merged.folder}{there}")
+    count = len(members_of(run, spec))
+    tell(f"{spec.merge_method} of {count} adapters: {merged.folder}{there}")
     stages.begin("export")
     products = dict(export_run(run, spec, settings.export, tell=tell))
     stages.begin("validate")

@@ -14,6 +14,7 @@ import yaml
 from clara_training.base import find_base
 from clara_training.cli import commands
 from clara_training.errors import BaseModelError, MergeError
+from clara_training.manifest import write_manifest
 from clara_training.merge import members_of, merge_adapters
 from clara_training.merge_bound import FARTHEST, TEXT, _largest, find_bound
 from clara_training.merge_config import MergeSettings
@@ -156,6 +157,33 @@ def test_a_merge_computes_on_the_threads_it_is_given_and_they_change_no_product(
         assert merge_adapters(run, spec, MergeSettings(perplexity_limit=1.02)).was_there
     finally:
         torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("left_out", ["in the spec", "by --only"])
+def test_a_slider_of_what_is_not_merged_is_bounded_as_well(place, left_out):
+    run, spec = place
+    settings, only = MergeSettings(perplexity_limit=1.02), ("warmth", "medical")
+    if left_out == "in the spec":
+        spec, only = replace(spec, personality={"warmth": 0.8, "formal": 0.0}), ()
+
+    def written():
+        return json.loads((run / "adapters" / "together.json").read_text())
+
+    merge_adapters(run, spec, settings, dimensions=only)
+    assert written()["names"] == ["warmth", "medical", "formal"]
+    alone = nats_at(place, {"formal": 1.0}) - nats_at(place, {})
+    assert written()["costs"][2][2] == pytest.approx(max(0.0, alone), abs=1e-4)
+    merged = {"warmth": 0.8, "medical": 0.7}
+    assert written()["settings"]["weights"] == merged
+    # An adapter of another base has no slider.
+    write_manifest(run / "adapters" / "formal", "lora", {"base": "0" * 64}, {}, {})
+    assert merge_adapters(run, spec, settings, dimensions=only).was_there
+    assert written()["names"] == ["warmth", "medical"]
+
+
+def test_what_one_adapter_costs_with_others_that_were_not_measured_adds_up():
+    costs = merge_bound._costs({"a": 9.0, "b": 0.25}, {"a": 0.5}, together=1.0)
+    assert costs == [[4.0, 1.0], [1.0, 0.25]]
 
 
 def test_a_merge_that_is_borne_is_left_as_it_is(place):
