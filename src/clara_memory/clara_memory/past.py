@@ -4,7 +4,10 @@
 
 - Days, weeks, months and years are those of this machine's calendar, whatever summer time does to
   the length of a day; "in the last 2 hours" and "in the last week" count back from now.
-- "an hour ago" is half an hour about it, "2 days ago" that whole day.
+- "an hour ago" is half an hour about it, "2 days ago" that whole day; "more than", "less than" and
+  "at least" before it make it a bound.
+- A bound with a day and a clock time ("since yesterday at 3 pm", "after noon on Monday") is one
+  moment; "before 9 am yesterday" is of that day alone. "not today" is not read.
 - A weekday is the latest one that has begun, "last Monday" the latest that is over.
 - A part of a day ("yesterday afternoon") is as long as clara_memory.times says, noon an hour to
   both sides; a night belongs to the day on which it begins.
@@ -53,6 +56,19 @@ _DAY = (
 _BOUND = r"(?<!\bday )\b(?P<bound>since|before|after|until|till) "
 _IN_TEXT = re.compile(rf"\b(?:(?:on|in|during|within|over|for|from|of) )?(?P<the>the )?{_DAY}")
 _DAY_BOUND = re.compile(rf"{_BOUND}(?P<the>the )?{_DAY}")
+_MOMENT = rf"(?P<clock>{CLOCK}|{PARTS})(?!\w)"
+_DAY_CLOCK_BOUND = re.compile(
+    rf"{_BOUND}(?P<the>the )?{_DAY},? (?:(?:at|around|about) )?(?:the )?{_MOMENT}"
+)
+_CLOCK_DAY_BOUND = re.compile(
+    r"\b(?P<bound>since|after) (?:(?:about|around|the) )?"
+    rf"{_MOMENT},? (?:(?:on|of) )?(?P<the>the )?{_DAY}"
+)
+_AGO_BOUND = re.compile(
+    r"\b(?:(?:no|not) )?(?P<than>more than|over|longer than|at least|less than|under|at most) "
+    rf"(?P<old>{_NUMBER}) (?P<each>{_UNIT})s? ago(?!\w)"
+)
+_EXCLUDED = re.compile(r"\b(?:not|except|excluding|besides|counting)(?: for)? $")
 _CLOCK_BOUND = re.compile(rf"{_BOUND}(?:about |around |the )?(?P<clock>{CLOCK}|{PARTS})(?!\w)")
 _GREETING = re.compile(r"\bgood (?:morning|afternoon|evening|night|day)\b")
 
@@ -87,13 +103,26 @@ def when_in(text: str, now_ns: int) -> When:
     """Return the time that a text speaks of, before `now_ns`."""
     rest = _GREETING.sub(" ", " ".join(text.casefold().split()))
     since, until, day, read = 0, 0, None, False
+    while found := _AGO_BOUND.search(rest):
+        since, until = _within(since, until, *_beyond(found, now_ns))
+        rest, read = _without(rest, found), True
+    of_bound = None  # the day of a moment: "after 3 pm yesterday and before 6 pm"
+    while found := _DAY_CLOCK_BOUND.search(rest) or _CLOCK_DAY_BOUND.search(rest):
+        of_bound = _stretch(found, now_ns, bound=True)
+        at = _clock(found["clock"], of_bound, now_ns, found["bound"]) if of_bound else None
+        if at is None:
+            break
+        since, until = _within(since, until, *_bounded(found["bound"], at))
+        rest, read = _without(rest, found), True
     while (found := _DAY_BOUND.search(rest)) and (one := _stretch(found, now_ns, bound=True)):
         since, until = _within(since, until, *_bounded(found["bound"], one))
         rest, read = _without(rest, found), True
     found = _IN_TEXT.search(rest)
-    if found is not None and (day := _stretch(found, now_ns, bound=False)):
+    excluded = found is not None and _EXCLUDED.search(rest[: found.start()])
+    if found is not None and not excluded and (day := _stretch(found, now_ns, bound=False)):
         since, until = _within(since, until, day.begin_ns, max(1, day.end_ns))
         rest, read = _without(rest, found), True
+    day = day or of_bound
     while found := _CLOCK_BOUND.search(rest):
         at = _clock(found["clock"], day, now_ns, found["bound"])
         if at is None:
@@ -112,6 +141,8 @@ def when_in(text: str, now_ns: int) -> When:
 
 def is_time_word(word: str, before: str) -> bool:
     """Whether a folded word behind another speaks of a time."""
+    if word == "ago" and before == "long":
+        return False  # "how long ago" asks for a time and names none
     if word == "may":
         return before in ("in", "since", "until", "last", "of", "before", "after")
     return word in TIME_WORDS and before not in ("many", "much")
@@ -140,6 +171,19 @@ def _bounded(bound: str, stretch: _Stretch) -> tuple[int, int]:
     return 0, max(1, stretch.begin_ns if bound == "before" else stretch.end_ns)
 
 
+def _beyond(found: re.Match[str], now_ns: int) -> tuple[int, int]:
+    """Return begin and end (0: none) of what is more, or less, than some time ago."""
+    than = found["than"]
+    if found.group().startswith("no"):
+        than = {"more than": "at most", "less than": "at least"}.get(than, than)
+    ago = _ago(found["old"], found["each"], now_ns, bound=True)
+    if than in ("less than", "under"):
+        return ago.end_ns, 0
+    if than == "at most":
+        return ago.begin_ns, 0
+    return 0, ago.end_ns if than == "at least" else ago.begin_ns
+
+
 def _stretch(found: re.Match[str], now_ns: int, *, bound: bool) -> _Stretch | None:
     """Return begin and end of what was found, None for a day that there is not."""
     if found["eve"]:
@@ -147,12 +191,12 @@ def _stretch(found: re.Match[str], now_ns: int, *, bound: bool) -> _Stretch | No
     if found["night"]:
         return _night(now_ns, 0 if found["night"] == "tonight" else 1)
     if found["this"]:
-        return _part_of(found["its"], now_ns, 0)
+        return _part_of(found["its"], now_ns, 0, bound=bound)
     if found["day"]:
         back = _days_back(found["day"].removeprefix("so far "), found["last"], now_ns)
         if back is None or not found["part"]:
             return None if back is None else _days(now_ns, back, 1)
-        return _part_of(found["part"], now_ns, back)
+        return _part_of(found["part"], now_ns, back, bound=bound)
     if found["period"] and not found["the"]:
         which, unit = found["period"].split()
         return _period(which, unit, now_ns)
@@ -187,18 +231,16 @@ def _days_back(day: str, last: str | None, now_ns: int) -> int | None:
     return back or (7 if last == "last " else 0)
 
 
-def _part_of(part: str, now_ns: int, back: int) -> _Stretch | None:
+def _part_of(part: str, now_ns: int, back: int, *, bound: bool) -> _Stretch | None:
     if part in ("night", "midnight"):
         return _night(now_ns, back)
     span = seconds_of(part)
     if span is None:
         return None
     begin, end = span
-    return (
-        _at(now_ns, back, begin, end)
-        if begin < end
-        else _at(now_ns, back, begin - _BESIDE_S, end + _BESIDE_S)
-    )
+    if begin < end or bound:
+        return _at(now_ns, back, begin, end)
+    return _at(now_ns, back, begin - _BESIDE_S, end + _BESIDE_S)
 
 
 def _period(which: str, unit: str, now_ns: int) -> _Stretch:

@@ -46,6 +46,11 @@ def stretch(text, now=NOW):
     )
 
 
+@pytest.mark.parametrize("text", ["not today but yesterday", "except today", "not counting today"])
+def test_a_day_that_is_excluded_is_not_the_day_asked_about(text):
+    assert not when_in(f"what did you pick up, {text}?", ns(NOW)).read
+
+
 @pytest.mark.parametrize(
     ("text", "begin", "end"),
     [
@@ -54,6 +59,18 @@ def stretch(text, now=NOW):
         ("the day before yesterday", "2026-06-08T00:00", "2026-06-09T00:00"),
         ("since yesterday", "2026-06-09T00:00", ""),
         ("before yesterday", "", "2026-06-09T00:00"),
+        ("since yesterday at 3 pm", "2026-06-09T15:00", ""),
+        ("since 3 pm yesterday", "2026-06-09T15:00", ""),
+        ("since 10:30 on Monday", "2026-06-08T10:30", ""),
+        ("after yesterday noon", "2026-06-09T12:00", ""),
+        ("before yesterday at noon", "", "2026-06-09T12:00"),
+        ("before 9 am yesterday", "2026-06-09T00:00", "2026-06-09T09:00"),
+        ("after 3 pm yesterday and before 6 pm", "2026-06-09T15:00", "2026-06-09T18:00"),
+        ("more than 2 hours ago", "", "2026-06-10T13:00"),
+        ("less than two hours ago", "2026-06-10T13:00", ""),
+        ("not more than two hours ago", "2026-06-10T13:00", ""),
+        ("at least two days ago", "", "2026-06-09T00:00"),
+        ("more than 2 days ago", "", "2026-06-08T00:00"),
         ("2 days ago", "2026-06-08T00:00", "2026-06-09T00:00"),
         ("two days ago", "2026-06-08T00:00", "2026-06-09T00:00"),
         ("an hour ago", "2026-06-10T13:30", "2026-06-10T14:30"),
