@@ -21,7 +21,7 @@ from typing import Any, NoReturn, TypeVar
 
 from clara_training.data_cost import CHARACTERS_A_TOKEN
 from clara_training.environment import ANTHROPIC_KEY, secret, without_secrets
-from clara_training.errors import ApiError, UnansweredError
+from clara_training.errors import ApiError, UnansweredError, UnknownToApiError
 from clara_training.packages import load
 
 ATTEMPTS = 8
@@ -80,13 +80,18 @@ class Claude:
         first_wait_s: float = 1.0,
         say: Callable[[str], None] = lambda _: None,
     ) -> None:
-        """Make the client. Raises MissingPackage, and ApiError when there is no key."""
+        """Make the client. Raises MissingPackage, and ApiError without a key that can be one."""
         self._sdk = load("anthropic", "making data with Claude")
         key = secret(ANTHROPIC_KEY)
         if not key:
             raise ApiError(
                 f"{ANTHROPIC_KEY} is not set: set it, or write it into .env (clara-train data "
                 "starter needs no key)"
+            )
+        if not key.isascii() or not key.isprintable() or " " in key:
+            raise ApiError(
+                f"the key in {ANTHROPIC_KEY} has white space or signs in it that no key has: copy"
+                " it again, in one piece and without quotes"
             )
         try:
             self._client = self._sdk.Anthropic(api_key=key, base_url=base_url, max_retries=0)
@@ -263,7 +268,8 @@ class Claude:
         self._wait(number, error)
 
     def _give_up(self, error: BaseException) -> NoReturn:
-        raise ApiError(self._sentence(error)) from None
+        kind = UnknownToApiError if _is_unknown(error) else ApiError
+        raise kind(self._sentence(error)) from None
 
     def _wait(self, number: int, error: BaseException) -> None:
         wait = _retry_after(error)
@@ -314,6 +320,13 @@ class Claude:
 def _refuses(status: int | None) -> bool:
     """Tell whether trying again is of no use. An error within a stream has the status 200."""
     return status is not None and 400 <= status < 500 and status not in (408, 409, 429)
+
+
+def _is_unknown(error: BaseException) -> bool:
+    try:
+        return bool(error.body["error"]["type"] == "not_found_error")  # type: ignore[attr-defined]
+    except (AttributeError, KeyError, TypeError):
+        return False
 
 
 def _batch_result(result: Any) -> Answer | Failure:

@@ -19,7 +19,7 @@ from clara_training.data_claude import Answer, Claude, Request
 from clara_training.data_cost import Budget, cost_of
 from clara_training.data_journal import Journal, PendingBatch
 from clara_training.data_plan import Work
-from clara_training.errors import ApiError, BudgetError, UnansweredError
+from clara_training.errors import ApiError, BudgetError, UnansweredError, UnknownToApiError
 
 MOST_IN_A_BATCH = 2000  # the API takes 100,000; smaller ones come back sooner
 # Either clock may be wrong, and sending may take an hour: what a batch holds decides.
@@ -56,15 +56,33 @@ class Sender:
             self._send_directly(requests)
 
     def finish_pending(self) -> None:
-        """Take the answers of batches that an earlier process sent."""
+        """Take the answers of batches that an earlier process sent.
+
+        Raises UnknownToApiError for such as are lost; they are not waited for again.
+        """
+        lost: list[str] = []
         for pending in self.journal.state().pending:
             batch_id = pending.batch_id or self._find_lost(pending)
             if batch_id is None:
                 self.journal.append("batch_done", nonce=pending.nonce, why="was never sent")
                 continue
             self.say(f"batch {batch_id} of an earlier run is taken up again")
-            self._take_batch(batch_id, pending)
+            try:
+                self._take_batch(batch_id, pending)
+            except UnknownToApiError:
+                # It may have been answered, and paid for.
+                self.journal.append("attempt", id=batch_id, cost=pending.most, usage={})
+                self.journal.append("batch_done", nonce=pending.nonce, why="is not known")
+                self.budget.settle(0.0, pending.most)
+                lost.append(batch_id)
         self.work.awaited.clear()
+        if lost:
+            # What is asked for in its place, nobody has agreed to yet.
+            raise UnknownToApiError(
+                f"Anthropic's API does not know {', '.join(lost)} any more, with the key that is"
+                f" set now (404): counted at the most that it can have cost, and not waited for"
+                " again; run the same command again to ask for the rest"
+            )
 
     def _send_directly(self, requests: list[tuple[Request, str, int]]) -> None:
         waiting = list(reversed(requests))

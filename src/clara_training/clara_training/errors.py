@@ -109,6 +109,10 @@ class UnansweredError(ApiError):
     """Something was sent to Anthropic's API, and nobody knows whether it arrived."""
 
 
+class UnknownToApiError(ApiError):
+    """Anthropic's API says itself that it has no such model or batch; no proxy before it does."""
+
+
 class BudgetError(ApiError):
     """The work would cost, or has cost, more than the cap allows."""
 

@@ -239,6 +239,7 @@ class _Handler(BaseHTTPRequestHandler):
         kinds = {
             400: "invalid_request_error",
             401: "authentication_error",
+            404: "not_found_error",
             529: "overloaded_error",
         }
         error = {"type": kinds.get(status, "api_error"), "message": message}

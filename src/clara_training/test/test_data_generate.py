@@ -487,6 +487,10 @@ def test_without_a_key_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.delenv("ANTHROPIC_API_KEY", raising=False)
     with pytest.raises(ApiError, match="ANTHROPIC_API_KEY is not set"):
         claude()
+    for pasted in ("sk-ant-test-01234 \n56789", "“sk-ant-test-0123456789”", "sk-ant-\t0123456789"):
+        monkeypatch.setenv("ANTHROPIC_API_KEY", pasted)
+        with pytest.raises(ApiError, match="has white space or signs in it that no key has"):
+            claude()
 
 
 def test_a_model_without_a_known_price_is_refused(tmp_path: Path) -> None:

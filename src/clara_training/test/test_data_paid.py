@@ -155,6 +155,22 @@ def test_a_batch_that_arrived_before_the_network_failed_is_found_by_the_next_run
     assert len(server.batches) == 1 and total == pytest.approx(ANSWER / 2)
 
 
+def test_a_batch_that_the_api_knows_no_more_is_counted_at_its_most_and_not_waited_for_again(
+    server: AnthropicServer, tmp_path: Path
+) -> None:
+    server.faults = [Fault(), Fault(status=403)]
+    with pytest.raises(ApiError, match="403"):
+        make(tmp_path, BATCH)
+    (pending,) = read_state(tmp_path / "data" / NAME).pending
+    server.batches.clear()  # it was deleted, or is another workspace's
+    with pytest.raises(ApiError, match=r"know msgbatch.* any more, .* run the same command again"):
+        make(tmp_path, BATCH)
+    assert spent(tmp_path) == pytest.approx(pending.most) and len(server.requests) == 1
+    # Only now it is asked for once more, at a price that can be agreed to.
+    assert requests_needed(tmp_path, BATCH) == 1
+    assert make(tmp_path, BATCH) == pytest.approx(pending.most + ANSWER / 2)
+
+
 @pytest.mark.parametrize("hours", [-2, 2])
 def test_a_batch_is_found_whatever_the_clock_says(
     server: AnthropicServer, tmp_path: Path, hours: int
