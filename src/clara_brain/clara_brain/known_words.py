@@ -5,42 +5,47 @@
 "Open the window" is no order for a skill that opens the gripper, though the verb is right and a
 small model would do it. So every word must be one of the skills file's own for this skill (its
 name, description, examples, choices), or one of those that mean nothing by themselves. A word of
-direction is none of the latter: "drive 2 meters back" is no order for a skill that drives ahead.
+direction is none of the latter: "drive 2 meters back" is no order for a skill that drives ahead;
+nor is one that says which ("the other one"), how much ("a bit") or how things are ("is").
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from itertools import pairwise
 
 from clara_brain import spoken_numbers
 from clara_brain.skills import Skill
 from clara_brain.units import si_unit
 
-# Words of the closed classes, politeness, and plain adjectives and adverbs of place, size, colour.
+# Words of the closed classes, politeness, and adverbs of time.
 _NEUTRAL_WORDS = """
-a an the this that these those some any each other another same my your our their his its
+a an the this that these those some any my your our their his its
 i me you we us he him she her they them it mine yours
-to at in on into onto of for with by over across along around through
-towards toward near beside between next until then than and or so well just only also too
-here there straight top bottom side
-front inside outside now again quickly slowly carefully gently please kindly once more further
-still yet immediately already directly exactly maybe really very little bit
-can could would will shall may must should want need like mind have has do does did be is are am
-go and let get ready time
+to at in on into onto of for with towards toward then and or so well just also
+here there straight inside now again please kindly once more further still yet immediately
+already directly exactly maybe really very can could would will
 hey hi hello ok okay clara robot thanks thank
-red blue green yellow black white brown orange grey gray pink purple big small large tiny old new
-first second third last middle full empty clean dirty heavy light near far high low
 """
 _NEUTRAL = frozenset(_NEUTRAL_WORDS.split())
+# How a thing is done, which means nothing unless the skill has a parameter for it.
+_MANNERS = frozenset(["slowly", "quickly", "carefully", "gently", "fast", "slow", "quick"])
+# Right before a choice these say how it looks. Where one of a family is in a choice, they tell
+# choices apart: "a big coffee", for one who knows small and large.
+_COLOURS = "red blue green yellow black white brown orange grey gray pink purple"
+_SIZES = "big small large tiny little huge"
+_LOOKS = tuple(frozenset(family.split()) for family in (_COLOURS, _SIZES, "old new", "left right"))
+# With a thing behind them these say where, which is not the place itself: "go near the dock".
+_ABOUT_A_PLACE_WORDS = "across along around between by near over through"
+_ABOUT_A_PLACE = frozenset(_ABOUT_A_PLACE_WORDS.split())
+_NO_THING = frozenset(["to", "at", "there", "here", "again", "now", "please"])
+_PEOPLE = frozenset(["my", "our", "his", "her", "their"])
+_BODY_WORDS = "arm arms hand hands shoulder elbow wrist finger head neck leg knee foot"
+_BODY = frozenset(_BODY_WORDS.split())
 # Words that may turn an order round. So may "left" and "right", but there is a left cup as well.
 _DIRECTION_WORDS = "away back backward backwards behind down from off out under up"
 _DIRECTIONS = frozenset(_DIRECTION_WORDS.split())
-# Nor may these stand before a thing as "the chipped cup" has it: "go past the dock".
-_EXCEPT_WORDS = """
-besides before beyond but except excluding minus opposite other outside past save than unlike via
-"""
-_EXCEPT = frozenset(_EXCEPT_WORDS.split())
 # A description that names both of these, as "a positive angle is to the left, a negative one to
 # the right", does not say which of them an order without a sign is.
 _OPPOSITES = (
@@ -58,7 +63,7 @@ _AT_ONCE = frozenset([("right", "now"), ("right", "away"), ("straight", "away")]
 # What can be to the right: lengths, angles, and numbers that may be either.
 _SIDED = frozenset(["m", "rad", "m/s", "rad/s", ""])
 _PREPOSITION_WORDS = "to at for with in on into onto by from"
-_PREPOSITIONS = frozenset(_PREPOSITION_WORDS.split())
+PREPOSITIONS = frozenset(_PREPOSITION_WORDS.split())
 # A verb and one of these may be another verb: take and take up, close and close to.
 _PARTICLES = frozenset(
     [
@@ -80,44 +85,97 @@ _PARTICLES = frozenset(
         "with",
     ]
 )
+# "Go over to the gate" and "go on to the gate" go to it, and "turn to the left" turns left.
+_ON_TO = re.compile(r"^\s*(?:over|on)\s+(?=(?:to|here|there)\b)", re.IGNORECASE)
+_TO_A_SIDE = re.compile(r"\s*to (?:the |your )?(left|right)\b", re.IGNORECASE)
 _WORD = re.compile(r"[^\W\d_]+(?:['\u2019][^\W\d_]+)?")
 _OWNER = re.compile(r"['\u2019]s?$")
 
 
-def explained(skill: Skill, text: str) -> bool:
-    """Whether all words of an order are known to a skill.
+def unexplained(skill: Skill, text: str, things: Collection[tuple[int, int]] = ()) -> str:
+    """Return the first word of an order that a skill does not know; empty where there is none.
 
-    Unknown may be one word right before a choice ("the chipped cup"), and, where a skill needs
-    nothing to be said, what follows a preposition that follows the verb in an example ("wave to
-    grandma", for "wave to the people"). Where a skill takes a free text, its words are free.
+    `things` is where choices stand in it. Unknown may be, where a skill needs nothing to be said,
+    what follows a preposition that follows the verb in an example ("wave to grandma", for "wave to
+    the people").
     """
-    if any(parameter.type == "text" for parameter in skill.parameters):
-        return True
-    words = [_plain(word) for word in _WORD.findall(text)]
+    found = list(_WORD.finditer(text))
+    words = [_plain(match[0]) for match in found]
+    begins = {start for start, _ in things}
     known = _vocabulary(skill)
-    choices = {
-        word
-        for parameter in skill.parameters
-        for choice in parameter.choices
-        for word in words_of(choice)
-    }
-    needs = any(each.said and each.default is None for each in skill.parameters)
+    choices = {word for each in skill.parameters for c in each.choices for word in words_of(c)}
+    needs = any(
+        each.type in ("choice", "boolean") or (each.said and each.default is None)
+        for each in skill.parameters
+    )
     openings = frozenset() if needs else _openings(skill)
     neutral = _NEUTRAL if known & _BACKWARD else _NEUTRAL | _FORWARD
-    for at, word in enumerate(words):
+    if not _has_manners(skill, choices):
+        neutral |= _MANNERS
+    looks = frozenset[str]().union(*(each for each in _LOOKS if not each & choices))
+    for at, (word, match) in enumerate(zip(words, found, strict=True)):
+        following = words[at + 1] if at + 1 < len(words) else ""
+        if word in _PEOPLE and following in _BODY:
+            return f"{word} {following}"
+        if word == "second" and words[at - 1] in ("the", "my", "your"):
+            return word  # of several things, and no time
         if word in known or word in neutral or spoken_numbers.is_number_word(word):
             continue
-        following = words[at + 1] if at + 1 < len(words) else ""
-        free = word == "back" or word not in _DIRECTIONS | _EXCEPT
-        if following in choices and free:
+        if any(start <= match.start() < end for start, end in things):
+            continue
+        if word in looks and _thing_follows(found, words, at, looks, begins):
+            continue
+        if word in _ABOUT_A_PLACE and not _is_before_a_thing(text[match.end() :], following):
+            continue
+        if word in ("number", "another") and _is_number(text[match.end() :], following):
             continue
         if _says_when(skill, choices, words, at):
             continue
-        if word == "back" and following in _BACK_TO and choices.intersection(words[at + 2 :]):
+        if word == "back" and _goes_back(words[at + 1 :], choices | known - neutral, known):
             continue
         # All that follows the preposition is who or what it is done to.
-        return any(pair in openings for pair in pairwise(words[: at + 1]))
-    return True
+        if any(pair in openings for pair in pairwise(words[: at + 1])):
+            return ""
+        return word
+    return ""
+
+
+def _has_manners(skill: Skill, choices: set[str]) -> bool:
+    """Whether a parameter says how fast or how carefully."""
+    return bool({f"{word}ly" for word in choices} & _MANNERS or choices & _MANNERS) or any(
+        "speed" in each.name or each.unit.endswith("/s") for each in skill.parameters
+    )
+
+
+def _thing_follows(
+    found: list[re.Match[str]], words: list[str], at: int, looks: frozenset[str], begins: set[int]
+) -> bool:
+    """Whether a choice follows a word at once, or after more words of how it looks."""
+    at += 1
+    while at < len(words) and words[at] in looks and found[at].start() not in begins:
+        at += 1
+    return at < len(words) and found[at].start() in begins
+
+
+def _is_before_a_thing(rest: str, following: str) -> bool:
+    return bool(following) and following not in _NO_THING and not _is_number(rest, following)
+
+
+def _is_number(rest: str, following: str) -> bool:
+    return bool(re.match(r"\W*\d", rest)) or spoken_numbers.is_number_word(following)
+
+
+def _goes_back(behind: list[str], things: set[str], known: frozenset[str]) -> bool:
+    """Whether "back" says where to: "back home", "back to the dock", "back to 0 degrees"."""
+    if not behind:
+        return False
+    if behind[0] == "home" and "home" in known:
+        return True
+    if behind[0] not in _BACK_TO:
+        return False
+    return bool(things.intersection(behind[1:])) or (
+        behind[0] == "to" and "to" in known and spoken_numbers.is_number_word(behind[-1])
+    )
 
 
 def _says_when(skill: Skill, choices: set[str], words: list[str], at: int) -> bool:
@@ -151,7 +209,8 @@ def _vocabulary(skill: Skill) -> frozenset[str]:
     stems = {word.removesuffix("e") for word in words}
     doubled = {word + word[-1] for word in words if word}
     return frozenset(
-        words | {f"{stem}ing" for stem in stems | doubled} | {f"{word}s" for word in words}
+        {form for word in words for form in (word, f"{word}s", word.removesuffix("s"))}
+        | {f"{stem}ing" for stem in stems | doubled}
     )
 
 
@@ -161,8 +220,13 @@ def _openings(skill: Skill) -> frozenset[tuple[str, str]]:
         pair
         for example in skill.examples
         for pair in pairwise(words_of(example.say))
-        if pair[1] in _PREPOSITIONS
+        if pair[1] in PREPOSITIONS
     )
+
+
+def is_idle(word: str) -> bool:
+    """Whether a word in lower case means nothing by itself, or only a direction."""
+    return word in _NEUTRAL | _MANNERS | _DIRECTIONS | _FORWARD | _BACKWARD | _ABOUT_A_PLACE
 
 
 def words_of(text: str) -> list[str]:
@@ -180,6 +244,10 @@ def another_verb(skill: Skill, verb: str, rest: str) -> bool:
     "Close to the gate" is not "close the gate"; "go to the gate" is, where an example goes to
     something.
     """
+    rest = _ON_TO.sub("", rest)
+    side = _TO_A_SIDE.match(rest)
+    if side and any(side[1].lower() in each.choices for each in skill.parameters):
+        return False
     following = _WORD.match(rest.lstrip())
     if following is None or following[0].lower() not in _PARTICLES:
         return False

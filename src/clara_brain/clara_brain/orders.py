@@ -14,10 +14,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from clara_brain import spoken_numbers
-from clara_brain.choice_slots import choice_slots
+from clara_brain.choice_slots import choice_slots, mentions
 from clara_brain.flag_slots import flag_slots
-from clara_brain.known_words import another_verb, explained
+from clara_brain.known_words import another_verb, unexplained
 from clara_brain.number_slots import number_slots
+from clara_brain.order_objects import is_done_to_a_person, names_its_thing
 from clara_brain.skills import LONGEST_TEXT, Parameter, Skill
 from clara_brain.units import si_unit
 
@@ -30,8 +31,8 @@ _NEGATION = re.compile(
 )
 # An order for later, or for a case that may never come, is none for now.
 _NOT_NOW = re.compile(
-    r"\b(if|unless|until|till|when|whenever|while|once|as soon as|after|before|later|tomorrow"
-    r"|tonight|at some point|some ?day|eventually|next (time|week|month|year|morning)"
+    r"\b(if|unless|until|till|when|whenever|while|once(?! more)|as soon as|after|before|later"
+    r"|tomorrow|tonight|at some point|some ?day|eventually|next (time|week|month|year|morning)"
     r"|every (day|time|morning|evening|night|hour)"
     r"|in case|suppose|supposing|imagine|pretend|in (a|an|\w+) (seconds?|minutes?|hours?|days?)"
     r"|in (just )?an? (little )?(bit|little|moment|tick|sec|min)|from now"
@@ -56,10 +57,10 @@ _MARKUP = re.compile(r"[()\[\]{}<>=|`\n\r]|:(?!\d)")
 # What may stand before the verb of an order: an address, politeness, "could you", "I want you to".
 _OPENING = (
     r"^\W*(?:(?:hey|hi|hello|ok|okay|clara|robot|please|kindly|now|then|and|so|well|just|quickly"
-    r"|there)\W+)*"
-    r"(?:(?:(?:can|could|would|will) you(?: mind)?"
+    r"|there|yes|actually|first|al(?:l )?right|great)\W+)*"
+    r"(?:(?:(?:can|could|would|will) you(?: mind| possibly)?|would you be so kind as to"
     r"|(?:i|we)(?: would|['\u2019]d)? (?:need|want|like) you to"
-    r"|you (?:can|should|must|have to|may)|time to|go and|go)\W+)?"
+    r"|you (?:can|should|must|have to|need to|may)|time to|go and|go)\W+)?"
     r"(?:(?:please|kindly|now|just|quickly)\W+)*"
 )
 
@@ -157,12 +158,19 @@ def offers(skills: Iterable[Skill], text: str) -> list[Offer]:
 def offer_or_reason(skill: Skill, text: str) -> Offer | str:
     """Return what a plain order offers of a skill, or in words for its author why it does not."""
     words = trigger_words(skill)
-    if words and not any(_orders(skill, word, text) for word in words):
+    found = [(word, order) for word in words if (order := _order(skill, word, text))]
+    if words and not found:
         return (
             f"it does not begin with a verb of the skill, which are {', '.join(words)} (`words`)"
         )
-    if not explained(skill, text):
-        return "it has a word that nothing else of the skill has"
+    verb, order = found[0] if found else ("", text)
+    places = [(each.start, each.end) for each in mentions(skill, order)]
+    if unknown := unexplained(skill, order, places):
+        return f"nothing else of {skill.name} has the word {unknown!r}"
+    if is_done_to_a_person(skill, order):
+        return f"no example of {skill.name} is done to a person"
+    if not names_its_thing(skill, verb, order):
+        return f"it does not name a thing that the examples of {skill.name} name"
     if _for_later(skill, text):
         return "a number in it says when"
     things, numbers = choice_slots(skill, text), number_slots(skill, text)
@@ -253,10 +261,16 @@ def trigger_words(skill: Skill) -> tuple[str, ...]:
     return tuple(dict.fromkeys(words))
 
 
-def _orders(skill: Skill, verb: str, text: str) -> bool:
-    """Whether the sentence opens as an order with this verb, plain or with -ing."""
-    order = re.match(rf"{_OPENING}(?:{verb}|{_doing(verb)})(?!\w)", text, re.IGNORECASE)
-    return order is not None and not another_verb(skill, verb, text[order.end() :])
+def _order(skill: Skill, verb: str, text: str) -> str:
+    """Return the sentence from this verb on if it opens as an order with it; else empty.
+
+    "Mowing the lawn" is what somebody does, and no order but behind "would you mind".
+    """
+    found = re.match(rf"({_OPENING})({verb}|{_doing(verb)})(?!\w)", text, re.IGNORECASE)
+    if found is None or another_verb(skill, verb, text[found.end() :]):
+        return ""
+    plain = re.fullmatch(verb, found[2], re.IGNORECASE)
+    return text[found.start(2) :] if plain or "mind" in found[1].lower() else ""
 
 
 def _doing(verb: str) -> str:

@@ -213,6 +213,12 @@ def test_an_order_for_later_is_none_for_now(skills, said):
         (HOME, "come from kitchen"),
         (HOME, "move away from the dock"),
         (HOME, "drive from the dock"),
+        (HOME, "drive through the kitchen"),
+        (ARM, "put the cup next to the table"),
+        (ARM, "put the cup by the table"),
+        (ARM, "drive 2 meters slowly"),
+        (ARM, "pick up the other cup"),
+        (ARM, "pick up the broken cup"),
         (ROBOT, "switch the lamp off"),
     ],
 )
@@ -231,6 +237,9 @@ def test_a_direction_that_a_skill_does_not_have_makes_it_no_order(skills, said):
         (ARM, "put the cup back on the shelf"),
         (ARM, "put the cup on the left shelf"),
         (ARM, "pick up the cup right now"),
+        (ARM, "pick up the big red cup over there"),
+        (HOME, "go over to the kitchen"),
+        (HOME, "go on to the kitchen"),
         (ARM, "set the bottle down on the floor"),
         (HOME, "turn left by ninety degrees"),
         (HOME, "spin by 180 degrees"),
@@ -262,6 +271,69 @@ def one_skill(path: Path, *lines: str) -> tuple[Skill, ...]:
     skill = "".join(f"  {line}\n" for line in lines)
     path.write_text(f"skills:\n- description: It is for a test.\n{skill}")
     return load_skills(path)
+
+
+MOWER = """
+skills:
+- name: mow
+  description: Mow a lawn.
+  parameters:
+    area: {type: choice, choices: [front lawn, back lawn, orchard], default: front lawn}
+    pace: {type: choice, choices: [slow, normal], default: normal}
+  examples:
+  - {say: mow the back lawn, use: {area: back lawn}}
+  - {say: mow the orchard slow, use: {area: orchard, pace: slow}}
+- name: blade
+  description: Switch the blade motor.
+  parameters: {turning: {type: boolean}}
+  examples:
+  - {say: turn the blade on, use: {turning: true}}
+  - {say: switch the blade off, use: {turning: false}}
+- name: dock
+  description: Return to the charging station.
+  examples: [{say: go home}, {say: dock}, {say: return to the charging station}]
+- name: grip
+  description: Close the hand.
+  examples: [{say: close the hand}, {say: grab it}]
+"""
+
+
+@pytest.fixture(scope="module")
+def mower(tmp_path_factory: pytest.TempPathFactory) -> tuple[Skill, ...]:
+    path = tmp_path_factory.mktemp("mower") / "mower.yaml"
+    path.write_text(MOWER)
+    return load_skills(path)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        *("turn on the light", "turn on", "turn on me", "turn the other blade on"),
+        *("close the other one", "close my hand", "grab me"),
+        *("mow the neighbour's lawn", "mow the side lawn", "mow another lawn", "mow me"),
+        *("mow the artificial orchard", "mow around the orchard", "mow near the orchard"),
+        *("mow next to the orchard", "mow the second orchard", "mow the orchard a bit"),
+        *("mow the orchard a little", "mow a third of the orchard", "mow the orchard last"),
+        *("mow the orchard quickly", "mowing the orchard", "going home now", "closing the hand"),
+        *("dock is full", "mow is done", "return to me", "return to the front", "go home with me"),
+    ],
+)
+def test_another_thing_and_what_is_only_told_are_no_orders(mower, said):
+    assert possible(mower, said) == []
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        *("turn it on", "turn the blade on again", "would you mind mowing the orchard?"),
+        *("mow the old orchard", "mow my orchard", "mow the orchard slow", "go back home"),
+        *("return back to the charging station", "mow the orchard once more", "grab that"),
+        *("yes, mow the orchard", "actually, go home", "great, now mow the orchard", "grab it"),
+        *("you need to go home", "could you possibly go home", "alright, close the hand"),
+    ],
+)
+def test_a_plain_order_for_the_same_thing_stays_one(mower, said):
+    assert possible(mower, said)
 
 
 def test_a_number_that_an_example_has_in_the_same_place_is_no_time(tmp_path):

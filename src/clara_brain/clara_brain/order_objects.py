@@ -1,0 +1,84 @@
+# Copyright 2026 The Clara Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Whether an order is about the thing that its skill is about, and not about a person.
+
+"Turn on the light" has the verb of a skill that turns on a blade, and "release me" that of one
+that releases the gripper. Where every example with a verb names a thing beside the choices, the
+order must name one as well, or say "it"; and it is done to a person only where an example is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+from clara_brain import spoken_numbers
+from clara_brain.choice_slots import mentions, words_beside
+from clara_brain.flag_slots import booleans, telling_words
+from clara_brain.known_words import PREPOSITIONS, is_idle, words_of
+from clara_brain.skills import Example, Skill
+
+_STANDS_FOR_IT = frozenset(["it", "that", "this", "them", "these", "those"])
+# Each with what an example may say for it.
+_PERSONS: Mapping[str, frozenset[str]] = {
+    word: frozenset(group)
+    for group in (("me", "us"), ("him", "her"), ("you", "yourself"))
+    for word in group
+}
+# "Turn on me" and "come up with her": between a verb and a person.
+_PARTICLE_WORDS = "up on off over down in out away back right"
+_PARTICLES = frozenset(_PARTICLE_WORDS.split())
+
+
+def names_its_thing(skill: Skill, verb: str, order: str) -> bool:
+    """Whether an order that begins with a verb names what the skill's examples name with it."""
+    own = [each for each in skill.examples if _verb_of(each, skill) == verb] or skill.examples
+    if not own or not all(_things(skill, each) for each in own) or mentions(skill, order):
+        return True
+    things = set[str]().union(*(_things(skill, each) for each in skill.examples))
+    return any(
+        not things.isdisjoint((word, word.removesuffix("s"), f"{word}s")) or word in _STANDS_FOR_IT
+        for word in words_of(order)
+    )
+
+
+def is_done_to_a_person(skill: Skill, order: str) -> bool:
+    """Whether an order is done to a person, or with or to one, as no example has it."""
+    words = words_of(order)
+    said = {word for example in skill.examples for word in words_of(example.say)}
+    for at, word in enumerate(words[1:], start=1):
+        if word not in _PERSONS or not said.isdisjoint(_PERSONS[word]):
+            continue
+        before = words[at - 1]
+        if at == 1 or (at == 2 and before in _PARTICLES and before not in PREPOSITIONS & said):
+            return True
+        if before in PREPOSITIONS | {"over"} and before not in said | {"for"}:
+            return True
+    return False
+
+
+def _things(skill: Skill, example: Example) -> set[str]:
+    """Return the words of an example that name what it is about, choices and numbers aside."""
+    values = {_verb_of(example, skill)}
+    for each in booleans(skill):
+        values = values.union(*telling_words(skill, each).values())
+    for each in skill.parameters:
+        values |= {word for unit in words_of(each.unit) for word in (unit, unit.removesuffix("s"))}
+        if each.type == "text":
+            values |= set(words_of(str(example.use.get(each.name, ""))))
+    names = [each.name for each in skill.parameters if each.numeric]
+    if len(names) > 1:
+        values |= set(names)  # they stand beside numbers
+    return {
+        word
+        for word in words_beside(skill, example.say) - values
+        if not is_idle(word) and not spoken_numbers.is_number_word(word)
+    }
+
+
+def _verb_of(example: Example, skill: Skill) -> str:
+    """Return the verb with which an example begins: its first word that means something."""
+    verbs: Collection[str] = skill.words
+    words = words_of(example.say)
+    return next(
+        (each for each in words if each in verbs), next((w for w in words if not is_idle(w)), "")
+    )
