@@ -2,12 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """How much each loss counts, adapted while training: by uncertainty, or by the rate of descent.
 
-What they have learned is in their state_dict, and so in checkpoints.
+A loss that has no item in a step is not among the step's losses: it is not 0, but unknown. What
+was learned is in their state_dict, and so in checkpoints.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -33,9 +34,10 @@ class Uncertainty(nn.Module):  # type: ignore[misc]
         """Return the weighted sum of losses, each (), where not all need be there."""
         return _sum(self.names, torch.exp(-self.log_variances), losses)
 
-    def price(self) -> Tensor:
-        """Return what high variances cost, (); once a step."""
-        return self.log_variances.sum() / 2
+    def price(self, losses: Collection[str]) -> Tensor:
+        """Return what high variances of a step's losses cost, (); once a step."""
+        there = [at for at, name in enumerate(self.names) if name in losses]
+        return self.log_variances[there].sum() / 2
 
     def note(self, losses: Mapping[str, float]) -> None:
         """Take note of a step's losses: nothing to do."""
@@ -49,11 +51,13 @@ class DynamicAverage(nn.Module):  # type: ignore[misc]
     """Dynamic weight averaging (Liu, Johns & Davison 2019, arXiv:1803.10704, eq. 7).
 
     w_k = K softmax(r_k / T), and r_k is the mean of L_k over the last window over the one before:
-    what comes down more slowly counts for more.
+    what comes down more slowly counts for more. The mean is of the steps that had the loss, and
+    those K are weighed whose two windows had some; other weights stay.
     """
 
     now: Tensor
     last: Tensor
+    there: Tensor
     weights: Tensor
     steps: Tensor
 
@@ -62,6 +66,7 @@ class DynamicAverage(nn.Module):  # type: ignore[misc]
         self.names = tuple(names)
         self.register_buffer("now", torch.zeros(len(names), dtype=torch.float64))
         self.register_buffer("last", torch.zeros(len(names), dtype=torch.float64))
+        self.register_buffer("there", torch.zeros(len(names), dtype=torch.int64))
         self.register_buffer("weights", torch.ones(len(names)))
         self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
 
@@ -69,23 +74,36 @@ class DynamicAverage(nn.Module):  # type: ignore[misc]
         """Return the weighted sum of losses, each (), where not all need be there."""
         return _sum(self.names, self.weights, losses)
 
-    def price(self) -> Tensor:
+    def price(self, losses: Collection[str]) -> Tensor:
         """Return nothing, (): the weights are not learned."""
         return self.weights.new_zeros(())
 
     def note(self, losses: Mapping[str, float]) -> None:
         """Take note of a step's losses; at the end of a window the weights change."""
-        found = torch.tensor([losses[name] for name in self.names], dtype=torch.float64)
+        found = torch.tensor([losses.get(name, 0.0) for name in self.names], dtype=torch.float64)
         self.now += found.to(self.now.device) / _WINDOW
+        there = torch.tensor([name in losses for name in self.names])
+        self.there += there.to(self.there.device)
         self.steps += 1
         if int(self.steps) % _WINDOW:
             return
+        mean = self.now * (
+            _WINDOW / self.there.double()
+        )  # not a number, where no step had the loss
         if int(self.steps) > _WINDOW:
-            rate = self.now / self.last.clamp_min(1e-12)
+            known = ~(mean.isnan() | self.last.isnan())
+            rate = mean[known] / self.last[known].clamp_min(1e-12)
             shares = torch.softmax(rate / _SOFTNESS, 0)
-            self.weights.copy_((len(self.names) * shares).float())
-        self.last.copy_(self.now)
+            self.weights[known] = (int(known.sum()) * shares).float()
+        self.last.copy_(mean)
         self.now.zero_()
+        self.there.zero_()
+
+    def _load_from_state_dict(self, state: dict[str, Any], prefix: str, *rest: Any) -> None:
+        if f"{prefix}there" not in state:  # an earlier version took all to be in every step
+            within = int(state[f"{prefix}steps"]) % _WINDOW
+            state[f"{prefix}there"] = torch.full_like(self.there, within)
+        super()._load_from_state_dict(state, prefix, *rest)
 
     def values(self) -> dict[str, float]:
         """Return the weights."""

@@ -4,7 +4,7 @@
 
 - Each is a mean over the items of a whole step, and what it compares with is computed from the
   input embeddings of all rows of the step, so that how a step is cut into micro-batches or shared
-  by processes changes nothing but rounding.
+  by processes changes nothing but rounding. In a step without an item there is no such loss.
 - No loss lets a state see what it has to tell: a state has read only what precedes it.
 - The heads are for training alone: they are in checkpoints, and in no exported model.
 
@@ -13,7 +13,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,6 +32,7 @@ SHORTEST = {CONTENT: 2 * SEGMENT, COHERENCE: 3 * SEGMENT, ACCURACY: 1}  # contex
 _CODE = 64  # width of the space in which segments are compared
 _TEMPERATURE = 0.1
 _INITIAL_STD = 0.02
+_AT_ONCE = 1 << 25  # numbers of embeddings, 128 MiB
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,11 @@ class StepPlan:
     near: Tensor  # (rows, S - 1), whether segments i and i + 1 are of one document
     far: Tensor  # (rows, S - 2), whether segments i to i + 2 are
     named: Tensor | None  # (rows, T), true where the target is a name or number
+
+    @property
+    def there(self) -> list[str]:
+        """Names of the losses that have an item in this step, on whichever process."""
+        return [name for name, count in self.counts.items() if count]
 
 
 @dataclass(frozen=True)
@@ -90,22 +96,43 @@ class Objectives(nn.Module):  # type: ignore[misc]
 
         All that the losses will want of them goes to the device now, while it waits for nothing.
         """
-        near, far = same_document(rows[:, :-1], 1), same_document(rows[:, :-1], 2)
-        counts = {CONTENT: int(near.sum()), COHERENCE: int(far.sum())}
-        named = self._names.in_rows(rows) if self._names else None
-        counts[ACCURACY] = 0 if named is None else int(named.sum())
+        items = self._items(rows)
+        named = items.get(ACCURACY)
         return StepPlan(
             torch.from_numpy(rows[:, :-1]).to(device),
-            {name: counts[name] for name in self.chosen},
-            torch.from_numpy(near).to(device),
-            torch.from_numpy(far).to(device),
+            {name: int(items[name].sum()) for name in self.chosen},
+            torch.from_numpy(items[CONTENT]).to(device),
+            torch.from_numpy(items[COHERENCE]).to(device),
             None if named is None else torch.from_numpy(named).to(device),
         )
+
+    def parameters_of(self, losses: Collection[str]) -> list[nn.Parameter]:
+        """Return the weights of losses, and the parameters of the heads of these losses."""
+        heads = [head for name, head in self.heads.items() if name in losses]
+        return [each for module in (*heads, self.weights) for each in module.parameters()]
+
+    def without_items(self, batches: Iterable[np.ndarray[Any, Any]]) -> list[str]:
+        """Return the losses that have no item in any of these rows, (rows, T + 1) each."""
+        missing = list(self.chosen)
+        for rows in batches:
+            items = self._items(rows)
+            missing = [name for name in missing if not items[name].any()]
+            if not missing:
+                break
+        return missing
+
+    def _items(self, rows: np.ndarray[Any, Any]) -> dict[str, np.ndarray[Any, Any]]:
+        """Tell where in the rows of a step, (rows, T + 1), each loss has an item."""
+        tokens = rows[:, :-1]
+        items = {CONTENT: same_document(tokens, 1), COHERENCE: same_document(tokens, 2)}
+        if self._names is not None:
+            items[ACCURACY] = self._names.in_rows(rows)
+        return items
 
     def terms(
         self, plan: StepPlan, places: Tensor, embedding: Tensor, states: Tensor, nll: Tensor
     ) -> Terms:
-        """Return what a micro-batch adds to each loss.
+        """Return what a micro-batch adds to each loss that has an item in the step.
 
         Args:
             plan: of the whole step.
@@ -116,19 +143,19 @@ class Objectives(nn.Module):  # type: ignore[misc]
         """
         sums: dict[str, Tensor] = {}
         right: dict[str, Tensor] = {}
-        if self.heads:
+        there = plan.there
+        if CONTENT in there or COHERENCE in there:
             read = segment_means(states.float())  # (B, S, width)
-            # (rows, S, width)
-            embedded = segment_means(F.embedding(plan.tokens, embedding).float())
-        if CONTENT in self.heads:
+            embedded = embedded_means(plan.tokens, embedding)  # (rows, S, width)
+        if CONTENT in there:
             sums[CONTENT], right[CONTENT] = content_alignment(
                 self.heads[CONTENT], read, embedded, places, plan.near[places]
             )
-        if COHERENCE in self.heads:
+        if COHERENCE in there:
             sums[COHERENCE], right[COHERENCE] = coherence(
                 self.heads[COHERENCE], read, embedded[places], plan.far[places]
             )
-        if plan.named is not None:
+        if ACCURACY in there and plan.named is not None:
             sums[ACCURACY] = accuracy(nll, plan.named[places])
         return Terms(sums, right)
 
@@ -206,6 +233,16 @@ def segment_means(x: Tensor) -> Tensor:
     batch, time, width = x.shape
     whole = x[:, : time // SEGMENT * SEGMENT]
     return whole.reshape(batch, -1, SEGMENT, width).mean(2)
+
+
+def embedded_means(tokens: Tensor, embedding: Tensor) -> Tensor:
+    """Means of the embeddings of whole segments: (rows, T) to (rows, T // SEGMENT, width).
+
+    Of some rows at a time: the embeddings of all rows of a large step do not fit into memory.
+    """
+    at_once = max(1, _AT_ONCE // (tokens.shape[1] * embedding.shape[1]))
+    means = [segment_means(F.embedding(part, embedding).float()) for part in tokens.split(at_once)]
+    return torch.cat(means)
 
 
 def same_document(

@@ -18,6 +18,8 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from clara_training.allocator import keep_memory, release_memory
 from clara_training.corpus import TOKENIZER, CorpusSettings, make_corpus
 from clara_training.decoder import count
@@ -49,6 +51,7 @@ from clara_training.varlen import takes
 STAGE = "pretrain"
 # Size and tokens of a row where none are asked for: what a CPU, or a GPU, trains in minutes.
 SHAPES = {"cpu": ("tiny", 512), "cuda": ("base", 1024)}
+_LOOKED_AT = 4096  # rows
 Tell = Callable[[str], None]
 
 
@@ -194,6 +197,8 @@ def _train(
         f"{f' by {execution.parallel}' if ranks.world > 1 else ''}{beside}"
     )
 
+    if objectives is not None:
+        _tell_of_missing(objectives, rows, settings, tell)
     keeper = Keeper(output, tokenizer)
 
     def keep(is_best: bool, due: bool) -> None:
@@ -273,6 +278,18 @@ def _objectives(settings: PretrainSettings, model: Model, tokenizer: Path) -> Ob
     )
     made.to(next(model.parameters()).device)
     return made
+
+
+def _tell_of_missing(
+    objectives: Objectives, rows: Rows, settings: PretrainSettings, tell: Tell
+) -> None:
+    """Say which losses have no item in the rows of an epoch, or in as many as are looked at."""
+    looked_at = min(rows.count, _LOOKED_AT)
+    firsts = range(0, looked_at, settings.step_rows)
+    steps = (range(at, min(at + settings.step_rows, looked_at)) for at in firsts)
+    missing = objectives.without_items(np.stack([rows.row(at) for at in step]) for step in steps)
+    for name in missing:
+        tell(f"{name.replace('_', ' ')} has nothing to learn from in {looked_at} rows of the text")
 
 
 def _take_up(

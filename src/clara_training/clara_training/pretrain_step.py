@@ -76,7 +76,7 @@ def gradients(compute: Compute, batch: np.ndarray[Any, Any], progress: Progress)
         if at_once == 1 and progress.recompute:
             raise PretrainError(
                 f"a single row of {batch.shape[1] - 1} tokens does not fit into the memory of"
-                f" {compute.device}: take a smaller --size or --context"
+                f" {compute.device}: take a smaller --size or --context{_or_rows(compute)}"
             )
         if compute.sharded:
             raise PretrainError(
@@ -89,18 +89,25 @@ def gradients(compute: Compute, batch: np.ndarray[Any, Any], progress: Progress)
             compute.model.recompute_layers()
         else:
             progress.rows_at_once = at_once // 2
-    _sum_gradients(compute)
-    names = [] if plan is None else list(plan.counts)
+    _sum_gradients(compute, plan)
+    names = [] if plan is None else plan.there
     sums = [found.get(name, 0.0) for name in (LANGUAGE, *names, *(f"right {n}" for n in names))]
     sums = compute.ranks.sum_numbers(*sums)
     means = {}
     right = {}
     for at, name in enumerate(names):
-        count = max(1, plan.counts[name]) if plan else 1
+        count = plan.counts[name] if plan else 1
         means[name] = sums[1 + at] / count
         if f"right {name}" in found:
             right[name] = sums[1 + len(names) + at] / count
     return StepLoss(sums[0] / (batch.size - len(batch)), means, right)
+
+
+def _or_rows(compute: Compute) -> str:
+    """Say what else takes memory: what losses compare with, however small a micro-batch is."""
+    if compute.objectives is None or not compute.objectives.heads:
+        return ""
+    return ", or fewer rows a step: a smaller --batch_size or --gradient_accumulation_steps"
 
 
 def _parts(
@@ -141,22 +148,24 @@ def _parts(
         embedding = compute.model.input_embedding
         terms = objectives.terms(plan, part, embedding, states, each)
         losses = {LANGUAGE: each.sum() / tokens}
-        losses |= {name: terms.sums[name] / max(1, plan.counts[name]) for name in terms.sums}
+        losses |= {name: terms.sums[name] / plan.counts[name] for name in terms.sums}
         compute.precision.scale(objectives.weights(losses) * share).backward()
         add(LANGUAGE, each.sum())
         for name, value in terms.sums.items():
             add(name, value)
         for name, hits in terms.right.items():
             add(f"right {name}", hits)
-    if compute.objectives is not None and compute.ranks.leads:
-        price = compute.objectives.weights.price()
+    if compute.objectives is not None and plan is not None and compute.ranks.leads:
+        price = compute.objectives.weights.price((LANGUAGE, *plan.there))
         if price.requires_grad:
             compute.precision.scale(price * share).backward()
     return {name: float(value) for name, value in found.items()}
 
 
-def _sum_gradients(compute: Compute) -> None:
-    others = [] if compute.objectives is None else list(compute.objectives.parameters())
+def _sum_gradients(compute: Compute, plan: StepPlan | None) -> None:
+    others: list[Any] = []
+    if compute.objectives is not None and plan is not None:
+        others = compute.objectives.parameters_of(plan.there)
     if not compute.sharded:
         compute.ranks.sum_gradients([*compute.model.parameters(), *others])
     elif others:

@@ -22,6 +22,7 @@ from clara_training.objectives import (
     Objectives,
     coherence,
     content_alignment,
+    embedded_means,
     same_document,
 )
 from clara_training.pretrain_checkpoint import Progress
@@ -32,6 +33,8 @@ from clara_training.shards import TRAIN, Rows, TokenStream
 from clara_training.tokenizer import load_tokenizer
 from safetensors.torch import load_file
 from scratch_world import VOCAB, train
+
+from clara_training import objectives as objectives_module
 
 CONTEXT = 128
 ALL = dict.fromkeys(LOSSES, True)
@@ -94,7 +97,7 @@ def test_uncertainty_comes_to_weigh_losses_by_their_inverse_and_dwa_by_their_des
     optimizer = torch.optim.SGD(weights.parameters(), lr=0.3)
     for _ in range(300):
         optimizer.zero_grad()
-        (weights(losses) + weights.price()).backward()
+        (weights(losses) + weights.price(losses)).backward()
         optimizer.step()
     assert weights.values() == pytest.approx({"large": 0.1, "small": 1.0}, rel=1e-3)
     average = DynamicAverage(("quick", "slow"))
@@ -103,6 +106,70 @@ def test_uncertainty_comes_to_weigh_losses_by_their_inverse_and_dwa_by_their_des
     quick, slow = average.values().values()
     assert quick + slow == pytest.approx(2.0)
     assert slow / quick == pytest.approx(math.exp((1 - 0.5) / 2))
+
+
+def test_a_loss_that_few_steps_have_is_weighed_by_those_alone() -> None:
+    weights = Uncertainty(("usual", "rare"))
+    optimizer = torch.optim.SGD(weights.parameters(), lr=0.3)
+    for step in range(3000):
+        losses = {"usual": torch.tensor(5.0)}
+        if step % 10 == 0:
+            losses["rare"] = torch.tensor(0.5)
+        optimizer.zero_grad()
+        (weights(losses) + weights.price(losses)).backward()
+        optimizer.step()
+    assert weights.values() == pytest.approx({"usual": 0.1, "rare": 1.0}, rel=1e-3)
+    average = DynamicAverage(("quick", "slow", "rare"))
+    for step in range(80):  # four windows, of which the second has no rare loss, the others three
+        rare = {"rare": 4.0 - step // 20} if step // 20 != 1 and step % 7 == 0 else {}
+        average.note({"quick": 0.5 ** (step // 20), "slow": 1.0, **rare})
+        if step == 59:
+            quick, slow, kept = average.values().values()
+            assert kept == 1.0 and quick + slow == pytest.approx(2.0)
+            assert slow / quick == pytest.approx(math.exp((1 - 0.5) / 2))
+    quick, slow, rare = average.values().values()
+    assert quick + slow + rare == pytest.approx(3.0)
+    assert (slow / rare, rare / quick) == pytest.approx((math.exp(0.25), 1.0))
+
+
+def test_weights_of_an_earlier_version_go_on_as_if_every_step_had_every_loss() -> None:
+    whole, cut, again = (DynamicAverage(("quick", "slow")) for _ in range(3))
+    for step in range(60):
+        whole.note({"quick": 1.0 / (1 + step), "slow": 1.0})
+        if step < 27:
+            cut.note({"quick": 1.0 / (1 + step), "slow": 1.0})
+    state = cut.state_dict()
+    del state["there"]
+    again.load_state_dict(state)
+    for step in range(27, 60):
+        again.note({"quick": 1.0 / (1 + step), "slow": 1.0})
+    assert again.values() == whole.values()
+
+
+def test_a_step_without_an_item_has_no_such_loss_and_its_head_stays(corpus: Path) -> None:
+    names = Names.of(load_tokenizer(corpus / TOKENIZER))
+    batch = np.full((2, CONTEXT + 1), 300)
+    batch[:, ::40] = 0  # no document has two whole segments, nor a name
+    model = new_model("simone", "nano", VOCAB, CONTEXT)
+    objectives = Objectives(LOSSES, "uncertainty", 64, names, 0)
+    assert objectives.without_items([batch]) == list(LOSSES)
+    found = gradients(
+        Compute(model, "cpu", objectives=objectives), batch, Progress(rows_at_once=1)
+    )
+    assert found.language > 0 and found.others == found.right == {}
+    assert all(each.grad is None for each in objectives.heads.parameters())
+    own, *others = objectives.weights.log_variances.grad.tolist()
+    assert own != 0 and others == [0, 0, 0]
+    rows = Rows(TokenStream(corpus, TRAIN), CONTEXT, 0)
+    there = np.stack([rows.row(number) for number in range(2)])
+    assert objectives.without_items([batch, there, batch]) == []
+
+
+def test_embeddings_of_a_large_step_are_averaged_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    tokens, embedding = torch.arange(7 * 64).view(7, 64) % 50, torch.randn(50, 8)
+    whole = embedded_means(tokens, embedding)
+    monkeypatch.setattr(objectives_module, "_AT_ONCE", 2 * 64 * 8)
+    assert embedded_means(tokens, embedding).equal(whole) and whole.shape == (7, 2, 8)
 
 
 @pytest.mark.parametrize("weights", ["uncertainty", "dwa"])
