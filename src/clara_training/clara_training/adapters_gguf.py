@@ -78,11 +78,13 @@ def collapse(weights: Mapping[Path, float], path: Path) -> int:
     """
     gguf = packages.load("gguf", "export")
     parts: dict[str, list[Pair]] = {}
-    archs, bases = set(), set()
+    archs: set[str] = set()
+    bases: dict[str, str] = {}  # by hash: they may have been called otherwise, one by one
     for source, weight in weights.items():
         reader, tensors = _read(source)
-        archs.add(_field(reader, gguf.Keys.General.ARCHITECTURE, ""))
-        bases.add(_field(reader, "general.base_model.0.name", ""))
+        archs.add(str(_field(reader, gguf.Keys.General.ARCHITECTURE, "")))
+        called = str(_field(reader, "general.base_model.0.name", ""))
+        bases[str(_field(reader, "clara.base_sha256", called))] = called
         alpha = float(_field(reader, gguf.Keys.Adapter.LORA_ALPHA, 0.0))
         for name, (a, b) in tensors.items():
             scale = weight * alpha / a.shape[0] if alpha else weight
@@ -90,7 +92,7 @@ def collapse(weights: Mapping[Path, float], path: Path) -> int:
     if len(archs) != 1 or len(bases) != 1:
         raise ExportError(
             "adapters of different models cannot be collapsed into one: they were made for"
-            f" {', '.join(sorted(map(str, bases))) or 'nothing'}"
+            f" {', '.join(sorted(bases.values())) or 'nothing'}"
         )
     pairs = {
         name: (
@@ -103,7 +105,7 @@ def collapse(weights: Mapping[Path, float], path: Path) -> int:
     lineage: Lineage = {
         "general.name": path.stem,
         "general.base_model.count": 1,
-        "general.base_model.0.name": bases.pop(),
+        "general.base_model.0.name": next(iter(bases.values())),
         "clara.collapsed": names,
     }
     # With an alpha of 0, llama.cpp applies the scale alone, whatever the rank.

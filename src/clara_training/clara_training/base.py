@@ -40,6 +40,12 @@ class Base:
     name: str  # as it was asked for
     folder: Path
 
+    @property
+    def title(self) -> str:
+        """What it is called in a GGUF: of a path, only the last part."""
+        path = Path(self.name).expanduser()
+        return path.resolve().name if path.exists() else self.name
+
     def sha256(self) -> str:
         """Hash of the files that may be read, the manifest's name for it."""
         return sha256_of(self.folder, _FILES)

@@ -153,7 +153,7 @@ def _lineage(run: Path, spec: Spec, base: Base, names: Sequence[str]) -> Lineage
         "general.name": "Clara",
         "general.finetune": "clara",
         "general.base_model.count": 1,
-        "general.base_model.0.name": base.name,
+        "general.base_model.0.name": base.title,
         "clara.base_sha256": base.sha256(),
         "clara.merge_method": spec.merge_method,
         "clara.code_version": __version__,
@@ -280,7 +280,7 @@ def _base(run: Path, base: Base, kind: str, matrix: Path | None, threads: int, t
         inputs["imatrix"] = sha256_of(matrix)
     if _there(path, inputs, {"quantization": kind}, tell):
         return path
-    lineage = {"general.name": base.name, "clara.base_sha256": inputs["base"]}
+    lineage = {"general.name": base.title, "clara.base_sha256": inputs["base"]}
     half = run / ".base-f16.gguf"
     try:
         write_model(base.folder, half, lineage=lineage)
@@ -309,7 +309,7 @@ def _adapters(run: Path, base: Base, names: Sequence[str], tell: Tell) -> dict[s
                 "clara.base_sha256": inputs["base"],
             }
             rank = adapters_gguf.write_adapter(
-                folder, config, path, base=base.name, lineage=lineage
+                folder, config, path, base=base.title, lineage=lineage
             )
             _done(path, inputs, {"outtype": "f16"}, {"rank": rank}, tell)
         made[f"adapter {name}"] = path

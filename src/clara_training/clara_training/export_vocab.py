@@ -62,14 +62,16 @@ def write_vocab(writer: GGUFWriter, folder: Path, vocab_size: int) -> None:
 
 
 def known_name(folder: Path, arch: str, name: str) -> str:
-    """Return the name of a model as llama.cpp has to read it: of Phi-3 that says so.
+    """Return the name of a model as llama.cpp has to read it: of Phi-3 that says so, of none else.
 
-    Only then it takes the white space after a control token for a part of it, as tokenizers of
-    Phi-3 do (`rstrip`). Raises ExportError.
+    By the name alone it takes the white space after a control token for a part of it, as
+    tokenizers of Phi-3 do (`rstrip`). Raises ExportError.
     """
     added = _document(folder).get("added_tokens", ())
     strips = any(token.get("rstrip") and token["special"] for token in added)
-    if arch != "phi3" or not strips or re.search("phi-?3", name.lower()):
+    if arch != "phi3" or not strips:
+        return re.sub("phi-?3", "phi 3", name, flags=re.IGNORECASE)
+    if re.search("phi-?3", name.lower()):
         return name
     return f"{name} (Phi-3)" if name else "Phi-3"
 

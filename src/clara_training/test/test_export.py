@@ -193,6 +193,14 @@ def test_phi3_reads_as_its_tokenizer_does_whatever_it_is_called(tmp_path: Path) 
             assert model.metadata("general.name") == called
 
 
+def test_what_is_no_phi3_is_not_called_so(tmp_path: Path) -> None:
+    folder, path = tiny.save(tiny.llama(), tmp_path / "hf"), tmp_path / "model.gguf"
+    write_model(folder, path, lineage={"general.name": "phi3-lab and Phi-3"})
+    check_tokens(path, tiny.tokenizer())
+    with GgufScores(path, vocab_only=True) as model:
+        assert model.metadata("general.name") == "phi 3-lab and phi 3"
+
+
 @pytest.mark.parametrize(
     ("changes", "context"),
     [
