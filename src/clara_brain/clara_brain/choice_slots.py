@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
 
-from clara_brain.known_words import words_of
+from clara_brain import spoken_numbers
+from clara_brain.known_words import is_idle, words_of
 from clara_brain.skills import Example, Parameter, Skill
 from clara_brain.slots import OR, Slots, rivals
 
@@ -26,6 +27,9 @@ _AWAY = frozenset(["from", "off"])
 _TOWARDS = frozenset(["to", "into", "onto", "toward", "towards"])
 _AT_ONCE = frozenset(["right", "straight"])
 _NOW = re.compile(r"\s+(?:now|away)\b", re.IGNORECASE)
+# A choice that is spelt as one of these is said in its own capitals, or behind what names it.
+_FUNCTION_WORDS = "a an am as be do he i if is it me my no of or she so that this us we you"
+_FUNCTION = frozenset(_FUNCTION_WORDS.split())
 _PREPOSITION = re.compile(rf"\b({'|'.join(_PREPOSITION_WORDS.split())})\b", re.IGNORECASE)
 
 
@@ -61,18 +65,37 @@ def choice_slots(skill: Skill, text: str) -> Slots | None:
         if told is None:
             return None
         values |= {p.name: (told[p.name].choice,) if p.name in told else () for p in group}
-    if _half_named(skill, text, found, values) or _turned_round(skill, found, values):
+    if _half_named(skill, text, found) or _turned_round(skill, found, values):
         return None
     return Slots(values, frozenset(name for name, said in values.items() if said))
 
 
 def mentions(skill: Skill, text: str) -> tuple[Mention, ...]:
     """Return the choices of a skill that a sentence names, in order; none within a longer one."""
-    return _mentions(tuple(c for each in skill.parameters for c in each.choices), text)
+    choices = tuple(c for each in skill.parameters for c in each.choices)
+    return _mentions(choices, text, _naming(skill))
+
+
+def _naming(skill: Skill) -> frozenset[str]:
+    """Return the words that name choices which are words of the language: the "bay" of "bay A"."""
+    parameters = [
+        p for p in skill.parameters if not _FUNCTION.isdisjoint(map(str.lower, p.choices))
+    ]
+    before = {
+        match[1].lower()
+        for each in parameters
+        for example in skill.examples
+        if each.name in example.use
+        for match in re.finditer(
+            rf"(\w+)\s+{re.escape(str(example.use[each.name]))}\b", example.say
+        )
+    }
+    names = {word for each in parameters for word in words_of(each.name)}
+    return frozenset(names | before.difference(_PREPOSITION_WORDS.split(), words_of(skill.name)))
 
 
 @lru_cache(1024)  # it is asked for choices, numbers and flags
-def _mentions(choices: tuple[str, ...], text: str) -> tuple[Mention, ...]:
+def _mentions(choices: tuple[str, ...], text: str, naming: frozenset[str]) -> tuple[Mention, ...]:
     names = set(choices)
     found = [
         (match.start(), match.end(), name)
@@ -80,6 +103,7 @@ def _mentions(choices: tuple[str, ...], text: str) -> tuple[Mention, ...]:
         for match in as_said(name).finditer(text)
         # "Right now" says when, or it may.
         if not (name in _AT_ONCE and _NOW.match(text, match.end()))
+        and (name.lower() not in _FUNCTION or _is_named(name, match, naming))
     ]
     whole = sorted(
         (start, end, name)
@@ -93,15 +117,36 @@ def _mentions(choices: tuple[str, ...], text: str) -> tuple[Mention, ...]:
     )
 
 
+def _is_named(name: str, match: re.Match[str], naming: frozenset[str]) -> bool:
+    """Whether a word of the language names a thing where it stands."""
+    before = words_of(match.string[: match.start()])
+    own_capitals = match[0] == name and not name.islower() and name != "I"
+    if own_capitals or (before and before[-1] in naming):
+        return True
+    # An article has something behind it: "from a to b".
+    behind = words_of(match.string[match.end() :])
+    return match[0] == "a" and (not behind or behind[0] in _TOWARDS | _AWAY | {"please", "now"})
+
+
 @lru_cache(4096)  # more than re keeps, and a file may name thousands
 def as_said(name: str) -> re.Pattern[str]:
     """Return the pattern of a name of the skills file, as people say it.
 
-    "Room 3" is not said with "room 3.5"; "backwards" is "backward", too.
+    "Room 3" is not said with "room 3.5"; "backwards" is "backward", too, "slow" is "slowly", and
+    "room two" is "room 2".
     """
     spaced = re.escape(name.replace("_", " ")).replace(r"\ ", r"[\s_-]+")
     spaced = re.sub(r"wards?\b", "wards?", spaced)
+    spaced = re.sub(r"\band\b", "(?:and|&)", spaced)
+    spaced = re.sub(r"(?<!\w)\d+(?!\w)", _digits_or_word, spaced)
+    if name.isalpha():
+        spaced += "(?:ly)?"
     return re.compile(rf"(?<!\w){spaced}(?!\w|[.,:/-]\d)", re.IGNORECASE)
+
+
+def _digits_or_word(match: re.Match[str]) -> str:
+    word = spoken_numbers.word_of(match[0])
+    return f"(?:{match[0]}|{word})" if word else match[0]
 
 
 def words_beside(skill: Skill, text: str) -> set[str]:
@@ -111,17 +156,20 @@ def words_beside(skill: Skill, text: str) -> set[str]:
     return set(words_of(text))
 
 
-def _half_named(
-    skill: Skill, text: str, found: Sequence[Mention], values: dict[str, tuple[str, ...]]
-) -> bool:
-    """Whether a part of a choice is said where its parameter would take the default."""
-    names = [
+def _half_named(skill: Skill, text: str, found: Sequence[Mention]) -> bool:
+    """Whether a part of a choice is said beside those that are meant.
+
+    "Gin tonic" is no gin for one who knows gin and tonic, and "make tea" is not the default of one
+    who knows green tea.
+    """
+    names = {
         choice
         for each in skill.parameters
-        if each.type == "choice" and each.said and not values[each.name]
+        if each.type == "choice" and each.said
         for choice in each.choices
-    ]
-    parts = {word for name in names for word in words_of(name)}
+    }
+    parts = {word for name in names for word in words_of(name) if not is_idle(word)}
+    parts -= {word for each in found for word in words_of(each.choice)}
     own = set(words_of(f"{skill.name} {skill.description}"))
     own = own.union(*(words_beside(skill, each.say) for each in skill.examples))
     return any(

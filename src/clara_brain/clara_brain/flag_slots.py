@@ -7,11 +7,14 @@ By the words in which the skill's examples for true and for false differ. A mode
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from clara_brain.choice_slots import as_said, words_beside
+from clara_brain.known_words import words_of
 from clara_brain.skills import Parameter, Skill
 from clara_brain.slots import Slots
+from clara_brain.spoken_numbers import is_number_word
 
 # In which examples may differ without saying anything.
 _IDLE_WORDS = """
@@ -20,6 +23,7 @@ just now again please kindly can could would will you i me it them there here he
 okay clara robot thanks thank
 """
 _IDLE = frozenset(_IDLE_WORDS.split())
+_BEHIND_A_NUMBER = re.compile(r"\d\s+([^\W\d_]+)")
 
 
 def flag_slots(skill: Skill, text: str) -> Slots | None:
@@ -57,10 +61,20 @@ def telling_words(skill: Skill, parameter: Parameter) -> dict[bool, set[str]]:
             shown[value] |= words_beside(skill, example.say)
     if not all(shown.values()):
         return {True: set(), False: set()}
-    told = {value: shown[value] - shown[not value] - _IDLE for value in shown}
+    counted = _counted_words(skill)
+    told = {value: shown[value] - shown[not value] - _IDLE - counted for value in shown}
     verbs = {*skill.words, *skill.name.split("_")}
     bare = {value: words - verbs for value, words in told.items()}
     return bare if all(bare.values()) else told
+
+
+def _counted_words(skill: Skill) -> set[str]:
+    """Return number words, the names of numbers, and what stands behind one in an example."""
+    numeric = [each for each in skill.parameters if each.numeric]
+    said = " ".join(example.say for example in skill.examples)
+    words = {word for each in numeric for word in words_of(each.name)}
+    words |= {match[1].lower() for match in _BEHIND_A_NUMBER.finditer(said)}
+    return words | {word for word in words_of(said) if is_number_word(word)}
 
 
 def written_flag(value: bool) -> str:

@@ -16,15 +16,19 @@ from itertools import pairwise
 
 from clara_brain import spoken_numbers
 from clara_brain.choice_slots import Mention, as_said, mentions
+from clara_brain.known_words import is_idle, words_of
 from clara_brain.skills import Example, Parameter, Skill, Value
 from clara_brain.slots import OR, Slots, rivals
-from clara_brain.spoken_numbers import POINTS, Said, spellings
+from clara_brain.spoken_numbers import POINTS, Said, spellings, unit_of
 from clara_brain.units import si_unit
 
 _HALF = re.compile(r"\bhalf\b", re.IGNORECASE)
 _AND = re.compile(r"(?:,|\band)\s*$", re.IGNORECASE)
 _ONE = re.compile(r"\ban? ([a-z]+)\b", re.IGNORECASE)  # "an hour"
 _ORDINARY = frozenset(["second", "foot", "yard", "in", "m", "s", "g", "min"])
+_WORDS_BEHIND = re.compile(r"\s*[^\W\d_]+(?:\s+[^\W\d_]+)?")
+_COUNTS = frozenset(["count", "number", "repeats", "repetitions"])
+_A_UNIT = re.compile(r"\b(\w+) an? ([a-z]+)( and a half)?\b(?! and\b|[\s,]*\d)", re.IGNORECASE)
 _MORE_BEFORE = re.compile(r"\b(?:another|further|more|extra) $", re.IGNORECASE)
 _MORE_BEHIND = re.compile(r"[\s%°]*(?:\w+ )?(?:more|further|extra)\b", re.IGNORECASE)
 
@@ -86,15 +90,88 @@ def _fitting(
     others = [each.unit for each in skill.parameters if each is not parameter]
     names = frozenset() if parameter.unit else _named_points(skill, parameter)
     found = spoken_numbers.fitting(text, parameter.unit, others, names, _labels(skill))
-    units = {None, "?", "%", *(each.unit for each in _said_for(skill, parameter))}
+    shown = _said_for(skill, parameter)
+    units = {None, *(number.unit for _, number in shown)} - {"?"}
+    counted = _counted(skill, parameter, shown)
     alike = [each for each in numeric if si_unit(each.unit) == si_unit(parameter.unit)]
-    before = {each.before for other in alike for each in _said_for(skill, other)}
+    before = {number.before for other in alike for _, number in _said_for(skill, other)}
+    naming = _naming(skill, parameter)
     return [
         number
-        for number in found
+        for number in found or _one_of_a_unit(skill, parameter, text)
         if not _within(number.start, number.end, things)
-        and (parameter.unit or number.unit in units)
+        and (parameter.unit or number.unit in units or counted & _words_behind(text, number))
+        and (number.before in naming or not _may_be_a_thing(skill, text, number, counted))
+        and (not _must_be_named(skill, parameter) or number.before in naming)
         and _is_so_set(parameter, _change(number, text), before)
+    ]
+
+
+def _naming(skill: Skill, parameter: Parameter) -> set[str]:
+    """Return the words that stand before a number as its name: the "drawer" of "drawer one"."""
+    verbs = {word for example in skill.examples for word in words_of(example.say)[:1]}
+    before = {number.before for _, number in _said_for(skill, parameter)}
+    choices = [word for each in skill.parameters for c in each.choices for word in words_of(c)]
+    words = {*words_of(parameter.name), *before, "number"} - verbs.union(skill.words, choices)
+    return {word for word in words if not is_idle(word)}
+
+
+def _must_be_named(skill: Skill, parameter: Parameter) -> bool:
+    """Whether a number has its name before it in all examples, as "drawer 3", and no unit."""
+    if parameter.unit or sum(each.numeric for each in skill.parameters) > 1:
+        return False
+    shown = _said_for(skill, parameter)
+    named = _naming(skill, parameter)
+    return bool(shown) and all(not each.unit and each.before in named for _, each in shown)
+
+
+def _may_be_a_thing(skill: Skill, text: str, number: Said, counted: frozenset[str]) -> bool:
+    """Whether "one" may stand for a thing, as in "that one" and "one of the drawers"."""
+    if text[number.start : number.end].lower() != "one" or number.unit not in (None, "?"):
+        return False
+    countable = counted if number.unit else _labels(skill)
+    return not countable & _words_behind(text, number)
+
+
+def _counted(
+    skill: Skill, parameter: Parameter, shown: Sequence[tuple[str, Said]]
+) -> frozenset[str]:
+    """Return what a number for a parameter may count: what an example does, or choices.
+
+    "Open 5 drawers" is not drawer 5, but "honk 3 times" is as many as its "times".
+    """
+    words = set[str]().union(
+        *(_words_behind(say, number) for say, number in shown if number.unit == "?")
+    )
+    words |= {word for each in skill.parameters for c in each.choices for word in words_of(c)}
+    words |= {word for word in words_of(parameter.name) if word.endswith("s")}
+    if _COUNTS & set(words_of(parameter.name)):
+        words.add("times")
+    return frozenset(form for word in words for form in (word, word.removesuffix("s")))
+
+
+def _words_behind(text: str, number: Said) -> set[str]:
+    """Return the one or two words behind a number: "3 ripe peppers"."""
+    match = _WORDS_BEHIND.match(text, number.end)
+    return set(words_of(match[0])) if match else set()
+
+
+def _one_of_a_unit(skill: Skill, parameter: Parameter, text: str) -> list[Said]:
+    """Return the 1 of "a meter", and the 1.5 of "a meter and a half"."""
+    return [
+        Said(
+            "1.5" if match[3] else "1",
+            parameter.unit,
+            match[1].lower(),
+            match.start(2),
+            match.end(),
+        )
+        for match in _A_UNIT.finditer(text)
+        if parameter.unit
+        and not spoken_numbers.is_number_word(match[1].lower())
+        and match[2].lower() not in _ORDINARY
+        and (unit_of(match[2].lower()) or match[2].lower())
+        in (parameter.unit, *_forms(parameter.unit))
     ]
 
 
@@ -106,7 +183,13 @@ def _labels(skill: Skill) -> frozenset[str]:
     numeric = [each for each in skill.parameters if each.numeric]
     units = {each.unit.lower() for each in numeric if not spoken_numbers.unit_of(each.unit)} - {""}
     names = {word for each in numeric for word in each.name.split("_")}
+    units = units.union(*map(_forms, units))
     return frozenset(units | (names if len(numeric) > 1 else set()))
+
+
+def _forms(unit: str) -> set[str]:
+    """Return a word that is no unit of measure as one, and as several: liter and liters."""
+    return {unit.removesuffix("s"), f"{unit.removesuffix('s')}s"} if unit.isalpha() else set()
 
 
 def _change(number: Said, text: str) -> str:
@@ -122,18 +205,21 @@ def _left_over(
     """Whether a number was said that is for nothing."""
     if any(each.type == "text" or (each.numeric and not each.said) for each in skill.parameters):
         return False  # there it may be for what need not be said
+    numeric = any(each.numeric for each in skill.parameters)
+    units = set[str]().union(*(_forms(each.unit) for each in skill.parameters))
     taken = [(each.start, each.end) for found in fitting.values() for each in found]
     said = [
         (each.start, each.end)
         for each in spoken_numbers.numbers(text)
         # "Pick that one up" is no number, but "one minute" is.
-        if text[each.start : each.end].lower() != "one" or each.unit not in (None, "?")
+        if numeric or text[each.start : each.end].lower() != "one" or each.unit not in (None, "?")
     ]
     said += [match.span() for match in _HALF.finditer(text)]
     said += [
         match.span()
         for match in _ONE.finditer(text)
-        if spoken_numbers.unit_of(match[1].lower()) and match[1].lower() not in _ORDINARY
+        if (unit_of(match[1].lower()) or match[1].lower() in units)
+        and match[1].lower() not in _ORDINARY
     ]
     return any(
         not _within(start, end, things) and not any(a < end and start < b for a, b in taken)
@@ -145,10 +231,10 @@ def _within(start: int, end: int, things: Sequence[Mention]) -> bool:
     return any(each.start <= start and end <= each.end for each in things)
 
 
-def _said_for(skill: Skill, parameter: Parameter) -> list[Said]:
-    """Return the numbers of the examples that are this parameter's."""
+def _said_for(skill: Skill, parameter: Parameter) -> list[tuple[str, Said]]:
+    """Return the numbers of the examples that are this parameter's, each with its example."""
     return [
-        number
+        (example.say, number)
         for example in skill.examples
         for number in spoken_numbers.numbers(example.say, labels=_labels(skill))
         if number.written == _number(example.use.get(parameter.name, ""))
@@ -165,7 +251,8 @@ def _is_so_set(parameter: Parameter, said: str, before: Collection[str]) -> bool
         return "by" in before or "to" not in before
     if said == "to" and si_unit(parameter.unit) in ("m", "rad"):
         return not before or "to" in before
-    return True
+    # "Raise it 10 cm" is by so much, where they all say "to".
+    return before != {"to"} or said in ("to", "at", "of", *words_of(parameter.name))
 
 
 def _named_points(skill: Skill, parameter: Parameter) -> frozenset[str]:
@@ -192,8 +279,9 @@ def _tell(
     left = [each for each in said if each not in told.values()]
     if not left:
         return told
-    if told and any(_AND.search(text[: each.start]) for each in left):
-        # "To room 2 and 3" is two rooms, and not one with 3 of something that need not be said.
+    if any(_AND.search(text[: each.start]) for each in left):
+        # "To room 2 and 3" and "rooms 2 and 3" are two rooms, and not one with 3 of something that
+        # need not be said.
         rest = [each for each in rest if each.default is None]
     if len(left) < len(rest):
         rest = [each for each in rest if each.default is None]

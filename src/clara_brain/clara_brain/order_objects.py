@@ -65,9 +65,7 @@ def _things(skill: Skill, example: Example) -> set[str]:
         values |= {word for unit in words_of(each.unit) for word in (unit, unit.removesuffix("s"))}
         if each.type == "text":
             values |= set(words_of(str(example.use.get(each.name, ""))))
-    names = [each.name for each in skill.parameters if each.numeric]
-    if len(names) > 1:
-        values |= set(names)  # they stand beside numbers
+    values |= {each.name for each in skill.parameters if len(each.name) == 1}  # x and y
     return {
         word
         for word in words_beside(skill, example.say) - values

@@ -40,9 +40,9 @@ _UNITS = {
 _UNIT_OF = {word: unit for unit, words in _UNITS.items() for word in words.split()}
 # What may follow a number without being what it counts.
 _NEUTRAL_WORDS = """
-a across ahead along and at away back backwards by clara down for forward forwards from further
-left more now of on onto over please right robot slowly straight that then there to towards up with
-you
+a across again ahead along and at away back backwards by clara down for forward forwards from
+further left more now of on once onto over please right robot slowly straight that then there to
+towards up with you
 """
 _NEUTRAL = frozenset(_NEUTRAL_WORDS.split())
 _SMALL_WORDS = """
@@ -200,6 +200,12 @@ def spellings(said: Iterable[Said]) -> tuple[str, ...]:
 def unit_of(word: str) -> str:
     """Return the unit that a word in lower case says; empty where it says none."""
     return _UNIT_OF.get(word, "")
+
+
+def word_of(digits: str) -> str:
+    """Return the English word of a small number in digits; empty for another one."""
+    words = _SMALL_WORDS.split()
+    return words[int(digits)] if len(digits) < 3 and int(digits) < len(words) else ""
 
 
 def is_number_word(word: str) -> bool:

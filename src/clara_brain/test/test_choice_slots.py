@@ -137,6 +137,33 @@ def test_half_a_name_is_not_the_default(parameter, said):
     assert choice_slots(make, "make it").values == {parameter.name: ()}
 
 
+@pytest.mark.parametrize(
+    ("choices", "said", "meant"),
+    [
+        (("A", "B"), "park in a bay", ()),
+        (("A", "B"), "park in bay a", ("A",)),
+        (("A", "B"), "park in A", ("A",)),
+        (("A", "B"), "park the cart to a", ("A",)),
+        (("IT", "lab"), "park near it", ()),
+        (("IT", "lab"), "park at IT", ("IT",)),
+        (("room 2", "room 3"), "park in room two", ("room 2",)),
+        (("slow", "fast"), "park slowly", ("slow",)),
+        (("gin", "gin and tonic"), "park the gin & tonic", ("gin and tonic",)),
+    ],
+)
+def test_a_word_of_the_language_is_a_thing_only_where_it_is_named(choices, said, meant):
+    bay = Parameter("bay", "choice", said=True, choices=choices)
+    park = Skill("park", "PARK", "Park.", (bay,), (Example("park in bay B", {"bay": "B"}),))
+    assert choice_slots(park, said).values["bay"] == meant
+
+
+def test_a_part_of_another_choice_beside_the_one_that_is_said_makes_it_no_order():
+    drink = Parameter("drink", "choice", said=True, choices=("gin", "gin and tonic", "beer"))
+    pour = Skill("pour", "POUR", "Pour.", (drink,), (Example("pour a beer", {"drink": "beer"}),))
+    assert choice_slots(pour, "pour a gin").values["drink"] == ("gin",)
+    assert choice_slots(pour, "pour a gin tonic") is None
+
+
 def test_backwards_is_backward():
     way = choosing("direction", "forward", "forward", "backward")
     drive = Skill("drive", "DRIVE", "Drive.", (way,), (Example("drive", {}),))

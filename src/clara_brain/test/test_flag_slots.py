@@ -94,3 +94,17 @@ def test_words_that_merely_differ_tell_nothing(camera, said, value):
         assert found is None
     else:
         assert (found.values["flash"] or ("false",)) == ("true" if value else "false",)
+
+
+def test_a_word_behind_a_number_tells_nothing():
+    loud = Parameter("loud", "boolean", said=False, default=False)
+    times = Parameter("times", "integer", said=True, default=1, minimum=1, maximum=5)
+    sound = Skill(
+        *("play", "PLAY", "Play a sound.", (loud, times)),
+        (
+            Example("play a sound", {}),
+            Example("play a loud sound 3 times", {"loud": True, "times": 3}),
+        ),
+    )
+    assert flag_slots(sound, "play a sound 2 times").values == {"loud": ()}
+    assert flag_slots(sound, "play a loud sound").values == {"loud": ("true",)}

@@ -144,6 +144,12 @@ GATE = skill(opens_the_gate={})
 LEVEL = skill(number("level", "%"), go_to_50_percent={"level": 50.0})
 TURN = skill(number("angle", "deg"), drive_90_degrees={"angle": 90.0})
 HONK = skill(number("times"), wave_2_times={"times": 2.0})
+DRAWER = skill(number("drawer"), go_to_drawer_3={"drawer": 3.0})
+HEAT = skill(number("temperature"), go_to_22_degrees={"temperature": 22.0})
+SERVE = skill(number("table"), number("glasses", "", 1.0), go_to_table_4={"table": 4.0})
+WATER = skill(number("amount", "liters", 2.0), go_with_3_liters={"amount": 3.0})
+BED = Parameter("bed", "choice", said=True, choices=("tomatoes", "peppers"))
+PICK = skill(number("count"), BED, go_10_tomatoes={"count": 10.0, "bed": "tomatoes"})
 
 
 @pytest.mark.parametrize(
@@ -180,6 +186,18 @@ def test_a_name_right_behind_a_number_is_not_that_of_the_next():
         (GATE, "drive for one minute"),
         (GATE, "drive for an hour"),
         (TURN, "drive one radian"),
+        (DRAWER, "go to that one"),
+        (DRAWER, "go to the top one"),
+        (DRAWER, "go to one of the drawers"),
+        (DRAWER, "go to one drawer"),
+        (DRAWER, "go to 5 drawers"),
+        (DRAWER, "go to 5 of the drawers"),
+        (DRAWER, "go to drawer 50 percent"),
+        (TURN, "drive the left one"),
+        (HEAT, "go to 18 percent"),
+        (SERVE, "go to tables 4 and 5"),
+        (PICK, "go 10 percent of the tomatoes"),
+        (PICK, "go 10 crates of tomatoes"),
     ],
 )
 def test_a_number_that_is_for_nothing_makes_it_no_order(robot, said):
@@ -197,6 +215,7 @@ def test_a_number_that_is_for_nothing_makes_it_no_order(robot, said):
         (LEVEL, "go another 20 percent", False),
         (LEVEL, "go 20 percent more", False),
         (TURN, "drive another 45 degrees", True),
+        (HEAT, "go 18 degrees", False),
     ],
 )
 def test_to_change_a_value_by_so_much_is_not_to_set_it(robot, said, is_one):
@@ -209,6 +228,25 @@ def test_a_number_with_more_behind_it_is_no_name_of_a_thing():
     for said in ("go to room 3 and 4", "go to room 3.5", "go to room 3 or 4"):
         assert possible([rooms], said) == []
     assert possible([rooms], "go to room 3.")
+
+
+@pytest.mark.parametrize(
+    ("robot", "said", "name", "value"),
+    [
+        (DRAWER, "go to drawer one", "drawer", "1"),
+        (DRAWER, "go to drawer number 3", "drawer", "3"),
+        (PICK, "go one pepper", "count", "1"),
+        (PICK, "go 3 ripe peppers", "count", "3"),
+        (WATER, "go with one liter", "amount", "1"),
+        (WATER, "go with half a liter", "amount", "0.5"),
+        (WATER, "go with a liter", "amount", "1"),
+        (DRIVE, "drive forward a meter", "distance", "1"),
+        (DRIVE, "drive a meter and a half", "distance", "1.5"),
+        (DRIVE, "drive a meter at 0.4 m/s", "distance", "1"),
+    ],
+)
+def test_one_of_a_unit_or_behind_its_name_is_a_number(robot, said, name, value):
+    assert number_slots(robot, said).values[name] == (value,)
 
 
 def test_one_by_itself_is_no_number():
