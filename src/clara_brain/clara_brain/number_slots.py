@@ -203,7 +203,10 @@ def _left_over(
     skill: Skill, text: str, things: Sequence[Mention], fitting: dict[str, list[Said]]
 ) -> bool:
     """Whether a number was said that is for nothing."""
-    if any(each.type == "text" or (each.numeric and not each.said) for each in skill.parameters):
+    if any(
+        (each.type == "text" and each.default is None) or (each.numeric and not each.said)
+        for each in skill.parameters
+    ):
         return False  # there it may be for what need not be said
     numeric = any(each.numeric for each in skill.parameters)
     units = set[str]().union(*(_forms(each.unit) for each in skill.parameters))

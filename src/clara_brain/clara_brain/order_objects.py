@@ -16,6 +16,7 @@ from clara_brain.choice_slots import mentions, words_beside
 from clara_brain.flag_slots import booleans, telling_words
 from clara_brain.known_words import PREPOSITIONS, is_idle, words_of
 from clara_brain.skills import Example, Skill
+from clara_brain.text_slots import text_leads
 
 _STANDS_FOR_IT = frozenset(["it", "that", "this", "them", "these", "those"])
 # Each with what an example may say for it.
@@ -58,7 +59,7 @@ def is_done_to_a_person(skill: Skill, order: str) -> bool:
 
 def _things(skill: Skill, example: Example) -> set[str]:
     """Return the words of an example that name what it is about, choices and numbers aside."""
-    values = {_verb_of(example, skill)}
+    values = {_verb_of(example, skill), *text_leads(skill)}
     for each in booleans(skill):
         values = values.union(*telling_words(skill, each).values())
     for each in skill.parameters:

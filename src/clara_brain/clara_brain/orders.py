@@ -20,6 +20,7 @@ from clara_brain.known_words import another_verb, unexplained
 from clara_brain.number_slots import number_slots
 from clara_brain.order_objects import is_done_to_a_person, names_its_thing
 from clara_brain.skills import LONGEST_TEXT, Parameter, Skill
+from clara_brain.text_slots import optional_text, text_begins, text_behind
 from clara_brain.units import si_unit
 
 # An order may hold the longest text, and an opening. With what is longer the patterns below would
@@ -164,6 +165,12 @@ def offer_or_reason(skill: Skill, text: str) -> Offer | str:
             f"it does not begin with a verb of the skill, which are {', '.join(words)} (`words`)"
         )
     verb, order = found[0] if found else ("", text)
+    begin = text_begins(skill, order)
+    free = optional_text(skill)
+    if free:
+        text = order[:begin]
+    own_words = text_behind(order, begin) if free else text
+    order = order[:begin]
     places = [(each.start, each.end) for each in mentions(skill, order)]
     if unknown := unexplained(skill, order, places):
         return f"nothing else of {skill.name} has the word {unknown!r}"
@@ -177,13 +184,18 @@ def offer_or_reason(skill: Skill, text: str) -> Offer | str:
     flags = flag_slots(skill, text)
     if things is None or numbers is None or flags is None:
         return "nothing tells what in it is for which parameter, or a number is for none"
-    texts = {p.name: (text,) for p in skill.parameters if p.type == "text" and p.said}
+    texts: dict[str, tuple[str, ...]] = {
+        each.name: (own_words,) if own_words else ()
+        for each in skill.parameters
+        if each.type == "text" and (each.said or each is free)
+    }
     values = things.values | numbers.values | flags.values | texts
     for each in skill.parameters:
         if not values.get(each.name, ("",)) and each.default is None:
             unit = f" in {each.unit}" if each.unit else ""
             return f"{each.name} is not said{unit}"
-    return Offer(skill, values, things.named | numbers.named | flags.named)
+    told = frozenset([free.name] if free and own_words else [])
+    return Offer(skill, values, things.named | numbers.named | flags.named | told)
 
 
 def _for_later(skill: Skill, text: str) -> bool:

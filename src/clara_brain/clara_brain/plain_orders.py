@@ -8,6 +8,7 @@ making something up.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 
@@ -51,7 +52,11 @@ def _is_meant(offer: Offer, name: str) -> bool:
 def _accepted(
     skills: Sequence[Skill], skill: Skill, values: dict[str, str], text: str
 ) -> Decision | None:
-    call = ", ".join(f"{name}={value}" for name, value in values.items())
+    texts = {each.name for each in skill.parameters if each.type == "text"}
+    call = ", ".join(
+        f"{name}={json.dumps(value, ensure_ascii=False) if name in texts else value}"
+        for name, value in values.items()
+    )
     decision = decide(skills, f"{skill.name}({call})", text)
     return decision if decision is not None and not decision.reason else None
 

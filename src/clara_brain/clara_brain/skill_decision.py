@@ -200,6 +200,9 @@ def _value(parameter: Parameter, text: str, said: str, named: tuple[str, ...]) -
             not named and value != parameter.default
         ):
             raise SkillRefused(f"{parameter.name} {text} was not said")
+    elif parameter.type == "text" and parameter.default is not None:
+        if value not in (*named, parameter.default):
+            raise SkillRefused(f"{parameter.name} {text} was not said")
     elif parameter.said:
         if parameter.numeric:
             named = tuple(distinct(named))
@@ -258,6 +261,9 @@ def _call_rule(offer: Offer) -> str:
 
 
 def _value_rule(parameter: Parameter, offer: Offer) -> str:
+    if parameter.type == "text" and parameter.default is not None and offer.values:
+        said = (*offer.values.get(parameter.name, ()), str(parameter.default))[:1]
+        return _quoted(json.dumps(said[0], ensure_ascii=False))
     if parameter.type == "text":
         return f'"\\"" [^"\\\\\\x00-\\x1F\\x7F]{{0,{parameter.max_length}}} "\\""'
     written = offer.values.get(parameter.name)
