@@ -176,6 +176,7 @@ def test_show_args_describes_every_argument(start: Callable[..., Process]) -> No
         "use_sim_time",
         "demo",
         "console",
+        "console_port",
         "enclaves",
         "log_level",
     ):
@@ -183,11 +184,9 @@ def test_show_args_describes_every_argument(start: Callable[..., Process]) -> No
 
 
 def test_the_console_argument_serves_the_page_and_it_ends_with_the_rest(
-    start: Callable[..., Process], peer: Peer, tmp_path: Path
+    start: Callable[..., Process], peer: Peer
 ) -> None:
-    params = tmp_path / "params.yaml"
-    params.write_text("/**/console:\n  ros__parameters:\n    port: 0\n")
-    launch = start(*LAUNCH, "console:=true", f"params_file:={params}", "autostart:=false")
+    launch = start(*LAUNCH, "console:=True", "console_port:=0", "autostart:=FALSE")
     address = launch.wait_for("console on http://127.0.0.1:").rsplit(" ", 1)[1]
     with urllib.request.urlopen(address, timeout=10.0) as page:
         assert "<title>Clara</title>" in page.read().decode()
@@ -205,13 +204,16 @@ def test_the_console_argument_serves_the_page_and_it_ends_with_the_rest(
         ("modle:=x.gguf", "clara.launch.py has no argument 'modle': did you mean 'model'?"),
         ("wings:=2", "clara.launch.py has no argument 'wings'"),
         ("params_file:=/nowhere/p.yaml", "there is no file /nowhere/p.yaml"),
+        ("params_file:=broken.yaml", "broken.yaml, line 3: found character"),
+        ("console_port:=many", "console_port: 'many' must be a number"),
         ("autostart:=perhaps", "perhaps"),
         ("namespace:=robot-1", "namespace: 'robot-1' must be names parted by '/'"),
     ],
 )
 def test_a_wrong_launch_argument_ends_the_launch_with_a_sentence(
-    start: Callable[..., Process], argument: str, sentence: str
+    start: Callable[..., Process], tmp_path: Path, argument: str, sentence: str
 ) -> None:
+    (tmp_path / "broken.yaml").write_text("/**:\n  ros__parameters:\n\tautostart: true\n")
     launch = start(*LAUNCH, argument)
     assert launch.wait(30.0) == 1, launch.output
     assert sentence in launch.output

@@ -11,12 +11,23 @@ import os
 import re
 import sys
 
+import yaml
 from launch.actions import DeclareLaunchArgument, OpaqueFunction
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import Node
 from launch_ros.substitutions import FindPackageShare
 
 from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
+
+
+def in_any_case(*words: str) -> list[str]:
+    """Return spellings of the words: a launch file in Python says True, the command line true."""
+    return [
+        spelling
+        for word in words
+        for spelling in dict.fromkeys((word, word.capitalize(), word.upper()))
+    ]
+
 
 ARGUMENTS = [
     DeclareLaunchArgument(
@@ -48,32 +59,37 @@ ARGUMENTS = [
     DeclareLaunchArgument(
         "autostart",
         default_value="true",
-        choices=["true", "false"],
+        choices=in_any_case("true", "false"),
         description="configure and activate the nodes at once, whatever params_file says",
     ),
     DeclareLaunchArgument(
         "use_sim_time",
         default_value="",
-        choices=["", "true", "false"],
+        choices=in_any_case("", "true", "false"),
         description="take the time from /clock; empty: as the launch around this one says",
     ),
     DeclareLaunchArgument(
         "respawn",
         default_value="false",
-        choices=["true", "false"],
+        choices=in_any_case("true", "false"),
         description="start a node again when it has died",
     ),
     DeclareLaunchArgument(
         "demo",
         default_value="false",
-        choices=["true", "false"],
+        choices=in_any_case("true", "false"),
         description="start the simulated robot of clara_demo, with its skills",
     ),
     DeclareLaunchArgument(
         "console",
         default_value="false",
-        choices=["true", "false"],
+        choices=in_any_case("true", "false"),
         description="serve the operator's web page on http://127.0.0.1:8470/",
+    ),
+    DeclareLaunchArgument(
+        "console_port",
+        default_value="",
+        description="TCP port of that page: each robot on one machine needs its own; empty: 8470",
     ),
     DeclareLaunchArgument(
         "enclaves",
@@ -83,7 +99,7 @@ ARGUMENTS = [
     DeclareLaunchArgument(
         "log_level",
         default_value="info",
-        choices=["debug", "info", "warn", "error", "fatal"],
+        choices=in_any_case("debug", "info", "warn", "error", "fatal"),
         description="least severity that the nodes log",
     ),
 ]
@@ -112,12 +128,36 @@ def refuse_unknown_arguments(context: LaunchContext) -> None:
             raise RuntimeError(f"clara.launch.py has no argument '{name}': {hint}")
 
 
+def refuse_broken_yaml(params_file: str) -> None:
+    """Raise an error that names the line: each node would only end, with a traceback."""
+    try:
+        with open(params_file, encoding="utf-8") as file:
+            for _ in yaml.parse(file, Loader=yaml.SafeLoader):
+                pass
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line = f", line {mark.line + 1}" if mark else ""
+        raise RuntimeError(f"params_file: {params_file}{line}: {error.problem}") from error
+    except (OSError, UnicodeError, yaml.YAMLError) as error:
+        raise RuntimeError(f"params_file: {params_file} cannot be read: {error}") from error
+
+
+def port_number(text: str) -> int:
+    """Return the TCP port that the text is; raise an error where it is none."""
+    if not re.fullmatch("[0-9]{1,5}", text) or int(text) > 65535:
+        raise RuntimeError(f"console_port: {text!r} must be a number from 0 (any free) to 65535")
+    return int(text)
+
+
 def nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     """Return the nodes to start, with what the arguments say."""
     refuse_unknown_arguments(context)
 
+    chosen = {argument.name for argument in ARGUMENTS if argument.choices}
+
     def value(name: str) -> str:
-        return str(LaunchConfiguration(name).perform(context))
+        given = str(LaunchConfiguration(name).perform(context))
+        return given.lower() if name in chosen else given
 
     def path(name: str) -> str:
         return os.path.abspath(os.path.expanduser(value(name))) if value(name) else ""
@@ -125,6 +165,8 @@ def nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     params_file = path("params_file")
     if params_file and not os.path.isfile(params_file):
         raise RuntimeError(f"params_file: there is no file {params_file}")
+    if params_file:
+        refuse_broken_yaml(params_file)
     namespace = value("namespace")
     if not NAMESPACE.fullmatch(namespace):
         raise RuntimeError(
@@ -134,6 +176,7 @@ def nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     outer = str(context.launch_configurations.get("ros_namespace", ""))  # of PushRosNamespace
     use_sim_time = {"true": True, "false": False}.get(value("use_sim_time"), "")
     demo = value("demo") == "true"
+    port = value("console_port") and port_number(value("console_port"))
     enclaves = value("enclaves").rstrip("/")
     if enclaves and not enclaves.startswith("/"):
         raise RuntimeError(f"enclaves: {enclaves!r} must begin with '/', as /clara")
@@ -182,7 +225,7 @@ def nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     if demo:
         started.append(node("clara_demo", "robot_node", "robot"))
     if value("console") == "true":
-        started.append(node("clara_console", "console", "console"))
+        started.append(node("clara_console", "console", "console", port=port))
     return started
 
 

@@ -104,17 +104,25 @@ class GroupAction(Action):
     """Actions together; what they configure ends with the group."""
 
     def __init__(
-        self, actions: Iterable[LaunchDescriptionEntity], *, scoped: bool = True, **kwargs: Any
+        self,
+        actions: Iterable[LaunchDescriptionEntity],
+        *,
+        scoped: bool = True,
+        forwarding: bool = True,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.actions = list(actions)
         self.scoped = scoped
+        self.forwarding = forwarding
 
     def execute(self, context: LaunchContext) -> Sequence[LaunchDescriptionEntity]:
         """Return the actions, in a scope of their own."""
         if not self.scoped:
             return self.actions
         context.push()
+        if not self.forwarding:
+            context.forget()
 
         def leave(context: LaunchContext) -> None:
             context.pop()

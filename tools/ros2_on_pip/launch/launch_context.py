@@ -50,6 +50,14 @@ class LaunchContext:
             )
         )
 
+    def forget(self) -> None:
+        """Be as at the beginning of the launch, without its arguments."""
+        self.launch_configurations = {}
+        self.environment = dict(os.environ)
+        self.ros_namespace = ""
+        self.ros_parameters = []
+        self.ros_remaps = []
+
     def pop(self) -> None:
         """Restore what `push` remembered."""
         (

@@ -73,6 +73,8 @@ def test_arguments_conditions_scopes_and_environment(run, tmp_path: Path) -> Non
         "DeclareLaunchArgument('who', default_value='nobody', description='Whom to greet')",
         "GroupAction([SetLaunchConfiguration('who', 'inside'),"
         " LogInfo(msg=['in ', LaunchConfiguration('who')])])",
+        "GroupAction([LogInfo(msg=['apart ', LaunchConfiguration('who', default='nothing')])],"
+        " forwarding=False)",
         "LogInfo(msg=['out ', LaunchConfiguration('who')])",
         "LogInfo(msg='never', condition=IfCondition('false'))",
         "LogInfo(msg='unless', condition=UnlessCondition('false'))",
@@ -80,7 +82,8 @@ def test_arguments_conditions_scopes_and_environment(run, tmp_path: Path) -> Non
         "ExecuteProcess(cmd=['sh', '-c', 'echo $WORD'], output='screen')",
     )
     out = run(path, "who:=you").stdout
-    assert "in inside" in out and "out you" in out and "never" not in out and "unless" in out
+    assert "in inside" in out and "apart nothing" in out and "out you" in out
+    assert "never" not in out and "unless" in out
     assert "[sh-1] given" in out
     shown = run(path, "--show-args").stdout
     assert shown.endswith("\n    'who':\n        Whom to greet\n        (default: 'nobody')\n")
