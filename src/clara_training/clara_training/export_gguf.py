@@ -25,6 +25,7 @@ from clara_training.errors import ExportError, StorageError
 from clara_training.export_families import Family, family, kept, rope_frequencies
 from clara_training.export_vocab import known_name, write_vocab
 from clara_training.manifest import product_file
+from clara_training.weight_files import weight_files
 
 if TYPE_CHECKING:
     import torch
@@ -228,9 +229,9 @@ class TensorFolder:
 
     def __enter__(self) -> TensorFolder:
         safetensors = packages.load("safetensors", "export")
-        paths = sorted(self._folder.glob("model*.safetensors"))
+        paths = weight_files(self._folder)
         if not paths:
-            raise ExportError(f"{self._folder} has no model*.safetensors: save the model there")
+            raise ExportError(f"{self._folder} has no model.safetensors: save the model there")
         for path in paths:
             try:
                 file = self._open.enter_context(safetensors.safe_open(path, framework="pt"))

@@ -19,6 +19,7 @@ from clara_training.base import Base
 from clara_training.errors import AdapterError, ManifestError, MergeError
 from clara_training.manifest import BASE_NAME, read_manifest
 from clara_training.merge_config import Member
+from clara_training.weight_files import weight_files
 
 PREFIX = "base_model.model."
 _WEIGHTS = "adapter_model.safetensors"
@@ -39,7 +40,7 @@ def tensor_shapes(folder: Path) -> dict[str, tuple[Path, Shape]]:
     """Return the file and shape of each tensor of a model's folder. Raises MergeError."""
     found: dict[str, tuple[Path, Shape]] = {}
     safetensors = packages.load("safetensors", "merging")
-    for path in sorted(folder.glob("*.safetensors")):
+    for path in weight_files(folder):
         try:
             with safetensors.safe_open(path, framework="pt") as file:
                 for name in file.keys():  # noqa: SIM118 - it is no dict

@@ -177,12 +177,13 @@ def choose_layout(model: Any, device: str, max_length: int, *, packing: bool = T
     Three short documents of any tokens are run packed and padded; where the losses differ by more
     than rounding (the architecture ignores positions, masks or document bounds) or it fails (with
     dropout, as in training, too), the next layout is tried, and padding is the last. So it is
-    where the model's sliding window is shorter than an example may be.
+    where the model's sliding window is shorter than an example may be, and where its attention is
+    none that PyTorch has (Gemma 2's).
     """
-    model.set_attn_implementation("sdpa")
+    plain = _set_plain_attention(model)
     config = model.config.get_text_config()
     window = getattr(config, "sliding_window", None)
-    if not packing or (window and window < max_length):
+    if not packing or not plain or (window and window < max_length):
         return Layout.PADDED
     generator = torch.Generator().manual_seed(0)
     probe = [
@@ -203,8 +204,18 @@ def choose_layout(model: Any, device: str, max_length: int, *, packing: bool = T
                     return layout
     finally:
         model.train(was_training)
-    model.set_attn_implementation("sdpa")
+    _set_plain_attention(model)
     return Layout.PADDED
+
+
+def _set_plain_attention(model: Any) -> bool:
+    """Have PyTorch's attention, or else transformers' own; tell which."""
+    try:
+        model.set_attn_implementation("sdpa")
+        return True
+    except ValueError:
+        model.set_attn_implementation("eager")
+        return False
 
 
 def _agrees(

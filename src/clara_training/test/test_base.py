@@ -15,10 +15,13 @@ from pathlib import Path
 import pytest
 import tiny
 import torch
-from clara_training.base import find_base, load_model, load_tokenizer
+from clara_training.base import Base, find_base, load_model, load_tokenizer
 from clara_training.errors import BaseModelError, StorageError
 from clara_training.export_gguf import write_model
 from clara_training.manifest import sha256_of
+from clara_training.merge_check import tensor_shapes
+from clara_training.weight_files import weight_files
+from safetensors.torch import save_file
 from transformers import AutoModelForCausalLM
 
 PACKAGE = Path(__file__).parents[1]
@@ -108,6 +111,7 @@ def find_at_hub(name, endpoint, cache):
 
 def test_a_hub_model_is_fetched_once_and_then_found_without_the_hub(tmp_path):
     Hub.folder = tiny.save(tiny.llama(), tmp_path / "served")
+    (Hub.folder / "consolidated.safetensors").write_bytes(b"the same once more")
     server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     endpoint = f"http://127.0.0.1:{server.server_port}"
@@ -116,6 +120,7 @@ def test_a_hub_model_is_fetched_once_and_then_found_without_the_hub(tmp_path):
         folder = find_at_hub("somebody/there", endpoint, cache)
         weights = (Hub.folder / "model.safetensors").read_bytes()
         assert (Path(folder) / "model.safetensors").read_bytes() == weights
+        assert not (Path(folder) / "consolidated.safetensors").exists()
         assert "the hub has no model somebody/missing" in find_at_hub(
             "somebody/missing", endpoint, cache
         )
@@ -219,9 +224,36 @@ def test_files_that_nobody_reads_do_not_make_another_base_of_a_folder(tmp_path):
     assert before == sha256_of(base.folder)  # of a folder with nothing else in it
     (base.folder / "README.md").write_text("Downloaded by another tool.")
     (base.folder / "pytorch_model.bin").write_bytes(b"other weights")
+    (base.folder / "consolidated.safetensors").write_bytes(b"the same once more")
     (base.folder / ".cache" / "huggingface").mkdir(parents=True)
     (base.folder / ".cache" / "huggingface" / "config.json.metadata").write_text("1")
     assert base.sha256() == before
+    assert weight_files(base.folder) == [base.folder / "model.safetensors"]
     template = base.folder / "chat_template.jinja"
     template.write_text(template.read_text() + " ")
     assert base.sha256() != before
+
+
+def test_the_weights_of_a_base_are_those_that_transformers_reads(tmp_path):
+    folder = tiny.save(tiny.llama(), tmp_path / "base")
+    whole = {name: shape for name, (_, shape) in tensor_shapes(folder).items()}
+    shards = tmp_path / "shards"
+    tiny.llama().save_pretrained(shards, max_shard_size="200KB")
+    names = [path.name for path in weight_files(shards)]
+    assert len(names) > 1
+    extra = {"layers.0.attention.wq.weight": torch.ones(2, 2)}
+    for name in ("consolidated.safetensors", "model-00009-of-00009.safetensors"):
+        save_file(extra, shards / name)
+        save_file(extra, folder / name)
+    assert [path.name for path in weight_files(shards)] == names
+    for each in (folder, shards):
+        assert {name: shape for name, (_, shape) in tensor_shapes(each).items()} == whole
+    write_model(folder, tmp_path / "base.gguf")
+
+
+def test_a_base_in_a_folder_is_called_as_the_folder(tmp_path, monkeypatch):
+    tiny.save(tiny.llama(), tmp_path / "base")
+    monkeypatch.chdir(tmp_path / "base")
+    for name in (str(tmp_path / "base"), "../base", "."):
+        assert find_base(name).title == "base"
+    assert Base("somebody/there", tmp_path / "base").title == "somebody/there"

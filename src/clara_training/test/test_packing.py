@@ -7,6 +7,7 @@ import itertools
 import pytest
 import tiny
 import torch
+from clara_training.base import Base, load_model
 from clara_training.chat_encoding import Encoded, encode, encode_all
 from clara_training.errors import BaseModelError, DataError, LoraError
 from clara_training.lora_step import Lesson, MemoryBudget, Objective, accumulate
@@ -18,6 +19,7 @@ from clara_training.packing import (
 )
 from transformers import (
     AutoModelForCausalLM,
+    Gemma2Config,
     GPT2Config,
     GPT2LMHeadModel,
     Phi3Config,
@@ -147,6 +149,11 @@ def test_every_layout_gives_each_token_the_loss_that_it_has_alone(make, layout):
             alone = -logits[:-1].gather(1, ids[0, 1:, None])[example.prompt - 1 :, 0]
             got = together.nll[together.example == number]
             torch.testing.assert_close(got, alone, rtol=2e-5, atol=2e-5)
+
+
+def test_a_model_whose_attention_pytorch_has_not_is_loaded_and_padded(tmp_path):
+    base = Base("gemma", tiny.save(of_family(Gemma2Config, head_dim=16)(), tmp_path))
+    assert choose_layout(load_model(base, "cpu"), "cpu", 256) is Layout.PADDED
 
 
 def test_variable_length_attention_is_asked_as_its_documentation_says(monkeypatch):
