@@ -79,6 +79,12 @@ def atomic_folder(path: str | Path) -> Iterator[Path]:
         _flush_folder(path.parent)
 
 
+def disk_error(error: BaseException) -> OSError:
+    """Return the error of the disk that safetensors tells of by one of its own."""
+    number = re.search(r"os error (\d+)", str(error))
+    return OSError(int(number[1]), os.strerror(int(number[1]))) if number else OSError(str(error))
+
+
 def _replace_folder(new: Path, path: Path) -> None:
     if not path.exists():
         os.replace(new, path)

@@ -235,7 +235,7 @@ def keep_within(folder: Path, base: Path, size: float) -> float:
     """Bring merged weights nearer to the base's, to a change of this size at most.
 
     Returns the share of the change that is left, 1 where nothing had to be done. Raises
-    MergeError, StorageError.
+    MergeError, OSError.
     """
     from clara_training.merge_direct import read_tensor, write_tensors
 

@@ -93,6 +93,13 @@ def check_settings(settings: MergeSettings, members: Sequence[Member]) -> None:
         )
     if settings.method == "multislerp" and len(members) < 2:
         raise MergeError("multislerp needs two adapters or more; for one, take slerp")
+    total = sum(member.weight for member in members)
+    by_shares = settings.normalize or (settings.method in SHARES and len(members) > 1)
+    if by_shares and abs(total) < 1e-9:
+        others = ", or leave out --normalize" if settings.normalize else ""
+        raise MergeError(
+            f"the weights sum to 0, and there are no shares of that: take others{others}"
+        )
     if settings.method in SPARSE and not 0 < settings.density <= 1:
         raise MergeError(f"the density must be above 0 and at most 1, not {settings.density}")
     limit = settings.perplexity_limit

@@ -19,7 +19,8 @@ import safetensors
 import safetensors.torch
 import torch
 
-from clara_training.errors import MergeError, StorageError
+from clara_training.atomic import disk_error
+from clara_training.errors import MergeError
 from clara_training.merge_check import PREFIX, AdapterHeader, adapter_header, tensor_shapes
 from clara_training.merge_config import Member, MergeSettings
 
@@ -37,7 +38,7 @@ def merge_weights(
 ) -> dict[str, float]:
     """Write the merged weights into the folder `output`; return the relative size of the change.
 
-    Raises MergeError, StorageError.
+    Raises MergeError, OSError.
     """
     sources = [Source(member) for member in members]
     weights = torch.tensor([member.weight for member in members], dtype=torch.float64)
@@ -194,10 +195,10 @@ def read_tensor(path: Path, name: str) -> torch.Tensor:
 
 
 def write_tensors(path: Path, tensors: dict[str, torch.Tensor]) -> None:
-    """Write a safetensors file. Raises StorageError."""
+    """Write a safetensors file. Raises OSError."""
     try:
         safetensors.torch.save_file(
             {name: tensor.contiguous() for name, tensor in tensors.items()}, path, {"format": "pt"}
         )
-    except safetensors.SafetensorError as error:  # its name for an error of the disk
-        raise StorageError(f"{path.name} cannot be written: {error}") from error
+    except safetensors.SafetensorError as error:
+        raise disk_error(error) from error

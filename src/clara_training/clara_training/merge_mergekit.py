@@ -10,14 +10,16 @@ from pathlib import Path
 from typing import Any
 
 from clara_training import packages
-from clara_training.errors import MergeError, StorageError
+from clara_training.atomic import disk_error
+from clara_training.errors import MergeError
 
 
 def run_mergekit(config: dict[str, Any], output: Path, seed: int) -> None:
     """Write the merged weights and config.json into the folder `output`.
 
-    mergekit writes every adapter out as a whole model first; those go to a folder beside `output`
-    and are removed at the end. Raises MergeError, StorageError, MissingPackage.
+    mergekit writes every adapter out as a whole model first; those go to a folder in `output`,
+    with which a killed merge is cleared away, and are removed at the end. Raises MergeError,
+    OSError, MissingPackage.
     """
     configuration = packages.load("mergekit.config", "merging with mergekit")
     merge = packages.load("mergekit.merge", "merging with mergekit")
@@ -30,7 +32,7 @@ def run_mergekit(config: dict[str, Any], output: Path, seed: int) -> None:
     quiet = logging.getLogger("mergekit")
     level, quiet.level = quiet.level, logging.ERROR
     try:
-        with tempfile.TemporaryDirectory(dir=output.parent, prefix=".mergekit.") as models:
+        with tempfile.TemporaryDirectory(dir=output, prefix=".models.") as models:
             torch.manual_seed(seed)
             merge.run_merge(
                 configuration.MergeConfiguration.model_validate(config),
@@ -47,7 +49,7 @@ def run_mergekit(config: dict[str, Any], output: Path, seed: int) -> None:
     except OSError:
         raise
     except safetensors.SafetensorError as error:
-        raise StorageError(f"mergekit cannot write to {output.parent}: {error}") from error
+        raise disk_error(error) from error
     except Exception as error:  # mergekit raises what it likes
         said = str(error).strip().splitlines() or [type(error).__name__]
         raise MergeError(

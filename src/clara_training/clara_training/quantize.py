@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 KINDS = {"F16": 1, "Q8_0": 7, "Q4_K_M": 15}  # llama.cpp's enum llama_ftype
+# Blocks of 32 weights in 34 bytes; Q4_K_M is Q4_K's 4.5 bits and some of Q6_K's 6.56.
+_BYTES_A_WEIGHT = {"F16": 2.0, "Q8_0": 34 / 32, "Q4_K_M": 4.8 / 8}
 BLOCK = 256
 
 
@@ -72,7 +74,8 @@ def quantise(
         raise ExportError(f"{kind!r} is no quantisation known here; there are {', '.join(KINDS)}")
     gguf = packages.load("gguf", "quantising")
     weights = sum(int(each.n_elements) for each in gguf.GGUFReader(source).tensors)
-    check_space(path, weights // 2)
+    needed = int(weights * _BYTES_A_WEIGHT[kind])
+    check_space(path, needed)
     cpp = llama()
     log_lines()
     params = cpp.llama_model_quantize_default_params()
@@ -91,6 +94,8 @@ def quantise(
         code = cpp.llama_model_quantize(os.fsencode(source), os.fsencode(part), params)
         lines = log_lines()
         if code:
+            # The disk may have filled meanwhile, of which llama.cpp says nothing.
+            check_space(path, needed - (part.stat().st_size if part.exists() else 0))
             raise ExportError(
                 f"llama.cpp could not quantise {source} to {kind}: {last_complaint(lines)}"
             )

@@ -19,6 +19,8 @@ from clara_training.manifest import read_manifest, write_manifest
 from clara_training.merge import merge_adapters
 from clara_training.merge_config import MergeSettings
 from clara_training.merge_direct import trim
+from clara_training.merge_mergekit import run_mergekit
+from clara_training.run_lock import FILE
 from clara_training.spec import Spec
 from click.testing import CliRunner
 from safetensors.torch import load_file, save_file
@@ -219,7 +221,7 @@ def test_the_merged_folder_is_a_model_with_tokenizer_template_and_manifest(place
     assert merge(place, method="ties").was_there
     assert not merge(place, method="ties", density=0.4).was_there
     assert spec.base_model == manifest["settings"]["base_model"]
-    assert {path.name for path in run.iterdir()} == {"adapters", "configs", "merged"}
+    assert {path.name for path in run.iterdir()} == {"adapters", "configs", "merged", FILE}
 
 
 def test_a_spec_becomes_a_configuration_that_mergekit_runs_as_it_is(place):
@@ -351,6 +353,10 @@ def test_what_a_method_cannot_do_is_a_sentence(place):
     )
     refused(place, "multislerp needs two", method="multislerp", only=("warmth",))
     refused(place, "dare_ties is merged by mergekit", method="dare_ties", engine="direct")
+    others = {str(place[0] / "adapters" / "formal"): -0.8}
+    zero = {"only": ("warmth",), "others": others}
+    refused(place, "sum to 0, and .* or leave out --normalize", normalize=True, **zero)
+    refused(place, "sum to 0, and .* take others$", method="slerp", **zero)
     refused(place, "no merge method 'average'", method="average")
     refused(place, "'courage' is no dimension", SpecError, only=("courage",))
 
@@ -366,7 +372,7 @@ def test_a_merge_that_is_stopped_leaves_the_model_that_was_there(place):
     with pytest.raises(KeyboardInterrupt):
         merge_adapters(run, spec, MergeSettings("ties"), progress=stop)
     assert far(load(run / "merged"), before) == 0
-    assert {path.name for path in run.iterdir()} == {"adapters", "configs", "merged"}
+    assert {path.name for path in run.iterdir()} == {"adapters", "configs", "merged", FILE}
     assert not merge(place, method="ties").was_there
 
 
@@ -376,12 +382,23 @@ def test_a_full_disk_is_a_sentence_and_nothing_is_left_of_it(place, engine):
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))  # a file's; less than the model
     try:
-        with pytest.raises(StorageError, match="cannot"):
+        with pytest.raises(StorageError, match="run/merged cannot be written: File too large"):
             merge(place, method="task_arithmetic", engine=engine)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    assert {path.name for path in run.iterdir()} == {"adapters"}
+    assert {path.name for path in run.iterdir()} == {"adapters", FILE}
     assert not merge(place, method="task_arithmetic", engine=engine).was_there
+
+
+def test_what_mergekit_writes_on_the_way_is_cleared_away_with_what_it_makes(tmp_path, monkeypatch):
+    def run_merge(config, output, options):
+        assert Path(options.lora_merge_cache).parent == Path(output) == tmp_path
+        (Path(options.lora_merge_cache) / "whole_model.safetensors").touch()
+
+    monkeypatch.setattr("mergekit.merge.run_merge", run_merge)
+    models = [{"model": "base", "parameters": {"weight": 1.0}}]
+    run_mergekit({"merge_method": "linear", "models": models}, tmp_path, 0)
+    assert not list(tmp_path.iterdir())
 
 
 def test_large_models_are_written_in_shards(place, monkeypatch):

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import gguf
@@ -12,11 +13,11 @@ import numpy as np
 import pytest
 import tiny
 import torch
-from clara_training.errors import ExportError
+from clara_training.errors import ExportError, StorageError
 from clara_training.export_gguf import write_model
 from clara_training.fidelity import compare
 
-from clara_training import imatrix, quantize
+from clara_training import export_gguf, imatrix, quantize
 
 WIDE = {"hidden_size": 256, "intermediate_size": 512, "initializer_range": 0.04}
 
@@ -109,4 +110,26 @@ def test_what_cannot_be_quantised_leaves_nothing_behind(
     matrix = {"blk.0.ffn_up.weight": np.full(256, np.nan, np.float32)}
     with pytest.raises(ExportError, match=r"could not quantise .* non-finite"):
         quantize.quantise(wide[1], tmp_path / "out.gguf", "Q4_K_M", matrix, threads=1)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(("kind", "bytes_a_weight"), [("Q8_0", 1.05), ("Q4_K_M", 0.55)])
+def test_a_full_disk_is_named_before_and_after(
+    wide: tuple[Any, Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    kind: str,
+    bytes_a_weight: float,
+) -> None:
+    model, source = wide
+    free = [int(bytes_a_weight * model.num_parameters())]
+    usage = SimpleNamespace(disk_usage=lambda folder: SimpleNamespace(free=free.pop(0)))
+    monkeypatch.setattr(export_gguf, "shutil", usage)
+    with pytest.raises(StorageError, match=r"out\.gguf cannot be written: it needs .* MB"):
+        quantize.quantise(source, tmp_path / "out.gguf", kind, threads=1)
+    free += [10**12, 0]  # another process takes the rest meanwhile
+    damaged = {"blk.0.ffn_up.weight": np.full(256, np.nan, np.float32)}
+    if kind == "Q4_K_M":
+        with pytest.raises(StorageError, match=r"and the disk has 0 MB; make room"):
+            quantize.quantise(source, tmp_path / "out.gguf", kind, damaged, threads=1)
     assert not list(tmp_path.iterdir())
