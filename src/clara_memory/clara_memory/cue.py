@@ -42,11 +42,12 @@ class Cue:
         elif columns.has(filler.role):
             self.lookup = columns.items[filler.role].look_up(filler)
             if self.lookup.certain:
-                # Where the very filler is known nothing else fits if strict.
-                exact = strict or filler.kind is Kind.NUMBER
+                # Where the very filler is known nothing else fits if strict. In a text an action
+                # is all its inflections, but glass is no glasses.
+                exact = strict or filler.kind is Kind.NUMBER or filler.role != "action"
                 exact = exact and self.lookup.similarity.max() >= 1.0
                 self.lookup.keep(self.lookup.similarity >= (1.0 if exact else SAME_WORDS))
-                if not strict:  # what was said names all inflections of a word alike
+                if not strict:
                     self.lookup.similarity[self.lookup.similarity > 0] = 1.0
             self._ids = np.flatnonzero(self.lookup.similarity > 0)
             self.count = columns.count(filler.role, self._ids)
@@ -183,7 +184,12 @@ def cue_of(columns: Columns, filler: RoleFiller) -> Cue:
 
 def _outcomes_of(filler: RoleFiller, *, strict: bool) -> tuple[Outcome, ...]:
     """Return the outcomes that a result means; what a text says failed may have timed out."""
-    outcome = outcome_of_word(filler.filler) if filler.role == "result" else None
-    if outcome is Outcome.FAILED and not strict:
-        return FAILURES
-    return () if outcome is None else (outcome,)
+    if filler.role != "result":
+        return ()
+    outcomes: list[Outcome] = []
+    for word in [filler.filler] if strict else filler.filler.split(EITHER):
+        outcome = outcome_of_word(word)
+        if outcome is None:
+            return ()
+        outcomes += FAILURES if outcome is Outcome.FAILED and not strict else (outcome,)
+    return tuple(outcomes)

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """English words without their inflection, so that "picked up" is PICK_UP and "cups" is CUP.
 
-The stems are keys for comparison, not words: "placed" and "PLACE" both give "plac".
+The stems are keys for comparison, not words: "removed" and "REMOVE" both give "remov".
 """
 
 import re
@@ -11,6 +11,8 @@ from clara_memory.episode import fold
 
 WORD = re.compile(r"[^\W_]+")
 _VOWEL = re.compile("[aeiouy]")
+_SIBILANT = re.compile("(s|x|z|ch|sh|o)$")
+_SHORT = re.compile("[^aeiouy]*[aeiouy][^aeiouwxy]$")  # tap, plac: what an e after it lengthens
 _WHOLE = re.compile("(ss|[^e]eed)$")  # glass, succeed: no inflection, though they look like it
 _ENDINGS = {"ies": "y", "ied": "y", "ing": "", "ed": "", "es": "", "s": ""}
 _IRREGULAR = {
@@ -18,12 +20,12 @@ _IRREGULAR = {
     for verb, forms in {
         "bring": "brought", "break": "broke broken", "catch": "caught", "drive": "drove driven",
         "drop": "dropped", "fall": "fell fallen", "find": "found", "fly": "flew flown",
-        "get": "got gotten", "give": "gave given", "go": "went gone goes", "hold": "held",
+        "get": "got gotten", "give": "gave given", "go": "went gone goes going", "hold": "held",
         "leave": "left", "make": "made", "meet": "met", "put": "putting", "read": "reading",
         "say": "said", "see": "saw seen", "send": "sent", "sweep": "swept", "speak": "spoke",
         "take": "took taken", "tell": "told", "throw": "threw thrown", "turn": "turned",
-        "half": "halves", "knife": "knives", "loaf": "loaves", "scarf": "scarves",
-        "shelf": "shelves",
+        "bus": "buses", "gas": "gases", "half": "halves",
+        "knife": "knives", "loaf": "loaves", "scarf": "scarves", "shelf": "shelves",
     }.items()
     for form in forms.split()
 }  # fmt: skip
@@ -36,12 +38,18 @@ def stem(word: str) -> str:
     word = _IRREGULAR.get(word, word)
     for ending, rest in _ENDINGS.items():
         kept = word.removesuffix(ending)
+        if ending == "es" and not _SIBILANT.search(kept):
+            continue  # of "tapes" the "s" alone
         if kept != word and len(kept) >= 3 and _VOWEL.search(kept) and not _WHOLE.search(word):
-            word = kept + rest
+            # "taped" is of "tape": of "tap" it would be "tapped".
+            silent = "e" if ending in ("ing", "ed", "es") and _SHORT.match(kept) else ""
+            word = kept + rest + silent
             break
     if len(word) > 3 and word[-1] == word[-2] and word[-1] not in "aeiou":
         word = word[:-1]
-    return word[:-1] if word.endswith("e") and len(word) > 3 else word
+    if word.endswith("e") and len(word) > 3 and not _SHORT.match(word[:-1]):
+        word = word[:-1]
+    return word
 
 
 def words_of(text: str) -> tuple[str, ...]:

@@ -30,6 +30,7 @@ AUXILIARIES = _set(
     " would wouldn couldn"
 )
 COUNTED = _set("action attempt case episode event occasion task thing time try")
+TO_A_NUMBER = _set("at is nr no number of was")  # from the name of its role
 # Behind "you": what somebody wants of whom the text is said to.
 TELLING = _set(
     "check describe explain give guess know list recall remember say see show summarise summarize"
@@ -38,7 +39,7 @@ TELLING = _set(
 # What a question about all that happened at some time has: "what did you do today?".
 _OF_ALL = _set(
     "about action activity anything do event everything fail go happen history list occur recall"
-    " recap remember report show something succeed summary tell thing work"
+    " recap remember report show something succeed summarise summarize summary tell thing work"
 )
 BESIDE = _set("also kindly maybe now please still")
 _FUNCTION = (
@@ -70,7 +71,8 @@ _ASKING = (
     " leave let list look lot make manage matter memory mention mind name need notice number"
     " occasion occur order outcome outline overview perform perhaps possible problem question"
     " reason recall recap record remember remind repeat report result robot run say see seem send"
-    " share show sometimes speak start state status stop story sum summary suppose take talk task"
+    " share show sometimes speak start state status stop story sum summarise summarize summary"
+    " suppose take talk task"
     " tell thing think time tried tries trouble true try turn understand use want way went wish"
     " wonder work worth wrong"
 )
@@ -87,7 +89,7 @@ _WHEN = (
 _KNOWN = _set(f"{_FUNCTION} {_NUMBERS} {_TALK} {_ASKING} {_MANNER} {_MEASURES} {_WHEN}")
 _KNOWN = _KNOWN | DETERMINERS | PLACE_PREPOSITIONS | PRONOUNS | AUXILIARIES | COUNTED
 _STEMS = frozenset(map(stem, _KNOWN))
-OF_ALL = frozenset(map(stem, _OF_ALL)) | {"did", "doing", "don"}  # stems
+OF_ALL = frozenset(map(stem, _OF_ALL)) | {"did", "doing", "done"}  # stems
 
 
 def is_ordinary(word: str) -> bool:

@@ -6,6 +6,8 @@ A "not" shortly before such a word in the same clause turns it round: what did n
 failed (or timed out), and what did not fail has succeeded.
 """
 
+from collections.abc import Collection
+
 from clara_memory.episode import Outcome
 from clara_memory.inflection import words_of
 from clara_memory.words_in_text import Words
@@ -37,6 +39,16 @@ def outcomes_in(words: Words) -> list[tuple[Span, Outcome | None]]:
                     span, outcome = (negation, *span), _OPPOSITE.get(outcome)
                 found.append((span, outcome))
     return found
+
+
+def outcomes_asked(found: Collection[tuple[Span, Outcome | None]]) -> tuple[Outcome, ...]:
+    """Return the outcomes asked for, none where that is open: "did it fail or succeed"."""
+    meant = {outcome for _, outcome in found}
+    if None in meant or meant >= {Outcome.SUCCEEDED, Outcome.FAILED}:
+        return ()
+    if Outcome.FAILED in meant:
+        meant.discard(Outcome.TIMED_OUT)  # which has failed, too
+    return tuple(sorted(outcome for outcome in meant if outcome is not None))
 
 
 def _negation_before(words: Words, place: int) -> int | None:

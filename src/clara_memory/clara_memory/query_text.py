@@ -55,11 +55,12 @@ def read_text(
     given = {filler.role for filler in query.cue}
     recognised = [filler for filler in said.fillers if filler.role not in given]
     unread = [one for one in said.unread if one.role not in given]
-    times_only = said.when.read and said.of_all
+    times_only = (said.when.read and said.of_all) or said.of_order
     times_only |= any(one.role == UNREAD_TIME for one in unread)
     reason = ""
     if not (recognised or query.cue or times_only):
-        reason, unread = "nothing in the text is known to memory", []
+        unread = [one for one in unread if one.reason]
+        reason = "" if unread else "nothing in the text is known to memory"
     since_ns = max(query.since_ns, said.when.since_ns)
     bounds = [bound for bound in (query.until_ns, said.when.until_ns) if bound]
     query = replace(query, since_ns=since_ns, until_ns=min(bounds, default=0))

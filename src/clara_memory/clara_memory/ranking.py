@@ -95,6 +95,9 @@ def rank(
 
 def _not_known(reading: CueMatch, unread: Sequence[Unread]) -> str:
     phrase = reading.cue.filler
+    said = next((one.reason for one in unread if one.phrase == phrase and one.reason), "")
+    if said:
+        return said
     if any(one.role == UNREAD_TIME for one in unread if one.phrase == phrase):
         return f"the time '{phrase}' is not understood"
     nearest = f" (the nearest is '{reading.nearest}')" if reading.nearest else ""

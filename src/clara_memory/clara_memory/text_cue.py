@@ -3,7 +3,9 @@
 """Free text to role fillers: "why did you fail to pick up the cups?" has an action and an object.
 
 - Known fillers are recognised as whole words, with English inflection taken off both sides,
-  longest first. A content word unlike all of them may be a misspelling of one ("pick up the cpu").
+  longest first; the very word that was written alone, where it is known. A content word unlike all
+  of them may be a misspelling of one ("pick up the cpu").
+- A verb that only asks ("show me", "can you check what", "did it take") is no deed.
 - A word that several roles know is read by what stands before it: "in the kitchen" is a place
   before it is an object, "did you dock" an action; otherwise it may be any of them.
 - A number is recognised behind the name of its role ("room 101") or behind "at", "of", "with".
@@ -11,16 +13,17 @@
   yes-or-no question, which asks for the outcome.
 - "around noon" and "yesterday" are times; "near the dock" is the position that episodes at the
   dock have, where they have one.
-- What says something and is none of these is unread (clara_memory.unread).
+- What is turned round ("except the cup", "above 30") is not read (clara_memory.turned), and what
+  says something and is none of these is unread (clara_memory.unread).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from clara_memory import evidence
 from clara_memory.columns import Columns
 from clara_memory.cue import EITHER
-from clara_memory.episode import STANDARD_ROLES, RoleFiller, outcome_of_word
+from clara_memory.episode import STANDARD_ROLES, Kind, Outcome, RoleFiller, outcome_of_word
 from clara_memory.inflection import words_of
 from clara_memory.item_memory import ItemMemory, Reading
 from clara_memory.ordinary_words import (
@@ -29,11 +32,13 @@ from clara_memory.ordinary_words import (
     OF_ALL,
     PLACE_PREPOSITIONS,
     TELLING,
+    TO_A_NUMBER,
     is_ordinary,
 )
-from clara_memory.outcomes_in_text import is_not, outcomes_in
+from clara_memory.outcomes_in_text import is_not, outcomes_asked, outcomes_in
 from clara_memory.past import When, when_in
 from clara_memory.places import position_of
+from clara_memory.turned import Found, Turned, failed_by_not, turned_in
 from clara_memory.unread import Reader, Unread
 from clara_memory.words_in_text import Words, words_in
 
@@ -48,10 +53,17 @@ _NEAR = (
     ("near",), ("beside",), ("around",), ("next", "to"), ("close", "to"), ("not", "far", "from"),
 )  # fmt: skip
 _BEFORE_A_NUMBER = frozenset(["at", "of", "with"])
-_BETWEEN = frozenset(["of", "number", "no", "nr", "was", "is", "at"])  # a role and its number
 _DONE_TO = frozenset(
-    ["happen", "do", "don", "did"]
+    ["happen", "do", "done", "did"]
 )  # stems: "what happened to the kitchen" is no place
+_IDLE = frozenset([(("it",), "take"), (("it",), "go"), ("find", ("out",))])
+_POLITE = BESIDE | {"and", "just", "like", "to", "want", "you"}
+_REQUESTS = frozenset(["can", "could", "d", "i", "ll", "will", "would"])
+_ASKED_FOR = frozenset(["me", "us", "what", "which", "who", "whom", "whose", "when", "where"])
+_ASKED_FOR |= {"all", "anything", "everything", "how", "if", "whatever", "whether", "why"}
+_ANY_DEED = frozenset(["do", "manage", "able", "unable"])  # stems
+_NOT_DONE = "what was not done cannot be asked for, where what it is is not known"
+_ORDER = frozenset(["last", "latest", "recent", "recently", "lately"])
 _FEW = 2  # words beside a time: "and yesterday?"
 _YOURS = frozenset(["your", "yours", "yourself"])
 _PRIORITY = {"object": 0, "action": 1, "subject": 3, "result": 4}
@@ -67,7 +79,8 @@ class Find(NamedTuple):
 class Understood(NamedTuple):
     """What a text says: fillers, when, what was not read, and whether it is about "you".
 
-    `of_all`: it may ask about all that was then, as "and yesterday?" and not as "how are you?".
+    `of_all`: it may ask about all that was then, as "and yesterday?" and not as "how are you?";
+    `of_order`: about all that ever was, as "what did you do last?".
     """
 
     fillers: list[RoleFiller]
@@ -75,30 +88,88 @@ class Understood(NamedTuple):
     unread: list[Unread]
     of_you: bool
     of_all: bool
+    of_order: bool
 
 
 def understand(text: str, columns: Columns, now_ns: int) -> Understood:
     """Return the fillers found in the text, each role once, and the time it speaks of."""
     when = when_in(text, now_ns)
     words = words_in(when.rest)
-    found = recognise(words, columns.items)
-    fillers = _with_position([one for one in found if one.fillers], words, columns)
-    read = {
-        place: [role for filler in one.fillers for role in filler.role.split(EITHER)]
-        for one in found
-        for place in one.span
-    }
-    filled = {role for roles in read.values() for role in roles}
     names = {word for role in columns.items for word in words_of(role)} - {"action", "object"}
+    found = recognise(words, columns.items)
+    turned = _turned(words, found, names)
+    gone = {place for one in turned for place in range(one.begin, one.end)}
+    found = [one for one in found if gone.isdisjoint(one.span)]
+    if not (outcomes_in(words) or _asks_yes_or_no(words)):
+        used = gone.union(*(one.span for one in found))
+        found += _failed(words, found, used)
+    fillers = _with_position([one for one in found if one.fillers], words, columns)
+    read: dict[int, list[str]] = {place: [] for place in gone}
+    read |= {place: _roles(one) for one in found for place in one.span}
+    filled = {role for roles in read.values() for role in roles}
     reader = Reader(words, read, filled, names)
-    unread = reader.unread(len(fillers) + len(when.times) + when.read)
-    unread += [
-        Unread(words.spoken(span[0], span[-1] + 1), missing=True, role="result")
-        for span, outcome in outcomes_in(words)
-        if outcome is None and not _asks_yes_or_no(words)
+    unread = [
+        Unread(phrase := words.spoken(one.begin, one.end), True, one.role, one.saying(phrase))
+        for one in turned
     ]
+    unread += [
+        _second(one, fillers, columns.items)
+        for one in reader.unread(len(fillers) + len(when.times) + when.read)
+    ]
+    if not _asks_yes_or_no(words):
+        unread += [
+            Unread(words.spoken(span[0], span[-1] + 1), missing=True, role="result")
+            for span, outcome in outcomes_in(words)
+            if outcome is None
+        ]
+        if not outcomes_in(words) and not any("result" in _roles(one) for one in found):
+            unread += [
+                Unread(words.spoken(place, place + 1), True, "result", _NOT_DONE)
+                for place in failed_by_not(words, read)
+            ]
     of_all = len(words) <= _FEW or not OF_ALL.isdisjoint(words.stems)
-    return Understood([*fillers, *when.times], when, unread, _of_you(words), of_all)
+    of_order = not (_ORDER.isdisjoint(words.words) or OF_ALL.isdisjoint(words.stems))
+    return Understood([*fillers, *when.times], when, unread, _of_you(words), of_all, of_order)
+
+
+def _turned(words: Words, found: Sequence[Find], names: Collection[str]) -> list[Turned]:
+    return turned_in(
+        words,
+        [
+            Found(
+                one.span,
+                tuple(_roles(one)),
+                any(filler.kind is Kind.NUMBER for filler in one.fillers),
+            )
+            for one in found
+        ],
+        names,
+    )
+
+
+def _failed(words: Words, found: Sequence[Find], used: Collection[int]) -> list[Find]:
+    """Return what a "not" before a deed says: it failed; of a deed that is not known, nothing."""
+    known = any("action" in _roles(one) for one in found)
+    if not known and _ANY_DEED.isdisjoint(words.stems):
+        return []
+    failed = RoleFiller("result", Outcome.FAILED.name)
+    return [Find((place,), (failed,)) for place in failed_by_not(words, used)][:1]
+
+
+def _second(
+    unread: Unread, fillers: Sequence[RoleFiller], items: Mapping[str, ItemMemory]
+) -> Unread:
+    """Say of what is known that another filler of its role was read: "Lisa or Tom"."""
+    stems = words_of(unread.phrase)
+    for filler in fillers:
+        role = filler.role.split(EITHER)[0]
+        if role in items and items[role].with_words(stems):
+            reason = (
+                f"one {role} at a time can be asked for: "
+                f"'{filler.spoken}' and not '{unread.phrase}' too"
+            )
+            return unread._replace(reason=unread.reason or reason)
+    return unread
 
 
 def _with_position(found: list[Find], words: Words, columns: Columns) -> list[RoleFiller]:
@@ -119,7 +190,7 @@ def _with_position(found: list[Find], words: Words, columns: Columns) -> list[Ro
 
 
 def _roles(find: Find) -> list[str]:
-    return find.fillers[0].role.split(EITHER)
+    return [role for filler in find.fillers for role in filler.role.split(EITHER)]
 
 
 def recognise(words: Words, items: Mapping[str, ItemMemory]) -> list[Find]:
@@ -127,7 +198,7 @@ def recognise(words: Words, items: Mapping[str, ItemMemory]) -> list[Find]:
 
     Words for an outcome that is asked for, or that are not clear, are a find without a filler.
     """
-    found = [*_numbers(words, items), *_known(words.stems, items), *_outcomes(words)]
+    found = [*_numbers(words, items), *_known(words, items), *_outcomes(words)]
     found.sort(
         key=lambda find: (
             -len(find.span),
@@ -185,12 +256,13 @@ def _numbers(words: Words, items: Mapping[str, ItemMemory]) -> Iterator[Find]:
             for role, memory in items.items()
             if (filler := memory.with_number(number)) is not None
         }
-        begin = span[0] - (span[0] > 0 and words.words[span[0] - 1] in _BETWEEN)
-        for role, filler in knowing.items():
+        begin = span[0] - (span[0] > 0 and words.words[span[0] - 1] in TO_A_NUMBER)
+        for role in items:
             name = words_of(role)
             named = tuple(range(begin - len(name), begin))
             if begin >= len(name) and words.stems[named[0] : begin] == name:
-                yield Find((*named, *range(begin, span[0]), *span), (filler,))
+                if role in knowing:  # else it is no number of another role either
+                    yield Find((*named, *range(begin, span[0]), *span), (knowing[role],))
                 break
         else:
             before = words.words[span[0] - 1] if span[0] else ""
@@ -224,22 +296,48 @@ def _misspelt(
         yield Find((place,), (filler,))
 
 
-def _known(stems: tuple[str, ...], items: Mapping[str, ItemMemory]) -> list[Find]:
+def _known(words: Words, items: Mapping[str, ItemMemory]) -> list[Find]:
     found = []
-    for span in _spans(stems):
-        phrase = tuple(stems[place] for place in span)
+    for span in _spans(words.stems):
+        phrase = tuple(words.stems[place] for place in span)
+        written = " ".join(words.words[place] for place in span)
         apart = span[-1] - span[0] >= len(span)
         fillers = []
         for role, known in items.items():
             same = known.with_words(phrase)
             if not same or (apart and role != "action"):
                 continue
-            filler = known.fillers[same[0]].filler
-            if role != "result" or outcome_of_word(filler) is None:
-                fillers.append(RoleFiller(role, filler))
+            if role == "action" and _only_asks(words, span):
+                continue
+            filler = _as_written(RoleFiller(role, written), same, known)
+            if role != "result" or outcome_of_word(filler.filler) is None:
+                fillers.append(filler)
         if fillers:
             found.append(Find(span, tuple(fillers)))
     return found
+
+
+def _as_written(written: RoleFiller, same: Sequence[int], known: ItemMemory) -> RoleFiller:
+    """Return which of the fillers with the same stems is meant: the very word, or else all."""
+    identity = known.identity(written)
+    if len(same) > 1 and not identity and written.role != "action":
+        return written
+    return RoleFiller(written.role, known.fillers[identity or same[0]].filler)
+
+
+def _only_asks(words: Words, span: tuple[int, ...]) -> bool:
+    """Whether a verb is one by which something is asked for: "give me", "how long did it take"."""
+    before, after = words.words[: span[0]], words.words[span[-1] + 1 :]
+    if len(span) > 1:
+        return False
+    if (before[-1:], words.stems[span[0]]) in _IDLE or (words.stems[span[0]], after[:1]) in _IDLE:
+        return True
+    begin = span[0]
+    while begin and words.words[begin - 1] in _POLITE:
+        begin -= 1
+    asked = begin == 0 or words.words[begin - 1] in _REQUESTS
+    asked |= words.clauses[begin - 1] != words.clauses[begin]
+    return asked and not _ASKED_FOR.isdisjoint(after[:1])
 
 
 def _spans(words: tuple[str, ...]) -> Iterator[tuple[int, ...]]:
@@ -253,11 +351,11 @@ def _spans(words: tuple[str, ...]) -> Iterator[tuple[int, ...]]:
 
 def _outcomes(words: Words) -> list[Find]:
     found = outcomes_in(words)
-    # "did it fail or succeed" names two outcomes and means neither.
-    clear = len({outcome for _, outcome in found}) == 1 and not _asks_yes_or_no(words)
+    asked = () if _asks_yes_or_no(words) else outcomes_asked(found)
+    meant = RoleFiller("result", EITHER.join(outcome.name for outcome in asked))
     return [
-        Find(span, (RoleFiller("result", outcome.name),) if clear and outcome is not None else ())
-        for span, outcome in found
+        Find(span, (meant,) if asked and not number else ())
+        for number, (span, _) in enumerate(found)
     ]
 
 
@@ -271,6 +369,11 @@ def _of_you(words: Words) -> bool:
 
 
 def _asks_yes_or_no(words: Words) -> bool:
+    if not {"if", "whether"}.isdisjoint(words.words):
+        return True
+    verbs = [place for place, word in enumerate(words.words) if word not in _YES_NO]
+    if any(_only_asks(words, (place,)) for place in verbs):
+        return False  # "can you tell me what failed?"
     first = words.words[:1]
     if len(words) > 1 and is_not(words, 1):
         first = (words.words[0].removesuffix("n"), words.words[0])

@@ -6,8 +6,9 @@
 word that is no filler and not ordinary (clara_memory.ordinary_words) is missing
 
 - behind a preposition of place: "in the cellar", "with the mop";
+- as the number of a role: "an altitude of 8";
 - as the thing, where no object was read: "the banana", "room 4", "what about bananas";
-- as the deed, where no action was read: "did you juggle the cup?";
+- as the deed, where no action was read: "did you juggle the cup?", "did you go to the kitchen?";
 - as who did it, where no subject was read: "did Bob drop the cup?";
 - as a time ("on Mondays", "a few hours ago");
 - or where as much was not read as was.
@@ -26,6 +27,7 @@ from clara_memory.ordinary_words import (
     GREETINGS,
     PLACE_PREPOSITIONS,
     PRONOUNS,
+    TO_A_NUMBER,
     is_ordinary,
 )
 from clara_memory.past import is_time_word
@@ -39,11 +41,15 @@ UNREAD_TIME = "time of the text"  # the role of an Unread that speaks of a time
 
 
 class Unread(NamedTuple):
-    """Words that were not read; `missing`: the question cannot be answered without them."""
+    """Words that were not read; `missing`: the question cannot be answered without them.
+
+    `reason` says why, where it is not that nothing like them is known.
+    """
 
     phrase: str
     missing: bool
     role: str = "object"  # of the filler that they may stand for
+    reason: str = ""
 
 
 class _Slot(NamedTuple):
@@ -83,12 +89,34 @@ class Reader:
             counted += slot.counts
             if slot.role == UNREAD_TIME:
                 begin = self._begin_of_time(begin)
-            while self._is_name(begin - 1) and self._together(begin - 1, begin):
-                begin -= 1  # "room 4", where "room" is a role
+            begin = self._begin_of_name(begin)  # "room 4", where "room" is a role
             unread.append(Unread(self._words.spoken(begin, end), slot.missing, slot.role))
         if counted >= found:
             unread = [one._replace(missing=True) for one in unread]
         return unread
+
+    def _begin_of_name(self, begin: int) -> int:
+        """Return where the role's name begins that stands before a word, or else the word."""
+        first = begin
+        if self._is_number(begin) and begin and self._words.words[begin - 1] in TO_A_NUMBER:
+            first -= 1  # "a speed of 3"
+        if not self._is_name(first - 1):
+            first = begin
+        while self._is_name(first - 1) and self._together(first - 1, begin):
+            first -= 1
+        return first
+
+    def _is_number(self, place: int) -> bool:
+        word = self._words.words[place]
+        return word[0].isdigit() or word == "minus"
+
+    def _goes(self, place: int) -> bool:
+        """Whether this is a deed, as in "you went to the kitchen"; not in "how did it go to"."""
+        return (
+            self._words.stems[place] in _GOING
+            and self._words.words[place + 1 : place + 2] in (("to",), ("into",))
+            and "action" not in self._filled
+        )
 
     def _runs(self) -> Iterator[tuple[int, int]]:
         """Yield begin and end of words in a row that say something and were not read."""
@@ -105,7 +133,7 @@ class Reader:
         word = self._words.words[place]
         if place in self._read or self._is_name(place):
             return False
-        if self._is_time(place):
+        if self._is_time(place) or self._goes(place):
             return True
         if word[0].isdigit():
             following = self._words.stems[place + 1 : place + 2]
@@ -144,6 +172,8 @@ class Reader:
             return _Slot(UNREAD_TIME, missing=True)
         if self._is_address(begin, end):
             return _BESIDE
+        if self._is_number(begin) and self._begin_of_name(begin) < begin:
+            return _Slot("number", missing=True)
         thing = _Slot("object", "object" not in self._filled)
         before = begin - 1
         while self._is_name(before):
@@ -189,4 +219,5 @@ class Reader:
 
 
 _COUNTED = frozenset(map(stem, COUNTED))
+_GOING = frozenset(["go", "come", "came"])  # stems
 _OF_TIMES = frozenset(["a", "few", "last", "next", "this", "every", "each", "past", "several"])

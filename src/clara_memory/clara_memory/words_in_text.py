@@ -9,7 +9,11 @@ from dataclasses import dataclass
 from clara_memory.episode import fold
 from clara_memory.inflection import WORD, stem
 
-_NUMBER = re.compile(r"(?<![\w.])\d+(?:\.\d+)?(?![\w.]*\w)")
+# "1,500" is no number here, for it may be 1500 or 1.5.
+_NUMBER = re.compile(
+    r"(?P<minus>\bminus )?(?<![\w.,])(?<!\d:)(?P<digits>\d+(?:\.\d+)?)(?![\w.,:]*\w)"
+)
+_SIGN = re.compile(r"(?<![\w.,])[-\u2212](?=\d)")
 _BREAK = re.compile(r"[.,;:!?](?!\d)")
 
 
@@ -17,7 +21,7 @@ _BREAK = re.compile(r"[.,;:!?](?!\d)")
 class Words:
     """Words of a text, folded; `stems` without inflection; `clauses` counts commas and full stops.
 
-    All three have one entry a word. "didn't" is two words, "didn" and "t".
+    All three have one entry a word. "didn't" is two words, "didn" and "t"; "-18" is "minus", "18".
     """
 
     text: str
@@ -35,10 +39,15 @@ class Words:
         for match in _NUMBER.finditer(self.text):
             begin = places.get(match.start())
             if begin is not None:
+                value = float(match["digits"])
                 yield (
                     tuple(range(begin, begin + len(WORD.findall(match.group())))),
-                    float(match[0]),
+                    -value if match["minus"] else value,
                 )
+
+    def between(self, first: int, second: int) -> str:
+        """Return the text between two words."""
+        return self.text[self.places[first] + len(self.words[first]) : self.places[second]]
 
     def spoken(self, begin: int, end: int) -> str:
         """Return the words from `begin` to before `end` as they stand in the text."""
@@ -47,7 +56,7 @@ class Words:
 
 def words_in(text: str) -> Words:
     """Return the words of a text."""
-    folded = fold(text)
+    folded = fold(_SIGN.sub("minus ", text))  # else the sign would be a separator of words
     found = list(WORD.finditer(folded))
     words = tuple(match.group() for match in found)
     breaks = [match.start() for match in _BREAK.finditer(folded)]

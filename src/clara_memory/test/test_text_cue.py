@@ -3,6 +3,7 @@
 """Free text finds the fillers that memory knows."""
 
 import pytest
+from clara_memory.inflection import stem
 
 from clara_memory import EpisodicMemory
 
@@ -170,6 +171,26 @@ def test_a_word_of_several_roles_is_read_by_what_stands_before_it(places, text, 
 def test_a_word_that_may_fill_either_role_says_so(places):
     answer = places.query("what happened to the kitchen?")
     assert {str(cue) for cue in answer.understood} == {"object/place=KITCHEN"}
+
+
+@pytest.mark.parametrize(
+    ("forms", "others"),
+    [
+        ("tape tapes taped taping", "tap taps tapped tapping"),
+        ("tube tubes", "tub tubs"),
+        ("plane planes", "plan plans planned planning"),
+        ("place places placed placing", "glass glasses"),
+        ("file files filed filing", "fill fills filled filling"),
+        ("remove removes removed removing", "box boxes boxed boxing"),
+        ("close closes closed closing", "bus buses"),
+        ("wash washes washed washing", "open opens opened opening"),
+        ("note notes", "not"),
+        ("charge charges charged charging", "vase vases"),
+    ],
+)
+def test_a_word_and_its_inflections_have_one_stem_and_other_words_another(forms, others):
+    first, second = ({stem(word) for word in words.split()} for words in (forms, others))
+    assert len(first) == len(second) == 1 and first != second
 
 
 def test_knives_and_shelves_are_a_knife_and_a_shelf():
