@@ -20,7 +20,7 @@ from clara_brain.backend import Request
 from clara_brain.engine import Engine
 from clara_brain.errors import BrainError
 from clara_brain.model_info import default_model
-from clara_brain.orders import Offer
+from clara_brain.orders import Offer, why_no_order
 from clara_brain.plain_orders import only_reading, word_for_word
 from clara_brain.prompt import RawPrompt
 from clara_brain.settings import EngineSettings
@@ -88,7 +88,10 @@ def _tried(
 ) -> str:
     choices = possible(skills, said)
     if not choices:
-        return "no order for any skill; Clara just talks"
+        why = why_no_order(skills, said)
+        return (
+            f"no order for any skill: {why}" if why else "no order for any skill; Clara just talks"
+        )
     decision = word_for_word(skills, choices, said)
     if decision is None:
         decision = decide(skills, _written(engine, skills, choices, said), said)

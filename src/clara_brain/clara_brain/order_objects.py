@@ -9,7 +9,8 @@ order must name one as well, or say "it"; and it is done to a person only where 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from itertools import pairwise
 
 from clara_brain import spoken_numbers
 from clara_brain.choice_slots import mentions, words_beside
@@ -25,6 +26,8 @@ _PERSONS: Mapping[str, frozenset[str]] = {
     for group in (("me", "us"), ("him", "her"), ("you", "yourself"))
     for word in group
 }
+_DETERMINER_WORDS = "the a an that this these those my your some all another"
+_DETERMINERS = frozenset(_DETERMINER_WORDS.split())
 # "Turn on me" and "come up with her": between a verb and a person.
 _PARTICLE_WORDS = "up on off over down in out away back right"
 _PARTICLES = frozenset(_PARTICLE_WORDS.split())
@@ -35,11 +38,24 @@ def names_its_thing(skill: Skill, verb: str, order: str) -> bool:
     own = [each for each in skill.examples if _verb_of(each, skill) == verb] or skill.examples
     if not own or not all(_things(skill, each) for each in own) or mentions(skill, order):
         return True
+    return bool(_STANDS_FOR_IT.intersection(words_of(order))) or _named(skill, words_of(order))
+
+
+def begins_like_an_example(skill: Skill, order: str) -> bool:
+    """Whether what follows a verb may be what a skill is about: "grab the", "go to"."""
+    words = words_of(order)
+    after = words[1] if len(words) > 1 else ""
+    pairs = {pair for example in skill.examples for pair in pairwise(words_of(example.say))}
+    led = any(pair[1] == after and after in PREPOSITIONS for pair in pairs)
+    alone = all(is_idle(word) or spoken_numbers.is_number_word(word) for word in words[1:])
+    named = bool(mentions(skill, order)) or _named(skill, words[1:])
+    return alone or named or led or after in _DETERMINERS
+
+
+def _named(skill: Skill, words: Sequence[str]) -> bool:
+    """Whether one of the words is a thing, choices aside, that an example of the skill names."""
     things = set[str]().union(*(_things(skill, each) for each in skill.examples))
-    return any(
-        not things.isdisjoint((word, word.removesuffix("s"), f"{word}s")) or word in _STANDS_FOR_IT
-        for word in words_of(order)
-    )
+    return any(not things.isdisjoint((word, word.removesuffix("s"), f"{word}s")) for word in words)
 
 
 def is_done_to_a_person(skill: Skill, order: str) -> bool:

@@ -18,7 +18,7 @@ from clara_brain.choice_slots import choice_slots, mentions
 from clara_brain.flag_slots import flag_slots
 from clara_brain.known_words import another_verb, unexplained
 from clara_brain.number_slots import number_slots
-from clara_brain.order_objects import is_done_to_a_person, names_its_thing
+from clara_brain.order_objects import begins_like_an_example, is_done_to_a_person, names_its_thing
 from clara_brain.skills import LONGEST_TEXT, Parameter, Skill
 from clara_brain.text_slots import optional_text, text_begins, text_behind
 from clara_brain.units import si_unit
@@ -173,7 +173,7 @@ def offer_or_reason(skill: Skill, text: str) -> Offer | str:
     order = order[:begin]
     places = [(each.start, each.end) for each in mentions(skill, order)]
     if unknown := unexplained(skill, order, places):
-        return f"nothing else of {skill.name} has the word {unknown!r}"
+        return f"{skill.name} does not know the word {unknown!r}"
     if is_done_to_a_person(skill, order):
         return f"no example of {skill.name} is done to a person"
     if not names_its_thing(skill, verb, order):
@@ -196,6 +196,27 @@ def offer_or_reason(skill: Skill, text: str) -> Offer | str:
             return f"{each.name} is not said{unit}"
     told = frozenset([free.name] if free and own_words else [])
     return Offer(skill, values, things.named | numbers.named | flags.named | told)
+
+
+def why_no_order(skills: Iterable[Skill], text: str) -> str:
+    """Return why a sentence that opens as an order for a skill is none.
+
+    Empty where it does not open so, or is one: "take the lamp" opens as an order for a robot that
+    takes cups, "take care" does not.
+    """
+    if len(text) > _LONGEST or _QUESTION.search(text):
+        return ""
+    for skill in skills:
+        order = next(
+            filter(None, (_order(skill, verb, text) for verb in trigger_words(skill))), ""
+        )
+        if not order or not begins_like_an_example(skill, order):
+            continue
+        if not is_plain_order(text):
+            return "it is negated, or not for now"
+        reason = offer_or_reason(skill, text)
+        return reason if isinstance(reason, str) else ""
+    return ""
 
 
 def _for_later(skill: Skill, text: str) -> bool:

@@ -15,7 +15,7 @@ from typing import Protocol
 
 from clara_brain.confirmation import after_a_yes, answer, asks_to_stop
 from clara_brain.errors import SkillRefused
-from clara_brain.orders import Offer
+from clara_brain.orders import Offer, why_no_order
 from clara_brain.plain_orders import only_reading, word_for_word
 from clara_brain.prompt import Exchange
 from clara_brain.skill_decision import Decision, decide, possible
@@ -144,6 +144,9 @@ class SkillUse:
                 unsure = decision is not None
         if decision is None and asked is not None and "?" not in text:
             return _declined(asked, "I did not take that for a yes, so I will not")
+        if decision is None and (why := why_no_order(self._skills, text)):
+            # A model would promise it, in the words of what was really done before.
+            return Used(said=f"I did not take that for an order that I can follow: {why}.")
         if decision is None:
             return Used()
         if decision.reason:

@@ -372,6 +372,34 @@ def test_what_the_model_took_for_no_order_is_asked_about(gate):
     assert hands.say(gate, "lift the ball or the cup").decided == []
 
 
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("grab the knife", "pick_up does not know the word 'knife'"),
+        ("put the cup in the oven, please", "place does not know the word 'oven'"),
+        ("drive", "distance is not said in m"),
+        ("put it on the shelf", "object is not said"),
+        ("take the cup tomorrow", "it is negated, or not for now"),
+    ],
+)
+def test_what_begins_as_an_order_and_is_none_is_answered_with_the_reason(gate, text, why):
+    used = Hands().say(gate, text)
+    assert not used.decided
+    assert used.said == f"I did not take that for an order that I can follow: {why}."
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("take care", "give me a good reason", "get well soon", "why did you drop the cup?"),
+        *("I like the cup", "don't take the cup", "the cup is on the table", "give up"),
+    ],
+)
+def test_what_does_not_begin_as_an_order_is_talk(gate, text):
+    used = Hands().say(gate, text)
+    assert (used.decided, used.said) == ([], "")
+
+
 def attempt(outcome: Outcome, age: float, detail: str = "", **other: str) -> Attempt:
     context = {"place": other.pop("place", "table")}
     return Attempt(
