@@ -16,6 +16,7 @@ import click
 from clara_training.cli_types import FiniteRange
 from clara_training.data_cost import DEFAULT_CAP, DEFAULT_MODEL, PRICED_ON, PRICES
 from clara_training.environment import ANTHROPIC_KEY, secret
+from clara_training.examples import DIFFICULTIES
 from clara_training.spec import Spec, load_spec
 
 if TYPE_CHECKING:
@@ -29,13 +30,18 @@ WITHOUT = "; --no-claude goes on with the examples that are there"
 
 def of_a_run(body: Callable[..., None]) -> Callable[..., None]:
     """Add the options that say which run, and which of its dimensions."""
+    only = click.option(
+        "--only",
+        multiple=True,
+        metavar="NAME",
+        help="Only this trait or domain; may be repeated.",
+    )
+    return of_a_folder(only(body))
+
+
+def of_a_folder(body: Callable[..., None]) -> Callable[..., None]:
+    """Add the options that say which run."""
     for option in (
-        click.option(
-            "--only",
-            multiple=True,
-            metavar="NAME",
-            help="Only this trait or domain; may be repeated.",
-        ),
         click.option(
             "--run",
             "run_folder",
@@ -146,6 +152,30 @@ def check(
         _print(data_check.table(reports))
     if _bad(reports, strict):
         sys.exit(1)
+
+
+@command.command("import")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("domain")
+@of_a_folder
+@click.option(
+    "--difficulty",
+    type=click.Choice(DIFFICULTIES),
+    default="medium",
+    show_default=True,
+    help="Of all of them.",
+)
+def import_(
+    file: Path, domain: str, spec_path: Path | None, run_folder: Path, difficulty: str
+) -> None:
+    """Make the file of a DOMAIN of questions and answers in Alpaca's form, OpenAI's or ShareGPT's.
+
+    FILE is a JSON list, or has an object on each line. A trait's examples have no such form.
+    """
+    from clara_training.data_import import import_domain
+
+    path, count = import_domain(find_spec(spec_path), run_folder, file, domain, difficulty)
+    click.echo(f"{path}: {count} examples; clara-train data check looks at them")
 
 
 @command.command()

@@ -157,16 +157,10 @@ def knowledge_example(entry: object, domain: str | None = None) -> KnowledgeExam
 
 def read_entries(path: Path) -> list[Any]:
     """Read a file of examples, entries unchecked. Raises DataError."""
+    if not path.exists():
+        raise DataError(f"{path} is not there; clara-train data missing makes it")
     try:
-        document = json.loads(path.read_text(encoding="utf-8-sig"))
-    except FileNotFoundError:
-        raise DataError(f"{path} is not there; clara-train data missing makes it") from None
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise DataError(
-            f"{path} is not UTF-8 text (byte {error.start}); save it as UTF-8"
-        ) from None
+        document = json.loads(read_text(path))
     except json.JSONDecodeError as error:
         raise DataError(
             f"{path} is not valid JSON: line {error.lineno}, column {error.colno}: {error.msg}"
@@ -178,6 +172,18 @@ def read_entries(path: Path) -> list[Any]:
     if not document:
         raise DataError(f"{path} is empty ([]); clara-train data missing fills it")
     return document
+
+
+def read_text(path: Path) -> str:
+    """Read a text. Raises DataError."""
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"{path} is not UTF-8 text (byte {error.start}); save it as UTF-8"
+        ) from None
 
 
 def tag_of(path: Path, suffix: str) -> str | None:
