@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+import re
 import runpy
 import signal
 import subprocess
@@ -25,6 +26,7 @@ from running import Peer, Process, wait_for_node, wait_until
 
 from clara_interfaces.srv import GetModelInfo
 
+ROOT = Path(__file__).resolve().parent.parent
 LAUNCH = ("ros2", "launch", "clara_brain", "clara.launch.py")
 
 
@@ -162,6 +164,45 @@ def test_a_params_file_reaches_the_nodes(
     asked = GetParameters.Request(names=["personality.warmth"])
     (warmth,) = peer.call(GetParameters, "brain/get_parameters", asked).values
     assert warmth.double_value == 0.125
+
+
+@pytest.mark.parametrize(
+    ("module", "missing", "sentence"),
+    [
+        ("clara_brain.start", "llama_cpp", "brain_node: llama-cpp-python is not installed: pip"),
+        ("clara_memory_start", "rapidfuzz", "memory_node: rapidfuzz is not installed: pip"),
+        ("clara_console.start", "uvicorn", "console: uvicorn is not installed: pip"),
+    ],
+)
+def test_a_node_without_a_package_from_pip_names_it_and_what_installs_it(
+    module: str, missing: str, sentence: str
+) -> None:
+    code = f"import sys; sys.modules['{missing}'] = None; import {module} as s; sys.exit(s.main())"
+    ended = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 1 and ended.stderr.startswith(sentence), ended.stderr
+    (words,) = re.findall(r"-r (\S+)", ended.stderr)
+    assert (ROOT / words).is_file() and "Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize(
+    "module", ["clara_brain.start", "clara_memory_start", "clara_console.start"]
+)
+def test_ctrl_c_before_a_node_runs_is_no_traceback(module: str, tmp_path: Path) -> None:
+    now = "os.kill(os.getpid(), signal.SIGINT)"
+    (tmp_path / "imported.py").write_text(f"import os, signal\n{now}\n")
+    (tmp_path / "begun.py").write_text(f"import os, signal\ndef main():\n    {now}\n")
+    for name in ("imported", "begun"):
+        code = f"import sys; from {module} import start; sys.exit(start('it', '{name}'))"
+        ended = subprocess.run(
+            [sys.executable, "-c", code],
+            env={**os.environ, "PYTHONPATH": f"{tmp_path}:{os.environ['PYTHONPATH']}"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (ended.returncode, ended.stderr) == (0, "")
 
 
 def test_show_args_describes_every_argument(start: Callable[..., Process]) -> None:

@@ -29,7 +29,7 @@ setup(
     extras_require={"test": ["pytest"]},
     entry_points={
         "console_scripts": [
-            "brain_node = clara_brain.node:main",
+            "brain_node = clara_brain.start:main",
             "check_skills = clara_brain.check_skills:main",
         ]
     },

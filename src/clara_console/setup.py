@@ -22,5 +22,5 @@ setup(
     description="A web page for the operator of a robot with Clara",
     license="Apache-2.0",
     extras_require={"test": ["pytest"]},
-    entry_points={"console_scripts": ["console = clara_console.node:main"]},
+    entry_points={"console_scripts": ["console = clara_console.start:main"]},
 )

@@ -28,7 +28,7 @@ setup(
     entry_points={
         "console_scripts": [
             "demo = clara_demo.demo:main",
-            "robot_node = clara_demo.robot_node:main",
+            "robot_node = clara_demo.start:main",
         ]
     },
 )

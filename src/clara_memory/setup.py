@@ -10,6 +10,7 @@ setup(
     name=PACKAGE,
     version="0.1.0",
     packages=find_packages(exclude=["test"]),
+    py_modules=[f"{PACKAGE}_start"],
     data_files=[
         ("share/ament_index/resource_index/packages", [f"resource/{PACKAGE}"]),
         (f"share/{PACKAGE}", ["package.xml"]),
@@ -23,5 +24,5 @@ setup(
     description="A robot's episodic memory: what it did, to what, and how it went",
     license="Apache-2.0",
     extras_require={"test": ["pytest"]},
-    entry_points={"console_scripts": ["memory_node = clara_memory.node:main"]},
+    entry_points={"console_scripts": ["memory_node = clara_memory_start:main"]},
 )

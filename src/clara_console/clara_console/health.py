@@ -18,7 +18,8 @@ class Health:
 
     def __init__(self, namespace: str, clock: Callable[[], float] = time.monotonic) -> None:
         """Keep the statuses whose names begin with the namespace."""
-        self._prefix = namespace.strip("/") + "/"
+        self._namespace = "/" + namespace.strip("/")
+        self._prefix = self._namespace.removeprefix("/") + "/"
         self._clock = clock
         self._heard: dict[str, tuple[float, Any]] = {}
 
@@ -33,10 +34,10 @@ class Health:
                 self._heard[name] = (self._clock(), as_json(status))
 
     def snapshot(self, up: dict[str, bool]) -> dict[str, Any]:
-        """Return who is `up`, and each status with its `age` in seconds, as JSON."""
+        """Return whose these are, who is `up`, each status with its `age` in seconds, as JSON."""
         now = self._clock()
         statuses = [
             {**status, "name": name, "age": round(now - at, 1)}
             for name, (at, status) in sorted(self._heard.items())
         ]
-        return {"up": up, "statuses": statuses}
+        return {"namespace": self._namespace, "up": up, "statuses": statuses}

@@ -34,7 +34,8 @@ def listen(host: str, port: int) -> socket.socket:
             raise
     except OSError as error:
         raise SettingsError(
-            f"cannot listen on {host} port {port}: {error.strerror or error}"
+            f"cannot listen on {host} port {port}: {error.strerror or error}; another one is set"
+            " with the launch argument console_port, or the parameter port"
         ) from error
     return one
 

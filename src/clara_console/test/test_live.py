@@ -111,7 +111,7 @@ def test_health_keeps_the_statuses_of_its_own_namespace_with_their_age():
         ("robot1/mind/brain: brain", 0.0, 2),
         ("robot1/mind/memory: memory", 2.5, 0),
     ]
-    json.dumps(shown)
+    assert json.loads(json.dumps(shown))["namespace"] == "/robot1/mind"
 
 
 def test_health_in_the_root_namespace_hears_all_and_stays_bounded():

@@ -272,6 +272,7 @@ def test_a_taken_port_and_a_bad_parameter_are_one_sentence_each(start):
     second = start.node("clara_console.node", port=web.port)
     assert second.wait() == 1
     assert f"console: cannot listen on 127.0.0.1 port {web.port}" in second.said
+    assert "console_port" in second.said
     bad = start.node("clara_console.node", port=70000)
     assert bad.wait() == 1 and "port" in bad.said
     assert len(bad.said.strip().splitlines()) == 1, bad.said

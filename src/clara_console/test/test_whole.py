@@ -155,6 +155,7 @@ def test_an_episode_appears_as_it_is_stored_is_found_and_is_what_a_reply_rests_o
 
 
 def test_health_and_the_model_s_lineage_are_shown(page):
+    assert page.text("#namespace") == "/clara"
     health = page.text("#statuses")
     assert "Brain" in health and "Memory" in health and "episodes per second" in health
     assert "llama, Q4_1" in page.text("#model") and "134,515,008" in page.text("#model")

@@ -43,7 +43,8 @@ function statusBox(status) {
   return box;
 }
 
-export function showHealth({ up, statuses }) {
+export function showHealth({ namespace, up, statuses }) {
+  document.getElementById("namespace").textContent = namespace;
   for (const name of ["brain", "memory"]) {
     pill(name, up[name], statuses.find((status) => status.name.endsWith(`: ${name}`)));
   }
