@@ -236,7 +236,7 @@ def attempts(response: QueryMemory.Response, now: Time) -> list[Attempt]:
             outcome=_outcome(episode.outcome),
             age=_age(episode, now),
             detail=episode.detail,
-            context={each.role: each.filler for each in episode.context if not each.kind},
+            context=_in_words(episode),
         )
         for episode in episodes
         if _is_own(episode)

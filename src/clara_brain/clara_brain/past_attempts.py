@@ -14,6 +14,7 @@ from enum import Enum
 
 from clara_brain.grounding import Outcome, age_words, clean_detail
 from clara_brain.skill_decision import Decision
+from clara_brain.units import to_si
 
 MOST_ATTEMPTS = 20
 
@@ -28,7 +29,10 @@ class AttemptsPolicy(Enum):
 
 @dataclass(frozen=True)
 class Attempt:
-    """One remembered attempt of the robot itself. `age` is in seconds."""
+    """One remembered attempt of the robot itself. `age` is in seconds.
+
+    `context` has numbers in SI units, written in digits.
+    """
 
     action: str
     object: str
@@ -76,4 +80,18 @@ def experience(
 def _same(attempt: Attempt, decision: Decision) -> bool:
     known = {role: each.casefold() for role, each in attempt.context.items()}
     known |= {"action": attempt.action.casefold(), "object": attempt.object.casefold()}
-    return all(known.get(role) == said.casefold() for role, said in cue_of(decision).items())
+    if any(known.get(role) != said.casefold() for role, said in cue_of(decision).items()):
+        return False
+    # What a robot does not report of itself may be anything.
+    return all(known[role] == said for role, said in _measures(decision).items() if role in known)
+
+
+def _measures(decision: Decision) -> dict[str, str]:
+    """Return the numbers and booleans of a decision, as an attempt has them."""
+    return {
+        role: str(value).lower()
+        if isinstance(value, bool)
+        else f"{to_si(value, decision.units.get(role, '')):.9g}"
+        for role, value in decision.context.items()
+        if not isinstance(value, str)
+    }

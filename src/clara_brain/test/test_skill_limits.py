@@ -20,7 +20,9 @@ from clara_brain.skills import Confirm, Example, Rate, Skill
 
 SKILLS = load_skills(Path(__file__).parent / "data" / "skills.yaml")
 GO = Skill("go", "GO", "Go.", confirm=Confirm.ALWAYS, at_most=Rate(2, 60.0))
-DECISION = Decision("go", "GO", "cup", {"place": "table", "speed": 0.2})
+DECISION = Decision(
+    *("go", "GO", "cup", {"place": "table", "speed": 72, "held": False}), units={"speed": "cm/min"}
+)
 ASKED = (Exchange("go there", "Shall I go?"),)
 
 
@@ -401,7 +403,7 @@ def test_what_does_not_begin_as_an_order_is_talk(gate, text):
 
 
 def attempt(outcome: Outcome, age: float, detail: str = "", **other: str) -> Attempt:
-    context = {"place": other.pop("place", "table")}
+    context = {"place": other.pop("place", "table"), **other.pop("more", {})}
     return Attempt(
         **{"action": "go", "object": "CUP", **other},
         outcome=outcome,
@@ -435,8 +437,14 @@ def test_only_a_failure_is_told_unless_told_always():
 
 
 def test_attempts_at_something_else_do_not_count():
-    for other in ({"object": "book"}, {"action": "PLACE"}, {"place": "shelf"}):
+    slow, held = {"more": {"speed": "0.1"}}, {"more": {"held": "true"}}
+    for other in ({"object": "book"}, {"action": "PLACE"}, {"place": "shelf"}, slow, held):
         assert said(AttemptsPolicy.ALWAYS, attempt(Outcome.FAILED, 5, **other)) == ""
+
+
+def test_an_attempt_with_the_same_numbers_in_si_units_counts():
+    same = attempt(Outcome.FAILED, 5, more={"speed": "0.012", "held": "false"})
+    assert said(AttemptsPolicy.FAILED, same) == "Last time that failed."
 
 
 def test_what_a_server_said_is_cleaned_before_it_is_repeated():
