@@ -19,7 +19,7 @@ import pytest
 from bag import Recorder
 from builtin_interfaces.msg import Time
 from conftest import active
-from diagnostic_msgs.msg import DiagnosticArray
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from lifecycle_msgs.msg import State
 from rcl_interfaces.srv import GetParameters
 from rclpy.qos import ReliabilityPolicy
@@ -155,6 +155,15 @@ def test_nodes_are_where_the_robots_launch_file_puts_them_and_told_apart(robots:
         return {f"{space.rstrip('/')}/{name}" for name, space in known}
 
     peer.spin_until(lambda: expected | {"/kitchen/arm"} <= names(), 30.0, "every node in the list")
+
+    def clockless() -> set[str]:
+        warned = DiagnosticStatus.WARN
+        statuses = [one for array in health for one in array.status if one.level == warned]
+        return {one.name for one in statuses if "time from /clock" in one.message}
+
+    # The robot has a publisher on /clock, but its simulation has not begun.
+    peer.spin_until(clockless, 20.0, "a memory that says it has no time")
+    assert clockless() == {"garage/mind/memory: memory"}
 
     def well() -> set[str]:
         return {status.name.split(":")[0] for array in health for status in array.status}

@@ -23,6 +23,7 @@ from clara_brain.settings import ServerSettings
 DISCOVERY_LIMIT_S = 10.0
 NODE_LIMIT_S = 5.0
 _SERVER_LIMIT_S = 2.0
+_CLOCK_LIMIT_S = 2.0
 
 
 def discovery() -> Finding:
@@ -71,15 +72,27 @@ def server_settings(namespace: str) -> ServerSettings | None:
 
 
 def node_state(node: str, namespace: str) -> Finding:
-    """Whether a node runs, and its lifecycle state."""
+    """Whether a node runs, its lifecycle state, and whether it has a clock."""
     name = f"node {node}"
     try:
         with RosClient(namespace, NODE_LIMIT_S, "clara_doctor") as client:
             state = client.lifecycle_state(node)
+            clockless = state == "active" and _waits_for_clock(client, node)
     except ClientError:
         remedy = "start it: ros2 launch clara_brain clara.launch.py"
         return Finding(name, Level.WARNING, f"does not run in namespace {namespace}", remedy)
+    if clockless:
+        detail = "takes the time from /clock, and nobody publishes it"
+        return Finding(name, Level.WARNING, detail, "start the simulation, or use_sim_time:=false")
     if state == "active":
         return Finding(name, Level.OK, state)
     remedy = f"ros2 lifecycle set /{namespace.strip('/')}/{node} configure, then activate"
     return Finding(name, Level.WARNING, f"is {state}", f"{remedy}; its log says what was wrong")
+
+
+def _waits_for_clock(client: RosClient, node: str) -> bool:
+    request = GetParameters.Request(names=["use_sim_time"])
+    (simulated,) = client.call(GetParameters, f"{node}/get_parameters", request).values
+    return simulated.bool_value and not client.spin_until(
+        lambda: client.node.count_publishers("/clock") > 0, _CLOCK_LIMIT_S
+    )

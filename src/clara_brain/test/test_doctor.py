@@ -150,3 +150,31 @@ def test_doctor_finds_no_fault_here_and_says_that_no_node_runs(tmp_path: Path) -
     found = {each["name"]: each for each in json.loads(done.stdout)}
     assert found["DDS"]["level"] == "ok"
     assert found["node memory"]["level"] == "warning" and found["node memory"]["remedy"]
+
+
+CLOCKLESS = """
+import rclpy
+from rclpy.lifecycle import LifecycleNode
+rclpy.init(args=["--ros-args", "-p", "use_sim_time:=true"])
+node = LifecycleNode("memory", namespace="clara")
+node.trigger_configure()
+node.trigger_activate()
+rclpy.spin(node)
+"""
+
+
+def test_a_node_in_simulated_time_that_nobody_gives_is_a_warning(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from clara_brain import doctor_ros
+
+    with domain_id() as domain:
+        monkeypatch.setenv("ROS_DOMAIN_ID", str(domain))
+        node = subprocess.Popen([sys.executable, "-c", CLOCKLESS])
+        try:
+            finding = doctor_ros.node_state("memory", "clara")
+        finally:
+            node.kill()
+            node.wait()
+    assert finding.level is Level.WARNING and finding.remedy
+    assert finding.detail == "takes the time from /clock, and nobody publishes it"

@@ -13,6 +13,8 @@ from rclpy.node import Node
 from rclpy.qos_overriding_options import QoSOverridingOptions
 
 PERIOD_S = 1.0
+CLOCK_LIMIT_S = 5.0
+NO_CLOCK = "takes the time from /clock, where none has come yet: episodes get no date"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,8 @@ class Diagnostics:
     def __init__(self, node: Node, health: Callable[[], Health]) -> None:
         self._node = node
         self._health = health
-        self._before = (time.monotonic(), 0)
+        self._began = time.monotonic()
+        self._before = (self._began, 0)
         self._publisher = node.create_publisher(
             DiagnosticArray,
             "/diagnostics",
@@ -54,6 +57,11 @@ class Diagnostics:
         message.header.stamp = self._node.get_clock().now().to_msg()
         self._publisher.publish(message)
 
+    def _has_no_time(self) -> bool:
+        # ROS time stands at 0 until the first message on /clock, which may come after the node.
+        waited_s = time.monotonic() - self._began
+        return waited_s > CLOCK_LIMIT_S and self._node.get_clock().now().nanoseconds == 0
+
     def _status(self, health: Health) -> DiagnosticStatus:
         then, episodes = self._before
         self._before = (time.monotonic(), health.episodes)
@@ -63,6 +71,9 @@ class Diagnostics:
             level, summary = DiagnosticStatus.ERROR, health.fault
         elif health.dropped:
             level, summary = DiagnosticStatus.WARN, f"{health.dropped} messages were dropped"
+        elif self._has_no_time():
+            level, summary = DiagnosticStatus.WARN, NO_CLOCK
+            self._node.get_logger().warning(f"{NO_CLOCK} (use_sim_time)", once=True)
         age = health.last_commit_age_s
         values = {
             "state": health.state,
