@@ -149,11 +149,16 @@ def _digits_or_word(match: re.Match[str]) -> str:
     return f"(?:{match[0]}|{word})" if word else match[0]
 
 
-def words_beside(skill: Skill, text: str) -> set[str]:
-    """Return the words of a sentence, in lower case, but for those that name a choice."""
+def beside_choices(skill: Skill, text: str) -> str:
+    """Return a sentence without what names a choice."""
     for each in reversed(mentions(skill, text)):
         text = f"{text[: each.start]} {text[each.end :]}"
-    return set(words_of(text))
+    return text
+
+
+def words_beside(skill: Skill, text: str) -> set[str]:
+    """Return the words of a sentence, in lower case, but for those that name a choice."""
+    return set(words_of(beside_choices(skill, text)))
 
 
 def _half_named(skill: Skill, text: str, found: Sequence[Mention]) -> bool:

@@ -10,9 +10,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from clara_brain.choice_slots import as_said, words_beside
+from clara_brain.choice_slots import as_said, beside_choices, words_beside
 from clara_brain.known_words import words_of
-from clara_brain.skills import Parameter, Skill
+from clara_brain.skills import Example, Parameter, Skill
 from clara_brain.slots import Slots
 from clara_brain.spoken_numbers import is_number_word
 
@@ -62,16 +62,24 @@ def telling_words(skill: Skill, parameter: Parameter) -> dict[bool, set[str]]:
     if not all(shown.values()):
         return {True: set(), False: set()}
     counted = _counted_words(skill)
-    told = {value: shown[value] - shown[not value] - _IDLE - counted for value in shown}
-    verbs = {*skill.words, *skill.name.split("_")}
+    told = {value: shown[value] - shown[not value] - _IDLE for value in shown}
+    told = {value: words - counted or words for value, words in told.items()}
+    verbs = {*skill.words, *skill.name.split("_"), *map(_first_word, skill.examples)}
     bare = {value: words - verbs for value, words in told.items()}
+    if isinstance(parameter.default, bool):
+        # "Bring it urgently" is told by no verb, beside "deliver it", for which nothing is said.
+        return bare if bare[not parameter.default] else told
     return bare if all(bare.values()) else told
+
+
+def _first_word(example: Example) -> str:
+    return next((word for word in words_of(example.say) if word not in _IDLE), "")
 
 
 def _counted_words(skill: Skill) -> set[str]:
     """Return number words, the names of numbers, and what stands behind one in an example."""
     numeric = [each for each in skill.parameters if each.numeric]
-    said = " ".join(example.say for example in skill.examples)
+    said = " ".join(beside_choices(skill, example.say) for example in skill.examples)
     words = {word for each in numeric for word in words_of(each.name)}
     words |= {match[1].lower() for match in _BEHIND_A_NUMBER.finditer(said)}
     return words | {word for word in words_of(said) if is_number_word(word)}

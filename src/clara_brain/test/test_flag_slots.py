@@ -96,6 +96,19 @@ def test_words_that_merely_differ_tell_nothing(camera, said, value):
         assert (found.values["flash"] or ("false",)) == ("true" if value else "false",)
 
 
+def test_no_verb_tells_what_another_word_tells():
+    rooms = Parameter("room", "choice", said=True, choices=("room 1", "room 2"))
+    bring = Skill(
+        *("deliver", "DELIVER", "Deliver mail.", (rooms, FAST)),
+        (
+            Example("deliver mail to room 1", {"room": "room 1"}),
+            Example("bring mail to room 2 urgently", {"room": "room 2", "fast": True}),
+        ),
+    )
+    assert flag_slots(bring, "bring mail to room 1").values == {"fast": ()}
+    assert flag_slots(bring, "deliver mail to room 2 urgently").values == {"fast": ("true",)}
+
+
 def test_a_word_behind_a_number_tells_nothing():
     loud = Parameter("loud", "boolean", said=False, default=False)
     times = Parameter("times", "integer", said=True, default=1, minimum=1, maximum=5)
