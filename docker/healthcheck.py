@@ -16,16 +16,21 @@ import sys
 import urllib.error
 import urllib.request
 
+from clara_brain.errors import ClientError
+
 LIMIT_S = 8.0
+
+
+def _namespace() -> str:
+    return "/" + (os.environ.get("CLARA_NAMESPACE") or "clara").strip("/")
 
 
 def lifecycle(nodes: list[str]) -> list[str]:
     """Return what is wrong with the lifecycle nodes."""
-    from clara_brain.errors import ClientError
     from clara_brain.ros_client import RosClient
 
     faults = []
-    with RosClient(os.environ.get("CLARA_NAMESPACE") or "clara", LIMIT_S) as client:
+    with RosClient(_namespace(), LIMIT_S) as client:
         for node in nodes:
             try:
                 state = client.lifecycle_state(node)
@@ -41,7 +46,7 @@ def present(nodes: list[str]) -> list[str]:
     """Return which nodes are not in the graph."""
     from clara_brain.ros_client import RosClient
 
-    with RosClient(os.environ.get("CLARA_NAMESPACE") or "clara", LIMIT_S) as client:
+    with RosClient(_namespace(), LIMIT_S) as client:
 
         def absent() -> list[str]:
             seen = client.node.get_node_names_and_namespaces()
@@ -71,7 +76,10 @@ def main(words: list[str]) -> int:
     if len(words) < 2 or words[0] not in checks:
         print("usage: healthcheck.py lifecycle|node|http WHAT...", file=sys.stderr)
         return 2
-    faults = checks[words[0]](words[1:])
+    try:
+        faults = checks[words[0]](words[1:])
+    except ClientError as error:
+        faults = [str(error)]
     for fault in faults:
         print(fault)
     return 1 if faults else 0

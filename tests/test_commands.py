@@ -54,6 +54,12 @@ def test_the_health_check_of_the_image_sees_active_nodes_and_misses_absent_ones(
     absent = start(sys.executable, str(check), "node", "brain", "robot")
     assert absent.wait() == 1, absent.output
     assert absent.output == "robot: not in the graph"
+    for written, found in (
+        ("/clara/", "robot: not in the graph"),
+        ("a b", "the namespace '/a b' is not well-formed"),
+    ):
+        with_slashes = start("env", f"CLARA_NAMESPACE={written}", *absent.command)
+        assert with_slashes.wait() == 1 and found in with_slashes.output
 
 
 @pytest.mark.parametrize(

@@ -214,6 +214,26 @@ def test_the_entrypoint_runs_any_other_command_and_hands_on_its_exit_code(tree: 
     assert entrypoint(tree, "bash", "-c", "exit 7").returncode == 7
 
 
+@pytest.mark.parametrize(
+    ("given", "launched", "node"),
+    [
+        ("/robot1/clara", "namespace:=robot1/clara", "__ns:=/robot1/clara"),
+        ("robot1//", "namespace:=robot1", "__ns:=/robot1"),
+        ("/", "namespace:=/", "__ns:=/"),
+        ("", "clara.launch.py", "__ns:=/clara"),
+    ],
+)
+def test_a_namespace_may_be_written_with_slashes_around_it(
+    tree: Path, given: str, launched: str, node: str
+) -> None:
+    said = entrypoint(tree, "launch", CLARA_NAMESPACE=given)
+    assert said.stdout.split()[-1] == launched, said.stderr
+    command = compose("compose.yaml")["console"]["command"]
+    said = entrypoint(tree, *command, CLARA_NAMESPACE=given)
+    console = ["1", "run", "clara_console", "console", "--ros-args", "-r", node, "-p"]
+    assert said.stdout.split()[:-1] == console, said.stderr
+
+
 class _Page(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.send_response(int(self.path.strip("/")))

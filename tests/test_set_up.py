@@ -146,6 +146,44 @@ def test_a_checkout_may_have_a_space_in_its_path(tmp_path: Path) -> None:
     assert again.returncode == 0 and again.stdout == ""
 
 
+def test_a_checkout_whose_path_cannot_be_built_in_is_refused_at_once(tmp_path: Path) -> None:
+    (tmp_path / "roböt").mkdir()
+    tree = make_tree(tmp_path / "roböt")
+    refused = set_up(tree, PYTHONIOENCODING="utf-8")
+    assert refused.returncode == 1 and "move this checkout to a path of plain" in refused.stderr
+    assert "Traceback" not in refused.stderr and not (tree / ".venv").exists()
+
+
+def test_what_was_sourced_before_a_ros_2_from_wheels_stays_in_front_of_it(tmp_path: Path) -> None:
+    (tmp_path / "tools").mkdir()
+    shutil.copy(ROOT / "tools" / "ros_env.bash", tmp_path / "tools")
+    venv = tmp_path / ".venv"
+    (venv / "clara").mkdir(parents=True)
+    (venv / "bin").mkdir()
+    (venv / "bin" / "activate").write_text("")
+    (venv / "clara" / "ros.json").write_text('{"mode": "", "distro": "jazzy", "prefix": ""}')
+    twice = f"source {tmp_path}/tools/ros_env.bash; " * 2
+    other = tmp_path.parent / f"{tmp_path.name}_checkout" / ".venv"
+    shutil.copytree(venv, other)
+    for before, after in (
+        ("", f"{venv}"),
+        ("/ws/install/arm", f"/ws/install/arm:{venv}"),
+        (f"{tmp_path}/install/clara_brain:/ws/install/arm:{other}", f"/ws/install/arm:{venv}"),
+    ):
+        said = subprocess.run(
+            ["bash", "-euc", twice + "echo $AMENT_PREFIX_PATH $CMAKE_PREFIX_PATH"],
+            env={
+                "PATH": "/usr/bin:/bin",
+                "AMENT_PREFIX_PATH": before,
+                "CMAKE_PREFIX_PATH": before,
+            },
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert said.stdout.split() == [after, after], said.stderr
+
+
 def test_the_venv_of_another_checkout_is_no_ros_2(tree: Path) -> None:
     ros = tree.parent / f"{tree.name}_ros"
     venv = tree.parent / f"{tree.name}_checkout" / ".venv"

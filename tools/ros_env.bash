@@ -17,7 +17,19 @@ if [ -n "$_clara_prefix" ]; then
 else
     ROS_DISTRO="$(_clara_recorded distro)"
     export ROS_DISTRO ROS_VERSION=2 ROS_PYTHON_VERSION=3
-    export AMENT_PREFIX_PATH="$_clara_venv" CMAKE_PREFIX_PATH="$_clara_venv"
+    # Other workspaces that are sourced stay, in front: they lie over this ROS 2. What is of this checkout comes anew,
+    # and the venv of another one is another ROS 2.
+    for _clara_path in AMENT_PREFIX_PATH CMAKE_PREFIX_PATH; do
+        _clara_kept=""
+        IFS=: read -ra _clara_entries <<<"${!_clara_path:-}"
+        for _clara_entry in ${_clara_entries[@]+"${_clara_entries[@]}"}; do
+            case "$_clara_entry" in
+                "" | "${_clara_venv%/.venv}"/*) continue ;;
+            esac
+            if [ ! -f "$_clara_entry/clara/ros.json" ]; then _clara_kept+="$_clara_entry:"; fi
+        done
+        export "$_clara_path=$_clara_kept$_clara_venv"
+    done
     # The ROS 2 wheels start every Python a second time to set LD_LIBRARY_PATH, unless it is set already.
     _clara_libs="$_clara_venv/lib"
     for _clara_libdir in "$_clara_venv"/lib/python3*/site-packages/ros_*.libs; do
@@ -31,4 +43,4 @@ else
 fi
 
 unset -f _clara_recorded
-unset _clara_venv _clara_prefix _clara_libs _clara_libdir
+unset _clara_venv _clara_prefix _clara_libs _clara_libdir _clara_path _clara_kept _clara_entries _clara_entry

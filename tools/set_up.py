@@ -456,6 +456,11 @@ def set_up(ros: Ros, lint: bool, training: bool, docs: bool, runtime: bool) -> N
             f"training needs Python 3.11 or newer, this is {found}: name another one "
             "(make train PYTHON=python3.12)"
         )
+    if not str(ROOT).isascii():
+        raise SetupError(
+            f"ROS 2's generators cannot build below {ROOT}: move this checkout to a path of"
+            " plain ASCII letters"
+        )
     missing = missing_packages()
     if missing:
         packages = " ".join(missing)
