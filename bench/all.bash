@@ -23,6 +23,7 @@ python bench/memory_accuracy.py
 python bench/memory_design.py
 python bench/memory_exact.py
 python bench/memory_scale.py
+python bench/memory_own_values.py
 python bench/hdc_encode.py
 python bench/gist_capacity.py
 python bench/chance_resemblance.py

@@ -343,6 +343,10 @@ BENCHES: dict[str, dict[str, tuple[Figure, ...]]] = {
                 "opening, 1,000,000 episodes", at("1000000", "open_s"), seconds, "", 5, most=True
             ),
         ),
+        "memory_own_values": tuple(
+            Figure(f"bytes of RAM an episode, {name}", at("bytes_an_episode", name), count)
+            for name in ("a number of its own", "a position of its own", "a text of its own")
+        ),
         "memory_accuracy": (
             Figure(
                 "one edit in two roles",

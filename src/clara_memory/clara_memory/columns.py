@@ -9,6 +9,7 @@ where an episode has them.
 
 import bisect
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from operator import attrgetter
 from typing import Any
 
@@ -32,6 +33,7 @@ from clara_memory.postings import Postings
 Ids = NDArray[Any]
 Rows = NDArray[np.int64]
 Spelling = tuple[str, int]  # a role, and the id of a filler that is spelt in several ways
+_TEXTS_AT_ONCE = 4096
 _UINT16_MAX = 65_535
 
 
@@ -181,11 +183,18 @@ class Columns:
             self._dense.items(), (subject, action, thing, result), strict=True
         ):
             column.load(self.items[role].add_texts(role, texts))
-        parsed = {written: _readable(written) for written in {*context, *effects}}
+        # Many rows say the same, and where none does not all of it need be held at once.
+        readable = lru_cache(_TEXTS_AT_ONCE)(_readable)
+        entries: dict[str, tuple[list[int], list[int]]] = {}
         for position, (before, after) in enumerate(zip(context, effects, strict=True)):
             if before or after:
-                for filler in (*parsed[before], *parsed[after]):
-                    self._put_sparse(position, filler)
+                for filler in (*readable(before), *readable(after)):
+                    rows, ids = entries.setdefault(filler.role, ([], []))
+                    rows.append(position)
+                    ids.append(self._known_sparse(filler))
+        for role, (rows, ids) in entries.items():
+            self._sparse[role][0].extend(rows)
+            self._sparse[role][1].extend(ids)
 
     def extend(self, seqs: Sequence[int], episodes: Sequence[Episode]) -> None:
         """Add episodes that have been committed as rows `seqs`."""
@@ -246,16 +255,18 @@ class Columns:
         text = getattr(episode, role)
         return self.items[role].add_text(role, text) if text else 0
 
-    def _put_sparse(self, position: int, filler: RoleFiller) -> int:
+    def _known_sparse(self, filler: RoleFiller) -> int:
         role = filler.role
         if role not in self._sparse:
             self._sparse[role] = (Column("uint32"), Indexed())
             self.items[role] = ItemMemory(self._embedder)
-        items, (rows, ids) = self.items[role], self._sparse[role]
         if filler.kind is Kind.TEXT:
-            identity = items.add_text(role, filler.filler)
-        else:
-            identity = items.add(filler)
+            return self.items[role].add_text(role, filler.filler)
+        return self.items[role].add(filler)
+
+    def _put_sparse(self, position: int, filler: RoleFiller) -> int:
+        identity = self._known_sparse(filler)
+        rows, ids = self._sparse[filler.role]
         rows.extend((position,))
         ids.extend((identity,))
         return identity

@@ -104,6 +104,11 @@ class ItemMemory:
     def __len__(self) -> int:
         return len(self.fillers) - 1 - len(self._dropped)
 
+    @property
+    def has_texts(self) -> bool:
+        """Whether any filler is, or was, a text."""
+        return bool(self._by_words)
+
     def add_text(self, role: str, text: str) -> int:
         """Return the id of a text, made known if it was not."""
         identity = self._by_text.get(text)
@@ -251,6 +256,8 @@ def symbol(filler: RoleFiller) -> Hashable:
     """Return what two fillers of one role have in common where they are equal."""
     if filler.kind is Kind.TEXT:
         return text_key(filler.role, filler.filler)
+    if filler.kind is Kind.NUMBER and not filler.filler:
+        return filler.values[0]  # small, for each episode may have a number of its own
     return (filler.kind, fold(filler.filler), filler.values)
 
 

@@ -49,6 +49,7 @@ _YES_NO = frozenset(
     ["did", "do", "does", "was", "were", "is", "are", "has", "have", "had", "can", "could"]
 )
 _LEAST_LETTERS = 4  # shorter words are too like each other to guess at
+_MOST_GUESSES = 8  # words: each is held against all that is known
 _NEAR = (
     ("near",), ("beside",), ("around",), ("next", "to"), ("close", "to"), ("not", "far", "from"),
 )  # fmt: skip
@@ -278,11 +279,11 @@ def _misspelt(
         place
         for place, word in enumerate(words)
         if place not in known and len(word) >= _LEAST_LETTERS and not is_ordinary(word)
-    ]
+    ][:_MOST_GUESSES]
     slips = []
     for place in places:
         for role, memory in items.items():
-            if role in ("subject", "result") or not len(memory):
+            if role in ("subject", "result") or not (len(memory) and memory.has_texts):
                 continue
             filler = RoleFiller(role, words[place])
             found = memory.look_up(filler, spelling_only=True)

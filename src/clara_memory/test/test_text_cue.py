@@ -4,6 +4,7 @@
 
 import pytest
 from clara_memory.inflection import stem
+from clara_memory.item_memory import ItemMemory
 
 from clara_memory import EpisodicMemory
 
@@ -47,6 +48,19 @@ def memory():
 def test_known_fillers_are_recognised_as_whole_words(memory, text, expected):
     understood = {cue.role: cue.filler for cue in memory.query(text).understood}
     assert understood == expected
+
+
+def test_only_the_first_unknown_words_of_a_long_text_are_held_against_all_that_is_known(
+    memory, monkeypatch
+):
+    looked, look_up = [], ItemMemory.look_up
+    monkeypatch.setattr(
+        ItemMemory,
+        "look_up",
+        lambda self, *cue, **how: looked.append(1) or look_up(self, *cue, **how),
+    )
+    assert memory.query(" ".join(f"unheard{letter}" for letter in "abcdefghijklmnop")).abstained
+    assert 0 < len(looked) <= 8 * len(memory.stats().vocabulary)
 
 
 def test_part_of_a_word_is_no_filler(memory):
