@@ -18,7 +18,7 @@ from clara_training.errors import DataError, ManifestError
 from clara_training.examples import file_name
 from clara_training.manifest import read_manifest, sha256_of
 from clara_training.spec import Spec
-from clara_training.starter import FOLDER, no_starter, starter_examples
+from clara_training.starter import FOLDER, no_starter, starter_examples, starter_names
 
 
 @dataclass(frozen=True)
@@ -74,11 +74,14 @@ def check_own(spec: Spec, run_folder: Path, names: Sequence[str]) -> None:
     for name in names:
         path = data_path(run_folder, spec, name)
         if not _vouched_for(path) and (fault := _fault_of(spec, run_folder, name)):
-            raise DataError(
-                f"{fault} (clara-train data check finds all of them): mend it, or run clara-train"
-                f" data missing --run {run_folder}, which keeps a copy of the file, leaves out"
-                " what cannot be learned from, and fills it up with Clara's own examples"
+            or_else = (
+                f", or run clara-train data missing --run {run_folder}, which keeps a copy of the"
+                " file, leaves out what cannot be learned from, and fills it up with Clara's own"
+                " examples"
+                if name in starter_names()
+                else ""
             )
+            raise DataError(f"{fault} (clara-train data check finds all): mend it{or_else}")
 
 
 def _vouched_for(path: Path) -> bool:
