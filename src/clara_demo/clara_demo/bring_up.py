@@ -1,6 +1,6 @@
 # Copyright 2026 The Clara Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Starts Clara for the demo, in a free DDS domain and with a memory that is thrown away."""
+"""Starts Clara for the demo, in a free DDS domain, with state of her own that is thrown away."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _POLL_S = 0.05
 
 
 def launch_command(namespace: str) -> list[str]:
-    """Return the command that launches Clara and the robot, all but its `memory_path`."""
+    """Return the command that launches Clara and the robot, all but where her state goes."""
     words = ["ros2", "launch", "clara_brain", "clara.launch.py", "demo:=true"]
     return [*words, f"namespace:={namespace}"]
 
@@ -32,18 +32,21 @@ def launch_command(namespace: str) -> list[str]:
 def launched(command: Sequence[str]) -> Iterator[Callable[[], None]]:
     """Run a launch in a DDS domain that this process joins too, and end it with all its nodes.
 
-    `memory_path:=FILE` is added to the command. Gives a function that raises DemoError once the
-    launch has ended. Raises DemoError when the command is missing; to one from the body it adds
-    the end of the launch's output and the name of the file that has all of it.
+    Arguments that put her state into a folder of its own are added to the command. Gives a
+    function that raises DemoError once the launch has ended. Raises DemoError when the command is
+    missing; to one from the body it adds the end of the launch's output and the name of the file
+    that has all of it.
     """
     with domain_id() as domain, tempfile.TemporaryDirectory(prefix="clara_demo_") as folder:
         os.environ["ROS_DOMAIN_ID"] = str(domain)
         number, name = tempfile.mkstemp(prefix="clara_demo_", suffix=".log")
         log = Path(name)
+        params = Path(folder, "state.yaml")
+        params.write_text(f"/**/brain:\n  ros__parameters:\n    state_path: {folder}/brain\n")
         with os.fdopen(number, "wb") as output:
             try:
                 launch = subprocess.Popen(
-                    [*command, f"memory_path:={folder}/memory.sqlite3"],
+                    [*command, f"memory_path:={folder}/memory.sqlite3", f"params_file:={params}"],
                     stdin=subprocess.DEVNULL,
                     stdout=output,
                     stderr=subprocess.STDOUT,

@@ -107,7 +107,6 @@ class Demo:
 
     def _say(self, text: str, skills: int) -> Any:
         self._console.print(f"\n[bold cyan]you  [/] {text}")
-        self._console.print("[bold magenta]Clara[/] ", end="")
         goal = Chat.Goal(
             text=text,
             session_id=self._session,
@@ -115,8 +114,7 @@ class Demo:
             skill_policy=skills,
             max_tokens=_TOKENS,
         )
-        result = self._client.chat(goal, self._show)
-        self._console.print()
+        result = self._reply(goal)
         if result.error_code == Chat.Result.CANCELED:
             raise KeyboardInterrupt
         if result.error_code:
@@ -126,6 +124,20 @@ class Demo:
             self._note("rests on", ", ".join(result.memory_ids))
         if result.memory_abstained:
             self._note("memory", "knows nothing about it")
+        return result
+
+    def _reply(self, goal: Chat.Goal) -> Any:
+        """Take the turn and show its reply; return the result."""
+        label = "[bold magenta]Clara[/] "
+        if self._console.record:
+            # A picture has no terminal that breaks what is printed piece by piece into lines.
+            pieces: list[str] = []
+            result = self._client.chat(goal, pieces.append)
+            self._console.print(label + escape(printable("".join(pieces))), highlight=False)
+            return result
+        self._console.print(label, end="")
+        result = self._client.chat(goal, self._show)
+        self._console.print()
         return result
 
     def _show(self, delta: str) -> None:
