@@ -3,8 +3,10 @@
 """`clara-memory ask`, `timeline` and `plot`: memory in words and in pictures of characters."""
 
 import json
+import re
 from collections import Counter
 from datetime import datetime
+from statistics import median
 from typing import Any
 
 import click
@@ -20,6 +22,11 @@ from clara_memory.retrieval import MAX_EPISODES, WHEN, Answer, Candidate, Query
 
 _COLOURS = {Outcome.SUCCEEDED: "green", Outcome.FAILED: "red", Outcome.TIMED_OUT: "red"}
 _BAR = 40
+_FURTHER = re.compile(
+    r"(?P<long>\bhow (?:long|many (?:seconds|minutes|hours))\b(?! ago))"
+    r"|(?P<first>\b(?:first|earliest)\b)",
+    re.IGNORECASE,
+)
 
 
 @click.command()
@@ -28,18 +35,21 @@ _BAR = 40
 @where
 def ask(text: tuple[str, ...], guess: bool, **at: Any) -> None:
     """Ask in free TEXT and get sentences: how often, how it went, and when last."""
-    asked = Query(text=" ".join(text), ask=("action", "object"), top_k=5, guess=guess)
+    question = " ".join(text)
+    # "How long" and "first" are about all that fit, and not only those that are shown.
+    many = MAX_EPISODES if _FURTHER.search(question) else 0
+    asked = Query(text=question, ask=("action", "object"), top_k=5, max_episodes=many, guess=guess)
     with door(at) as memory:
         answer = memory.ask(asked)
     if at["as_json"]:
         click.echo(json.dumps(tables.answer_to_json(answer), ensure_ascii=False))
         return
-    for sentence in sentences(answer):
+    for sentence in sentences(answer, question):
         click.echo(sentence)
 
 
-def sentences(answer: Answer) -> list[str]:
-    """Return an answer in words."""
+def sentences(answer: Answer, question: str = "") -> list[str]:
+    """Return an answer in words, with how long and what first where the question asks for it."""
     said = [f"Time asked about: {one.filler}." for one in answer.understood if one.role == WHEN]
     if answer.abstained:
         said.append(f"I do not know: {answer.answers[0].reason}.")
@@ -56,7 +66,11 @@ def sentences(answer: Answer) -> list[str]:
         often = "once" if candidate.support == 1 else f"{candidate.support} times"
         last = tables.moment(candidate.last_ns)
         said.append(f"{what}: {often}, {_how_it_went(candidate, answer)}, last {last}.")
-    which, shown = _one_of(answer)
+    further = _FURTHER.search(question)
+    if further and further["long"]:
+        said += _how_long([match.episode for match in answer.episodes])
+    first = bool(further and further["first"]) and answer.matches == len(answer.episodes)
+    which, shown = _first_of(answer) if first else _one_of(answer)
     said.append(
         f"The {which} of {answer.matches}: {tables.what(shown)}, {shown.outcome.name}, "
         f"{tables.moment(shown.end_ns)} (episode {shown.episode_id})."
@@ -80,6 +94,21 @@ def _how_it_went(candidate: Candidate, answer: Answer) -> str:
     if canceled == len(shown):
         return "canceled"
     return f"{canceled} of {len(shown)} canceled" if canceled else "nobody said how it went"
+
+
+def _how_long(episodes: list[Episode]) -> list[str]:
+    """Say how long episodes took; nothing where none has a beginning of its own."""
+    timed = [one for one in episodes if one.end_ns > one.start_ns]
+    if not timed:
+        return ["Nobody said how long it took."]
+    took = sorted((one.end_ns - one.start_ns) / 1e9 for one in timed)
+    if len(took) == 1:
+        return [f"It took {took[0]:.1f} s."]
+    return [f"It took {median(took):.1f} s (the median of {len(took)}), {took[-1]:.1f} s at most."]
+
+
+def _first_of(answer: Answer) -> tuple[str, Episode]:
+    return "first", min((match.episode for match in answer.episodes), key=lambda one: one.end_ns)
 
 
 def _one_of(answer: Answer) -> tuple[str, Episode]:

@@ -128,3 +128,22 @@ def test_a_position_has_no_other_spelling():
     memory.store_memory(action="GO", at=at)
     memory.forget(episode_ids=[one])
     assert memory.query(ask=["at"])["at"].candidates[0].filler == "map 1 2 0"
+
+
+def test_how_long_and_what_was_first_are_said_where_they_are_asked():
+    memory = EpisodicMemory()
+    for number, took_s in enumerate((10, 20, 60)):
+        start_ns = ns(f"2026-06-10T0{number}:00:00")
+        end_ns = start_ns + took_s * 10**9
+        memory.store(Episode("WASH", object=f"CUP_{number}", start_ns=start_ns, end_ns=end_ns))
+    how_long, first, ago = (
+        sentences(ask(memory, text), text)
+        for text in (
+            "how long did it take to wash?",
+            "when did you first wash?",
+            "how long ago did you wash?",
+        )
+    )
+    assert "It took 20.0 s (the median of 3), 60.0 s at most." in how_long
+    assert "The first of 3: CLARA WASH CUP_0" in first[-1]
+    assert "The latest of 3: CLARA WASH CUP_2" in ago[-1] and not any("took" in one for one in ago)
