@@ -2,15 +2,23 @@
 # SPDX-License-Identifier: Apache-2.0
 """The demo's command where nothing runs, and its end; the whole conversation is a system test."""
 
+import io
 import os
 import pty
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
+from clara_brain.ros_client import RosClient
+from clara_demo.demo import Demo
 from domain_coordinator import domain_id
+from rich.console import Console
+
+from clara_interfaces.action import Chat
 
 
 def test_without_nodes_the_demo_fails_with_a_sentence() -> None:
@@ -39,6 +47,22 @@ def marked(mark: str) -> list[int]:
         except OSError:
             pass  # it has ended, or is another's
     return found
+
+
+class Talker:
+    """Says one long reply in small pieces."""
+
+    def chat(self, goal: Chat.Goal, on_delta: Callable[[str], None]) -> Chat.Result:
+        for word in range(40):
+            on_delta(f"word[{word}] ")
+        return Chat.Result()
+
+
+def test_a_picture_has_every_word_of_a_long_reply_within_its_width() -> None:
+    console = Console(record=True, width=50, file=io.StringIO())
+    Demo(cast(RosClient, Talker()), console, lambda: None)._say("Talk!", Chat.Goal.NEVER)
+    lines = console.export_text().splitlines()
+    assert max(map(len, lines)) <= 50 and "word[39]" in lines[-1]
 
 
 def test_closing_the_terminal_ends_all_that_the_demo_started() -> None:
