@@ -7,7 +7,8 @@
   of them may be a misspelling of one ("pick up the cpu").
 - A verb that only asks ("show me", "can you check what", "did it take") is no deed.
 - A word that several roles know is read by what stands before it: "in the kitchen" is a place
-  before it is an object, "did you dock" an action; otherwise it may be any of them.
+  before it is an object, "open the fridge" an object, "did you dock" an action; otherwise it may
+  be any of them.
 - A number is recognised behind the name of its role ("room 101") or behind "at", "of", "with".
 - Words for outcomes are recognised too (clara_memory.outcomes_in_text), unless the text is a
   yes-or-no question, which asks for the outcome.
@@ -54,9 +55,6 @@ _NEAR = (
     ("near",), ("beside",), ("around",), ("next", "to"), ("close", "to"), ("not", "far", "from"),
 )  # fmt: skip
 _BEFORE_A_NUMBER = frozenset(["at", "of", "with"])
-_DONE_TO = frozenset(
-    ["happen", "do", "done", "did"]
-)  # stems: "what happened to the kitchen" is no place
 _IDLE = frozenset([(("it",), "take"), (("it",), "go"), ("find", ("out",))])
 _POLITE = BESIDE | {"and", "just", "like", "to", "want", "you"}
 _REQUESTS = frozenset(["can", "could", "d", "i", "ll", "will", "would"])
@@ -234,19 +232,29 @@ def _meant(words: Words, find: Find, used: Mapping[int, Find]) -> Find:
     determined = before >= 0 and words.words[before] in DETERMINERS
     before -= determined
     preposition = words.words[before] if before >= 0 and before not in used else ""
-    of_place = preposition in PLACE_PREPOSITIONS and not (
-        preposition == "to" and before and words.stems[before - 1] in _DONE_TO
-    )
+    # "to the kitchen" is where one goes, which may be the object, or where things are brought.
+    of_place = preposition in PLACE_PREPOSITIONS and preposition != "to"
     own = [role for role in by_role if role not in STANDARD_ROLES]
     roles = list(by_role)
-    if "action" in roles and not determined and (not of_place or preposition == "to"):
+    if "action" in roles and not determined and not of_place:
         roles = ["action"]
     elif of_place and own:
         roles = own
+    elif "object" in roles and _ends_a_deed(words, before, used):
+        roles = ["object"]
     elif "action" in roles and determined:
         roles.remove("action")
     either = RoleFiller(EITHER.join(roles), by_role[roles[0]].filler)
     return find._replace(fillers=(by_role[roles[0]] if len(roles) == 1 else either,))
+
+
+def _ends_a_deed(words: Words, place: int, used: Mapping[int, Find]) -> bool:
+    """Whether an action ends here, and not with a preposition as "go to": its object follows."""
+    return (
+        place in used
+        and any(filler.role == "action" for filler in used[place].fillers)
+        and words.words[place] not in PLACE_PREPOSITIONS
+    )
 
 
 def _numbers(words: Words, items: Mapping[str, ItemMemory]) -> Iterator[Find]:
