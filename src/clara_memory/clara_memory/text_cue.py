@@ -10,8 +10,8 @@
   before it is an object, "open the fridge" an object, "did you dock" an action; otherwise it may
   be any of them.
 - A number is recognised behind the name of its role ("room 101") or behind "at", "of", "with".
-- Words for outcomes are recognised too (clara_memory.outcomes_in_text), unless the text is a
-  yes-or-no question, which asks for the outcome.
+- Words for outcomes are recognised too (clara_memory.outcomes_in_text), unless a yes-or-no
+  question asks for the outcome: "did it fail?", and not "did you fail to pick it up?".
 - "around noon" and "yesterday" are times; "near the dock" is the position that episodes at the
   dock have, where they have one.
 - What is turned round ("except the cup", "above 30") is not read (clara_memory.turned), and what
@@ -115,17 +115,17 @@ def understand(text: str, columns: Columns, now_ns: int) -> Understood:
         _second(one, fillers, columns.items)
         for one in reader.unread(len(fillers) + len(when.times) + when.read)
     ]
-    if not _asks_yes_or_no(words):
+    unread += [
+        Unread(words.spoken(span[0], span[-1] + 1), missing=True, role="result")
+        for span, outcome in outcomes_in(words)
+        if outcome is None and not _asks_for(words, span)
+    ]
+    told = outcomes_in(words) or any("result" in _roles(one) for one in found)
+    if not told and not _asks_yes_or_no(words):
         unread += [
-            Unread(words.spoken(span[0], span[-1] + 1), missing=True, role="result")
-            for span, outcome in outcomes_in(words)
-            if outcome is None
+            Unread(words.spoken(place, place + 1), True, "result", _NOT_DONE)
+            for place in failed_by_not(words, read)
         ]
-        if not outcomes_in(words) and not any("result" in _roles(one) for one in found):
-            unread += [
-                Unread(words.spoken(place, place + 1), True, "result", _NOT_DONE)
-                for place in failed_by_not(words, read)
-            ]
     of_all = len(words) <= _FEW or not OF_ALL.isdisjoint(words.stems)
     of_order = not (_ORDER.isdisjoint(words.words) or OF_ALL.isdisjoint(words.stems))
     return Understood([*fillers, *when.times], when, unread, _of_you(words), of_all, of_order)
@@ -360,12 +360,10 @@ def _spans(words: tuple[str, ...]) -> Iterator[tuple[int, ...]]:
 
 def _outcomes(words: Words) -> list[Find]:
     found = outcomes_in(words)
-    asked = () if _asks_yes_or_no(words) else outcomes_asked(found)
+    said = [(span, outcome) for span, outcome in found if not _asks_for(words, span)]
+    asked = outcomes_asked(said)
     meant = RoleFiller("result", EITHER.join(outcome.name for outcome in asked))
-    return [
-        Find(span, (meant,) if asked and not number else ())
-        for number, (span, _) in enumerate(found)
-    ]
+    return [Find(span, (meant,) if asked and span == said[0][0] else ()) for span, _ in found]
 
 
 def _of_you(words: Words) -> bool:
@@ -375,6 +373,19 @@ def _of_you(words: Words) -> bool:
         if word in _YOURS or (word == "you" and following not in TELLING):
             return True
     return False
+
+
+def _asks_for(words: Words, span: tuple[int, ...]) -> bool:
+    """Whether an outcome is what a yes-or-no question asks for, as in "did picking it up fail?".
+
+    What one "failed to" do, or did "without errors", is said of the deed that is asked about; but
+    "didn't you fail to ...?" is asked by whoever believes that it failed.
+    """
+    following = words.words[span[-1] + 1 : span[-1] + 2]
+    preceding = words.words[max(0, span[0] - 1) : span[0]]
+    said = following == ("to",) or words.words[span[0]] == "without" or preceding == ("with",)
+    turned = span[0] < 2 and is_not(words, span[0])
+    return _asks_yes_or_no(words) and (turned or not said)
 
 
 def _asks_yes_or_no(words: Words) -> bool:

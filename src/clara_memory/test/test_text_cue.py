@@ -43,6 +43,20 @@ def memory():
         ("what went wrong?", {"result": "FAILED"}),
         ("did picking up the cup fail?", {"action": "PICK_UP", "object": "CUP"}),
         ("tell whether the cup failed or succeeded", {"object": "CUP"}),
+        (
+            "did you ever fail to pick up the cup?",
+            {"action": "PICK_UP", "object": "CUP", "result": "FAILED"},
+        ),
+        (
+            "is it true that you failed to pick up the cup?",
+            {"action": "PICK_UP", "object": "CUP", "result": "FAILED"},
+        ),
+        (
+            "did you pick up the cup without errors?",
+            {"action": "PICK_UP", "object": "CUP", "result": "SUCCEEDED"},
+        ),
+        ("did you fail?", {}),
+        ("didn't you fail to pick up the cup?", {"action": "PICK_UP", "object": "CUP"}),
     ],
 )
 def test_known_fillers_are_recognised_as_whole_words(memory, text, expected):
