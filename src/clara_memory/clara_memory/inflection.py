@@ -15,6 +15,8 @@ _SIBILANT = re.compile("(s|x|z|ch|sh|o)$")
 _SHORT = re.compile("[^aeiouy]*[aeiouy][^aeiouwxy]$")  # tap, plac: what an e after it lengthens
 _WHOLE = re.compile("(ss|[^e]eed)$")  # glass, succeed: no inflection, though they look like it
 _ENDINGS = {"ies": "y", "ied": "y", "ing": "", "ed": "", "es": "", "s": ""}
+_OF_VERBS = {"ation": "", "ion": "", "ment": "", "al": "", "ery": "er"}
+_LEAST_VERB = 4  # letters: a station stays one
 _IRREGULAR = {
     form: verb
     for verb, forms in {
@@ -50,6 +52,14 @@ def stem(word: str) -> str:
     if word.endswith("e") and len(word) > 3 and not _SHORT.match(word[:-1]):
         word = word[:-1]
     return word
+
+
+def verbs_of(noun: str) -> list[str]:
+    """Return the stems of verbs that the stem of a noun may be made of: delivery, deliver."""
+    verbs = [
+        noun.removesuffix(end) + rest for end, rest in _OF_VERBS.items() if noun.endswith(end)
+    ]
+    return [stem(verb) for verb in verbs if len(verb) >= _LEAST_VERB]
 
 
 def words_of(text: str) -> tuple[str, ...]:

@@ -3,8 +3,9 @@
 """Free text to role fillers: "why did you fail to pick up the cups?" has an action and an object.
 
 - Known fillers are recognised as whole words, with English inflection taken off both sides,
-  longest first; the very word that was written alone, where it is known. A content word unlike all
-  of them may be a misspelling of one ("pick up the cpu").
+  longest first; the very word that was written alone, where it is known. A noun that is none of
+  them may be made of an action ("deliveries"), a content word unlike all of them be a misspelling
+  of one ("pick up the cpu").
 - A verb that only asks ("show me", "can you check what", "did it take") is no deed.
 - A word that several roles know is read by what stands before it: "in the kitchen" is a place
   before it is an object, "open the fridge" an object, "did you dock" an action; otherwise it may
@@ -25,7 +26,7 @@ from clara_memory import evidence
 from clara_memory.columns import Columns
 from clara_memory.cue import EITHER
 from clara_memory.episode import STANDARD_ROLES, Kind, Outcome, RoleFiller, outcome_of_word
-from clara_memory.inflection import words_of
+from clara_memory.inflection import verbs_of, words_of
 from clara_memory.item_memory import ItemMemory, Reading
 from clara_memory.ordinary_words import (
     BESIDE,
@@ -210,7 +211,9 @@ def recognise(words: Words, items: Mapping[str, ItemMemory]) -> list[Find]:
     taken: set[str] = set()
     chosen = []
     named = {place for find in found for place in find.span}
-    for one in (*found, *_misspelt(words.words, named, items)):
+    deeds = _nominal(words, named, items)
+    named |= {place for find in deeds for place in find.span}
+    for one in (*found, *deeds, *_misspelt(words.words, named, items)):
         if not used.keys().isdisjoint(one.span):
             continue
         free = tuple(filler for filler in one.fillers if filler.role not in taken)
@@ -303,6 +306,20 @@ def _misspelt(
                 slips.append((-decades, place, filler))
     for _, place, filler in sorted(slips, key=lambda slip: slip[:2]):
         yield Find((place,), (filler,))
+
+
+def _nominal(words: Words, known: set[int], items: Mapping[str, ItemMemory]) -> list[Find]:
+    """Return the nouns that are no fillers, and are made of known actions: "deliveries"."""
+    if "action" not in items:
+        return []
+    actions = items["action"]
+    return [
+        Find((place,), (RoleFiller("action", actions.fillers[same[0]].filler),))
+        for place, noun in enumerate(words.stems)
+        if place not in known and not is_ordinary(words.words[place])
+        for verb in verbs_of(noun)
+        if (same := actions.with_words((verb,)))
+    ]
 
 
 def _known(words: Words, items: Mapping[str, ItemMemory]) -> list[Find]:

@@ -197,12 +197,15 @@ class Reader:
         return thing
 
     def _begins_a_name(self, begin: int, end: int) -> bool:
-        """Whether what follows at once was read as a name: "big red" in "the big red cup"."""
+        """Whether what follows at once was read as a name: "big red" in "the big red cup".
+
+        What was done or how it went is no name: "the parcels failed".
+        """
         return (
             end < len(self._words)
             and self._together(begin, end)
-            and end in self._read
-            and "action" not in self._read[end]
+            and bool(self._read.get(end))
+            and not {"action", "result"} & set(self._read[end])
         )
 
     def _is_address(self, begin: int, end: int) -> bool:

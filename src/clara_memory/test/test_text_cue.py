@@ -233,3 +233,30 @@ def test_knives_and_shelves_are_a_knife_and_a_shelf():
     memory.store_memory(action="WASH", object="SHELF")
     assert memory.query("did you wash the knives?").matches == 1
     assert memory.query("did you wash the shelves?").matches == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "matches"),
+    [
+        ("how many of your deliveries succeeded?", 2),
+        ("which delivery failed?", 1),
+        ("what about the inspections?", 1),
+        ("did the exploration of the cellar fail?", 1),
+        ("did you ever move in the station?", 0),
+        ("what happened to the movement?", 1),
+    ],
+)
+def test_a_noun_made_of_an_action_is_that_action_where_it_is_no_filler_itself(text, matches):
+    memory = EpisodicMemory()
+    for action, thing, result in (
+        ("DELIVER", "CUP", "SUCCESS"),
+        ("DELIVER", "TEA", "SUCCESS"),
+        ("DELIVER", "CUP", "FAILED"),
+        ("INSPECT", "BLADE", "SUCCESS"),
+        ("EXPLORE", "CELLAR", "SUCCESS"),
+        ("STATE", "NAME", "SUCCESS"),
+        ("MOVE", "ARM", "SUCCESS"),
+        ("WIND", "MOVEMENT", "SUCCESS"),
+    ):
+        memory.store_memory(action=action, object=thing, result=result)
+    assert memory.query(text).matches == matches

@@ -94,6 +94,8 @@ def test_ordinary_words_keep_no_question_from_its_answer(memory, text):
         ("did Bob pick up the cup?", "bob"),
         ("did you drive at 0.7 m/s?", "0.7"),
         ("what did you pick up from the yellow box?", "yellow box"),
+        ("how many of your parcels succeeded?", "parcels"),
+        ("which deliveries failed?", "deliveries"),
     ],
 )
 def test_a_question_about_what_was_never_seen_gets_no_answer_about_something_else(
