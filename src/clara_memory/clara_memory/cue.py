@@ -3,7 +3,7 @@
 """One role of a cue, compared with all that memory knows: how well each episode fits it.
 
 A word of a text that may fill one of several roles is one cue, too: what has it in any of them
-fits.
+fits, and where one of them is called as it begins ("aisle 7"), what has that number there.
 """
 
 import math
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from clara_memory.columns import Columns, Rows
 from clara_memory.episode import FAILURES, Kind, Outcome, RoleFiller, outcome_of_word
+from clara_memory.inflection import words_of
 from clara_memory.item_memory import SAME_WORDS, Lookup, Reading
 from clara_memory.retrieval import CueMatch
 from clara_memory.times import TIME_OF_DAY, DayTime, day_time
@@ -147,7 +148,7 @@ class Either(Cue):
         super().__init__(columns, replace(filler, role=roles[0]), strict=False, weight=1.0)
         self.filler = filler
         self._parts = [
-            Cue(columns, replace(filler, role=role), strict=False, weight=1.0) for role in roles
+            Cue(columns, _in_role(filler, role), strict=False, weight=1.0) for role in roles
         ]
         self.lookup = None
         self.count = sum(part.count for part in self._parts)
@@ -173,6 +174,14 @@ class Either(Cue):
     def reading(self, identity: int | None, accepted: bool) -> CueMatch:
         """Return how the cue was read: as a filler that is known."""
         return replace(self._parts[0].reading(None, accepted), cue=self.filler)
+
+
+def _in_role(filler: RoleFiller, role: str) -> RoleFiller:
+    """Return a text as a filler of this role: AISLE_7 is the number 7 of the role "aisle"."""
+    name, words = words_of(role), words_of(filler.filler)
+    if words[:-1] == name and words[-1].isdecimal():
+        return RoleFiller(role, "", Kind.NUMBER, (float(words[-1]),))
+    return replace(filler, role=role)
 
 
 def cue_of(columns: Columns, filler: RoleFiller) -> Cue:

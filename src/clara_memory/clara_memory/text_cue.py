@@ -198,7 +198,7 @@ def recognise(words: Words, items: Mapping[str, ItemMemory]) -> list[Find]:
 
     Words for an outcome that is asked for, or that are not clear, are a find without a filler.
     """
-    found = [*_numbers(words, items), *_known(words, items), *_outcomes(words)]
+    found = [*_together(_known(words, items), _numbers(words, items)), *_outcomes(words)]
     found.sort(
         key=lambda find: (
             -len(find.span),
@@ -280,6 +280,15 @@ def _numbers(words: Words, items: Mapping[str, ItemMemory]) -> Iterator[Find]:
             before = words.words[span[0] - 1] if span[0] else ""
             if len(knowing) == 1 and before in _BEFORE_A_NUMBER:
                 yield Find(span, tuple(knowing.values()))
+
+
+def _together(known: list[Find], numbers: Iterator[Find]) -> list[Find]:
+    """Return the finds, where "aisle 7" names a thing and a number as one that may be either."""
+    by_span = {find.span: find for find in known}
+    for number in numbers:
+        same = by_span.get(number.span, number._replace(fillers=()))
+        by_span[number.span] = same._replace(fillers=same.fillers + number.fillers)
+    return list(by_span.values())
 
 
 def _misspelt(

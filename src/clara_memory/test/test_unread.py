@@ -165,5 +165,24 @@ def test_a_number_in_a_text_means_that_number_and_none_near_it():
     assert memory.query("did you clean 101 floors?").matches == 40
 
 
+@pytest.mark.parametrize(
+    ("text", "actions"),
+    [
+        ("what did you pick in aisle 7?", {"PICK"}),
+        ("did you drive to aisle 7?", {"DRIVE"}),
+        ("what about aisle 7?", {"PICK", "DRIVE"}),
+        ("what about aisle 8?", {"PICK"}),
+    ],
+)
+def test_a_number_behind_its_role_may_be_a_name_as_well(text, actions):
+    memory = EpisodicMemory()
+    memory.store_memory(action="PICK", object="BOX", aisle=7)
+    memory.store_memory(action="PICK", object="CAN", aisle=8)
+    memory.store_memory(action="DRIVE", object="AISLE_7")
+    answer = memory.query(text)
+    assert {match.episode.action for match in answer.episodes} == actions
+    assert not answer.set_aside
+
+
 def test_all_that_one_asks_without_a_query_for_text_stays_as_it_was(memory):
     assert memory.ask(Query()).matches == len(memory)
