@@ -333,7 +333,7 @@ def _nominal(words: Words, known: set[int], items: Mapping[str, ItemMemory]) -> 
 
 def _known(words: Words, items: Mapping[str, ItemMemory]) -> list[Find]:
     found = []
-    for span in _spans(words.stems):
+    for span in _spans(words):
         phrase = tuple(words.stems[place] for place in span)
         written = " ".join(words.words[place] for place in span)
         apart = span[-1] - span[0] >= len(span)
@@ -375,12 +375,21 @@ def _only_asks(words: Words, span: tuple[int, ...]) -> bool:
     return asked and not _ASKED_FOR.isdisjoint(after[:1])
 
 
-def _spans(words: tuple[str, ...]) -> Iterator[tuple[int, ...]]:
+def _spans(words: Words) -> Iterator[tuple[int, ...]]:
+    """Yield the places of words in a row, and of those of an action with others in between.
+
+    Such are determiners, in "empty the basket", and all before a particle, in "pick the cup up".
+    """
+    stems = words.stems
     for begin in range(len(words)):
         for end in range(begin + 1, min(begin + MAX_WORDS, len(words)) + 1):
-            yield tuple(range(begin, end))
+            row = tuple(range(begin, end))
+            yield row
+            plain = tuple(place for place in row if words.words[place] not in DETERMINERS)
+            if len(plain) < len(row) and plain and plain[0] == begin and plain[-1] == end - 1:
+                yield plain
         for particle in range(begin + 2, min(begin + 1 + PARTICLE_REACH, len(words))):
-            if words[particle] in _PARTICLES:
+            if stems[particle] in _PARTICLES:
                 yield (begin, particle)
 
 

@@ -260,3 +260,24 @@ def test_a_noun_made_of_an_action_is_that_action_where_it_is_no_filler_itself(te
     ):
         memory.store_memory(action=action, object=thing, result=result)
     assert memory.query(text).matches == matches
+
+
+@pytest.mark.parametrize(
+    ("text", "action"),
+    [
+        ("did you wait for the elevator?", "WAIT_FOR_ELEVATOR"),
+        ("how often did you empty your basket?", "EMPTY_BASKET"),
+        ("have you taken a photo of the blade?", "TAKE_PHOTO"),
+        ("did you turn off the light in the room?", "TURN_OFF_LIGHT"),
+        ("did you take a picture?", "TAKE_A_PICTURE"),
+    ],
+)
+def test_an_action_of_several_words_is_found_with_determiners_in_it(text, action):
+    memory = EpisodicMemory()
+    for known in ("WAIT_FOR_ELEVATOR", "EMPTY_BASKET", "TURN_OFF_LIGHT", "TAKE_A_PICTURE"):
+        memory.store_memory(action=known, place="room")
+    memory.store_memory(action="TAKE_PHOTO", object="BLADE", place="room")
+    memory.store_memory(action="CLEAN", object="BASKET")
+    answer = memory.query(text)
+    assert {match.episode.action for match in answer.episodes} == {action}
+    assert not answer.set_aside
