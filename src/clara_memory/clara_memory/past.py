@@ -8,6 +8,7 @@
   "at least" before it make it a bound.
 - A bound with a day and a clock time ("since yesterday at 3 pm", "after noon on Monday") is one
   moment; "before 9 am yesterday" is of that day alone. "not today" is not read.
+- "from 9 am to 11 am" and "between Monday and Wednesday" have both an end and a begin.
 - A weekday is the latest one that has begun, "last Monday" the latest that is over.
 - A part of a day ("yesterday afternoon") is as long as clara_memory.times says, noon an hour to
   both sides; a night belongs to the day on which it begins.
@@ -32,7 +33,9 @@ _UNITS |= {"month": 30 * 86_400, "year": 365 * 86_400}
 _COUNTS = {
     "a couple of": 2.0, "couple of": 2.0, "half a": 0.5, "half an": 0.5, "a": 1.0, "an": 1.0,
     "one": 1.0, "two": 2.0, "three": 3.0, "four": 4.0, "five": 5.0, "six": 6.0, "seven": 7.0,
-    "eight": 8.0, "nine": 9.0, "ten": 10.0, "eleven": 11.0, "twelve": 12.0,
+    "eight": 8.0, "nine": 9.0, "ten": 10.0, "eleven": 11.0, "twelve": 12.0, "fifteen": 15.0,
+    "twenty": 20.0, "thirty": 30.0, "forty": 40.0, "forty-five": 45.0, "fifty": 50.0,
+    "sixty": 60.0, "ninety": 90.0, "one and a half": 1.5, "two and a half": 2.5, "half": 0.5,
 }  # fmt: skip
 # What speaks of a time; where it is left over it was not understood.
 TIME_WORDS = frozenset([
@@ -42,7 +45,7 @@ TIME_WORDS = frozenset([
     "mornings", "night", "nights", "noon", "oclock", "pm", "today", "tomorrow", "tonight",
     "weekend", "weekends", "yesterday",
 ]) - {"second"}  # fmt: skip
-_NUMBER = rf"\d{{1,4}}|{'|'.join(sorted(_COUNTS, key=len, reverse=True))}"
+_NUMBER = rf"\d{{1,4}}(?:\.\d{{1,3}})?|{'|'.join(sorted(_COUNTS, key=len, reverse=True))}"
 _UNIT = "|".join(_UNITS)
 _DAY = (
     rf"(?:(?P<eve>day before yesterday)|(?P<night>last night|yesterday night|tonight)"
@@ -68,8 +71,20 @@ _AGO_BOUND = re.compile(
     r"\b(?:(?:no|not) )?(?P<than>more than|over|longer than|at least|less than|under|at most) "
     rf"(?P<old>{_NUMBER}) (?P<each>{_UNIT})s? ago(?!\w)"
 )
+_MEANT = r"(?<!\bnot )(?<!\bexcept )\b"
+_NAMED_DAY = rf"(?:today|yesterday|{'|'.join(_WEEKDAYS)}|\d{{4}}-\d\d-\d\d)"
+_DAYS = re.compile(
+    rf"{_MEANT}(?:between (?P<since>{_NAMED_DAY}) and|from (?P<first>{_NAMED_DAY})"
+    rf" (?:to|till|until)) (?P<last>{_NAMED_DAY})(?!,? (?:at )?\d)(?!\w)"
+)
+_HOUR = rf"(?:{CLOCK}|\d{{1,2}}|noon|midday|midnight)"
+_HOURS = re.compile(
+    rf"{_MEANT}(?:between (?P<since>{_HOUR}) and|from (?P<first>{_HOUR}) (?:to|till|until))"
+    rf" (?P<last>{_HOUR})(?![\w:]|\.\d)"
+)
 _EXCLUDED = re.compile(r"\b(?:not|except|excluding|besides|counting)(?: for)? $")
 _CLOCK_BOUND = re.compile(rf"{_BOUND}(?:about |around |the )?(?P<clock>{CLOCK}|{PARTS})(?!\w)")
+_HALF = re.compile("[ap]\\.?m")
 _GREETING = re.compile(r"\bgood (?:morning|afternoon|evening|night|day)\b")
 
 
@@ -103,6 +118,13 @@ def when_in(text: str, now_ns: int) -> When:
     """Return the time that a text speaks of, before `now_ns`."""
     rest = _GREETING.sub(" ", " ".join(text.casefold().split()))
     since, until, day, read = 0, 0, None, False
+    if (found := _DAYS.search(rest)) and (day := _from_day_to_day(found, now_ns)):
+        since, until = day.begin_ns, day.end_ns
+        rest, read = _without(rest, found), True
+    hours = _HOURS.search(rest)
+    clocks = _from_clock_to_clock(hours) if hours else None
+    if hours and clocks:
+        rest, read = _without(rest, hours), True
     while found := _AGO_BOUND.search(rest):
         since, until = _within(since, until, *_beyond(found, now_ns))
         rest, read = _without(rest, found), True
@@ -123,6 +145,8 @@ def when_in(text: str, now_ns: int) -> When:
         since, until = _within(since, until, day.begin_ns, max(1, day.end_ns))
         rest, read = _without(rest, found), True
     day = day or of_bound
+    if clocks:
+        since, until = _within(since, until, *_latest(clocks, day, now_ns))
     while found := _CLOCK_BOUND.search(rest):
         at = _clock(found["clock"], day, now_ns, found["bound"])
         if at is None:
@@ -146,6 +170,49 @@ def is_time_word(word: str, before: str) -> bool:
     if word == "may":
         return before in ("in", "since", "until", "last", "of", "before", "after")
     return word in TIME_WORDS and before not in ("many", "much")
+
+
+def _from_day_to_day(found: re.Match[str], now_ns: int) -> _Stretch | None:
+    """Return begin and end of days in a row, both whole; None where one of them is no day."""
+    first = found["since"] or found["first"]
+    begin, end = (_days_back(day, None, now_ns) for day in (first, found["last"]))
+    if begin is None or end is None:
+        return None
+    if first in _WEEKDAYS and begin < end:
+        begin += 7  # "from Friday to Sunday", on a Saturday
+    return _days(now_ns, begin, begin - end + 1) if begin >= end else None
+
+
+def _from_clock_to_clock(found: re.Match[str]) -> tuple[float, float] | None:
+    """Return begin and end in s since midnight, the end the later; None where no clock is named.
+
+    An hour alone takes its half of the day from the other: "between 9 and 11 am".
+    """
+    first, last = found["since"] or found["first"], found["last"]
+    if first.isdigit() and last.isdigit():
+        return None  # "between 10 and 11" may count anything
+    begin, end = seconds_of(first), seconds_of(last)
+    if begin is None or end is None:
+        return None
+    half, day = 12 * 3600.0, 24 * 3600.0
+    since, until = begin[0], end[0]
+    if first.isdigit() and _HALF.search(last) and since + half < until:
+        since += half
+    if last.isdigit() and _HALF.search(first) and until <= since < until + half:
+        until += half
+    return since, until if until > since else until + day
+
+
+def _latest(clocks: tuple[float, float], day: _Stretch | None, now_ns: int) -> _Stretch:
+    """Return a stretch between two clock times on a day; without one the latest that has begun."""
+    back = 0 if day is None else _back(day, now_ns)
+    at = _at(now_ns, back, *clocks)
+    return _at(now_ns, 1, *clocks) if day is None and at.begin_ns > now_ns else at
+
+
+def _back(day: _Stretch, now_ns: int) -> int:
+    """Return how many days ago a stretch began."""
+    return round((_start(now_ns) - _start(day.begin_ns)) / (86_400 * _S))
 
 
 def _spoken(time_ns: int) -> str:
@@ -209,7 +276,7 @@ def _stretch(found: re.Match[str], now_ns: int, *, bound: bool) -> _Stretch | No
 
 
 def _ago(old: str, each: str, now_ns: int, *, bound: bool) -> _Stretch:
-    if each == "day" and _count(old) >= 1:
+    if each == "day" and _count(old) >= 1 and _count(old).is_integer():
         return _days(now_ns, int(_count(old)), 1)
     middle = now_ns - round(_count(old) * _UNITS[each] * _S)
     half = 0 if bound else round(_UNITS[each] * min(1.0, _count(old)) * _S / 2)
@@ -272,9 +339,7 @@ def _clock(words: str, day: _Stretch | None, now_ns: int, bound: str) -> _Stretc
     span = seconds_of(words)
     if span is None:
         return None
-    back = 0
-    if day is not None:
-        back = round((_start(now_ns) - _start(day.begin_ns)) / (86_400 * _S))
+    back = 0 if day is None else _back(day, now_ns)
     at = _at(now_ns, back, *span)
     if day is None and bound in ("since", "after") and at.begin_ns > now_ns:
         at = _at(now_ns, back + 1, *span)
@@ -302,5 +367,5 @@ def _ns(local: datetime) -> int:
 
 def _count(written: str | None) -> float:
     if written is None:
-        return 1
-    return int(written) if written.isdigit() else _COUNTS[written]
+        return 1.0
+    return float(written) if written[0].isdigit() else _COUNTS[written]

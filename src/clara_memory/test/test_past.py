@@ -101,6 +101,21 @@ def test_a_day_that_is_excluded_is_not_the_day_asked_about(text):
         ("before 3 pm yesterday", "2026-06-09T00:00", "2026-06-09T15:00"),
         ("yesterday after noon", "2026-06-09T12:00", "2026-06-10T00:00"),
         ("since an hour ago", "2026-06-10T14:00", ""),
+        ("between 10:00 and 11:00 today", "2026-06-10T10:00", "2026-06-10T11:00"),
+        ("between 10:00 and 11:00", "2026-06-10T10:00", "2026-06-10T11:00"),
+        ("yesterday between 9 and 11 am", "2026-06-09T09:00", "2026-06-09T11:00"),
+        ("from 9 am to 11 am", "2026-06-10T09:00", "2026-06-10T11:00"),
+        ("from 11 am till 1 on Monday", "2026-06-08T11:00", "2026-06-08T13:00"),
+        ("from 4 pm to 5:30 pm", "2026-06-09T16:00", "2026-06-09T17:30"),
+        ("from 10 pm until 2 am", "2026-06-09T22:00", "2026-06-10T02:00"),
+        ("between 11 and 1 pm", "2026-06-10T11:00", "2026-06-10T13:00"),
+        ("between 1 and 3 pm", "2026-06-10T13:00", "2026-06-10T15:00"),
+        ("between noon and 14:00", "2026-06-10T12:00", "2026-06-10T14:00"),
+        ("between Monday and yesterday", "2026-06-08T00:00", "2026-06-10T00:00"),
+        ("from Tuesday to Thursday", "2026-06-02T00:00", "2026-06-05T00:00"),
+        ("in the last 1.5 hours", "2026-06-10T13:30", "2026-06-10T15:00"),
+        ("in the last twenty minutes", "2026-06-10T14:40", "2026-06-10T15:00"),
+        ("in the last half hour", "2026-06-10T14:30", "2026-06-10T15:00"),
         ("since 9999 years ago", "", ""),
     ],
 )
@@ -182,6 +197,7 @@ def test_a_question_about_a_time_is_answered_about_that_time(memory, text, expec
         ("what did you pick up next week?", "next week"),
         ("what did you pick up tomorrow?", "tomorrow"),
         ("what did you do the other day?", "day"),
+        ("what did you pick up from today to Monday?", "monday"),
         ("how often did you pick up the cup every day?", "every day"),
     ],
 )
@@ -189,6 +205,13 @@ def test_a_time_that_is_not_understood_is_named_in_place_of_an_answer(memory, te
     answer = memory.ask(Query(text=text), now_ns=ns(NOW))
     assert answer.abstained
     assert answer["result"].reason == f"the time '{time_words}' is not understood"
+
+
+@pytest.mark.parametrize(
+    "text", ["between 10 and 11 cups", "from 2 to 3.5 m", "not between 10:00 and 11:00"]
+)
+def test_two_numbers_are_no_stretch_of_time_and_what_is_excluded_is_not_meant(text):
+    assert not when_in(f"what did you pick up {text}?", ns(NOW)).read
 
 
 @pytest.mark.parametrize(
