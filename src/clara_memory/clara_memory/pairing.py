@@ -7,8 +7,9 @@
 - Result and no event in time: an episode with action UNKNOWN_ACTION; a later event completes it.
 - A result stamped well before its event waits too: that may be of an earlier use of the action_id.
   Where no other comes until the event is given up, two clocks stamped them: they are one episode.
-- The same message again is counted and ignored. An action_id used again later is a new attempt,
-  also after a clock was set back or a simulation began anew.
+- The same message again is counted and ignored; a result without a stamp is one where its event
+  came again as well. An action_id used again later is a new attempt, also after a clock was set
+  back or a simulation began anew.
 - What waits is on disk, and bounded: past the bound the oldest is stored as if its time were up.
 """
 
@@ -78,6 +79,17 @@ class Change:
     added: bool
 
 
+def _repeats(result: Waiting, known: Episode) -> bool:
+    """Whether a result without a stamp says what is known of an attempt already."""
+    again = result.episode
+    return (
+        not result.stamped
+        and known.action != UNKNOWN_ACTION
+        and (again.outcome, again.detail, again.effects)
+        == (known.outcome, known.detail, known.effects)
+    )
+
+
 class Pairing:
     """Pairs the messages of one robot; everything it does happens inside the caller's transaction.
 
@@ -92,6 +104,7 @@ class Pairing:
         self.counts = PairingCounts()
         self.unreadable: list[str] = []
         self._waiting: dict[str, dict[str, Waiting]] = {"event": {}, "result": {}}
+        self._repeated: dict[str, int] = {}  # action_ids whose event came again, and when
         self.reload()
 
     @property
@@ -102,6 +115,7 @@ class Pairing:
     def reload(self) -> None:
         """Take what waits from the disk."""
         self._waiting = {"event": {}, "result": {}}
+        self._repeated = {}
         self.unreadable = []
         for kind, action_id, received_ns, message in self._store.read(
             "SELECT kind, action_id, received_ns, message FROM pending ORDER BY received_ns, rowid"
@@ -219,6 +233,12 @@ class Pairing:
         result = self._waiting["result"].get(event.action_id)
         if result is not None and self._older(result, begun):
             result = None
+        known = None
+        if waiting is None:
+            known = self._store.latest_of_action(database, self._robot, event.action_id)
+        if known is not None and self._comes_again(database, known[1], begun, result):
+            self._ignore(database, event.action_id, result, now_ns)
+            return []
         if result is not None:
             self._forget(database, "result", event.action_id)
         if waiting is not None:
@@ -226,15 +246,10 @@ class Pairing:
             changes.append(self._give_up(database, "event", event.action_id, reason, now_ns))
         if result is not None:
             return [*changes, self._pair(database, started, begun.stamped, result, now_ns)]
-        known = self._store.latest_of_action(database, self._robot, event.action_id)
-        if known is not None and waiting is None:
+        if known is not None:
             seq, episode = known
-            if episode.action == UNKNOWN_ACTION:
-                if self._began_before(episode.end_ns, begun):
-                    return [self._late_event(database, seq, episode, started, event, now_ns)]
-            elif self._same_event(database, episode, episode.end_ns, begun):
-                self.counts.duplicates += 1
-                return changes
+            if episode.action == UNKNOWN_ACTION and self._began_before(episode.end_ns, begun):
+                return [self._late_event(database, seq, episode, started, event, now_ns)]
         self._wait(database, "event", started, begun.stamped, now_ns)
         return changes + self._make_room(database, now_ns)
 
@@ -259,6 +274,37 @@ class Pairing:
                 )
             )
         return alike and abs(begun.received_ns - at_ns) <= self._slack_ns
+
+    def _comes_again(
+        self, database: Connection, known: Episode, begun: Waiting, result: Waiting | None
+    ) -> bool:
+        """Whether an event is that of `known` once more, and the result that waits for it too."""
+        return (
+            known.action != UNKNOWN_ACTION
+            and (result is None or _repeats(result, known))
+            and self._same_event(database, known, known.end_ns, begun)
+        )
+
+    def _ignore(
+        self, database: Connection, action_id: str, result: Waiting | None, now_ns: int
+    ) -> None:
+        """Count an event that came again, with its result where that came before it."""
+        self.counts.duplicates += 1
+        if result is not None:
+            self._forget(database, "result", action_id)
+            self.counts.duplicates += 1
+        self._repeated[action_id] = now_ns
+        if len(self._repeated) > self.settings.max_pending:
+            del self._repeated[next(iter(self._repeated))]
+
+    def _repeats_with_event(self, known: Episode, result: Waiting) -> bool:
+        """Whether a result is that of `known` once more, whose event came again before it."""
+        again_ns = self._repeated.get(known.action_id)
+        return (
+            again_ns is not None
+            and abs(result.received_ns - again_ns) <= self._timeout_s("event") * 1e9
+            and _repeats(result, known)
+        )
 
     def _outdated(self, waiting: Waiting, begun: Waiting) -> bool:
         # An earlier attempt's event comes again, whose episode has another id or is forgotten.
@@ -326,7 +372,8 @@ class Pairing:
             seq, episode = known
             if _without_result(episode):
                 return [self._late_result(database, seq, episode, arrived, now_ns)]
-            if ended.end_ns <= episode.end_ns + self._slack_ns:
+            again = self._repeats_with_event(episode, arrived)
+            if again or ended.end_ns <= episode.end_ns + self._slack_ns:
                 self.counts.duplicates += 1
                 return []
         self._wait(database, "result", ended, bool(result.end_ns), now_ns)

@@ -121,6 +121,22 @@ def test_messages_that_come_again_are_ignored_and_counted(memory, stamp):
     assert memory.stats().counts.duplicates == 3
 
 
+@pytest.mark.parametrize("result_first", [False, True])
+def test_an_event_that_comes_again_much_later_and_its_unstamped_result_are_no_new_attempt(
+    memory, result_first
+):
+    event = Event("a1", "PICK_UP", object="CUP", start_ns=T0)
+    for number in range(3):
+        moment = T0 + number * 60 * S
+        memory.record([DONE, event] if result_first and number else [event, DONE], moment)
+        memory.expire(moment + 50 * S)
+    assert len(all_of(memory)) == 1 and memory.pending == 0
+    assert memory.stats().counts.duplicates == 4 and memory.stats().counts.orphans == 0
+    memory.record([event, Result("a1", Outcome.FAILED)], T0 + 600 * S)
+    memory.expire(T0 + 700 * S)
+    assert [one.outcome for one in all_of(memory)] == [Outcome.SUCCEEDED, Outcome.FAILED]
+
+
 def test_an_action_id_used_again_much_later_is_a_new_attempt(memory):
     memory.record([PICK, DONE], T0)
     memory.record([PICK, Result("a1", Outcome.FAILED)], T0 + 3600 * S)
