@@ -24,7 +24,7 @@ from typing import NamedTuple
 
 from clara_memory import evidence
 from clara_memory.columns import Columns
-from clara_memory.cue import EITHER
+from clara_memory.cue import EITHER, Cue
 from clara_memory.episode import STANDARD_ROLES, Kind, Outcome, RoleFiller, outcome_of_word
 from clara_memory.inflection import verbs_of, words_of
 from clara_memory.item_memory import ItemMemory, Reading
@@ -100,6 +100,7 @@ def understand(text: str, columns: Columns, now_ns: int) -> Understood:
     turned = _turned(words, found, names)
     gone = {place for one in turned for place in range(one.begin, one.end)}
     found = [one for one in found if gone.isdisjoint(one.span)]
+    found = [_as_object(one, found, words, columns) for one in found]
     if not (outcomes_in(words) or _asks_yes_or_no(words)):
         used = gone.union(*(one.span for one in found))
         found += _failed(words, found, used)
@@ -170,6 +171,25 @@ def _second(
             )
             return unread._replace(reason=unread.reason or reason)
     return unread
+
+
+def _as_object(find: Find, found: list[Find], words: Words, columns: Columns) -> Find:
+    """Return a find right behind an action, or its "to", as its object, where any episode has it.
+
+    "open the fridge" is not what was opened in it; but "clean the kitchen" may be what was cleaned
+    there.
+    """
+    behind = find.span[0] - 1
+    behind -= behind > 0 and words.words[behind] in DETERMINERS
+    ends = {behind, behind - (words.words[behind] == "to")}
+    deeds = (one for one in found if _roles(one) == ["action"])
+    deed = next((one for one in deeds if not ends.isdisjoint(one.span)), None)
+    if deed is None or len(_roles(find)) < 2 or "object" not in _roles(find):
+        return find
+    thing = RoleFiller("object", find.fillers[0].filler)
+    rows = Cue(columns, thing, strict=False, weight=1.0).rows()
+    done = Cue(columns, deed.fillers[0], strict=False, weight=1.0).at(rows)
+    return find._replace(fillers=(thing,)) if done.any() else find
 
 
 def _with_position(found: list[Find], words: Words, columns: Columns) -> list[RoleFiller]:
@@ -243,21 +263,10 @@ def _meant(words: Words, find: Find, used: Mapping[int, Find]) -> Find:
         roles = ["action"]
     elif of_place and own:
         roles = own
-    elif "object" in roles and _ends_a_deed(words, before, used):
-        roles = ["object"]
     elif "action" in roles and determined:
         roles.remove("action")
     either = RoleFiller(EITHER.join(roles), by_role[roles[0]].filler)
     return find._replace(fillers=(by_role[roles[0]] if len(roles) == 1 else either,))
-
-
-def _ends_a_deed(words: Words, place: int, used: Mapping[int, Find]) -> bool:
-    """Whether an action ends here, and not with a preposition as "go to": its object follows."""
-    return (
-        place in used
-        and any(filler.role == "action" for filler in used[place].fillers)
-        and words.words[place] not in PLACE_PREPOSITIONS
-    )
 
 
 def _numbers(words: Words, items: Mapping[str, ItemMemory]) -> Iterator[Find]:

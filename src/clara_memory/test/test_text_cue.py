@@ -173,6 +173,7 @@ def places():
     made.store_memory(action="WASH", object="CUP", place="sink", at=(90.0, 0.0, 0.0))
     made.store_memory(action="CLOSE", object="SINK")
     made.store_memory(action="CLOSE", object="DOOR", place="sink")
+    made.store_memory(action="BRING", object="CUP", place="sink")
     made.store_memory(action="MOVE", object="SINK")
     made.store_memory(action="MOVE", object="CUP", place="sink")
     return made
@@ -189,7 +190,9 @@ def places():
         ("how often did you clean the kitchen?", {"CLEAN"}, 1),
         ("how often did you go to the kitchen?", {"GO_TO"}, 1),
         ("how often did you close the sink?", {"CLOSE"}, 1),
-        ("did you move to the sink?", {"MOVE"}, 2),
+        ("did you wash the sink?", {"WASH"}, 1),
+        ("did you move to the sink?", {"MOVE"}, 1),
+        ("what did you bring to the sink?", {"BRING"}, 1),
         ("what happened to the kitchen?", {"PICK_UP", "CLEAN", "GO_TO"}, 7),
         ("what about the dock?", {"PICK_UP"}, 5),
         ("what happened near the dock with the cup?", {"PICK_UP"}, 5),
