@@ -23,21 +23,20 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from clara_memory import evidence
+from clara_memory.asking import asks_for, asks_yes_or_no, is_of_you, only_asks
 from clara_memory.columns import Columns
 from clara_memory.cue import EITHER, Cue
 from clara_memory.episode import STANDARD_ROLES, Kind, Outcome, RoleFiller, outcome_of_word
 from clara_memory.inflection import verbs_of, words_of
 from clara_memory.item_memory import ItemMemory, Reading
 from clara_memory.ordinary_words import (
-    BESIDE,
     DETERMINERS,
     OF_ALL,
     PLACE_PREPOSITIONS,
-    TELLING,
     TO_A_NUMBER,
     is_ordinary,
 )
-from clara_memory.outcomes_in_text import is_not, outcomes_asked, outcomes_in
+from clara_memory.outcomes_in_text import outcomes_asked, outcomes_in
 from clara_memory.past import When, when_in
 from clara_memory.places import position_of
 from clara_memory.turned import Found, Turned, failed_by_not, turned_in
@@ -47,25 +46,16 @@ from clara_memory.words_in_text import Words, words_in
 MAX_WORDS = 6
 PARTICLE_REACH = 5  # "picked the big red cup up": words between a verb and its particle
 _PARTICLES = frozenset(["up", "down", "out", "in", "on", "off", "away", "over", "back"])
-_YES_NO = frozenset(
-    ["did", "do", "does", "was", "were", "is", "are", "has", "have", "had", "can", "could"]
-)
 _LEAST_LETTERS = 4  # shorter words are too like each other to guess at
 _MOST_GUESSES = 8  # words: each is held against all that is known
 _NEAR = (
     ("near",), ("beside",), ("around",), ("next", "to"), ("close", "to"), ("not", "far", "from"),
 )  # fmt: skip
 _BEFORE_A_NUMBER = frozenset(["at", "of", "with"])
-_IDLE = frozenset([(("it",), "take"), (("it",), "go"), ("find", ("out",))])
-_POLITE = BESIDE | {"and", "just", "like", "to", "want", "you"}
-_REQUESTS = frozenset(["can", "could", "d", "i", "ll", "will", "would"])
-_ASKED_FOR = frozenset(["me", "us", "what", "which", "who", "whom", "whose", "when", "where"])
-_ASKED_FOR |= {"all", "anything", "everything", "how", "if", "whatever", "whether", "why"}
 _ANY_DEED = frozenset(["do", "manage", "able", "unable"])  # stems
 _NOT_DONE = "what was not done cannot be asked for, where what it is is not known"
 _ORDER = frozenset(["last", "latest", "recent", "recently", "lately"])
 _FEW = 2  # words beside a time: "and yesterday?"
-_YOURS = frozenset(["your", "yours", "yourself"])
 _PRIORITY = {"object": 0, "action": 1, "subject": 3, "result": 4}
 
 
@@ -101,7 +91,7 @@ def understand(text: str, columns: Columns, now_ns: int) -> Understood:
     gone = {place for one in turned for place in range(one.begin, one.end)}
     found = [one for one in found if gone.isdisjoint(one.span)]
     found = [_as_object(one, found, words, columns) for one in found]
-    if not (outcomes_in(words) or _asks_yes_or_no(words)):
+    if not (outcomes_in(words) or asks_yes_or_no(words)):
         used = gone.union(*(one.span for one in found))
         found += _failed(words, found, used)
     fillers = _with_position([one for one in found if one.fillers], words, columns)
@@ -120,17 +110,17 @@ def understand(text: str, columns: Columns, now_ns: int) -> Understood:
     unread += [
         Unread(words.spoken(span[0], span[-1] + 1), missing=True, role="result")
         for span, outcome in outcomes_in(words)
-        if outcome is None and not _asks_for(words, span)
+        if outcome is None and not asks_for(words, span)
     ]
     told = outcomes_in(words) or any("result" in _roles(one) for one in found)
-    if not told and not _asks_yes_or_no(words):
+    if not told and not asks_yes_or_no(words):
         unread += [
             Unread(words.spoken(place, place + 1), True, "result", _NOT_DONE)
             for place in failed_by_not(words, read)
         ]
     of_all = len(words) <= _FEW or not OF_ALL.isdisjoint(words.stems)
     of_order = not (_ORDER.isdisjoint(words.words) or OF_ALL.isdisjoint(words.stems))
-    return Understood([*fillers, *when.times], when, unread, _of_you(words), of_all, of_order)
+    return Understood([*fillers, *when.times], when, unread, is_of_you(words), of_all, of_order)
 
 
 def _turned(words: Words, found: Sequence[Find], names: Collection[str]) -> list[Turned]:
@@ -351,7 +341,7 @@ def _known(words: Words, items: Mapping[str, ItemMemory]) -> list[Find]:
             same = known.with_words(phrase)
             if not same or (apart and role != "action"):
                 continue
-            if role == "action" and _only_asks(words, span):
+            if role == "action" and only_asks(words, span):
                 continue
             filler = _as_written(RoleFiller(role, written), same, known)
             if role != "result" or outcome_of_word(filler.filler) is None:
@@ -367,21 +357,6 @@ def _as_written(written: RoleFiller, same: Sequence[int], known: ItemMemory) -> 
     if len(same) > 1 and not identity and written.role != "action":
         return written
     return RoleFiller(written.role, known.fillers[identity or same[0]].filler)
-
-
-def _only_asks(words: Words, span: tuple[int, ...]) -> bool:
-    """Whether a verb is one by which something is asked for: "give me", "how long did it take"."""
-    before, after = words.words[: span[0]], words.words[span[-1] + 1 :]
-    if len(span) > 1:
-        return False
-    if (before[-1:], words.stems[span[0]]) in _IDLE or (words.stems[span[0]], after[:1]) in _IDLE:
-        return True
-    begin = span[0]
-    while begin and words.words[begin - 1] in _POLITE:
-        begin -= 1
-    asked = begin == 0 or words.words[begin - 1] in _REQUESTS
-    asked |= words.clauses[begin - 1] != words.clauses[begin]
-    return asked and not _ASKED_FOR.isdisjoint(after[:1])
 
 
 def _spans(words: Words) -> Iterator[tuple[int, ...]]:
@@ -404,41 +379,7 @@ def _spans(words: Words) -> Iterator[tuple[int, ...]]:
 
 def _outcomes(words: Words) -> list[Find]:
     found = outcomes_in(words)
-    said = [(span, outcome) for span, outcome in found if not _asks_for(words, span)]
+    said = [(span, outcome) for span, outcome in found if not asks_for(words, span)]
     asked = outcomes_asked(said)
     meant = RoleFiller("result", EITHER.join(outcome.name for outcome in asked))
     return [Find(span, (meant,) if asked and span == said[0][0] else ()) for span, _ in found]
-
-
-def _of_you(words: Words) -> bool:
-    """Whether the text is about whom it is said to, not only said to it, as "can you tell me"."""
-    for place, word in enumerate(words.words):
-        following = next((one for one in words.words[place + 1 :] if one not in BESIDE), "")
-        if word in _YOURS or (word == "you" and following not in TELLING):
-            return True
-    return False
-
-
-def _asks_for(words: Words, span: tuple[int, ...]) -> bool:
-    """Whether an outcome is what a yes-or-no question asks for, as in "did picking it up fail?".
-
-    What one "failed to" do, or did "without errors", is said of the deed that is asked about; but
-    "didn't you fail to ...?" is asked by whoever believes that it failed.
-    """
-    following = words.words[span[-1] + 1 : span[-1] + 2]
-    preceding = words.words[max(0, span[0] - 1) : span[0]]
-    said = following == ("to",) or words.words[span[0]] == "without" or preceding == ("with",)
-    turned = span[0] < 2 and is_not(words, span[0])
-    return _asks_yes_or_no(words) and (turned or not said)
-
-
-def _asks_yes_or_no(words: Words) -> bool:
-    if not {"if", "whether"}.isdisjoint(words.words):
-        return True
-    verbs = [place for place, word in enumerate(words.words) if word not in _YES_NO]
-    if any(_only_asks(words, (place,)) for place in verbs):
-        return False  # "can you tell me what failed?"
-    first = words.words[:1]
-    if len(words) > 1 and is_not(words, 1):
-        first = (words.words[0].removesuffix("n"), words.words[0])
-    return not _YES_NO.isdisjoint(first)
