@@ -36,13 +36,14 @@ def asks_for(words: Words, span: tuple[int, ...]) -> bool:
     """Whether an outcome is what a yes-or-no question asks for, as in "did picking it up fail?".
 
     What one "failed to" do, or did "without errors", is said of the deed that is asked about; but
-    "didn't you fail to ...?" is asked by whoever believes that it failed.
+    "did you never fail to ...?" is asked for whether it failed.
     """
+    first = span[0]  # the "not", where there is one
     following = words.words[span[-1] + 1 : span[-1] + 2]
-    preceding = words.words[max(0, span[0] - 1) : span[0]]
-    said = following == ("to",) or words.words[span[0]] == "without" or preceding == ("with",)
-    turned = span[0] < 2 and is_not(words, span[0])
-    return asks_yes_or_no(words) and (turned or not said)
+    preceding = words.words[max(0, first - 1) : first]
+    said = words.stems[first] == "fail" and following == ("to",)
+    said |= words.words[first] == "without" or preceding == ("with",)
+    return asks_yes_or_no(words) and not said
 
 
 def asks_yes_or_no(words: Words) -> bool:

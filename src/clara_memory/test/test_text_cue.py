@@ -57,6 +57,7 @@ def memory():
         ),
         ("did you fail?", {}),
         ("didn't you fail to pick up the cup?", {"action": "PICK_UP", "object": "CUP"}),
+        ("did you never fail to pick up the cup?", {"action": "PICK_UP", "object": "CUP"}),
     ],
 )
 def test_known_fillers_are_recognised_as_whole_words(memory, text, expected):
