@@ -34,9 +34,8 @@ def start(name: str, module: str) -> int:
     try:
         return int(run())
     except KeyboardInterrupt:  # before the node waits for signals itself
-        signal.signal(
-            signal.SIGINT, signal.SIG_IGN
-        )  # a terminal's comes twice: launch sends one too
+        # A second one is on its way from a terminal: it sends one too, beside launch.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
         return 0
 
 
