@@ -46,9 +46,16 @@ def asks_for(words: Words, span: tuple[int, ...]) -> bool:
     return asks_yes_or_no(words) and not said
 
 
+def _is_whether(words: Words, place: int) -> bool:
+    """Whether this is "whether" or the "if" of "tell me if", not of "what failed, if any"."""
+    before = words.words[place - 1] if place else ""
+    told = before in TELLING or before in ("me", "us")
+    return words.words[place] == "whether" or (words.words[place] == "if" and told)
+
+
 def asks_yes_or_no(words: Words) -> bool:
     """Whether yes or no answers a text: "did it fail?", "tell me whether it failed"."""
-    if not {"if", "whether"}.isdisjoint(words.words):
+    if any(_is_whether(words, place) for place in range(len(words))):
         return True
     verbs = [place for place, word in enumerate(words.words) if word not in _YES_NO]
     if any(only_asks(words, (place,)) for place in verbs):

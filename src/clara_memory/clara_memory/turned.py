@@ -87,12 +87,22 @@ def failed_by_not(words: Words, used: Collection[int]) -> Iterator[int]:
         if (
             place not in used
             and (words.words[place] in ("not", "cannot") or is_not(words, place))
-            and not _ASKING.isdisjoint(words.words[:place])
+            and _of_question(words, place, used)
             and (place == 0 or words.words[place - 1] != "or")
             and following[:1] != ("only",)
             and not any(stem(word) in _TELLING for word in following)
         ):
             yield place
+
+
+def _of_question(words: Words, place: int, used: Collection[int]) -> bool:
+    """Whether a "not" is part of what is asked; not as in "what did you wash? Not bad!"."""
+    clause = words.clauses[place]
+    return not _ASKING.isdisjoint(words.words[:place]) and any(
+        one == clause
+        and ((words.words[at] in _ASKING and at < place) or (at in used and at > place))
+        for at, one in enumerate(words.clauses)
+    )
 
 
 def _excluded(words: Words, found: Sequence[Found], used: Collection[int]) -> Iterator[Turned]:
@@ -106,7 +116,7 @@ def _excluded(words: Words, found: Sequence[Found], used: Collection[int]) -> It
         if (
             (word in _EXCLUDING and not (word == "not" and "action" in one.roles))
             or (word == "than" and before in ("other", "rather", "else"))
-            or (word == "but" and before in _ALL)
+            or (word == "but" and (before in _ALL or before == "else"))
         ):
             if word in ("than", "but", "counting"):
                 begin -= 1
