@@ -64,6 +64,22 @@ _AT_ONCE = frozenset([("right", "now"), ("right", "away"), ("straight", "away")]
 _SIDED = frozenset(["m", "rad", "m/s", "rad/s", ""])
 _PREPOSITION_WORDS = "to at for with in on into onto by from"
 PREPOSITIONS = frozenset(_PREPOSITION_WORDS.split())
+# Behind these, "to" is a goal, and may be another than the skill's: "go back to sleep".
+_GOING_WORDS = "back come drive fly go head move return ride roll run travel walk"
+_GOING = frozenset(_GOING_WORDS.split())
+_FROM_OR_INTO = frozenset(["from", "into", "onto"])
+# What may stand before a noun, and behind an order.
+_BEFORE_A_NOUN_WORDS = "a an the this that these those my your our their his its"
+_BEFORE_A_NOUN = frozenset(_BEFORE_A_NOUN_WORDS.split())
+_AT_THE_END_WORDS = "can clara could now please robot thank thanks will would you"
+_AT_THE_END = frozenset(_AT_THE_END_WORDS.split())
+_LONGEST_NOUN = 2
+# A noun that says when.
+_TIME_WORDS = """
+monday tuesday wednesday thursday friday saturday sunday dawn sunrise noon midday dusk sunset
+midnight breakfast lunch dinner
+"""
+_TIMES = frozenset(_TIME_WORDS.split())
 # A verb and one of these may be another verb: take and take up, close and close to.
 _PARTICLES = frozenset(
     [
@@ -96,8 +112,8 @@ def unexplained(skill: Skill, text: str, things: Collection[tuple[int, int]] = (
     """Return the first word of an order that a skill does not know; empty where there is none.
 
     `things` is where choices stand in it. Unknown may be, where a skill needs nothing to be said,
-    what follows a preposition that follows the verb in an example ("wave to grandma", for "wave to
-    the people").
+    a noun at the end that follows a preposition that follows the verb in an example ("wave to my
+    friend", for "wave to the people").
     """
     found = list(_WORD.finditer(text))
     words = [_plain(match[0]) for match in found]
@@ -133,10 +149,7 @@ def unexplained(skill: Skill, text: str, things: Collection[tuple[int, int]] = (
             continue
         if word == "back" and _goes_back(words[at + 1 :], choices | known - neutral, known):
             continue
-        # All that follows the preposition is who or what it is done to.
-        if any(pair in openings for pair in pairwise(words[: at + 1])):
-            return ""
-        return word
+        return "" if _is_done_to(openings, words, at) else word
     return ""
 
 
@@ -178,6 +191,19 @@ def _goes_back(behind: list[str], things: set[str], known: frozenset[str]) -> bo
     )
 
 
+def _is_done_to(openings: frozenset[tuple[str, str]], words: list[str], at: int) -> bool:
+    """Whether an unknown word is, up to the end, who or what an order is done to."""
+    end = len(words)
+    while words[end - 1] in _AT_THE_END:
+        end -= 1
+    noun = words[at:end]
+    if len(noun) > _LONGEST_NOUN or not (_NEUTRAL | _TIMES).isdisjoint(noun):
+        return False
+    while at > 0 and words[at - 1] in _BEFORE_A_NOUN:
+        at -= 1
+    return tuple(words[max(0, at - 2) : at]) in openings
+
+
 def _says_when(skill: Skill, choices: set[str], words: list[str], at: int) -> bool:
     """Whether a word belongs to "right now" and the like.
 
@@ -215,12 +241,15 @@ def _vocabulary(skill: Skill) -> frozenset[str]:
 
 
 def _openings(skill: Skill) -> frozenset[tuple[str, str]]:
-    """Return the pairs of a word and the preposition behind it in the examples."""
+    """Return the pairs of a word and the preposition behind it in the examples.
+
+    But for those that name a goal.
+    """
     return frozenset(
         pair
         for example in skill.examples
         for pair in pairwise(words_of(example.say))
-        if pair[1] in PREPOSITIONS
+        if pair[1] in PREPOSITIONS - _FROM_OR_INTO and pair[0] not in _GOING
     )
 
 

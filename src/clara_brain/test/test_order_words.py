@@ -1,0 +1,55 @@
+# Copyright 2026 The Clara Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Which sentences with a verb of a skill are orders for it, and what they say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from clara_brain.plain_orders import only_reading, word_for_word
+from clara_brain.skill_decision import Decision, possible
+from clara_brain.skill_file import load_skills
+
+MACHINES = load_skills(Path(__file__).parent / "data" / "machines.yaml")
+
+
+def read(said: str) -> Decision | None:
+    """Return what a sentence would have a machine do, without a model."""
+    choices = possible(MACHINES, said)
+    return word_for_word(MACHINES, choices, said) or only_reading(MACHINES, choices, said)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "return to the charging station on Friday",
+        "return to the charging station at noon",
+        "return to the charging station provided it rains",
+        "return to the charging station as long as it rains",
+        "return to the charging station on my signal",
+        "go back to mowing",
+        "go back to the orchard",
+        "go back to the charger or mow the orchard",
+        "going back to the charger takes ages",
+        "wave to the people on Friday",
+        "wave at noon",
+        "wave at him as long as he is here",
+    ],
+)
+def test_what_is_done_to_nobody_and_goes_nowhere_known_is_no_order(said):
+    assert read(said) is None
+
+
+@pytest.mark.parametrize(
+    ("said", "skill", "values"),
+    [
+        ("go back to the charger please", "go_home", {}),
+        ("please wave to my friend", "wave", {}),
+        ("could you wave at the children now?", "wave", {}),
+    ],
+)
+def test_what_an_order_says_is_read(said, skill, values):
+    decision = read(said)
+    assert decision is not None and decision.skill == skill
+    assert {name: decision.values[name] for name in values} == values
