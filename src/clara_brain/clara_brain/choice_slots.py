@@ -31,6 +31,13 @@ _NOW = re.compile(r"\s+(?:now|away)\b", re.IGNORECASE)
 _FUNCTION_WORDS = "a an am as be do he i if is it me my no of or she so that this us we you"
 _FUNCTION = frozenset(_FUNCTION_WORDS.split())
 _PREPOSITION = re.compile(rf"\b({'|'.join(_PREPOSITION_WORDS.split())})\b", re.IGNORECASE)
+# "The left or right fixture", "rack a and b": what shares its noun with a choice.
+_AND = (
+    r"\s*(?:\b(?:or|and|nor)\b|[/,&+])"
+    rf"(?:\s*\b(?:{_PREPOSITION_WORDS.replace(' ', '|')}|the|an?)\b)*\s*"
+)
+_AND_BEFORE = re.compile(rf"(\w+){_AND}$", re.IGNORECASE)
+_AND_BEHIND = re.compile(rf"{_AND}(\w+)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -47,10 +54,12 @@ def choice_slots(skill: Skill, text: str) -> Slots | None:
     """Return the choices that are meant for the parameters that must be said.
 
     None where a choice may be for several and nothing tells for which, where only a part of its
-    name is said ("the dining room", for one who knows the living room), or where it is said "to"
-    for what the examples say "from".
+    name is said ("the dining room", for one who knows the living room; "the left or right door"),
+    or where it is said "to" for what the examples say "from".
     """
     found = mentions(skill, text)
+    if _shares_its_noun(skill, text, found):
+        return None
     parameters = [each for each in skill.parameters if each.type == "choice" and each.said]
     values: dict[str, tuple[str, ...]] = {}
     said_of = {p.name: {each.choice for each in found} & {*p.choices} for p in parameters}
@@ -181,6 +190,25 @@ def _half_named(skill: Skill, text: str, found: Sequence[Mention]) -> bool:
         not parts.isdisjoint((word, word.removesuffix("s"), f"{word}s"))
         for word in words_beside(skill, text) - own
     )
+
+
+def _shares_its_noun(skill: Skill, text: str, found: Sequence[Mention]) -> bool:
+    """Whether a part of another choice is joined to one that is said: "rack a or b"."""
+    for each in found:
+        parts = {
+            word
+            for parameter in skill.parameters
+            if each.choice in parameter.choices
+            for choice in parameter.choices
+            for word in choice.lower().replace("_", " ").split()
+        }.difference(each.choice.lower().split())
+        for joined in (_AND_BEFORE.search(text[: each.start]), _AND_BEHIND.match(text, each.end)):
+            if joined is None or joined[1].lower() not in parts:
+                continue
+            start, end = joined.span(1)
+            if not any(other.start <= start and end <= other.end for other in found):
+                return True
+    return False
 
 
 def _turned_round(

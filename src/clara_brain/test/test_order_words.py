@@ -42,11 +42,29 @@ def test_what_is_done_to_nobody_and_goes_nowhere_known_is_no_order(said):
 
 
 @pytest.mark.parametrize(
+    "said",
+    [
+        "put the bolt in the left or right fixture",
+        "put the bolt in the left or in the right fixture",
+        "put the big or small gear on the tray",
+        "put the big, small gear on the tray",
+        "mow the front and back lawn",
+        "mow the front/back lawn",
+        "go to rack a or b",
+        "go to rack a and b",
+    ],
+)
+def test_of_two_things_that_share_a_noun_neither_is_taken(said):
+    assert read(said) is None
+
+
+@pytest.mark.parametrize(
     ("said", "skill", "values"),
     [
         ("go back to the charger please", "go_home", {}),
         ("please wave to my friend", "wave", {}),
         ("could you wave at the children now?", "wave", {}),
+        ("take a suture kit, please, to the theatre", "deliver", {"room": "theatre"}),
     ],
 )
 def test_what_an_order_says_is_read(said, skill, values):
