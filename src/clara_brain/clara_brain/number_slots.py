@@ -22,6 +22,7 @@ from clara_brain.slots import OR, Slots, rivals
 from clara_brain.spoken_numbers import POINTS, Said, spellings, unit_of
 from clara_brain.units import si_unit
 
+_MINUS = re.compile(r"\b(?:minus|negative)\b", re.IGNORECASE)
 _HALF = re.compile(r"\bhalf\b", re.IGNORECASE)
 _AND = re.compile(r"(?:,|\band)\s*$", re.IGNORECASE)
 _ONE = re.compile(r"\ban? ([a-z]+)\b", re.IGNORECASE)  # "an hour"
@@ -36,13 +37,14 @@ _MORE_BEHIND = re.compile(r"[\s%°]*(?:\w+ )?(?:more|further|extra)\b", re.IGNOR
 def number_slots(skill: Skill, text: str) -> Slots | None:
     """Return the numbers that are meant for the parameters that must be said.
 
-    None where a number may be for several and nothing tells for which, or where it is for none:
-    "drive 2 meters at 10 cm/s" is no order to drive as fast as usual.
+    None where a number may be for several and nothing tells for which, where it is for none
+    ("drive 2 meters at 10 cm/s" is no order to drive as fast as usual), or where a minus does not
+    stand at its number ("a negative angle of 90 degrees").
     """
     parameters = [each for each in skill.parameters if each.numeric and each.said]
     things = mentions(skill, text)
     fitting = {each.name: _fitting(skill, each, text, things) for each in parameters}
-    if _left_over(skill, text, things, fitting):
+    if _left_over(skill, text, things, fitting) or _loose_minus(skill, text):
         return None
     if len(parameters) < 2:
         values = {name: spellings(found) for name, found in fitting.items()}
@@ -227,6 +229,24 @@ def _left_over(
     return any(
         not _within(start, end, things) and not any(a < end and start < b for a, b in taken)
         for start, end in said
+    )
+
+
+def _loose_minus(skill: Skill, text: str) -> bool:
+    """Whether a minus is said that belongs to no number, and that no example says like that."""
+    if any(each.type == "text" for each in skill.parameters):
+        return False
+    return _has_loose_minus(skill, text) and not any(
+        _has_loose_minus(skill, each.say) for each in skill.examples
+    )
+
+
+def _has_loose_minus(skill: Skill, text: str) -> bool:
+    spans = [(each.start, each.end) for each in spoken_numbers.numbers(text)]
+    spans += [(each.start, each.end) for each in mentions(skill, text)]
+    return any(
+        not any(start <= match.start() < end for start, end in spans)
+        for match in _MINUS.finditer(text)
     )
 
 

@@ -59,11 +59,24 @@ def test_of_two_things_that_share_a_noun_neither_is_taken(said):
 
 
 @pytest.mark.parametrize(
+    "said",
+    [
+        "move to minus x 100 y 200 z 300",
+        "move the elbow by a negative angle of 90 degrees",
+        "move the elbow to 30 degrees negative",
+    ],
+)
+def test_a_number_is_not_taken_without_its_minus_or_in_part(said):
+    assert read(said) is None
+
+
+@pytest.mark.parametrize(
     ("said", "skill", "values"),
     [
         ("go back to the charger please", "go_home", {}),
         ("please wave to my friend", "wave", {}),
         ("could you wave at the children now?", "wave", {}),
+        ("move to x minus 100 y 200 z 300", "move_to", {"x": -100, "y": 200, "z": 300}),
         ("take a suture kit, please, to the theatre", "deliver", {"room": "theatre"}),
     ],
 )
