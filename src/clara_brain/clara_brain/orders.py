@@ -22,6 +22,7 @@ from clara_brain.order_objects import begins_like_an_example, is_done_to_a_perso
 from clara_brain.skills import LONGEST_TEXT, Parameter, Skill
 from clara_brain.text_slots import optional_text, text_begins, text_behind
 from clara_brain.units import si_unit
+from clara_brain.verbs import trigger_words
 
 # An order may hold the longest text, and an opening. With what is longer the patterns below would
 # take seconds.
@@ -69,60 +70,6 @@ _OPENING = (
 _CLOSING = re.compile(
     r"(?:\W+(?:please|thanks|thank you|would you|will you|could you|can you|clara|robot))*\W*$",
     re.I,
-)
-
-# "Go to the kitchen" goes somewhere; "go get the cup" does not.
-_GOES = re.compile(
-    r"^\W*(?:(?:please|clara|robot|now|could|can|would|will|you)\W+)*go"
-    r" (?:to|into|back|home|up|down|there|forward|left|right)\b",
-    re.IGNORECASE,
-)
-
-# Words of an example before its verb.
-_BEFORE_THE_VERB = frozenset(
-    [
-        "a",
-        "all",
-        "and",
-        "at",
-        "can",
-        "clara",
-        "could",
-        "for",
-        "from",
-        "go",
-        "hey",
-        "i",
-        "just",
-        "kindly",
-        "like",
-        "me",
-        "mind",
-        "my",
-        "need",
-        "now",
-        "of",
-        "ok",
-        "okay",
-        "on",
-        "please",
-        "robot",
-        "should",
-        "so",
-        "that",
-        "the",
-        "then",
-        "this",
-        "to",
-        "up",
-        "us",
-        "want",
-        "will",
-        "with",
-        "would",
-        "you",
-        "your",
-    ]
 )
 
 
@@ -278,20 +225,6 @@ def imperative(skills: Iterable[Skill], text: str) -> str:
             if form.match(bare):
                 return form.sub(verb, bare, count=1)
     return bare or text
-
-
-def trigger_words(skill: Skill) -> tuple[str, ...]:
-    """Return the verbs that ask for a skill: the file's, or those of its name and examples."""
-    if skill.words:
-        return skill.words
-    words = [word for word in skill.name.split("_") if word not in _BEFORE_THE_VERB]
-    for example in skill.examples:
-        spoken = re.findall(r"[a-z]+", example.say.lower())
-        if _GOES.search(example.say):
-            words.append("go")
-            continue
-        words += [word for word in spoken if word not in _BEFORE_THE_VERB][:1]
-    return tuple(dict.fromkeys(words))
 
 
 def _order(skill: Skill, verb: str, text: str) -> str:

@@ -77,6 +77,8 @@ def test_a_number_is_not_taken_without_its_minus_or_in_part(said):
         ("please wave to my friend", "wave", {}),
         ("could you wave at the children now?", "wave", {}),
         ("move to x minus 100 y 200 z 300", "move_to", {"x": -100, "y": 200, "z": 300}),
+        ("bring the gauze to recovery", "deliver", {"urgent": False}),
+        ("take the gauze to pharmacy urgently", "deliver", {"urgent": True}),
         ("take a suture kit, please, to the theatre", "deliver", {"room": "theatre"}),
     ],
 )
