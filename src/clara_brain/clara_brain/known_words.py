@@ -18,6 +18,7 @@ from itertools import pairwise
 from clara_brain import spoken_numbers
 from clara_brain.skills import Skill
 from clara_brain.units import si_unit
+from clara_brain.verbs import trigger_words
 
 # Words of the closed classes, politeness, and adverbs of time.
 _NEUTRAL_WORDS = """
@@ -54,6 +55,9 @@ _OPPOSITES = (
     ("forward", "backward"),
     ("forwards", "backwards"),
 )
+# Where a length is all that a skill is told, it does not go there.
+_TOWARDS = frozenset(["toward", "towards"])
+_ABOUT_A_NUMBER = frozenset(["around", "between", "by"])
 # The way a robot moves anyway, unless its skill is about the other way.
 _FORWARD = frozenset(["ahead", "forward", "forwards"])
 _BACKWARD = frozenset(["back", "backward", "backwards", "reverse"])
@@ -128,6 +132,11 @@ def unexplained(skill: Skill, text: str, things: Collection[tuple[int, int]] = (
     neutral = _NEUTRAL if known & _BACKWARD else _NEUTRAL | _FORWARD
     if not _has_manners(skill, choices):
         neutral |= _MANNERS
+    straight = not choices and any(
+        each.numeric and si_unit(each.unit) == "m" for each in skill.parameters
+    )
+    if straight:
+        neutral -= _TOWARDS
     looks = frozenset[str]().union(*(each for each in _LOOKS if not each & choices))
     for at, (word, match) in enumerate(zip(words, found, strict=True)):
         following = words[at + 1] if at + 1 < len(words) else ""
@@ -142,6 +151,9 @@ def unexplained(skill: Skill, text: str, things: Collection[tuple[int, int]] = (
         if word in looks and _thing_follows(found, words, at, looks, begins):
             continue
         if word in _ABOUT_A_PLACE and not _is_before_a_thing(text[match.end() :], following):
+            # "Drive 2 meters across" is not straight ahead, "by 2 meters" is.
+            if straight and word not in _ABOUT_A_NUMBER:
+                return word
             continue
         if word in ("number", "another") and _is_number(text[match.end() :], following):
             continue
@@ -231,12 +243,17 @@ def _vocabulary(skill: Skill) -> frozenset[str]:
             described -= set(pair)
     texts = [skill.name, skill.action, skill.in_words, *said, *choices, *names]
     words = {word for text in texts for word in words_of(text)} | described | set(skill.words)
-    # "picking", "drives": the verbs of the file in their other forms.
-    stems = {word.removesuffix("e") for word in words}
-    doubled = {word + word[-1] for word in words if word}
+    # "Picking", "drives": the words of the file in other forms. Not the short ones: "thing" is
+    # no form of "the".
+    verbs = {word for verb in trigger_words(skill) for word in words_of(verb)}
+    formed = {word for word in words - _NEUTRAL if len(word) > 3} | verbs
+    stems = {word.removesuffix("e") for word in formed}
+    doubled = {word + word[-1] for word in formed}
+    counted = {word for word in words - _NEUTRAL if len(word) > 2} | verbs
     return frozenset(
-        {form for word in words for form in (word, f"{word}s", word.removesuffix("s"))}
+        {form for word in counted for form in (f"{word}s", word.removesuffix("s"))}
         | {f"{stem}ing" for stem in stems | doubled}
+        | words
     )
 
 

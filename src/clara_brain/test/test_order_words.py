@@ -60,6 +60,14 @@ def test_of_two_things_that_share_a_noun_neither_is_taken(said):
 
 @pytest.mark.parametrize(
     "said",
+    ["put the thing beside the bolt on the tray", "open the thing", "bring the thing to Anna"],
+)
+def test_a_thing_is_no_word_that_a_skill_knows(said):
+    assert read(said) is None
+
+
+@pytest.mark.parametrize(
+    "said",
     [
         "move to minus x 100 y 200 z 300",
         "move the elbow by a negative angle of 90 degrees",
@@ -86,3 +94,17 @@ def test_what_an_order_says_is_read(said, skill, values):
     decision = read(said)
     assert decision is not None and decision.skill == skill
     assert {name: decision.values[name] for name in values} == values
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "move 2 meters to the side",
+        "move 2 meters across",
+        "drive 3 meters around me",
+        "drive 3 meters towards me",
+        "drive 3 meters near me",
+    ],
+)
+def test_a_length_in_a_direction_that_a_skill_does_not_have_is_no_order(said):
+    assert read(said) is None
