@@ -15,13 +15,15 @@ from collections.abc import Collection, Sequence
 from itertools import pairwise
 
 from clara_brain import spoken_numbers
-from clara_brain.choice_slots import Mention, as_said, mentions
+from clara_brain.choice_slots import Mention, as_said, mentions, words_beside
 from clara_brain.known_words import is_idle, words_of
 from clara_brain.skills import Example, Parameter, Skill, Value
 from clara_brain.slots import OR, Slots, rivals
 from clara_brain.spoken_numbers import POINTS, Said, spellings, unit_of
 from clara_brain.units import si_unit
 
+_AT_FULL = re.compile(r"\b(?:at|with) full\b", re.IGNORECASE)
+_FOR_ONE = re.compile(r"\bfor an? (?:second|sec|min|foot|yard)\b(?! \w)", re.IGNORECASE)
 _MINUS = re.compile(r"\b(?:minus|negative)\b", re.IGNORECASE)
 _HALF = re.compile(r"\bhalf\b", re.IGNORECASE)
 _AND = re.compile(r"(?:,|\band)\s*$", re.IGNORECASE)
@@ -38,13 +40,16 @@ def number_slots(skill: Skill, text: str) -> Slots | None:
     """Return the numbers that are meant for the parameters that must be said.
 
     None where a number may be for several and nothing tells for which, where it is for none
-    ("drive 2 meters at 10 cm/s" is no order to drive as fast as usual), or where a minus does not
-    stand at its number ("a negative angle of 90 degrees").
+    ("drive 2 meters at 10 cm/s" is no order to drive as fast as usual), where a minus does not
+    stand at its number ("a negative angle of 90 degrees"), or where one is meant by another word
+    than a number ("at top speed").
     """
     parameters = [each for each in skill.parameters if each.numeric and each.said]
     things = mentions(skill, text)
     fitting = {each.name: _fitting(skill, each, text, things) for each in parameters}
     if _left_over(skill, text, things, fitting) or _loose_minus(skill, text):
+        return None
+    if any(not fitting[each.name] and _named_alone(skill, each, text) for each in parameters):
         return None
     if len(parameters) < 2:
         values = {name: spellings(found) for name, found in fitting.items()}
@@ -219,7 +224,7 @@ def _left_over(
         # "Pick that one up" is no number, but "one minute" is.
         if numeric or text[each.start : each.end].lower() != "one" or each.unit not in (None, "?")
     ]
-    said += [match.span() for match in _HALF.finditer(text)]
+    said += [match.span() for each in (_HALF, _FOR_ONE) for match in each.finditer(text)]
     said += [
         match.span()
         for match in _ONE.finditer(text)
@@ -229,6 +234,24 @@ def _left_over(
     return any(
         not _within(start, end, things) and not any(a < end and start < b for a, b in taken)
         for start, end in said
+    )
+
+
+def _named_alone(skill: Skill, parameter: Parameter, text: str) -> bool:
+    """Whether a parameter is named, and no example that leaves it out names it like that."""
+    if parameter.default is None:
+        return False  # it is missed anyway
+    if _AT_FULL.search(text):
+        return True
+    *_, noun = parameter.name.split("_")
+    shown = {
+        word
+        for each in skill.examples
+        if parameter.name not in each.use
+        for word in words_beside(skill, each.say)
+    }
+    return not {noun, f"{noun}s", noun.removesuffix("s")}.isdisjoint(
+        words_beside(skill, text) - shown
     )
 
 

@@ -108,3 +108,19 @@ def test_what_an_order_says_is_read(said, skill, values):
 )
 def test_a_length_in_a_direction_that_a_skill_does_not_have_is_no_order(said):
     assert read(said) is None
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "move forward 2 meters at low speed",
+        "move forward 2 meters at full speed",
+        "thrust forward for 5 seconds with full power",
+        "thrust forward for 5 seconds at full",
+        "mow the orchard at a low height",
+        "shake for a second",
+        "shake for a few seconds",
+    ],
+)
+def test_what_is_said_in_another_way_than_by_a_number_is_not_the_default(said):
+    assert read(said) is None
