@@ -32,8 +32,15 @@ _ORDINARY = frozenset(["second", "foot", "yard", "in", "m", "s", "g", "min"])
 _WORDS_BEHIND = re.compile(r"\s*[^\W\d_]+(?:\s+[^\W\d_]+)?")
 _COUNTS = frozenset(["count", "number", "repeats", "repetitions"])
 _A_UNIT = re.compile(r"\b(\w+) an? ([a-z]+)( and a half)?\b(?! and\b|[\s,]*\d)", re.IGNORECASE)
+_MORE = "more"
 _MORE_BEFORE = re.compile(r"\b(?:another|further|more|extra) $", re.IGNORECASE)
-_MORE_BEHIND = re.compile(r"[\s%°]*(?:\w+ )?(?:more|further|extra)\b", re.IGNORECASE)
+_MORE_BEHIND = re.compile(
+    r"[\s%°]*(?:[\w/]+ )?"
+    r"(?:more|further|extra|less|(?:high|low|fast|slow|bright|dark|warm|cool)er)\b",
+    re.IGNORECASE,
+)
+# "5 seconds or more" and "each 5 seconds" are not five seconds.
+_OPEN = re.compile(r"\bor (?:more|less|further|longer|higher|lower)\b|\b(?:each|every)\b", re.I)
 
 
 def number_slots(skill: Skill, text: str) -> Slots | None:
@@ -202,7 +209,7 @@ def _forms(unit: str) -> set[str]:
 def _change(number: Said, text: str) -> str:
     """Return the preposition of a number; "another 10 cm" and "10 cm more" are by so much."""
     if _MORE_BEFORE.search(text[: number.start]) or _MORE_BEHIND.match(text, number.end):
-        return "by"
+        return _MORE
     return number.before
 
 
@@ -215,6 +222,8 @@ def _left_over(
         for each in skill.parameters
     ):
         return False  # there it may be for what need not be said
+    if _has_open_number(text) and not any(_has_open_number(each.say) for each in skill.examples):
+        return True
     numeric = any(each.numeric for each in skill.parameters)
     units = set[str]().union(*(_forms(each.unit) for each in skill.parameters))
     taken = [(each.start, each.end) for found in fitting.values() for each in found]
@@ -273,6 +282,10 @@ def _has_loose_minus(skill: Skill, text: str) -> bool:
     )
 
 
+def _has_open_number(text: str) -> bool:
+    return bool(_OPEN.search(text) and spoken_numbers.numbers(text))
+
+
 def _within(start: int, end: int, things: Sequence[Mention]) -> bool:
     return any(each.start <= start and end <= each.end for each in things)
 
@@ -291,9 +304,11 @@ def _is_so_set(parameter: Parameter, said: str, before: Collection[str]) -> bool
     """Whether a number sets a parameter in the way in which the examples set it.
 
     Where they say "to", "by" changes it; where they say neither, "to" may be a place or a heading
-    and they a way.
+    and they a way. More of a length or a time is as much again; more percent are not so many.
     """
-    if said == "by":
+    if said == _MORE and (parameter.unit == "%" or "/" in parameter.unit):
+        return "by" in before
+    if said in ("by", _MORE):
         return "by" in before or "to" not in before
     if said == "to" and si_unit(parameter.unit) in ("m", "rad"):
         return not before or "to" in before

@@ -72,7 +72,7 @@ _ABOUT = frozenset(_ABOUT_WORDS.split())
 
 _TOKEN = re.compile(
     r"(?P<number>(?<![\w.])(?:[-+\u2212]\s*)?"
-    r"(?:\d+(?:[.,_/:'\u2013-]\d+)*|\.\d+)(?:[eE][-+]?\d+)?)"
+    r"(?:\d+(?:(?:[,_/:'\u2013-]|\.{1,3})\d+)*|\.\d+)(?:[eE][-+]?\d+)?)"
     r"|(?P<word>[^\W\d_]+(?:/[^\W\d_]+)?|[°%∞])"
     r"|(?P<other>\S)"
 )
@@ -383,6 +383,8 @@ def _unit(tokens: list[_Token], at: int, labels: Collection[str] = ()) -> tuple[
     unit, at = _UNIT_OF.get(word, "?"), at + 1
     by, of = (tokens[at].text.lower() if at < len(tokens) else ""), _word(tokens, at + 1)
     if by in ("per", "/") or (by in ("a", "an", "each", "every") and of in _UNIT_OF):
+        if at + 2 < len(tokens) and tokens[at + 2].text.lower() in ("per", "/"):
+            return "?", at + 2  # "1 meter per second per second"
         return f"{unit}/{_UNIT_OF.get(of, '?')}", at + 2
     if by.isdigit() and tokens[at].kind == "other":
         return "?", at  # "1m50"

@@ -72,6 +72,11 @@ def test_a_thing_is_no_word_that_a_skill_knows(said):
         "move to minus x 100 y 200 z 300",
         "move the elbow by a negative angle of 90 degrees",
         "move the elbow to 30 degrees negative",
+        "drive 2..3 meters",
+        "drive 2...3 meters",
+        "thrust forward for 5 seconds or more",
+        "thrust forward each 5 seconds",
+        "set the speed limit to 1 meter per second per second",
     ],
 )
 def test_a_number_is_not_taken_without_its_minus_or_in_part(said):
@@ -85,6 +90,7 @@ def test_a_number_is_not_taken_without_its_minus_or_in_part(said):
         ("please wave to my friend", "wave", {}),
         ("could you wave at the children now?", "wave", {}),
         ("move to x minus 100 y 200 z 300", "move_to", {"x": -100, "y": 200, "z": 300}),
+        ("thrust forward for another 5 seconds", "thrust", {"duration": 5, "power": 30}),
         ("bring the gauze to recovery", "deliver", {"urgent": False}),
         ("take the gauze to pharmacy urgently", "deliver", {"urgent": True}),
         ("take a suture kit, please, to the theatre", "deliver", {"room": "theatre"}),
@@ -123,4 +129,17 @@ def test_a_length_in_a_direction_that_a_skill_does_not_have_is_no_order(said):
     ],
 )
 def test_what_is_said_in_another_way_than_by_a_number_is_not_the_default(said):
+    assert read(said) is None
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "thrust forward for 5 seconds at 50 % more power",
+        "thrust forward for 5 seconds with 20 % more",
+        "thrust forward for 5 seconds with another 20 % power",
+        "set the speed limit to 1 m/s more",
+    ],
+)
+def test_so_much_more_is_not_as_much(said):
     assert read(said) is None
