@@ -26,11 +26,18 @@ _PREPOSITION_WORDS = (
 _AWAY = frozenset(["from", "off"])
 _TOWARDS = frozenset(["to", "into", "onto", "toward", "towards"])
 _AT_ONCE = frozenset(["right", "straight"])
-_NOW = re.compile(r"\s+(?:now|away)\b", re.IGNORECASE)
+_NOW = re.compile(r"\s+(?:now|away|here|there|at (?:me|him|her|us|them|it))\b", re.IGNORECASE)
 # A choice that is spelt as one of these is said in its own capitals, or behind what names it.
 _FUNCTION_WORDS = "a an am as be do he i if is it me my no of or she so that this us we you"
 _FUNCTION = frozenset(_FUNCTION_WORDS.split())
 _PREPOSITION = re.compile(rf"\b({'|'.join(_PREPOSITION_WORDS.split())})\b", re.IGNORECASE)
+# "Call me Ben" and "look, you are right" are told of somebody; "bring me gauze" is not.
+_PRONOUN = re.compile(
+    r"(\w+)\W+(?:me|us|him|them|you|he|she|it|we|they|i|who|what)"
+    r"(?:\s+(?:are|is|am|was|were|has|have|had|just))?\s+$",
+    re.IGNORECASE,
+)
+_GIVING = frozenset(["bring", "fetch", "get", "give", "hand", "make", "pass", "pour", "take"])
 # "The left or right fixture", "rack a and b": what shares its noun with a choice.
 _AND = (
     r"\s*(?:\b(?:or|and|nor)\b|[/,&+])"
@@ -55,10 +62,10 @@ def choice_slots(skill: Skill, text: str) -> Slots | None:
 
     None where a choice may be for several and nothing tells for which, where only a part of its
     name is said ("the dining room", for one who knows the living room; "the left or right door"),
-    or where it is said "to" for what the examples say "from".
+    where it is said of somebody ("call me Ben"), or "to" for what the examples say "from".
     """
     found = mentions(skill, text)
-    if _shares_its_noun(skill, text, found):
+    if _shares_its_noun(skill, text, found) or _told_of(skill, text):
         return None
     parameters = [each for each in skill.parameters if each.type == "choice" and each.said]
     values: dict[str, tuple[str, ...]] = {}
@@ -190,6 +197,16 @@ def _half_named(skill: Skill, text: str, found: Sequence[Mention]) -> bool:
         not parts.isdisjoint((word, word.removesuffix("s"), f"{word}s"))
         for word in words_beside(skill, text) - own
     )
+
+
+def _told_of(skill: Skill, text: str) -> bool:
+    """Whether a choice is said of somebody, right behind a pronoun, as no example has it."""
+
+    def is_so(said: str) -> bool:
+        before = (_PRONOUN.search(said[: each.start]) for each in mentions(skill, said))
+        return any(each and each[1].lower() not in _GIVING for each in before)
+
+    return is_so(text) and not any(is_so(example.say) for example in skill.examples)
 
 
 def _shares_its_noun(skill: Skill, text: str, found: Sequence[Mention]) -> bool:

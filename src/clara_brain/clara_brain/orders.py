@@ -36,6 +36,10 @@ _NOT_NOW = re.compile(
     r"\b(if|unless|until|till|when|whenever|while|once(?! more)|as soon as|after|before|later"
     r"|tomorrow|tonight|at some point|some ?day|eventually|next (time|week|month|year|morning)"
     r"|every (day|time|morning|evening|night|hour)"
+    r"|should (i|we|he|she|it|they|there|any\w*|some\w*|you (have|need|want|like|see|hear|get))"
+    r"|they should"
+    r"|(the|any) (second|moment|minute|instant|day|time) (i|you|we|he|she|it|they|that)"
+    r"|(each|another|any|some|the (first|last|next|other)) (other )?time"
     r"|in case|suppose|supposing|imagine|pretend|in (a|an|\w+) (seconds?|minutes?|hours?|days?)"
     r"|in (just )?an? (little )?(bit|little|moment|tick|sec|min)|from now"
     r"|at \d{1,2}([:.]\d\d)? ?(am|pm|o['\u2019]clock)|at \d{1,2}:\d\d)\b",

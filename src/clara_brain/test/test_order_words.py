@@ -143,3 +143,27 @@ def test_what_is_said_in_another_way_than_by_a_number_is_not_the_default(said):
 )
 def test_so_much_more_is_not_as_much(said):
     assert read(said) is None
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "go to packing the second I go",
+        "go to packing should I need you",
+        "go to packing, should you have time",
+        "go to packing some other time",
+        "go to packing each time",
+        "go to packing the last time",
+        "go to packing, they should",
+    ],
+)
+def test_a_condition_of_plain_words_is_one(said):
+    assert read(said) is None
+
+
+@pytest.mark.parametrize(
+    "said",
+    ["call me Ben", "look who left", "look it up", "look, you are right", "look right at me"],
+)
+def test_what_is_said_of_somebody_is_no_order(said):
+    assert read(said) is None
