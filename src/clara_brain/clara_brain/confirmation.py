@@ -25,15 +25,17 @@ _YES = (
     r"yes|yeah|yep|yup|sure(?: thing)?|ok|okay|of course|certainly|absolutely|definitely"
     r"|affirmative|confirm|confirmed|go ahead|go on|go for it|do it|do that|please do"
     r"|by all means|you may|you can|i agree|agreed|sounds good|proceed|correct|fine|al(?:l )?right"
-    r"|roger(?: that)?|why not|that(?: is|['\u2019]s) (?:right|correct|fine)"
+    r"|roger(?: that)?|why not|that(?: is|['\u2019]s) (?:right(?! now)|correct|fine)"
 )
 _NO = (
     r"no|nope|nah|don['\u2019]?t|do not|never(?: ?mind)?|not now|rather not|better not|stop|wait"
     r"|cancel|forget it|leave it|negative"
 )
 _POLITE = r"please|clara|robot|thanks|thank you|now|do|you|it|that"
+# "Okay, thanks" may as well be the end of it.
+_ENOUGH = r"(?!\W*(?:ok|okay|fine|al(?:l )?right)\W+(?:thanks|thank you)\b)"
 _ANSWER_YES = re.compile(
-    rf"\W*(?:(?:{_POLITE})\W+)*(?:{_YES})(?:\W+(?:{_YES}|{_POLITE}))*\W*", re.IGNORECASE
+    rf"{_ENOUGH}\W*(?:(?:{_POLITE})\W+)*(?:{_YES})(?:\W+(?:{_YES}|{_POLITE}))*\W*", re.IGNORECASE
 )
 _YES_AND_MORE = re.compile(rf"\W*(?:{_YES})\b(?:\W+(?:please|and|do|clara|robot))*", re.IGNORECASE)
 _ANSWER_NO = re.compile(rf"\W*(?:(?:{_POLITE})\W+)*(?:{_NO})\b", re.IGNORECASE)

@@ -7,6 +7,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from clara_brain.confirmation import answer
 from clara_brain.plain_orders import only_reading, word_for_word
 from clara_brain.skill_decision import Decision, possible
 from clara_brain.skill_file import load_skills
@@ -167,3 +168,9 @@ def test_a_condition_of_plain_words_is_one(said):
 )
 def test_what_is_said_of_somebody_is_no_order(said):
     assert read(said) is None
+
+
+@pytest.mark.parametrize("said", ["okay thanks", "OK, thank you", "that is right now"])
+def test_what_may_be_the_end_of_it_is_no_yes(said):
+    assert answer(said) is None
+    assert answer("yes, thanks") and answer("okay") and answer("that is right")
