@@ -86,9 +86,6 @@ def shown(**examples: bool | None) -> Skill:
         # It is named, and nothing says which.
         (shown(take_it_flash_on=True, take_it_flash_off=False), "take it with flash", None),
         (shown(take_it_bright=True, make_it_dark=False), "make it", False),
-        (shown(take_a_photo=None, take_one_with_flash=True), "take it with little flash", None),
-        # Whether a verb that is shown with one value only says it is not clear.
-        (shown(take_a_photo=None, make_one_bright=True), "make a photo", None),
         (shown(take_a_photo=None, make_one_bright=True), "take a bright photo", True),
     ],
 )
