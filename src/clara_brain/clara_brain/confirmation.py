@@ -42,7 +42,8 @@ _ANSWER_NO = re.compile(rf"\W*(?:(?:{_POLITE})\W+)*(?:{_NO})\b", re.IGNORECASE)
 
 # No two of the words before a stop may read the same text, or a long text takes forever.
 _BEFORE_STOP = (
-    r"\W*(?:(?:no|oh|everybody|everyone|hey|ok|okay|clara|robot|please|now|quick|quickly|just|and|but|so|well|wait|ah"
+    r"\W*(?:(?:no|oh|everybody|everyone|hey|ok|okay|clara|robot|please|now|quick|quickly|just|and"
+    r"|but|so|well|wait|ah"
     r"|my god|(?:can|could|will|would) you|you (?:must|should|need to|have to)"
     r"|(?:i|we)(?: need| want| told| would like|['\u2019]d like) (?:you )?to|i said"
     r"|you(?:['\u2019]ve| have) got to|whoa)\W+)*"

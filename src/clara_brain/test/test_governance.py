@@ -248,8 +248,8 @@ def test_a_character_of_several_tokens_is_the_text_of_the_last_one(served):
     bias = tuple((token, 1000.0) for token in characters[:1])
     sampling = SamplerSettings(0.0, 1.0, 0, 0.0, 1.0, seed=0, logit_bias=bias)
     completion = served.complete(Request(RawPrompt("So"), sampling, 3, read=True))
-    # Three first bytes and never a second: each is U+FFFD as soon as the next one shows it, and the
-    # last one is left out.
+    # Three first bytes and never a second: each is U+FFFD as soon as the next one shows it, and
+    # the last one is left out.
     assert completion.text == "\ufffd" * 2
     assert readout(completion).trace_offsets == (0, 0, 1)
 
