@@ -44,7 +44,7 @@ class Base:
 
     @property
     def title(self) -> str:
-        """What it is called in a GGUF: of a path, only the last part."""
+        """Return what it is called in a GGUF: of a path, only the last part."""
         path = Path(self.name).expanduser()
         return path.resolve().name if path.exists() else self.name
 
