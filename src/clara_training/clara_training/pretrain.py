@@ -12,7 +12,7 @@ from __future__ import annotations
 import copy
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -24,7 +24,7 @@ from clara_training.allocator import keep_memory, release_memory
 from clara_training.corpus import TOKENIZER, CorpusSettings, make_corpus
 from clara_training.decoder import count
 from clara_training.errors import PretrainError, StorageError, first_line, out_of_memory
-from clara_training.manifest import is_done, manifest_path, sha256_of, write_manifest
+from clara_training.manifest import is_done, sha256_of, write_manifest
 from clara_training.names import Names
 from clara_training.objectives import ACCURACY, LOSSES, SHORTEST, Objectives
 from clara_training.pretrain_checkpoint import (
@@ -33,14 +33,12 @@ from clara_training.pretrain_checkpoint import (
     Keeper,
     Progress,
     State,
-    differences,
     identity_in,
-    latest,
-    read_state,
 )
 from clara_training.pretrain_device import choose_precision, prepare
 from clara_training.pretrain_loop import Execution, PretrainSettings, Report, fit
 from clara_training.pretrain_optimizer import new_optimizer
+from clara_training.pretrain_resume import advice_after, beginning, step_rows, with_defaults
 from clara_training.pretrain_sharding import refuse, shard, spread, whole
 from clara_training.ranks import Ranks, join_ranks
 from clara_training.scratch import Model, new_model
@@ -67,6 +65,7 @@ def pretrain(
     vocab_size: int | None = None,
     tied: bool = True,
     resume_from: str = "",
+    resumable: bool = True,
     tell: Tell = lambda sentence: None,
     report: Report = lambda record: None,
 ) -> Path:
@@ -83,6 +82,7 @@ def pretrain(
         vocab_size: of the tokenizer; None: what the corpus has, or supports.
         tied: whether input and output embeddings are the same (SIM-ONE).
         resume_from: a name in `output`, as best_model, or a path: go on from this one.
+        resumable: whether who calls can say so, and is advised to.
         tell: is told what was done.
         report: is given the figures of each step.
 
@@ -113,16 +113,20 @@ def pretrain(
             new_model(kind, size, vocabulary, context, tied=tied, seed=settings.seed),
             *({}, Progress(), identity),
         )
-        state = _beginning(output, corpus / TOKENIZER, fresh)
+        state = beginning(output, corpus / TOKENIZER, fresh, resumable)
         progress, before = state.progress, (state.progress.step, state.identity)
         with _room_on(ranks.device):
-            _train(state, identity, corpus, output, settings, execution, ranks, tell, report)
+            _train(
+                *(state, identity, corpus, output, settings, execution, ranks, resumable, tell),
+                report,
+            )
         ranks.wait()
         if progress.best is None or (
-            before[0] == progress.step and _with_defaults(before[1]) != identity
+            before[0] == progress.step and with_defaults(before[1]) != identity
         ):
             raise PretrainError(
-                f"there is no new {best}, for no step was left: take more --num_epochs"
+                f"there is no new {best}, for no step was left after step {progress.step}: take"
+                " more --num_epochs or --max_steps"
             )
         if ranks.leads:
             metrics = {
@@ -162,6 +166,7 @@ def _train(
     settings: PretrainSettings,
     execution: Execution,
     ranks: Ranks,
+    resumable: bool,
     tell: Tell,
     report: Report,
 ) -> None:
@@ -242,7 +247,7 @@ def _train(
         raise
     except PretrainError as error:
         keeper.flush()
-        raise PretrainError(f"{error}. {_advice(output)}") from error
+        raise PretrainError(f"{error}. {advice_after(output, resumable)}") from error
     except BaseException:
         keeper.flush()
         raise
@@ -304,8 +309,12 @@ def _take_up(
     """Give optimiser, heads and scale the states of a checkpoint, where it has them."""
     if not state.optimizer:
         return
-    tell(f"goes on after step {state.progress.step}")
-    before = _with_defaults(state.identity)
+    before = with_defaults(state.identity)
+    rows, rows_before = step_rows(identity), step_rows(before)
+    counted = (
+        f", counted in steps of {rows} rows, not {rows_before}" if rows != rows_before else ""
+    )
+    tell(f"goes on after step {state.progress.step}{counted}")
     other = [
         name
         for name in ("optimizer", *LOSSES, "loss_weights")
@@ -325,11 +334,6 @@ def _take_up(
         scaler.load_state_dict(state.beside["scaler"])
 
 
-def _with_defaults(identity: Mapping[str, Any]) -> dict[str, Any]:
-    """Return an identity with what a checkpoint of an earlier version had no choice of."""
-    return {**asdict(PretrainSettings()), "resume_from": "", **identity}
-
-
 def _corpus(
     data: Path | None, output: Path, vocab_size: int | None, tell: Tell, ranks: Ranks
 ) -> Path:
@@ -346,73 +350,3 @@ def _corpus(
             " --vocab_size out, or make it again with clara-train corpus"
         )
     return data
-
-
-def _beginning(output: Path, tokenizer: Path, fresh: State) -> State:
-    """Return where to begin: the latest checkpoint, or what is to be resumed, else `fresh`."""
-    advice = "take the same settings, another --output_dir, or --resume_from best_model"
-    resume_from = str(fresh.identity["resume_from"])
-    there = latest(output)
-    if resume_from and there and (state := _same_run(there, tokenizer, fresh)):
-        found = there  # a run that was itself resumed goes on where it was stopped
-    elif resume_from:
-        found = _to_resume(output, resume_from)
-        state = read_state(found, tokenizer)
-        # What was short of memory, or asked for, there is not here.
-        state.progress.waited = state.progress.rows_at_once = 0
-        state.progress.recompute = False
-    elif there:
-        found = there
-        state = read_state(found, tokenizer)
-        before = _with_defaults(state.identity)
-        if {**before, "resume_from": ""} != fresh.identity:
-            raise PretrainError(
-                f"{found} is of a training with other settings"
-                f" ({differences(before, fresh.identity)}): {advice}"
-            )
-    elif (output / BEST / "config.json").exists():
-        # Without a manifest it is of a training that was killed before its first checkpoint.
-        found = output / BEST
-        state = read_state(found, tokenizer)
-        done = manifest_path(found).exists()
-        if done or _with_defaults(state.identity) != fresh.identity:
-            raise PretrainError(f"{found} was trained with other settings, and is kept: {advice}")
-    else:
-        return fresh
-    if state.model.config != fresh.model.config:
-        changed = differences(vars(state.model.config), vars(fresh.model.config))
-        raise PretrainError(f"the model in {found} has another shape ({changed})")
-    # The best so far is none where it is not here, or was measured on another corpus.
-    here = output.resolve() in found.resolve().parents and (output / BEST / "config.json").exists()
-    if not here or state.identity.get("corpus") != fresh.identity["corpus"]:
-        state.progress.best = None
-    return state
-
-
-def _same_run(checkpoint: Path, tokenizer: Path, fresh: State) -> State | None:
-    """Return a checkpoint that is of the very training that is asked for, else None."""
-    try:
-        state = read_state(checkpoint, tokenizer)
-    except PretrainError:  # damaged, or of another corpus: what to resume from was said
-        return None
-    return state if _with_defaults(state.identity) == fresh.identity else None
-
-
-def _to_resume(output: Path, name: str) -> Path:
-    """Return the folder that --resume_from names. Raises PretrainError."""
-    choices = [output / name, output / CHECKPOINTS / name, Path(name)]
-    found = next((each for each in choices if each.is_dir()), None)
-    if found is None:
-        raise PretrainError(
-            f"there is nothing to resume from at {choices[0]}, nor at {choices[2]}"
-        )
-    return found
-
-
-def _advice(output: Path) -> str:
-    kept = [output / BEST] if (output / BEST).exists() else []
-    kept += [found] if (found := latest(output)) else []
-    if not kept:
-        return "No state was kept yet; begin again with a smaller --learning_rate"
-    places = " and ".join(str(each) for each in kept)
-    return f"Kept are {places}: go on from one with --resume_from and a smaller --learning_rate"

@@ -105,6 +105,7 @@ def pretrain_all(
                 settings.execution,
                 size=settings.size,
                 context=settings.context,
+                resumable=False,
                 tell=tell,
                 report=note,
             )

@@ -14,6 +14,7 @@ from __future__ import annotations
 import copy
 import io
 import os
+import re
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -30,6 +31,7 @@ from clara_training.scratch import Model, load_model, save_model
 from clara_training.tokenizer import FILE as TOKENIZER
 
 FORMAT = 1
+_HASH = re.compile(r"[0-9a-f]{64}")
 BEST, CHECKPOINTS, STATE = "best_model", "checkpoints", "training_state.pt"
 
 
@@ -193,8 +195,13 @@ def identity_in(output: Path) -> dict[str, Any]:
 
 def differences(one: Mapping[str, Any], other: Mapping[str, Any]) -> str:
     """Say in which values two identities differ, as `learning_rate 0.1, not 0.2`."""
+
+    def short(value: Any) -> str:
+        text = str(value)
+        return f"{text[:8]}..." if _HASH.fullmatch(text) else text
+
     return ", ".join(
-        f"{name} {one.get(name)}, not {other.get(name)}"
+        f"{name} {short(one.get(name))}, not {short(other.get(name))}"
         for name in sorted({*one, *other})
         if one.get(name) != other.get(name)
     )

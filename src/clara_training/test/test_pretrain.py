@@ -151,8 +151,12 @@ def test_a_training_that_is_done_is_not_done_again_and_another_one_is_not_overwr
     output = trained["mvlm"].parent
     train("mvlm", corpus, output, again={"report": records.append})
     assert records == []
-    with pytest.raises(PretrainError, match=r"trained with other settings, and is kept"):
+    with pytest.raises(
+        PretrainError, match=r"other settings \(learning_rate .*\), and is kept: .*resume"
+    ):
         train("mvlm", corpus, output, learning_rate=1e-4)
+    with pytest.raises(PretrainError, match=r"take the same settings, or another --output_dir$"):
+        train("mvlm", corpus, output, seed=5, again={"resumable": False})
 
 
 def test_it_goes_on_from_the_best_model_with_other_settings(

@@ -12,6 +12,7 @@ import pytest
 from clara_training.errors import PretrainError
 from clara_training.manifest import read_manifest
 from clara_training.pretrain_checkpoint import identity_in
+from clara_training.shards import Rows
 from scratch_world import CONTEXT, STEPS, sample_corpus, train
 
 from clara_training import pretrain
@@ -32,14 +33,12 @@ def run(finished: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(finished, tmp_path / "run"))
 
 
-@pytest.mark.parametrize(
-    "how", [{"learning_rate": 1e-5, "weight_decay": 0.7}, {"gradient_accumulation_steps": 2}]
-)
+@pytest.mark.parametrize("how", [{"learning_rate": 1e-5, "weight_decay": 0.7}, {"batch_size": 2}])
 def test_where_no_step_is_left_a_finished_model_keeps_its_manifest(
     corpus: Path, run: Path, how: dict[str, Any]
 ) -> None:
     before = read_manifest(run / "best_model")
-    with pytest.raises(PretrainError, match=r"no step was left: take more --num_epochs"):
+    with pytest.raises(PretrainError, match=r"no step was left after step \d+: take more"):
         train("mvlm", corpus, run, again={"resume_from": "best_model"}, **how)
     assert read_manifest(run / "best_model") == before
 
@@ -66,6 +65,28 @@ def test_it_decays_and_takes_rows_as_it_is_told_now(
     assert [group["weight_decay"] for group in optimizer.param_groups] == [0.5, 0.0]
     assert all(optimizer.state.values())  # its moments are those of before
     assert {each["rows_at_once"] for each in records if "loss" in each} == {2}
+
+
+@pytest.mark.parametrize(
+    ("how", "begins"),
+    [({"batch_size": 2}, 2 * STEPS), ({"gradient_accumulation_steps": 3}, STEPS // 3)],
+)
+def test_with_other_steps_it_goes_on_with_the_rows_that_were_not_read(
+    corpus: Path, run: Path, monkeypatch: pytest.MonkeyPatch, how: dict[str, Any], begins: int
+) -> None:
+    read: list[int] = []
+    row = Rows.row
+    monkeypatch.setattr(Rows, "row", lambda own, number: read.append(number) or row(own, number))
+    said: list[str] = []
+    again = {"resume_from": "best_model", "tell": said.append}
+    best = train("mvlm", corpus, run, max_steps=begins + 2, again=again, **how)
+    rows = how.get("batch_size", 4) * how.get("gradient_accumulation_steps", 1)
+    assert read == list(range(4 * STEPS, 4 * STEPS + 2 * rows))
+    assert f"goes on after step {begins}, counted in steps of {rows} rows, not 4" in said
+    metrics = read_manifest(best)["metrics"]
+    assert metrics["step"] == begins + 2
+    steps = [each["step"] for each in metrics["history"]]
+    assert steps == sorted(set(steps)) and metrics["best_step"] in steps
 
 
 def test_size_and_context_are_those_of_what_is_there(
