@@ -65,8 +65,10 @@ def train(bench: Bench, names: Names, way: str, seed: int, rate: float) -> dict[
         "bits_per_byte": progress.best,
         "bits_per_name_token": name_bits(model, bench, names),
         "told_right": {
-            name: statistics.mean(each["told_right"][name] for each in last)
-            for name in (last[0]["told_right"] if last else ())
+            name: statistics.mean(
+                each["told_right"][name] for each in last if name in each["told_right"]
+            )
+            for name in dict.fromkeys(name for each in last for name in each["told_right"])
         },
         "weights": last[-1]["loss_weights"] if last else {},
         "training_seconds": progress.seconds,

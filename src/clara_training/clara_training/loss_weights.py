@@ -87,9 +87,8 @@ class DynamicAverage(nn.Module):  # type: ignore[misc]
         self.steps += 1
         if int(self.steps) % _WINDOW:
             return
-        mean = self.now * (
-            _WINDOW / self.there.double()
-        )  # not a number, where no step had the loss
+        # Not a number, where no step had the loss.
+        mean = self.now * (_WINDOW / self.there.double())
         if int(self.steps) > _WINDOW:
             known = ~(mean.isnan() | self.last.isnan())
             rate = mean[known] / self.last[known].clamp_min(1e-12)
