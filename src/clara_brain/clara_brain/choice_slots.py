@@ -30,6 +30,8 @@ _NOW = re.compile(r"\s+(?:now|away|here|there|at (?:me|him|her|us|them|it))\b", 
 # A choice that is spelt as one of these is said in its own capitals, or behind what names it.
 _FUNCTION_WORDS = "a an am as be do he i if is it me my no of or she so that this us we you"
 _FUNCTION = frozenset(_FUNCTION_WORDS.split())
+# Who writes "me" means the person that speaks.
+_SPEAKER = frozenset(["me", "us"])
 _PREPOSITION = re.compile(rf"\b({'|'.join(_PREPOSITION_WORDS.split())})\b", re.IGNORECASE)
 # "Call me Ben" and "look, you are right" are told of somebody; "bring me gauze" is not.
 _PRONOUN = re.compile(
@@ -119,7 +121,7 @@ def _mentions(choices: tuple[str, ...], text: str, naming: frozenset[str]) -> tu
         for match in as_said(name).finditer(text)
         # "Right now" says when, or it may.
         if not (name in _AT_ONCE and _NOW.match(text, match.end()))
-        and (name.lower() not in _FUNCTION or _is_named(name, match, naming))
+        and (name.lower() not in _FUNCTION or name in _SPEAKER or _is_named(name, match, naming))
     ]
     whole = sorted(
         (start, end, name)

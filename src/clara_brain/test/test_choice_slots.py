@@ -146,6 +146,7 @@ def test_half_a_name_is_not_the_default(parameter, said):
         (("A", "B"), "park the cart to a", ("A",)),
         (("IT", "lab"), "park near it", ()),
         (("IT", "lab"), "park at IT", ("IT",)),
+        (("me", "nurse"), "park beside me", ("me",)),
         (("room 2", "room 3"), "park in room two", ("room 2",)),
         (("slow", "fast"), "park slowly", ("slow",)),
         (("gin", "gin and tonic"), "park the gin & tonic", ("gin and tonic",)),
