@@ -61,6 +61,7 @@ _ABOUT_A_NUMBER = frozenset(["around", "between", "by"])
 # The way a robot moves anyway, unless its skill is about the other way.
 _FORWARD = frozenset(["ahead", "forward", "forwards"])
 _BACKWARD = frozenset(["back", "backward", "backwards", "reverse"])
+_ANOTHER_WAY = _BACKWARD | {"up", "upward", "upwards", "down", "downward", "downwards"}
 # "Back home", "back to the dock" and "back on the shelf" say where to, by a choice that follows.
 _BACK_TO = frozenset(["to", "on", "onto", "in", "into"])
 _AT_ONCE = frozenset([("right", "now"), ("right", "away"), ("straight", "away")])
@@ -129,7 +130,7 @@ def unexplained(skill: Skill, text: str, things: Collection[tuple[int, int]] = (
         for each in skill.parameters
     )
     openings = frozenset() if needs else _openings(skill)
-    neutral = _NEUTRAL if known & _BACKWARD else _NEUTRAL | _FORWARD
+    neutral = _NEUTRAL if known & _ANOTHER_WAY else _NEUTRAL | _FORWARD
     if not _has_manners(skill, choices):
         neutral |= _MANNERS
     straight = not choices and any(

@@ -92,6 +92,7 @@ def test_a_number_is_not_taken_without_its_minus_or_in_part(said):
         ("could you wave at the children now?", "wave", {}),
         ("move to x minus 100 y 200 z 300", "move_to", {"x": -100, "y": 200, "z": 300}),
         ("thrust forward for another 5 seconds", "thrust", {"duration": 5, "power": 30}),
+        ("go down to 7 meters", "dive", {"depth": 7}),
         ("bring the gauze to recovery", "deliver", {"urgent": False}),
         ("take the gauze to pharmacy urgently", "deliver", {"urgent": True}),
         ("take a suture kit, please, to the theatre", "deliver", {"room": "theatre"}),
@@ -111,6 +112,7 @@ def test_what_an_order_says_is_read(said, skill, values):
         "drive 3 meters around me",
         "drive 3 meters towards me",
         "drive 3 meters near me",
+        "go forward 5 meters",
     ],
 )
 def test_a_length_in_a_direction_that_a_skill_does_not_have_is_no_order(said):
