@@ -30,6 +30,7 @@ def served(shared):
     wait_until(lambda: web.get("/api/memory").status == 200, "the console to know the memory")
     wait_until(clara.episodes.get_subscription_count, "the console to hear episodes")
     wait_until(clara.diagnostics.get_subscription_count, "the console to hear diagnostics")
+    wait_until(lambda: web.reply("hello", "first")[1:-1], "the console to hear feedback")
     yield process, web, clara
     clara.close()
 
