@@ -15,6 +15,11 @@ _REQUESTS = frozenset(["can", "could", "d", "i", "ll", "will", "would"])
 _ASKED_FOR = frozenset(["me", "us", "what", "which", "who", "whom", "whose", "when", "where"])
 _ASKED_FOR |= {"all", "anything", "everything", "how", "if", "whatever", "whether", "why"}
 _YOURS = frozenset(["your", "yours", "yourself"])
+_ALL_THAT_WAS = (
+    *("what did you do", "what have you done", "what have you been doing"),
+    *("what happened", "what has happened"),
+)
+_ALL = frozenset(tuple(said.split()) for said in _ALL_THAT_WAS)
 
 
 def only_asks(words: Words, span: tuple[int, ...]) -> bool:
@@ -73,3 +78,8 @@ def is_of_you(words: Words) -> bool:
         if word in _YOURS or (word == "you" and following not in TELLING):
             return True
     return False
+
+
+def asks_for_all(words: Words) -> bool:
+    """Whether a text asks for all that was done and names nothing: "what did you do?"."""
+    return tuple(word for word in words.words if word not in BESIDE) in _ALL

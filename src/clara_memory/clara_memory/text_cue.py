@@ -23,7 +23,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from clara_memory import evidence
-from clara_memory.asking import asks_for, asks_yes_or_no, is_of_you, only_asks
+from clara_memory.asking import asks_for, asks_for_all, asks_yes_or_no, is_of_you, only_asks
 from clara_memory.columns import Columns
 from clara_memory.cue import EITHER, Cue
 from clara_memory.episode import STANDARD_ROLES, Kind, Outcome, RoleFiller, outcome_of_word
@@ -70,7 +70,7 @@ class Understood(NamedTuple):
     """What a text says: fillers, when, what was not read, and whether it is about "you".
 
     `of_all`: it may ask about all that was then, as "and yesterday?" and not as "how are you?";
-    `of_order`: about all that ever was, as "what did you do last?".
+    `of_order`: about all that ever was, as "what did you do (last)?".
     """
 
     fillers: list[RoleFiller]
@@ -120,6 +120,7 @@ def understand(text: str, columns: Columns, now_ns: int) -> Understood:
         ]
     of_all = len(words) <= _FEW or not OF_ALL.isdisjoint(words.stems)
     of_order = not (_ORDER.isdisjoint(words.words) or OF_ALL.isdisjoint(words.stems))
+    of_order |= asks_for_all(words)
     return Understood([*fillers, *when.times], when, unread, is_of_you(words), of_all, of_order)
 
 

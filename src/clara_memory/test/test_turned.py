@@ -98,6 +98,8 @@ def test_what_cannot_be_asked_is_named_and_not_answered_as_its_opposite(memory, 
         ("how did it go with the valve?", {"object=VALVE"}, 1),
         ("did you give the book?", {"action=GIVE", "object=BOOK"}, 1),
         ("what did you do last?", set(), 14),
+        ("what did you do?", set(), 14),
+        ("what have you been doing, please?", set(), 14),
         ("what was the last thing you did?", set(), 14),
     ],
 )
