@@ -55,7 +55,7 @@ def read_text(
     given = {filler.role for filler in query.cue}
     recognised = [filler for filler in said.fillers if filler.role not in given]
     unread = [one for one in said.unread if one.role not in given]
-    times_only = (said.when.read and said.of_all) or said.of_order
+    times_only = (said.when.read and said.of_all) or said.of_all_ever
     times_only |= any(one.role == UNREAD_TIME for one in unread)
     reason = ""
     if not (recognised or query.cue or times_only):

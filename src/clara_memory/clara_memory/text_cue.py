@@ -70,7 +70,7 @@ class Understood(NamedTuple):
     """What a text says: fillers, when, what was not read, and whether it is about "you".
 
     `of_all`: it may ask about all that was then, as "and yesterday?" and not as "how are you?";
-    `of_order`: about all that ever was, as "what did you do (last)?".
+    `of_all_ever`: about all that ever was, as "what did you do (last)?".
     """
 
     fillers: list[RoleFiller]
@@ -78,7 +78,7 @@ class Understood(NamedTuple):
     unread: list[Unread]
     of_you: bool
     of_all: bool
-    of_order: bool
+    of_all_ever: bool
 
 
 def understand(text: str, columns: Columns, now_ns: int) -> Understood:
@@ -91,7 +91,9 @@ def understand(text: str, columns: Columns, now_ns: int) -> Understood:
     gone = {place for one in turned for place in range(one.begin, one.end)}
     found = [one for one in found if gone.isdisjoint(one.span)]
     found = [_as_object(one, found, words, columns) for one in found]
-    if not (outcomes_in(words) or asks_yes_or_no(words)):
+    outcomes = outcomes_in(words)
+    may_be_denied = not asks_yes_or_no(words)
+    if may_be_denied and not outcomes:
         used = gone.union(*(one.span for one in found))
         found += _failed(words, found, used)
     fillers = _with_position([one for one in found if one.fillers], words, columns)
@@ -109,19 +111,20 @@ def understand(text: str, columns: Columns, now_ns: int) -> Understood:
     ]
     unread += [
         Unread(words.spoken(span[0], span[-1] + 1), missing=True, role="result")
-        for span, outcome in outcomes_in(words)
+        for span, outcome in outcomes
         if outcome is None and not asks_for(words, span)
     ]
-    told = outcomes_in(words) or any("result" in _roles(one) for one in found)
-    if not told and not asks_yes_or_no(words):
+    told = outcomes or any("result" in _roles(one) for one in found)
+    if may_be_denied and not told:
         unread += [
             Unread(words.spoken(place, place + 1), True, "result", _NOT_DONE)
             for place in failed_by_not(words, read)
         ]
     of_all = len(words) <= _FEW or not OF_ALL.isdisjoint(words.stems)
-    of_order = not (_ORDER.isdisjoint(words.words) or OF_ALL.isdisjoint(words.stems))
-    of_order |= asks_for_all(words)
-    return Understood([*fillers, *when.times], when, unread, is_of_you(words), of_all, of_order)
+    of_all_ever = asks_for_all(words) or not (
+        _ORDER.isdisjoint(words.words) or OF_ALL.isdisjoint(words.stems)
+    )
+    return Understood([*fillers, *when.times], when, unread, is_of_you(words), of_all, of_all_ever)
 
 
 def _turned(words: Words, found: Sequence[Find], names: Collection[str]) -> list[Turned]:

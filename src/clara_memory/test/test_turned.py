@@ -3,8 +3,9 @@
 """A question that leaves something out, compares or denies is not answered as if it did not."""
 
 import pytest
+from clara_memory.memory import as_filler
 
-from clara_memory import Episode, EpisodicMemory, Kind, Outcome, RoleFiller
+from clara_memory import Episode, EpisodicMemory, Outcome
 
 
 @pytest.fixture(scope="module")
@@ -12,12 +13,7 @@ def memory():
     made = EpisodicMemory()
 
     def put(action, thing, outcome=Outcome.SUCCEEDED, **context):
-        fillers = tuple(
-            RoleFiller(role, filler)
-            if isinstance(filler, str)
-            else RoleFiller(role, "", Kind.NUMBER, (float(filler),))
-            for role, filler in context.items()
-        )
+        fillers = tuple(as_filler(role, filler) for role, filler in context.items())
         made.store(Episode(action=action, object=thing, outcome=outcome, context=fillers))
 
     for outcome in (Outcome.SUCCEEDED, Outcome.FAILED, Outcome.TIMED_OUT, Outcome.CANCELED):

@@ -4,8 +4,9 @@
 
 import pytest
 from clara_memory.cli_people import sentences
+from clara_memory.memory import as_filler
 
-from clara_memory import Episode, EpisodicMemory, Kind, Outcome, Query, RoleFiller
+from clara_memory import Episode, EpisodicMemory, Outcome, Query
 
 
 @pytest.fixture(scope="module")
@@ -13,12 +14,7 @@ def memory():
     made = EpisodicMemory()
 
     def put(action, thing, outcome=Outcome.SUCCEEDED, **context):
-        fillers = tuple(
-            RoleFiller(role, filler)
-            if isinstance(filler, str)
-            else RoleFiller(role, "", Kind.NUMBER, (float(filler),))
-            for role, filler in context.items()
-        )
+        fillers = tuple(as_filler(role, filler) for role, filler in context.items())
         made.store(Episode(action=action, object=thing, outcome=outcome, context=fillers))
 
     put("PICK_UP", "CUP", place="kitchen")
