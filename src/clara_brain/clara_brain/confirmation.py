@@ -7,8 +7,8 @@ something else is no permission, nor is a question ("OK?"). A stop may be said i
 may begin any part of what was said ("There is a child, stop!"), whatever follows it, or end one:
 what recognises speech often hears no commas. A false one ends goals that run and keeps turns under
 way from starting more, and they have to be asked for again; one that is missed may do harm. So
-what can be meant as a stop, as the end of "drive on, and stop there", is one. Words
-that a skill may be told by as well, as "pause", are for the skill where there is one.
+what can be meant as a stop, as the end of "drive on, and stop there", is one. Words that a skill
+may be told by as well, as "pause", are for the skill where there is one.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ order must name one as well, or say "it"; and it is done to a person only where 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 from clara_brain import spoken_numbers
@@ -92,8 +92,6 @@ def _things(skill: Skill, example: Example) -> set[str]:
 
 def _verb_of(example: Example, skill: Skill) -> str:
     """Return the verb with which an example begins: its first word that means something."""
-    verbs: Collection[str] = skill.words
     words = words_of(example.say)
-    return next(
-        (each for each in words if each in verbs), next((w for w in words if not is_idle(w)), "")
-    )
+    verbs = [word for word in words if word in skill.words]
+    return next((word for word in (*verbs, *words) if word in verbs or not is_idle(word)), "")
