@@ -16,51 +16,11 @@ _GOES = re.compile(
 )
 
 # Words of an example before its verb.
-_BEFORE_THE_VERB = frozenset(
-    [
-        "a",
-        "all",
-        "and",
-        "at",
-        "can",
-        "clara",
-        "could",
-        "for",
-        "from",
-        "go",
-        "hey",
-        "i",
-        "just",
-        "kindly",
-        "like",
-        "me",
-        "mind",
-        "my",
-        "need",
-        "now",
-        "of",
-        "ok",
-        "okay",
-        "on",
-        "please",
-        "robot",
-        "should",
-        "so",
-        "that",
-        "the",
-        "then",
-        "this",
-        "to",
-        "up",
-        "us",
-        "want",
-        "will",
-        "with",
-        "would",
-        "you",
-        "your",
-    ]
-)
+_BEFORE_THE_VERB_WORDS = """
+a all and at can clara could for from go hey i just kindly like me mind my need now of ok okay
+on please robot should so that the then this to up us want will with would you your
+"""
+_BEFORE_THE_VERB = frozenset(_BEFORE_THE_VERB_WORDS.split())
 
 
 def trigger_words(skill: Skill) -> tuple[str, ...]:
