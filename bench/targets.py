@@ -290,6 +290,29 @@ BENCHES: dict[str, dict[str, tuple[Figure, ...]]] = {
             ),
             Figure("orders obeyed", _obeyed, percent),
         ),
+        "promises": (
+            Figure(
+                "promises of what no skill does, 30 orders",
+                at("orders after three obeyed orders", "promised_held"),
+                count,
+                "",
+                1,
+                True,
+            ),
+            Figure(
+                "the same by the model alone",
+                at("orders after three obeyed orders", "promised"),
+                count,
+            ),
+            Figure(
+                "talk taken for a promise, 15 sentences",
+                at("talk after three obeyed orders", "replaced"),
+                count,
+                "",
+                1,
+                True,
+            ),
+        ),
         "sliders": (
             Figure(
                 "live adapters, KL",

@@ -21,9 +21,11 @@ from clara_brain.errors import BackendError
 from clara_brain.kv_cache import AdapterScales
 from clara_brain.lora import LoadedAdapter
 from clara_brain.model_info import ModelInfo
+from clara_brain.promises import NoPromise
 from clara_brain.prompt import ChatPrompt, RawPrompt
 from clara_brain.readout import Embedding
 from clara_brain.sampler import SamplerSettings
+from clara_brain.text_stream import TextStream
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ class Request:
 
     `adapters` are in force for this completion alone, whatever is set meanwhile. `session` is the
     conversation that it belongs to, empty for none. With `read` the read-outs of governance heads
-    are wanted.
+    are wanted. With `no_promise` the reply is not to promise an act.
     """
 
     prompt: ChatPrompt | RawPrompt
@@ -43,6 +45,12 @@ class Request:
     adapters: AdapterScales = ()
     session: str = ""
     read: bool = False
+    no_promise: NoPromise | None = None
+
+    def reply(self) -> TextStream:
+        """Return what the reply is to be read through."""
+        chats = isinstance(self.prompt, ChatPrompt)
+        return TextStream(self.stop, thinks=chats, no_promise=self.no_promise)
 
 
 OnToken = Callable[[str], None]

@@ -111,6 +111,8 @@ class Decoding:
             self.on_token(delta)
         if self.stream.stopped:
             completion.stop = Stop.STRING
+        elif self.stream.replaced:
+            completion.stop = Stop.END
         elif completion.completion_tokens >= self.limit:
             completion.stop = Stop.LENGTH
         return completion.stop is Stop.NONE
@@ -242,7 +244,8 @@ class Decoder:
         if rest := decoding.stream.finish():
             decoding.on_token(rest)
         completion.text = decoding.stream.text
-        if decoding.reading and states is not None and decoding.generating:
+        of_model = decoding.generating and not decoding.stream.replaced
+        if decoding.reading and states is not None and of_model:
             completion.readout = decoding.reading.finish(
                 decoding.tokens, states, held, len(completion.text)
             )

@@ -35,10 +35,9 @@ from clara_brain.governance import Governance
 from clara_brain.llama_runtime import LlamaRuntime
 from clara_brain.lora import LoadedAdapter
 from clara_brain.model_info import ModelInfo
-from clara_brain.prompt import ChatPrompt, PromptBuilder
+from clara_brain.prompt import PromptBuilder
 from clara_brain.readout import Embedding, Reading
 from clara_brain.settings import EngineSettings
-from clara_brain.text_stream import TextStream
 
 _log = logging.getLogger(__name__)
 
@@ -366,7 +365,7 @@ class Engine:
             Decoding(
                 slot,
                 sampler,
-                TextStream(request.stop, thinks=isinstance(request.prompt, ChatPrompt)),
+                request.reply(),
                 tokens,
                 min(request.max_tokens, self.n_ctx - len(tokens)),
                 completion,

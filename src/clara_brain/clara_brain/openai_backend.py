@@ -36,7 +36,6 @@ from clara_brain.errors import (
 from clara_brain.lora import LoadedAdapter
 from clara_brain.model_info import ModelInfo
 from clara_brain.openai_server import OpenAIServer
-from clara_brain.prompt import ChatPrompt
 from clara_brain.readout import Embedding
 from clara_brain.served_model import Kind, ServedModel, adapters_of, look_at
 from clara_brain.settings import EngineSettings, ServerSettings
@@ -254,7 +253,7 @@ class OpenAIBackend:
     async def _answer(self, ticket: Ticket) -> None:
         """Answer one request, exactly once."""
         request, completion = ticket.request, Completion()
-        reply = TextStream(request.stop, thinks=isinstance(request.prompt, ChatPrompt))
+        reply = request.reply()
         deadline = request.deadline
         timer = deadline and self._loop.call_at(deadline, self._stop, ticket, Stop.DEADLINE)
         try:
@@ -347,6 +346,9 @@ class OpenAIBackend:
                     _note(completion, chunk)
                     if reply.stopped:
                         completion.stop = Stop.STRING
+                        return
+                    if reply.replaced:
+                        completion.stop = Stop.END
                         return
         finally:
             self._tell(ticket, reply.finish())

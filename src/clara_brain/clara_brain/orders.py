@@ -56,6 +56,9 @@ _QUESTION = re.compile(
     r"|shall)\b",
     re.I,
 )
+_DO_IT = re.compile(
+    r"^\W*(please\W+)?(do|have) (a|an|it|me|my|our|some|that|the|this|your)\b", re.I
+)
 # Brackets, assignments, colons (but not of a time of day) and line breaks belong to markup and
 # programs.
 _MARKUP = re.compile(r"[()\[\]{}<>=|`\n\r]|:(?!\d)")
@@ -168,6 +171,19 @@ def why_no_order(skills: Iterable[Skill], text: str) -> str:
         reason = offer_or_reason(skill, text)
         return reason if isinstance(reason, str) else ""
     return ""
+
+
+def asks_facts(text: str) -> bool:
+    """Whether a text is a question about facts; "could you ...?" and "do the dishes" are none."""
+    return bool(_QUESTION.search(text)) and not _DO_IT.search(text)
+
+
+def ordered_verb(skills: Iterable[Skill], text: str) -> str:
+    """Return the word that is the verb where a text is an order, whatever for; or empty."""
+    words = (
+        re.findall(r"[a-z]+", imperative(skills, text).lower()) if len(text) <= _LONGEST else ()
+    )
+    return words[0] if words else ""
 
 
 def _for_later(skill: Skill, text: str) -> bool:

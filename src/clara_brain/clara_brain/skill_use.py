@@ -13,10 +13,12 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Protocol
 
+from clara_brain.abilities import abilities, asks_abilities
 from clara_brain.confirmation import after_a_yes, answer, asks_to_stop
 from clara_brain.errors import SkillRefused
-from clara_brain.orders import Offer, why_no_order
+from clara_brain.orders import Offer, asks_facts, ordered_verb, why_no_order
 from clara_brain.plain_orders import only_reading, word_for_word
+from clara_brain.promises import NoPromise
 from clara_brain.prompt import Exchange
 from clara_brain.skill_decision import Decision, decide, possible
 from clara_brain.skill_gate import SkillGate
@@ -124,6 +126,8 @@ class SkillUse:
             words = " and ".join(decision.in_words() for decision, _ in self._stopped)
             decided = [Decided(each, Status.STOPPED, name) for each, name in self._stopped]
             return Used(decided, f"I am stopping: {words}.")
+        if self._skills and asks_abilities(text):
+            return Used(said=abilities(self._skills))
         if policy is SkillPolicy.NEVER or self._ended():
             return Used()
         if asked is not None and answer(text) is False:
@@ -145,8 +149,7 @@ class SkillUse:
         if decision is None and asked is not None and "?" not in text:
             return _declined(asked, "I did not take that for a yes, so I will not")
         if decision is None and (why := why_no_order(self._skills, text)):
-            # A model would promise it, in the words of what was really done before.
-            return Used(said=f"I did not take that for an order that I can follow: {why}.")
+            return Used(said=f"{_NOT_FOLLOWED}: {why}.")
         if decision is None:
             return Used()
         if decision.reason:
@@ -204,6 +207,22 @@ class SkillUse:
 
     def _skill(self, decision: Decision) -> Skill:
         return next(each for each in self._skills if each.name == decision.skill)
+
+
+_NOT_FOLLOWED = "I did not take that for an order that I can follow"
+
+
+def no_promise(skills: Sequence[Skill], text: str, policy: SkillPolicy) -> NoPromise | None:
+    """Return what the model may not promise in its reply to a text that used no skill.
+
+    None for a robot without skills, and for a question about facts.
+    """
+    if not skills or asks_facts(text):
+        return None
+    instead = f"{_NOT_FOLLOWED}; ask me what I can do."
+    if policy is SkillPolicy.NEVER:
+        instead = "I am not to do anything in this turn."
+    return NoPromise(ordered_verb(skills, text), instead)
 
 
 def _declined(decision: Decision, said: str) -> Used:

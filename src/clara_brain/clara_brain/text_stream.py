@@ -5,7 +5,7 @@
 A delta never ends inside a UTF-8 character, and never shows part of a stop string: what could
 still become one is held back until it is decided. What a model thinks before it replies is left
 out, and so is half a character at the end, as where the length cuts it. U+0000, which would end a
-string of ROS 2, is given as U+FFFD.
+string of ROS 2, is given as U+FFFD. A reply that promises an act gives way to another sentence.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from __future__ import annotations
 import codecs
 from collections.abc import Sequence
 
+from clara_brain.promises import NoPromise, Opening
 from clara_brain.thoughts import Thoughts
 
 
@@ -20,22 +21,34 @@ class TextStream:
     """Takes the bytes of tokens, gives text; `text` is all that was given so far.
 
     `stopped` becomes true when a stop string came; the text ends before it. With `thinks` it is a
-    reply, which may begin with thoughts.
+    reply, which may begin with thoughts. `replaced` becomes true when it promised an act.
     """
 
-    def __init__(self, stop: Sequence[str] = (), *, thinks: bool = False) -> None:
+    def __init__(
+        self,
+        stop: Sequence[str] = (),
+        *,
+        thinks: bool = False,
+        no_promise: NoPromise | None = None,
+    ) -> None:
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._stop = tuple(stop)
         self._held = ""
         self._given: list[str] = []
         self.stopped = False
         self._thoughts = Thoughts() if thinks else None
+        self._opening = Opening(no_promise) if no_promise else None
         self._said = 0
 
     @property
     def text(self) -> str:
         """All deltas so far, joined."""
         return "".join(self._given)
+
+    @property
+    def replaced(self) -> bool:
+        """Whether the text is not the model's."""
+        return self._opening is not None and self._opening.broken
 
     @property
     def decoded(self) -> int:
@@ -52,11 +65,13 @@ class TextStream:
         return self._advance("", last=True)
 
     def _advance(self, new: str, last: bool) -> str:
-        if self.stopped:
+        if self.stopped or self.replaced:
             return ""
         if self._thoughts:
             new = self._thoughts.cut(new, last)
         self._said += len(new)
+        if self._opening:
+            new = self._opening.check(new, last)
         new = new.replace("\0", "\N{REPLACEMENT CHARACTER}")
         if not self._stop:
             if new:

@@ -34,6 +34,7 @@ from clara_brain.grounding import (
 )
 from clara_brain.kv_cache import AdapterScales
 from clara_brain.orders import Offer
+from clara_brain.promises import NoPromise
 from clara_brain.prompt import ChatPrompt, Exchange, RawPrompt
 from clara_brain.readout import Embedding
 from clara_brain.sampler import SamplerSettings
@@ -41,7 +42,7 @@ from clara_brain.schema_check import hold_against
 from clara_brain.sessions import Session, Sessions
 from clara_brain.skill_decision import GREEDY, MAX_TOKENS, Decision, decision_prompt, grammar
 from clara_brain.skill_gate import SkillGate
-from clara_brain.skill_use import Decided, SkillHost, SkillPolicy, SkillUse
+from clara_brain.skill_use import Decided, SkillHost, SkillPolicy, SkillUse, no_promise
 from clara_brain.skills import Skill
 
 _log = logging.getLogger(__name__)
@@ -234,6 +235,7 @@ class Turn:
                 request.adapters,
                 request.session,
                 read=True,
+                no_promise=self._no_promise(),
             )
             words = await self._embed(request.text)
             self._check_open()
@@ -267,6 +269,12 @@ class Turn:
             pairs = ((False, request.text, words), (True, completion.text, replied))
             new = [Span(turn, who, said, made.vector) for who, said, made in pairs if made]
             self._sessions.add(request.session, exchange, tokens, completion.dropped_turns, new)
+
+    def _no_promise(self) -> NoPromise | None:
+        request = self._request
+        if request.sampling.grammar or self._engine.continues_text:
+            return None
+        return no_promise(self._skills, request.text, request.skills)
 
     async def _mismatch(self, text: str) -> BrainError | None:
         """Return what keeps a reply from following the schema that it was asked for by."""
