@@ -83,7 +83,8 @@ class SkillUse:
 
     `choose` lets the model write one of the offers, or None when the turn was cut short.
     `experience` says what memory knows of earlier attempts, empty when nothing; `ended` whether
-    the turn is over. `stopped` is what the turn has stopped already, with the ids of the actions.
+    the turn is over. `stopped` is what the turn has stopped already, with the ids of the actions;
+    with `silenced` it ended what was being said.
     """
 
     def __init__(
@@ -95,6 +96,7 @@ class SkillUse:
         experience: Callable[[Decision], Awaitable[str]],
         ended: Callable[[], bool],
         stopped: Sequence[tuple[Decision, str]] = (),
+        silenced: bool = False,
     ) -> None:
         self._skills = skills
         self._gate = gate
@@ -103,6 +105,7 @@ class SkillUse:
         self._experience = experience
         self._ended = ended
         self._stopped = stopped
+        self._silenced = silenced
         self._held = False
 
     def hold(self) -> None:
@@ -126,6 +129,8 @@ class SkillUse:
             words = " and ".join(decision.in_words() for decision, _ in self._stopped)
             decided = [Decided(each, Status.STOPPED, name) for each, name in self._stopped]
             return Used(decided, f"I am stopping: {words}.")
+        if self._silenced and "?" not in text:
+            return Used(said="I have stopped talking.")
         if self._skills and asks_abilities(text):
             return Used(said=abilities(self._skills))
         if policy is SkillPolicy.NEVER or self._ended():

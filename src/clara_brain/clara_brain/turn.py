@@ -111,7 +111,8 @@ class TurnResult:
 class Turn:
     """One turn. `run` once; `cancel` at any time, from the thread that runs it.
 
-    `stopped` is what was stopped already because the text says so, with the ids of the actions.
+    `stopped` is what was stopped already because the text says so, with the ids of the actions;
+    with `silenced` it ended what was being said in the conversation.
     """
 
     def __init__(
@@ -124,12 +125,13 @@ class Turn:
         request: TurnRequest,
         on_token: Callable[[str], None],
         stopped: Sequence[tuple[Decision, str]] = (),
+        silenced: bool = False,
     ) -> None:
         self._engine = engine
         self._sessions = sessions
         self._skills = skills
         self._use = SkillUse(
-            skills, gate, host, self._choose, self._experience, self._is_over, stopped
+            skills, gate, host, self._choose, self._experience, self._is_over, stopped, silenced
         )
         self._host = host
         self._request = request

@@ -90,7 +90,8 @@ class TurnDesk:
             )
         try:
             # Before all that could refuse it.
-            stopped = self._stop() if asks_to_stop(goal.text, self._skills) else []
+            told_to_stop = asks_to_stop(goal.text, self._skills)
+            stopped = self._stop() if told_to_stop else []
             settings = parameters.read(self._node)
             sliders, by = parameters.sliders(self._node), PersonalityBy(settings.personality_by)
             request = conversions.turn_request(
@@ -99,7 +100,9 @@ class TurnDesk:
                 system_prompt(sliders, self._adapters.silent(by), parameters.domains(self._node)),
                 self._adapters.in_force(sliders, by),
             )
-            if len(self._turns) >= self._engine.capacity and not stopped:
+            before = [each for each in self._turns if each.session == goal.session_id != ""]
+            silenced = told_to_stop and bool(before)
+            if len(self._turns) >= self._engine.capacity and not (stopped or silenced):
                 raise QueueFull(
                     f"{len(self._turns)} turns are under way or waiting, which is the most;"
                     " try again later"
@@ -119,12 +122,12 @@ class TurnDesk:
             request,
             on_token,
             stopped,
+            silenced,
         )
-        before = [each for each in self._turns if each.session and each.session == turn.session]
         if before and not stopped:
             # What is said next must see what was replied before.
             turn.wait_at_gate()
-        if settings.preempt:
+        if settings.preempt or silenced:
             for each in before:
                 each.cancel()
         self._turns.append(turn)

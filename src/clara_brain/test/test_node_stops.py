@@ -100,16 +100,26 @@ def patience(asker: ChatClient) -> Iterator[None]:
         wait(0.5)
 
 
-def test_a_stop_does_not_wait_for_the_turn_before_it(world):
+def test_a_stop_does_not_wait_for_the_turn_before_it_and_ends_it_alone(world):
     started, _ = world.decision("drive to the kitchen", session_id="a")
     world.until(lambda: world.goals)
-    with talking(world, "a"):
+    with talking(world, "b"):
+        talk = world.send_endless(session_id="a")
         said = "STOP! There is a child in front of you, do you not see that?"
         stopped, reply = world.decision(said, session_id="a")
         assert stopped.status == SkillDecision.STOPPED
         assert stopped.request.action_id == started.request.action_id
         assert reply == "I am stopping: drive to the kitchen."
         assert world.result_of(started).outcome == ActionResult.CANCELED
+        ended = world.wait(talk.get_result_async(), 5).result
+        assert ended.error_code == ended.CANCELED
+
+
+def test_a_stop_ends_what_is_said_where_nothing_else_is_under_way(world):
+    talk = world.send_endless(session_id="a")
+    assert world.ask("stop", session_id="a").result.text == "I have stopped talking."
+    ended = world.wait(talk.get_result_async(), 5).result
+    assert ended.error_code == ended.CANCELED
 
 
 def test_a_stop_is_obeyed_when_no_more_turns_are_taken(world):
