@@ -48,7 +48,7 @@ from clara_brain.errors import (
 from clara_brain.model_info import ModelInfo
 from clara_brain.model_services import ModelServices
 from clara_brain.openai_backend import OpenAIBackend
-from clara_brain.persona import Spec, load_presets, load_spec, system_prompt
+from clara_brain.persona import Spec, load_presets, load_spec
 from clara_brain.probe import probe
 from clara_brain.promise import RosPromise
 from clara_brain.services import Services
@@ -245,7 +245,7 @@ class BrainNode(LifecycleNode):  # type: ignore[misc]
     def system_prompt(self) -> str:
         """Return what the prompt says of the personality as it stands."""
         silent = self.adapters.silent(parameters.personality_by(self)) if self.adapters else ()
-        return system_prompt(parameters.sliders(self), silent, parameters.domains(self))
+        return parameters.persona(self, silent)
 
     def _open_skills(self, given: str) -> None:
         self.skills_path = str(Path(os.path.expanduser(given))) if given else ""

@@ -8,7 +8,7 @@ of the personality are parameters too; their defaults come from the personality 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ from rclpy.parameter import Parameter
 from clara_brain.adapters import PersonalityBy
 from clara_brain.grounding import MemoryPolicy
 from clara_brain.past_attempts import AttemptsPolicy
-from clara_brain.persona import Spec
+from clara_brain.persona import Spec, system_prompt
 from clara_brain.settings import (
     BACKENDS,
     FLASH_ATTENTION,
@@ -101,6 +101,12 @@ _TABLE: dict[str, tuple[str, float | None, float | None]] = {
         None,
         None,
     ),
+    "identity": (
+        "What the system prompt begins with: who she is, and what she should know of the robot",
+        None,
+        None,
+    ),
+    "style": ("What the system prompt ends with: how she should talk", None, None),
     "personality_by": (
         "What expresses a slider that has an adapter: adapters, prompt or both",
         None,
@@ -245,6 +251,12 @@ def sliders(node: Node) -> dict[str, float]:
 def domains(node: Node) -> tuple[str, ...]:
     """Return the sliders that are domains."""
     return tuple(_declared(node)[_DOMAINS])
+
+
+def persona(node: Node, silent: Collection[str]) -> str:
+    """Return the system prompt as it stands, without the sliders that something else expresses."""
+    identity, style = (node.get_parameter(name).value for name in ("identity", "style"))
+    return system_prompt(sliders(node), silent, domains(node), identity, style)
 
 
 def set_sliders(node: Node, values: Mapping[str, float]) -> SetParametersResult:

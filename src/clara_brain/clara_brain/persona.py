@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The personality: read `clara_spec.json`, check it, and turn the sliders into a system prompt.
 
-The prompt is short, for it goes to small models too, and depends on nothing but the sliders. A
-slider near its middle says nothing. A personality file may have traits and domains of its own,
-each with a sentence in `config.descriptions`, so that a misspelt name is still a fault.
+The prompt is short, for it goes to small models too, and depends on the sliders and two sentences
+of the robot's developer. A slider near its middle says nothing. A personality file may have traits
+and domains of its own, each with a sentence in `config.descriptions`, so that a misspelt name is
+still a fault.
 """
 
 from __future__ import annotations
@@ -22,6 +23,10 @@ from clara_brain.errors import SpecError
 TRAITS = ("warmth", "playful", "formal", "encouragement")
 DOMAINS = ("medical", "coding", "teaching", "quantum")
 SLIDERS = (*TRAITS, *DOMAINS)
+
+# How the prompt begins and ends, where the robot's developer says nothing else.
+IDENTITY = "You are Clara, the voice and mind of a robot."
+STYLE = "Answer briefly, in one to three sentences."
 
 # What is said at the lowest fifth, the second, the middle, the fourth and the highest.
 _MANNERS = {
@@ -106,10 +111,13 @@ def system_prompt(
     values: Mapping[str, float],
     silent: Collection[str] = (),
     domains: Collection[str] = DOMAINS,
+    identity: str = IDENTITY,
+    style: str = STYLE,
 ) -> str:
     """Say the sliders in words, but for those that something else expresses.
 
-    `values` has every slider, 0 to 1; those in `domains` are domains, the others traits.
+    `values` has every slider, 0 to 1; those in `domains` are domains, the others traits. What the
+    robot is stands before them, how it shall talk behind; either may be empty.
     """
     spoken = [name for name in values if name not in silent]
     traits = [name for name in spoken if name not in domains]
@@ -118,7 +126,7 @@ def system_prompt(
     subjects = [name for name in spoken if name in domains]
     known = [_subject(name) for name in subjects if values[name] >= _KNOWS]
     unknown = [_subject(name) for name in subjects if values[name] <= _KNOWS_LITTLE]
-    sentences = ["You are Clara, the voice and mind of a robot."]
+    sentences = [identity.strip()]
     if manners:
         sentences.append(f"You are {_list(manners)}.")
     if amounts:
@@ -127,8 +135,8 @@ def system_prompt(
         sentences.append(f"You know a lot about {_list(known)}.")
     if unknown:
         sentences.append(f"You know little about {_list(unknown)}.")
-    sentences.append("Answer briefly, in one to three sentences.")
-    return " ".join(sentences)
+    sentences.append(style.strip())
+    return " ".join(filter(None, sentences))
 
 
 def _read(path: Path, kind: str) -> object:

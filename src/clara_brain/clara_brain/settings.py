@@ -8,6 +8,8 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from clara_brain.persona import IDENTITY, STYLE
+
 # Types of the KV cache by name, with ggml's numbers.
 KV_TYPES = {"f32": 0, "f16": 1, "q8_0": 8, "q4_0": 2}
 FLASH_ATTENTION = ("auto", "on", "off")
@@ -84,6 +86,8 @@ class BrainSettings:
     governance_path: str = ""
     governance_unproven: bool = False
     state_path: str = "~/.clara/brain"
+    identity: str = IDENTITY
+    style: str = STYLE
     personality_by: str = "adapters"
     preempt: bool = False
     max_tokens: int = 256

@@ -28,7 +28,6 @@ from clara_brain.errors import BrainError, QueueFull, Unforeseen
 from clara_brain.grounding import Recollection
 from clara_brain.memory_client import MemoryClient
 from clara_brain.past_attempts import AttemptsPolicy, cue_of, experience
-from clara_brain.persona import system_prompt
 from clara_brain.promise import RosPromise
 from clara_brain.sessions import Sessions
 from clara_brain.skill_decision import Decision
@@ -97,7 +96,7 @@ class TurnDesk:
             request = conversions.turn_request(
                 goal,
                 settings,
-                system_prompt(sliders, self._adapters.silent(by), parameters.domains(self._node)),
+                parameters.persona(self._node, self._adapters.silent(by)),
                 self._adapters.in_force(sliders, by),
             )
             before = [each for each in self._turns if each.session == goal.session_id != ""]

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from clara_brain.node import BrainNode
+from clara_brain.persona import IDENTITY
 from conftest import write_adapter
 from domain_coordinator import domain_id
 from rclpy.lifecycle import TransitionCallbackReturn
@@ -121,6 +122,16 @@ def test_what_expresses_a_slider_can_be_chosen(world):
         assert "adapters, prompt, both" in set_parameter(world, "personality_by", "magic")
     finally:
         set_parameter(world, "personality_by", "adapters")
+
+
+def test_who_she_is_can_be_said_while_she_runs(world):
+    before = world.call(GetPersonality, "personality/get").system_prompt
+    try:
+        assert set_parameter(world, "identity", "You are Robby.") == ""
+        now = world.call(GetPersonality, "personality/get").system_prompt
+        assert now == before.replace(IDENTITY, "You are Robby.") != before
+    finally:
+        set_parameter(world, "identity", IDENTITY)
 
 
 def test_an_adapter_is_loaded_and_unloaded_at_run_time(world, folder, tmp_path):

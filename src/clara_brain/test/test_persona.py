@@ -60,6 +60,13 @@ def test_the_prompt_follows_the_sliders_and_nothing_else():
     assert "warm" not in middle and "medicine" not in middle
 
 
+def test_what_the_robot_is_and_how_it_talks_stand_around_the_sliders():
+    warm = dict.fromkeys(SLIDERS, 0.5) | {"warmth": 1.0}
+    said = system_prompt(warm, identity="You are Robby. ", style="Rhyme.")
+    assert said == "You are Robby. You are very warm and caring. Rhyme."
+    assert system_prompt(warm, identity="", style=" ") == "You are very warm and caring."
+
+
 def test_an_unknown_slider_is_refused():
     with pytest.raises(SpecError, match="not a slider"):
         check_value("rage", 0.5)
