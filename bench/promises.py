@@ -17,8 +17,8 @@ from pathlib import Path
 import yaml
 from clara_brain.engine import Engine, Request
 from clara_brain.model_info import default_model
-from clara_brain.promises import NoPromise
 from clara_brain.prompt import ChatPrompt, Exchange
+from clara_brain.reply_guard import NoPromise
 from clara_brain.sampler import SamplerSettings
 from clara_brain.settings import EngineSettings
 from clara_brain.skill_file import load_skills

@@ -21,9 +21,9 @@ from clara_brain.errors import BackendError
 from clara_brain.kv_cache import AdapterScales
 from clara_brain.lora import LoadedAdapter
 from clara_brain.model_info import ModelInfo
-from clara_brain.promises import NoPromise
 from clara_brain.prompt import ChatPrompt, RawPrompt
 from clara_brain.readout import Embedding
+from clara_brain.reply_guard import NoPromise
 from clara_brain.sampler import SamplerSettings
 from clara_brain.text_stream import TextStream
 

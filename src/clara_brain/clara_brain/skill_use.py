@@ -18,8 +18,8 @@ from clara_brain.confirmation import after_a_yes, answer, asks_to_stop
 from clara_brain.errors import SkillRefused
 from clara_brain.orders import Offer, asks_facts, ordered_verb, why_no_order
 from clara_brain.plain_orders import only_reading, word_for_word
-from clara_brain.promises import NoPromise
 from clara_brain.prompt import Exchange
+from clara_brain.reply_guard import NoPromise
 from clara_brain.skill_decision import Decision, decide, possible
 from clara_brain.skill_gate import SkillGate
 from clara_brain.skills import Confirm, Skill

@@ -13,7 +13,7 @@ from __future__ import annotations
 import codecs
 from collections.abc import Sequence
 
-from clara_brain.promises import NoPromise, Opening
+from clara_brain.reply_guard import NoPromise, Opening
 from clara_brain.thoughts import Thoughts
 
 

@@ -34,9 +34,9 @@ from clara_brain.grounding import (
 )
 from clara_brain.kv_cache import AdapterScales
 from clara_brain.orders import Offer
-from clara_brain.promises import NoPromise
 from clara_brain.prompt import ChatPrompt, Exchange, RawPrompt
 from clara_brain.readout import Embedding
+from clara_brain.reply_guard import NoPromise
 from clara_brain.sampler import SamplerSettings
 from clara_brain.schema_check import hold_against
 from clara_brain.sessions import Session, Sessions

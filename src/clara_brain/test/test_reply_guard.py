@@ -11,8 +11,8 @@ from alone import GREEDY
 from clara_brain.abilities import abilities, asks_abilities
 from clara_brain.backend import Request
 from clara_brain.decoding import Stop
-from clara_brain.promises import NoPromise, Opening
 from clara_brain.prompt import ChatPrompt, Exchange
+from clara_brain.reply_guard import NoPromise, Opening
 from clara_brain.skill_file import load_skills
 from clara_brain.skill_use import SkillPolicy, no_promise
 from clara_brain.skills import Skill
