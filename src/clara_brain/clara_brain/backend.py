@@ -87,25 +87,21 @@ class Ticket:
 class Figures:
     """Figures for health reports.
 
-    `restored_sequences` were found on disk at the start. `failing` says how the model failed last;
-    empty once it answered again.
+    `queued` requests wait and `running` ones are being answered. `restored_sequences` of the KV
+    cache were found on disk at the start. `failing` says how the model failed last; empty once it
+    answered again.
     """
 
     queued: int = 0
     running: int = 0
-    completions: int = 0
     last_tokens_per_second: float = 0.0
     restored_sequences: int = 0
-    last_error: str = ""
     failing: str = ""
 
     def count(self, completion: Completion) -> None:
         """Take in a completion that was answered."""
-        self.completions += 1
         if completion.tokens_per_second:
             self.last_tokens_per_second = completion.tokens_per_second
-        if completion.error:
-            self.last_error = str(completion.error)
         if isinstance(completion.error, BackendError):
             self.failing = str(completion.error)
         elif completion.completion_tokens:

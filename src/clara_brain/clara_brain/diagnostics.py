@@ -11,7 +11,7 @@ from rclpy.clock_type import ClockType
 from rclpy.node import Node
 
 from clara_brain import qos
-from clara_brain.backend import Backend
+from clara_brain.backend import Backend, Figures
 from clara_brain.sessions import Sessions
 from clara_brain.turn_desk import TurnDesk
 
@@ -40,13 +40,13 @@ class Diagnostics:
         self._publisher.publish(message)
 
     def _status(self) -> DiagnosticStatus:
-        figures = self.engine.figures() if self.engine else None
+        figures = self.engine.figures() if self.engine else Figures()
         level, summary = DiagnosticStatus.OK, self.state
         if self.fault:
             level, summary = DiagnosticStatus.ERROR, self.fault
         elif self.engine and self._desk.under_way >= self.engine.capacity:
             level, summary = DiagnosticStatus.WARN, "the queue of turns is full"
-        elif figures and figures.failing:
+        elif figures.failing:
             level, summary = DiagnosticStatus.WARN, f"the last reply failed: {figures.failing}"
         elif self.sessions and self.sessions.fault:
             level, summary = DiagnosticStatus.WARN, self.sessions.fault
@@ -57,7 +57,10 @@ class Diagnostics:
             "state": self.state,
             "turns_under_way": self._desk.under_way,
             "turns": self._desk.total,
-            "tokens_per_second": f"{figures.last_tokens_per_second:.1f}" if figures else "0.0",
+            "queue_depth": figures.queued,
+            "generating": figures.running,
+            "tokens_per_second": f"{figures.last_tokens_per_second:.1f}",
+            "sequences_restored": figures.restored_sequences,
             "governance": (self.engine.readouts if self.engine else "") or "none",
             "last_error": self.fault or self._desk.last_error,
         }

@@ -409,7 +409,7 @@ def test_a_decode_that_fails_ends_its_turns_and_the_next_one_works(engine, monke
         broken.setattr(engine._runtime, "decode", fail)
         failed = ask(engine)
     assert failed.stop is Stop.ERROR and isinstance(failed.error, BackendError)
-    assert str(fault) in str(failed.error) == engine.figures().last_error
+    assert str(fault) in str(failed.error) == engine.figures().failing
     assert ask(engine).error is None
 
 

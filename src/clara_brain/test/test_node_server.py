@@ -152,6 +152,11 @@ def test_a_server_that_goes_away_fails_turns_and_one_that_comes_back_takes_them(
     pieces: list = []
     goal = world.send_endless(pieces)
     world.until(lambda: pieces)
+
+    def figure(name: str) -> str:
+        return next((pair.value for pair in told[-1].values if pair.key == name), "")
+
+    world.until(lambda: told and (figure("queue_depth"), figure("generating")) == ("0", "1"))
     bench.stop()
     result = world.wait(goal.get_result_async(), 5).result
     assert result.error_code == result.BACKEND_FAILED and result.text
