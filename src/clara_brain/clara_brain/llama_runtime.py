@@ -82,7 +82,8 @@ class Piece:
 class LlamaRuntime:
     """A loaded model and its context.
 
-    `n_ctx` is what one conversation may have; the KV cache is `slots` times that.
+    `n_ctx` is what one conversation may have; the KV cache is `slots` times that. `n_ctx_train` is
+    what the model has learned, in tokens as well.
     `continues_text`: the model was trained on texts alone, as its metadata say. With `states` each
     decode also leaves the final hidden states of its tokens in their slots. Raises ModelError.
     """
@@ -124,10 +125,11 @@ class LlamaRuntime:
         self._vocab = llama_cpp.llama_model_get_vocab(self._model)
         self.n_vocab = llama_cpp.llama_vocab_n_tokens(self._vocab)
         self.n_ctx = int(llama_cpp.llama_n_ctx_seq(self._context))
+        self.n_ctx_train = int(llama_cpp.llama_model_n_ctx_train(self._model))
         self.continues_text = self.metadata("clara.continues_text") == "true"
         if self.continues_text:
             # Beyond what it was trained with, MVLM has no positions: llama.cpp would abort.
-            self.n_ctx = min(self.n_ctx, llama_cpp.llama_model_n_ctx_train(self._model))
+            self.n_ctx = min(self.n_ctx, self.n_ctx_train)
         self.n_batch = settings.n_batch
         self._batch = llama_cpp.llama_batch_init(self.n_batch, 0, 1)
         self._width = llama_cpp.llama_model_n_embd(self._model) if states else 0

@@ -109,10 +109,13 @@ class PromptBuilder:
 
     def _check(self, count: int, max_tokens: int) -> None:
         least = min(max_tokens, LEAST_REPLY)
-        if count + least > self._runtime.n_ctx:
+        n_ctx = self._runtime.n_ctx
+        if count + least > n_ctx:
+            what = "text has" if self._runtime.continues_text else "persona and text have"
+            more = " or raise n_ctx" if n_ctx < self._runtime.n_ctx_train else ""
             raise ContextOverflow(
-                f"persona and text have {count} tokens, but the context has {self._runtime.n_ctx},"
-                f" {least} of them kept for the reply; shorten the text or raise n_ctx"
+                f"{what} {count} tokens, but the context has {n_ctx}, {least} of them kept for the"
+                f" reply; shorten the text{more}"
             )
 
     def _chat(self, prompt: ChatPrompt, dropped: int) -> list[int]:

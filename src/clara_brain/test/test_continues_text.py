@@ -128,3 +128,6 @@ def test_a_reply_without_end_stops_where_the_positions_do(continuing: Engine) ->
     done = continuing.complete(Request(ChatPrompt("", "x" * 100), GREEDY, 1000))
     assert done.error is None and done.stop in (Stop.LENGTH, Stop.END)
     assert done.prompt_tokens + done.completion_tokens <= TRAINED
+    # No context could be larger, and there is no persona to shorten.
+    error = str(continuing.complete(Request(ChatPrompt("", "x" * 500), GREEDY, 100)).error)
+    assert error.startswith("text has") and error.endswith("reply; shorten the text")
