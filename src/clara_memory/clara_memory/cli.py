@@ -54,7 +54,7 @@ def store(
         robot=robot,
         context=context,
     )
-    with door(at, write=True) as memory:
+    with door(at, write=True, make=True) as memory:
         if isinstance(memory, EpisodicMemory):
             identity = memory.store(episode, source="file").episode_id
         else:

@@ -56,21 +56,26 @@ def roles(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @contextmanager
-def door(at: dict[str, Any], *, write: bool = False) -> Iterator[Any]:
+def door(at: dict[str, Any], *, write: bool = False, make: bool = False) -> Iterator[Any]:
     """Give the memory of the file, or a client of the running node.
 
-    Damaged episodes of a file are left out; which they were is said, and an error, at the end.
+    Only with `make` a file that is not there is made: what changes episodes finds none in it, and
+    a name typed wrongly would go unnoticed. Damaged episodes of a file are left out; which they
+    were is said, and an error, at the end.
     """
     if at["file"] is not None:
+        file = at["file"].expanduser().absolute()
+        if write and not make and not file.is_file():
+            raise MemoryFault(f"there is no memory {file}")
         damaged: dict[str, None] = {}
         with EpisodicMemory(
-            at["file"],
+            file,
             read_only=not write,
             meaning=_meaning(write),
             damaged=lambda row: damaged.setdefault(row),
         ) as memory:
             if memory.set_aside:
-                click.echo(f"{at['file']} was damaged: set aside as {memory.set_aside}", err=True)
+                click.echo(f"{file} was damaged: set aside as {memory.set_aside}", err=True)
             # Behind all that the command prints.
             click.get_current_context().call_on_close(lambda: _tell_damage(damaged))
             yield memory
@@ -90,11 +95,11 @@ def door(at: dict[str, Any], *, write: bool = False) -> Iterator[Any]:
 
 
 @contextmanager
-def file_of(at: dict[str, Any]) -> Iterator[EpisodicMemory]:
-    """Give the memory of the file, for what a running node does not do."""
+def file_of(at: dict[str, Any], *, make: bool = False) -> Iterator[EpisodicMemory]:
+    """Give the memory of the file to change, for what a running node does not do."""
     if at["file"] is None:
         raise MemoryFault("this needs the memory's file: --file PATH (stop the node first)")
-    with door(at, write=True) as memory:
+    with door(at, write=True, make=make) as memory:
         yield memory
 
 

@@ -125,7 +125,7 @@ def import_(path: Path, **at: Any) -> None:
     kind = _kind_of(path)
     if kind == "gist":
         raise InvalidRequest("path", f"{path} is a gist: it holds no episodes that come back")
-    with file_of(at) as memory, progress(at, f"reading {path}") as advance:
+    with file_of(at, make=True) as memory, progress(at, f"reading {path}") as advance:
         try:
             with path.open(encoding="utf-8-sig", newline="") as file:
                 episodes = list(_counted(_READERS[kind](file), advance))
@@ -145,7 +145,7 @@ def import_(path: Path, **at: Any) -> None:
 @where
 def merge(path: Path, name: str, **at: Any) -> None:
     """Take in another robot's memory: its file, or a JSONL export of it."""
-    with door(at, write=True) as memory:
+    with door(at, write=True, make=True) as memory:
         if isinstance(memory, EpisodicMemory):
             with progress(at, f"merging {path}") as advance:
                 merged = memory.merge(path, name, progress=advance)

@@ -93,6 +93,15 @@ def test_forget_counts_asks_and_forgets(file):
     assert refused.returncode == 1 and "say what to forget" in refused.stderr
 
 
+@pytest.mark.parametrize(
+    "words", [("forget", "--object", "TEAPOT", "--yes"), ("pin", "e1"), ("correct", "e1")]
+)
+def test_what_changes_episodes_makes_no_memory_of_a_file_that_is_not_there(tmp_path, words):
+    refused = run(*words, "--file", tmp_path / "typo.sqlite3")
+    assert refused.returncode == 1 and "there is no memory" in refused.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_forgetting_by_a_number_takes_what_was_stored_as_text_and_as_number(file):
     with EpisodicMemory(file) as memory:
         memory.store_memory(action="GO", room="101")
