@@ -224,18 +224,22 @@ def test_show_args_describes_every_argument(start: Callable[..., Process]) -> No
         assert f"'{name}':" in shown.output
 
 
-def test_the_console_argument_serves_the_page_and_it_ends_with_the_rest(
-    start: Callable[..., Process], peer: Peer
+def test_the_console_serves_its_page_the_demo_has_a_memory_of_its_own_and_both_end_with_the_rest(
+    start: Callable[..., Process], peer: Peer, tmp_path: Path
 ) -> None:
-    launch = start(*LAUNCH, "console:=True", "console_port:=0", "autostart:=FALSE")
+    launch = start(*LAUNCH, "console:=True", "console_port:=0", "demo:=true", "autostart:=FALSE")
     address = launch.wait_for("console on http://127.0.0.1:").rsplit(" ", 1)[1]
     with urllib.request.urlopen(address, timeout=10.0) as page:
         assert "<title>Clara</title>" in page.read().decode()
     for name in ("memory", "brain"):
         peer.state_of(name, limit=60.0)
+    asked = GetParameters.Request(names=["memory_path"])
+    (file,) = peer.call(GetParameters, "memory/get_parameters", asked).values
+    assert file.string_value == str(tmp_path / ".clara" / "demo.sqlite3")
+    peer.call(ListParameters, "robot/list_parameters", limit=60.0)
     launch.interrupt()
     assert launch.wait(15.0) == 0, launch.output
-    assert launch.output.count("process has finished cleanly") == 3, launch.output
+    assert launch.output.count("process has finished cleanly") == 4, launch.output
     assert "Traceback" not in launch.output
 
 

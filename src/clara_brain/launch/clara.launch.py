@@ -3,7 +3,7 @@
 """Start Clara: the brain, the memory and, if asked for, the web console and a simulated robot.
 
 An argument left empty is not passed on: the node's own default, or that of `params_file`, holds.
-`autostart` is never empty, and wins over the file.
+`autostart` is never empty, and wins over the file; with `demo` so do the demo's skills and memory.
 """
 
 import difflib
@@ -29,6 +29,9 @@ def in_any_case(*words: str) -> list[str]:
     ]
 
 
+# What a simulated robot did is nothing that the real one should remember.
+DEMO_MEMORY = "~/.clara/demo.sqlite3"
+
 ARGUMENTS = [
     DeclareLaunchArgument(
         "namespace", default_value="clara", description="ROS namespace of all nodes"
@@ -51,7 +54,7 @@ ARGUMENTS = [
     DeclareLaunchArgument(
         "memory_path",
         default_value="",
-        description="file of the memory; empty: ~/.clara/memory.sqlite3",
+        description=f"file of the memory; empty: ~/.clara/memory.sqlite3, with demo {DEMO_MEMORY}",
     ),
     DeclareLaunchArgument(
         "params_file", default_value="", description="YAML file of parameters for the nodes"
@@ -159,8 +162,9 @@ def nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
         given = str(LaunchConfiguration(name).perform(context))
         return given.lower() if name in chosen else given
 
-    def path(name: str) -> str:
-        return os.path.abspath(os.path.expanduser(value(name))) if value(name) else ""
+    def path(name: str, otherwise: str = "") -> str:
+        given = value(name) or otherwise
+        return os.path.abspath(os.path.expanduser(given)) if given else ""
 
     params_file = path("params_file")
     if params_file and not os.path.isfile(params_file):
@@ -210,7 +214,7 @@ def nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
             "memory_node",
             "memory",
             autostart=autostart,
-            memory_path=path("memory_path"),
+            memory_path=path("memory_path", DEMO_MEMORY if demo else ""),
         ),
         node(
             "clara_brain",
