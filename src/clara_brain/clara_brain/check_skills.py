@@ -14,7 +14,7 @@ from pathlib import Path
 
 import click
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from clara_brain.backend import Request
 from clara_brain.engine import Engine
@@ -46,7 +46,7 @@ def command(file: Path, sentences: tuple[str, ...], model: Path | None) -> None:
     skills = load_skills(file)
     templates = {each.name: MessageTemplate(each) for each in skills if each.target}
     console = Console()
-    console.print(_table(skills))
+    console.print(table(skills))
     if not sentences:
         return
     engine = Engine(model or default_model(), EngineSettings())
@@ -57,19 +57,21 @@ def command(file: Path, sentences: tuple[str, ...], model: Path | None) -> None:
         engine.close()
 
 
-def _table(skills: tuple[Skill, ...]) -> Table:
-    table = Table("skill", "parameters", "asks first", "at most", "target")
+def table(skills: tuple[Skill, ...]) -> Table:
+    """Return a table of what Clara may do, folded: a name cut short cannot be copied."""
+    headers = ("skill", "parameters", "asks first", "at most", "target")
+    drawn = Table(*(Column(header, overflow="fold") for header in headers))
     for skill in skills:
         target = skill.target
         rate = skill.at_most
-        table.add_row(
+        drawn.add_row(
             skill.name,
             "\n".join(map(_parameter, skill.parameters)),
             "" if skill.confirm is Confirm.NEVER else skill.confirm.value,
             f"{rate.uses} per {rate.period:g} s" if rate else "",
             f"{target.name}\n{target.type}" if target else "action_request",
         )
-    return table
+    return drawn
 
 
 def _parameter(parameter: Parameter) -> str:

@@ -43,6 +43,8 @@ def persona(
                 preset=preset, names=list(wanted), values=list(wanted.values()), fade=fade
             )
             answer = client.call(SetPersonality, "personality/set", request)
+            if fade:
+                click.echo(f"gliding there takes {fade:g} s; this is where it begins", err=True)
         if list_presets or prompt or not (wanted or preset):
             answer = client.call(GetPersonality, "personality/get")
     if list_presets and not as_json:

@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any
 
 from rich.console import Group
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from clara_interfaces.msg import Skill, SkillDecision, SkillParameter, Trait
@@ -30,6 +30,12 @@ _DECISIONS = {
     SkillDecision.DECLINED: "declined",
     SkillDecision.STOPPED: "stopped",
 }
+
+
+def _folding(*headers: str, show_header: bool = True) -> Table:
+    """Return a table that folds what it has no room for: a name cut short cannot be copied."""
+    columns = (Column(header, overflow="fold") for header in headers)
+    return Table(*columns, show_header=show_header)
 
 
 def printable(text: str) -> str:
@@ -142,7 +148,7 @@ def _parameter(each: SkillParameter) -> str:
 
 def model(info: Any, metadata: bool) -> Table:
     """Return a table of what model is loaded; with `metadata` the GGUF's own as well."""
-    table = Table(show_header=False)
+    table = _folding("", "", show_header=False)
     for name, value in plain(info).items():
         if name in ("adapters", "metadata", *_NOT_SHOWN) or name.startswith("governance"):
             continue
@@ -169,7 +175,7 @@ def model(info: Any, metadata: bool) -> Table:
 
 def adapters(loaded: Iterable[Any], share: float = 1.0) -> Table:
     """Return a table of the adapters; beneath it, what is left of the sliders' values."""
-    table = Table("adapter", "scale", "", "file")
+    table = _folding("adapter", "scale", "", "file")
     if share < 1:
         table.caption = (
             f"The sliders together ask for more than the model bears: adapters have {share:.2f} of"
@@ -194,7 +200,7 @@ def exchanges(said: Iterable[Any]) -> Group:
 def skills(known: Iterable[Any]) -> Table:
     """Return a table of what Clara may do with the robot."""
     confirms = {Skill.NEVER: "", Skill.FIRST_TIME: "asks the first time", Skill.ALWAYS: "asks"}
-    table = Table("skill", "parameters", "goes to", "limits")
+    table = _folding("skill", "parameters", "goes to", "limits")
     for each in known:
         limits = [confirms[each.confirm]]
         if each.at_most:
@@ -213,7 +219,7 @@ def skills(known: Iterable[Any]) -> Table:
 
 def sessions(kept: Iterable[Any]) -> Table:
     """Return a table of the conversations."""
-    table = Table("session", "turns", "tokens", "created", "last used")
+    table = _folding("session", "turns", "tokens", "created", "last used")
     for each in kept:
         moments = (
             f"{datetime.fromtimestamp(stamp.sec):%Y-%m-%d %H:%M:%S}"

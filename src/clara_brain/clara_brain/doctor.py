@@ -24,7 +24,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from clara_brain import gguf, model_info
@@ -295,7 +295,8 @@ def _ros_check(name: str, *arguments: str) -> Finding:
 def table(findings: list[Finding]) -> Table:
     """Return the findings as a table for people."""
     colours = {Level.OK: "green", Level.WARNING: "yellow", Level.FAULT: "bold red"}
-    drawn = Table("check", "", "found", "what to do")
+    told = (Column(header, overflow="fold") for header in ("found", "what to do"))
+    drawn = Table("check", "", *told)  # folded, for a path cut short cannot be copied
     for each in findings:
         level = Text(each.level.value, colours[each.level])
         drawn.add_row(each.name, level, Text(each.detail), Text(each.remedy))

@@ -236,6 +236,15 @@ def test_persona_moves_sliders_and_names_what_is_wrong(brain: SmallBrain, domain
     assert code == 1 and "write it as warmth=0.2" in err
 
 
+def test_a_glide_is_announced_beside_the_values_that_it_begins_with(
+    brain: SmallBrain, domain: int
+) -> None:
+    code, out, err = clara(domain, "persona", "warmth=0.5", "--fade", "300")
+    assert code == 0 and "warmth" in out
+    assert err == "gliding there takes 300 s; this is where it begins\n"
+    assert clara(domain, "persona", "warmth=0.5")[2] == ""
+
+
 def test_the_installed_script_is_executable() -> None:
     script = Path(__file__).parents[1] / "scripts" / "clara"
     assert os.access(script, os.X_OK)

@@ -237,10 +237,11 @@ def _texts(example: Example) -> tuple[str, ...]:
 
 def table(reports: list[Report]) -> Any:
     """Return the reports as a table for people."""
-    from rich.table import Table
+    from rich.table import Column, Table
     from rich.text import Text
 
-    drawn = Table("dimension", "entries", "usable", "held out", "", "found")
+    found = Column("found", overflow="fold")
+    drawn = Table(Column("dimension", overflow="fold"), "entries", "usable", "held out", "", found)
     for each in reports:
         colour, word = ("green", "ok")
         if each.warnings:

@@ -200,11 +200,12 @@ def wandb_mode() -> Finding:
 
 def table(findings: list[Finding]) -> Any:
     """Return the findings as a table for people."""
-    from rich.table import Table
+    from rich.table import Column, Table
     from rich.text import Text
 
     colours = {Level.OK: "green", Level.WARNING: "yellow", Level.FAULT: "bold red"}
-    drawn = Table("check", "", "found", "what to do")
+    told = (Column(header, overflow="fold") for header in ("found", "what to do"))
+    drawn = Table("check", "", *told)  # folded, for a path cut short cannot be copied
     for each in findings:
         level = Text(each.level.value, colours[each.level])
         drawn.add_row(each.name, level, Text(each.detail), Text(each.remedy))

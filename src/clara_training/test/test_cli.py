@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import subprocess
 import sys
@@ -11,12 +12,14 @@ import time
 from pathlib import Path
 
 import pytest
+from clara_training.data_check import Report
 from clara_training.environment import load_env_file, secret, without_secrets
 from clara_training.errors import MissingPackage, TrainingError, first_line
 from clara_training.examples import load_knowledge
 from clara_training.packages import load
+from rich.console import Console
 
-from clara_training import cli
+from clara_training import cli, data_check, doctor
 
 HEAVY = ("torch", "transformers", "peft", "mergekit", "anthropic", "wandb", "gguf", "matplotlib")
 
@@ -150,6 +153,16 @@ def test_the_doctor_says_what_to_do_about_a_missing_package(clara, monkeypatch) 
     assert code == 1 and findings["peft"]["level"] == "fault"
     assert "tools/set_up.py --training" in findings["peft"]["remedy"]
     assert findings["wandb"]["level"] == "warning"
+
+
+def test_a_table_folds_a_long_name_or_path_and_cuts_off_nothing() -> None:
+    long = "/a_folder/that_somebody_may_want_to_copy" * 3
+    report = Report(long, Path("x.json"), trait=True, faults=[f"no entries in {long}"])
+    finding = doctor.Finding("disk", doctor.Level.FAULT, long, f"make {long}")
+    for table in (doctor.table([finding]), data_check.table([report])):
+        shown = io.StringIO()
+        Console(file=shown, width=80).print(table)
+        assert "copy" in shown.getvalue() and "…" not in shown.getvalue()
 
 
 def test_the_doctor_sees_a_folder_that_cannot_be_written(clara, tmp_path: Path) -> None:
