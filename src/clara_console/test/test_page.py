@@ -318,6 +318,10 @@ def test_a_preset_is_faded_in_and_an_adapter_scaled(page, clara):
     page.click("#apply-preset")
     wait_until(lambda: clara.last("personality/set").preset == "calm", "the preset")
     assert clara.last("personality/set").fade == 30.0
+    page.wait_for_text("#gliding", "On the way: calm, in 30 s")
+    page.run("document.getElementById('slider-warmth').focus()")
+    page.press(RIGHT)
+    page.wait("document.getElementById('gliding').hidden", "the move to end the fade")
     page.wait("document.querySelector('#adapter-pirate')?.valueAsNumber === 0.5", "the adapter")
     page.run("document.getElementById('adapter-pirate').focus()")
     page.press(RIGHT)
@@ -326,6 +330,38 @@ def test_a_preset_is_faded_in_and_an_adapter_scaled(page, clara):
         "the scale",
     )
     assert scaled[-1].names == ["pirate"] and scaled[-1].scales[0] == pytest.approx(0.55)
+
+
+@pytest.mark.parametrize("width", [360, 1024, 1440])
+def test_the_names_of_presets_and_times_are_shown_whole(page, width):
+    page.resize(width, 900)
+    cut = page.run(
+        "const pen = document.createElement('canvas').getContext('2d');"
+        "return [['preset', 'companion'], ['fade', 'in 10 min']].filter(([id, text]) => {"
+        "  const select = document.getElementById(id);"
+        "  const { font, paddingLeft } = getComputedStyle(select);"
+        "  pen.font = font;"
+        "  const arrow = 20;"
+        "  const room = select.clientWidth - 2 * parseFloat(paddingLeft) - arrow;"
+        "  return pen.measureText(text).width > room;"
+        "});"
+    )
+    assert cut == []
+
+
+def test_a_node_that_is_not_active_has_the_colour_of_a_warning(page, clara):
+    def states():
+        clara.tell_health("clara/arm: arm", message="inactive", state="inactive")
+        clara.tell_health("clara/lidar: driver", message="spinning")
+        shown = page.run(
+            "return [...document.querySelectorAll('.status')].map("
+            "  (box) => [box.innerText.split('\\n')[0], box.dataset.state])"
+        )
+        return {tuple(one) for one in shown}
+
+    wait_until(lambda: len(states()) >= 2, "what the nodes say")
+    colours = sorted(state for _, state in states())
+    assert colours == ["good", "warn"]
 
 
 def test_every_control_is_named_and_reached_with_the_keyboard(page):

@@ -9,12 +9,14 @@ import { markUnsure, readoutChips, unsurePieces } from "./readouts.js";
 const FORGETFUL = ""; // the session id of turns that are forgotten at once
 const STOPS = ["nothing generated", "", "cut at the longest length", "", "stopped", "out of time", "failed"];
 const DECISIONS = ["", "requested", "would request", "refused", "asks", "declined", "stopped"];
+const SURE_MS = 5000; // within which a second click forgets a conversation
 const REFUSED = 3;
 const ASKED = 4;
 const talk = document.getElementById("talk");
 const text = document.getElementById("text");
 const sessions = document.getElementById("session");
 let turn = null; // the one under way: { id, canceled }
+let sure = null; // the timer while a second click is waited for
 let showCited = () => {};
 
 function newName() {
@@ -94,8 +96,18 @@ async function showHistory() {
 function choose(name) {
   session = name;
   remember(name);
+  askToForget(false);
   talk.replaceChildren();
   refreshSessions();
+}
+
+// Nothing brings a conversation back, and the button lies beside "New": its first click asks.
+function askToForget(asks) {
+  clearTimeout(sure);
+  sure = asks ? setTimeout(askToForget, SURE_MS, false) : null;
+  const button = document.getElementById("forget-session");
+  button.textContent = asks ? "Forget for good?" : "Forget";
+  button.className = asks ? "danger" : "quiet";
 }
 
 async function forget(name) {
@@ -234,6 +246,7 @@ async function takeTurn(words) {
 }
 
 function setBusy(busy) {
+  askToForget(false);
   document.getElementById("send").hidden = busy;
   document.getElementById("cancel").hidden = !busy;
   document.getElementById("cancel").disabled = false;
@@ -274,7 +287,10 @@ export function startChat(onCited) {
   });
   sessions.addEventListener("change", () => choose(sessions.value));
   document.getElementById("new-session").addEventListener("click", () => choose(newName()));
-  document.getElementById("forget-session").addEventListener("click", async () => {
+  document.getElementById("forget-session").addEventListener("click", async (event) => {
+    const isSure = sure && event.detail < 2; // a double click is one
+    askToForget(!isSure);
+    if (!isSure) return;
     try {
       if (session !== FORGETFUL) await forget(session);
       talk.replaceChildren();

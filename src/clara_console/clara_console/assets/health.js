@@ -12,14 +12,23 @@ function isSilent(status) {
   return status.age > SILENT_S;
 }
 
+// Tells whether a node that says its lifecycle state is active; others are at work while they speak.
+function isAtWork(status) {
+  return status.values.every(({ key, value }) => key !== "state" || value === "active");
+}
+
+function stateOf(status) {
+  if (isSilent(status)) return "bad";
+  return status.level === 0 && !isAtWork(status) ? "warn" : LEVELS[status.level];
+}
+
 function pill(name, up, status) {
   const place = document.getElementById(`pill-${name}`);
   const title = name[0].toUpperCase() + name.slice(1);
-  const heard = status && !isSilent(status);
   let state = "bad";
   let words = "not running";
-  if (heard) {
-    state = status.level === 0 && status.message !== "active" ? "warn" : LEVELS[status.level];
+  if (status && !isSilent(status)) {
+    state = stateOf(status);
     words = status.level >= 2 ? "fault" : status.message;
   } else if (up) {
     state = "warn";
@@ -31,7 +40,7 @@ function pill(name, up, status) {
 
 function statusBox(status) {
   const box = element("div", "status");
-  box.dataset.level = isSilent(status) ? 2 : status.level;
+  box.dataset.state = stateOf(status);
   const line = element("p");
   const said = isSilent(status) ? `silent for ${Math.round(status.age)} s` : status.message;
   line.append(element("b", "", status.name.split("/").pop().split(":")[0]), element("span", "level", said));
@@ -60,7 +69,7 @@ export function showHealth({ namespace, up, statuses }) {
 export function whoIsUp({ up, statuses }) {
   const works = (name) => {
     const status = statuses.find((one) => one.name.endsWith(`: ${name}`));
-    return up[name] && (!status || (!isSilent(status) && status.values.every(({ key, value }) => key !== "state" || value === "active")));
+    return up[name] && (!status || (!isSilent(status) && isAtWork(status)));
   };
   return { brain: works("brain"), memory: works("memory") };
 }

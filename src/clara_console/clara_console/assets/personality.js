@@ -14,6 +14,14 @@ const presets = document.getElementById("preset");
 const rows = new Map(); // name of a trait -> its row
 const scales = new Map(); // name of an adapter -> its row
 let waiting = null;
+let gliding = null; // the timer until a fade that was begun here is over
+
+// Says what the sliders glide to, for these seconds; without an argument, that they no longer do.
+function showGlide(where = "", seconds = 0) {
+  clearTimeout(gliding);
+  gliding = seconds ? setTimeout(showGlide, 1000 * seconds) : null;
+  show("gliding", seconds ? `On the way: ${where}` : "");
+}
 
 // One labelled slider; `move` is called with its value while it is dragged.
 function slider(name, id, least, most, move) {
@@ -69,7 +77,12 @@ function sender(send, done, fault) {
   };
 }
 
-const traitMoves = sender((values) => post("/api/personality", { values }), refreshPersonality, "personality-fault");
+async function moveTraits(values) {
+  await post("/api/personality", { values });
+  showGlide(); // a move ends a fade
+}
+
+const traitMoves = sender(moveTraits, refreshPersonality, "personality-fault");
 const scaleMoves = sender((values) => post("/api/adapters", { scales: values }), refreshAdapters, "adapter-fault");
 
 function build(traits) {
@@ -111,6 +124,7 @@ export async function refreshPersonality() {
     show("personality-away", "");
   } catch (error) {
     isUp = false;
+    showGlide();
     show("personality-away", error.message);
   }
   document.getElementById("personality-controls").disabled = !isUp;
@@ -159,9 +173,11 @@ export function startPersonality() {
   document.getElementById("presets").addEventListener("submit", async (event) => {
     event.preventDefault();
     if (!presets.value) return;
-    const fade = Number(document.getElementById("fade").value);
+    const fade = document.getElementById("fade");
+    const seconds = Number(fade.value);
     try {
-      await post("/api/personality", { preset: presets.value, fade });
+      await post("/api/personality", { preset: presets.value, fade: seconds });
+      showGlide(`${presets.selectedOptions[0].text}, ${fade.selectedOptions[0].text}`, seconds);
       show("personality-fault", "");
     } catch (error) {
       show("personality-fault", error.message);
