@@ -45,7 +45,7 @@ _SHELL = {
         "tar",
         "test",
     ),
-    *("umask", "xargs"),
+    *("umask", "unset", "xargs"),
 }
 _KEYWORDS = {
     "!",
