@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import json
 import random
 import sqlite3
 import statistics
@@ -32,6 +33,7 @@ import numpy as np
 from clara_memory.hdc import Gist, Space, bind
 from clara_memory.hdc.codes import Codes, hamming
 from clara_memory.hdc.encoders import text
+from report import RESULTS as MEASURED
 from report import report
 from vocabulary import ACTIONS, PEOPLE, RESULTS, things
 
@@ -305,9 +307,11 @@ def draw(name: str, title: str, x: list[int], curves: dict, labels: tuple[str, s
     pyplot.rcParams["svg.hashsalt"] = "clara"
     pyplot.rcParams["svg.fonttype"] = "none"
     figure, axes = pyplot.subplots(figsize=(7, 3.6), layout="constrained")
-    for label, values in curves.items():
+    for later, (label, values) in zip(reversed(range(len(curves))), curves.items(), strict=True):
         dashes = "--" if "wrong" in label else "-"
-        axes.plot(x, values, dashes, marker="o", markersize=3, label=label)
+        # Curves can lie on one another: the rings of each are around those of the ones after it.
+        ring = {"marker": "o", "fillstyle": "none", "markersize": 3 + 1.8 * later}
+        axes.plot(x, values, dashes, label=label, **ring)
     axes.set(xscale="log", xlabel=labels[0], ylabel=labels[1], title=title)
     if labels[1].endswith("ms"):
         axes.set_yscale("log")
@@ -320,12 +324,30 @@ def draw(name: str, title: str, x: list[int], curves: dict, labels: tuple[str, s
     pyplot.close(figure)
 
 
+def draw_all(figures: dict) -> None:
+    """Draw the three pictures of what was measured."""
+    right, spent, spread = (
+        dict(figures[name])
+        for name in ("accuracy_by_episodes", "milliseconds_by_episodes", "accuracy_by_dimensions")
+    )
+    right.pop("factored: the same answers as SQL")
+    sizes, long, wide = right.pop("episodes"), spent.pop("episodes"), spread.pop("dimensions")
+    draw("memory_accuracy", "Right answers", sizes, right, ("episodes", "share"))
+    draw("memory_times", "Time of a question", long, spent, ("episodes", "median, ms"))
+    draw("memory_dimensions", "Right answers", wide, spread, ("dimensions", "share"))
+    print(f"drawn into {IMAGES.relative_to(IMAGES.parent.parent)}")
+
+
 def main() -> None:
     """Measure, report, draw."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--questions", type=int, default=200)
     parser.add_argument("--largest", type=int, default=100_000, help="episodes, for accuracy")
+    parser.add_argument("--draw", action="store_true", help="only draw what was measured last")
     options = parser.parse_args()
+    if options.draw:
+        draw_all(json.loads((MEASURED / "memory_curves.json").read_text()))
+        return
     sizes = [100, 300, 1000, 3000, 10_000, 30_000, 100_000]
     sizes = [size for size in sizes if size <= options.largest]
     long = [1000, 10_000, 100_000, 1_000_000]
@@ -355,11 +377,7 @@ def main() -> None:
     if not importlib.util.find_spec("matplotlib"):
         print("no pictures: matplotlib is not installed")
         return
-    right.pop("factored: the same answers as SQL")
-    draw("memory_accuracy", "Right answers", sizes, right, ("episodes", "share"))
-    draw("memory_times", "Time of a question", long, spent, ("episodes", "median, ms"))
-    draw("memory_dimensions", "Right answers", wide, spread, ("dimensions", "share"))
-    print(f"drawn into {IMAGES.relative_to(IMAGES.parent.parent)}")
+    draw_all(figures)
 
 
 if __name__ == "__main__":
