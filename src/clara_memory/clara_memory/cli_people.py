@@ -12,7 +12,7 @@ from typing import Any
 import click
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from clara_memory import tables
 from clara_memory.cli_options import door, to_ns, where
@@ -136,7 +136,8 @@ def timeline(since: datetime | None, until: datetime | None, last: int, **at: An
     if at["as_json"]:
         click.echo(json.dumps([episode_to_json(one) for one in episodes], ensure_ascii=False))
         return
-    table = Table("end", "took", "what", "outcome", title=f"{len(episodes)} of {answer.matches}")
+    told = Column("what", overflow="fold")
+    table = Table("end", "took", told, "outcome", title=f"{len(episodes)} of {answer.matches}")
     for one in episodes:
         took = (one.end_ns - one.start_ns) / 1e9
         colour = _COLOURS.get(one.outcome, "yellow")

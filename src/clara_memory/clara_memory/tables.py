@@ -67,8 +67,9 @@ def show_answer(answer: Answer) -> None:
         for reason in dict.fromkeys(role.reason for role in answer.answers):
             console.print(escape(f"I do not know: {reason}"), highlight=False)
         return
-    last = Column("last", max_width=10)
-    candidates = Table("role", "filler", "score", "episodes", "succeeded", "failed", last)
+    # What names something is folded where it is too long: cut short, it cannot be copied.
+    filler, last = Column("filler", overflow="fold"), Column("last", max_width=10)
+    candidates = Table("role", filler, "score", "episodes", "succeeded", "failed", last)
     for role in answer.answers:
         if role.abstained:
             candidates.add_row(role.role, escape(f"({role.reason})"))
@@ -85,7 +86,8 @@ def show_answer(answer: Answer) -> None:
     console.print(candidates)
     identity = Column("episode", no_wrap=True, min_width=16)
     result = Column("result", no_wrap=True)
-    episodes = Table("score", identity, "what", result, Column("end", max_width=10))
+    told = Column("what", overflow="fold")
+    episodes = Table("score", identity, told, result, Column("end", max_width=10))
     for match in answer.episodes:
         episode = match.episode
         episodes.add_row(
@@ -112,7 +114,7 @@ def shortfall(answer: Answer) -> str:
 
 def show_stats(stats: Stats) -> None:
     """Print Stats as a table of two columns."""
-    table = Table(show_header=False)
+    table = Table(Column(), Column(overflow="fold"), show_header=False)
     counts = stats.counts
     for name, value in (
         ("episodes", stats.episodes),

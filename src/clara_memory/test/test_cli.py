@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import pytest
+from clara_memory.tables import show_answer, show_stats
 
 from clara_memory import EpisodicMemory
 
@@ -62,6 +63,15 @@ def test_a_file_is_asked_by_roles_and_text(file, cue, action):
 def test_tables_show_the_answer_and_markup_is_only_text(file):
     shown = ok("query", "--action", "DROP", "--file", file)
     assert "[PLATE]" in shown and "FAILED" in shown and "1 of 2 episodes fit" in shown
+
+
+def test_tables_fold_a_long_filler_or_path_and_cut_off_nothing(tmp_path, capsys):
+    with EpisodicMemory(tmp_path / ("a_folder_" * 12) / "memory.sqlite3") as memory:
+        memory.store_memory(action="GO", object="a_long_name_" * 10)
+        show_answer(memory.query(action="GO"))
+        show_stats(memory.stats())
+    shown = capsys.readouterr().out
+    assert "a_long_name" in shown and "a_folder" in shown and "…" not in shown
 
 
 def test_what_is_not_known_is_said(file):
