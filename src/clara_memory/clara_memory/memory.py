@@ -570,7 +570,12 @@ class EpisodicMemory:
             own_robots = self._store.robots_not_merged
             asked = read_text(query, self._columns, self.robot, own_robots, moment)
             ranking = rank(
-                self._columns, asked.query, asked.recognised, asked.unread, reason=asked.reason
+                self._columns,
+                asked.query,
+                asked.recognised,
+                asked.unread,
+                moment,
+                reason=asked.reason,
             )
         if self.bounds.forgetting_policy == "least_used":
             self._uses.count((int(seq) for seq in ranking.seqs), time.time_ns())

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from clara_memory.columns import Columns, Rows
 from clara_memory.cue import Cue
-from clara_memory.episode import FAILURES, STANDARD_ROLES, Outcome, RoleFiller
+from clara_memory.episode import FAILURES, MAX_TIME_NS, STANDARD_ROLES, Outcome, RoleFiller
 from clara_memory.fitting import Fit, fit, nothing
 from clara_memory.retrieval import (
     DEFAULT_MAX_EPISODES,
@@ -31,6 +31,7 @@ from clara_memory.store import Store
 from clara_memory.unread import UNREAD, UNREAD_TIME, Unread
 
 _UNREAD_TOLD = 5
+_AHEAD_NS = 10 * 10**9  # what clocks may differ by
 _HEAD = 4096  # rows that are put in order first: most candidates have their episodes there
 
 
@@ -61,6 +62,7 @@ def rank(
     query: Query,
     recognised: Sequence[RoleFiller],
     unread: Sequence[Unread] = (),
+    now_ns: int = MAX_TIME_NS,
     *,
     reason: str = "",
 ) -> Ranking:
@@ -79,7 +81,7 @@ def rank(
         role for role in STANDARD_ROLES if role not in {cue.role for cue in query.cue}
     )
     count = query.max_episodes or DEFAULT_MAX_EPISODES
-    head = _best(found.scores, columns.end_ns[found.positions], max(count, _HEAD))
+    head = _best(found.scores, _ends(columns, found, now_ns), max(count, _HEAD))
     top_k = query.top_k or DEFAULT_TOP_K
     best = head[:count]
     return Ranking(
@@ -155,6 +157,15 @@ def _rank_role(columns: Columns, role: str, found: Fit, head: Rows, top_k: int) 
             behind = positions[places[_best(scores[places], ends[places], MAX_EPISODE_IDS)]]
         ranking.candidates.append((candidate, columns.seq[behind]))
     return ranking
+
+
+def _ends(columns: Columns, found: Fit, now_ns: int) -> Rows:
+    """Return when the episodes found ended, by what was known `now_ns`.
+
+    A stamp that lies ahead is of a clock that was wrong: nothing is said to be later than that.
+    """
+    ends = columns.end_ns[found.positions]
+    return np.where(ends > now_ns + _AHEAD_NS, 0, ends)
 
 
 def _best(scores: NDArray[np.float32], ends: Rows, count: int) -> Rows:

@@ -86,6 +86,8 @@ class Reader:
         counted = 0
         for begin, end in self._runs():
             slot = self._slot(begin, end)
+            if slot is _BESIDE and end < len(self._words) and not self._together(begin, end):
+                continue  # who is spoken to: "Simone, what ...?"
             counted += slot.counts
             if slot.role == UNREAD_TIME:
                 begin = self._begin_of_time(begin)

@@ -325,3 +325,14 @@ def test_removing_rows_leaves_what_a_fresh_memory_would_have():
                 for columns in (whole, fresh)
             ]
             assert rows[0] == rows[1]
+
+
+def test_what_has_a_stamp_that_lies_ahead_comes_behind_the_rest():
+    memory = EpisodicMemory()
+    hour = 3600 * 10**9
+    for action, end_ns in (("WASH", 7 * hour), ("PLACE", 30 * hour), ("DROP", 9 * hour)):
+        memory.store(Episode(action=action, object="CUP", start_ns=hour, end_ns=end_ns))
+    answer = memory.ask(Query(text="the cup?"), now_ns=10 * hour)
+    assert [match.episode.action for match in answer.episodes] == ["DROP", "WASH", "PLACE"]
+    later = memory.ask(Query(text="the cup?"), now_ns=30 * hour)
+    assert later.episodes[0].episode.action == "PLACE"
