@@ -14,12 +14,11 @@ from diagnostic_msgs.msg import KeyValue
 from rclpy.time import Time
 
 from clara_brain import errors
+from clara_brain.asking_memory import MemoryPolicy
 from clara_brain.decoding import Stop
 from clara_brain.earlier_turns import Hit
-from clara_brain.grounding import Fact, MemoryPolicy, Outcome, Recollection
 from clara_brain.kv_cache import AdapterScales
 from clara_brain.model_info import ModelInfo
-from clara_brain.past_attempts import Attempt
 from clara_brain.persona import Spec
 from clara_brain.readout import Readout
 from clara_brain.sampler import SamplerSettings, check_biases, grammar_of_schema
@@ -34,7 +33,6 @@ from clara_interfaces.msg import (
     ActionEvent,
     Adapter,
     ConversationHit,
-    Episode,
     Exchange,
     Governance,
     RoleFiller,
@@ -45,7 +43,7 @@ from clara_interfaces.msg import (
     Usage,
 )
 from clara_interfaces.msg import Session as SessionMsg
-from clara_interfaces.srv import GetModelInfo, QueryMemory
+from clara_interfaces.srv import GetModelInfo
 
 LONGEST_TEXT = 16_384
 LONGEST_NAME = 128
@@ -202,73 +200,6 @@ def _skill_decision(decided: Decided) -> SkillDecision:
 def failed(code: int, reason: str) -> Chat.Result:
     """Return the result of a turn that never started."""
     return Chat.Result(stop_reason=Chat.Result.STOP_NONE, error_code=code, error_msg=reason)
-
-
-def recollection(response: QueryMemory.Response, now: Time) -> Recollection:
-    """Take what the prompt needs from memory's answer."""
-    facts = []
-    for match in response.episodes:
-        episode = match.episode
-        facts.append(
-            Fact(
-                episode_id=episode.episode_id,
-                action=episode.action,
-                object=episode.object,
-                outcome=_outcome(episode.outcome),
-                age=_age(episode, now),
-                subject="" if _is_own(episode) else episode.subject or episode.robot,
-                detail=episode.detail,
-                context=_in_words(episode),
-            )
-        )
-    missing = [each.cue for each in response.readings if each.cue not in response.understood]
-    said = tuple(dict.fromkeys(filter(None, map(_spoken, missing))))
-    return Recollection(tuple(facts), bool(response.abstained), said)
-
-
-def attempts(response: QueryMemory.Response, now: Time) -> list[Attempt]:
-    """Take what the robot itself tried before from memory's answer."""
-    episodes = [match.episode for match in response.episodes]
-    return [
-        Attempt(
-            action=episode.action,
-            object=episode.object,
-            outcome=_outcome(episode.outcome),
-            age=_age(episode, now),
-            detail=episode.detail,
-            context=_in_words(episode),
-        )
-        for episode in episodes
-        if _is_own(episode)
-    ]
-
-
-def _in_words(episode: Episode) -> dict[str, str]:
-    """Return the roles of an episode that a word or a number fills."""
-    return {each.role: said for each in episode.context if (said := _spoken(each))}
-
-
-def _spoken(filler: RoleFiller) -> str:
-    """Return a word or a number as text; empty for anything else."""
-    if filler.kind == RoleFiller.NUMBER and filler.values:
-        return f"{filler.values[0]:.9g}"
-    return str(filler.filler) if filler.kind == RoleFiller.TEXT else ""
-
-
-def _is_own(episode: Episode) -> bool:
-    """Whether this robot did it: not somebody else, nor a robot whose memory was merged."""
-    return episode.subject in ("", episode.robot) and not episode.source.startswith("merge:")
-
-
-def _outcome(number: int) -> Outcome:
-    known = [outcome.value for outcome in Outcome]
-    return Outcome(number) if number in known else Outcome.UNKNOWN
-
-
-def _age(episode: Episode, now: Time) -> float:
-    """Return how long ago an episode ended, in seconds."""
-    ended = Time.from_msg(episode.end, clock_type=now.clock_type)
-    return float(max(0.0, (now - ended).nanoseconds / 1e9))
 
 
 def traits(spec: Spec, values: dict[str, float]) -> list[Trait]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from clara_brain.grounding import cleaned
+from clara_brain.cleaning import cleaned
 from clara_brain.readout import Embedding
 from clara_brain.span_vector import SpanVector, similarities
 

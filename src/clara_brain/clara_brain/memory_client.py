@@ -9,11 +9,10 @@ from rclpy.clock import Clock
 from rclpy.clock_type import ClockType
 from rclpy.node import Node
 
-from clara_brain import conversions
-from clara_brain.grounding import Recollection
-from clara_brain.past_attempts import MOST_ATTEMPTS, Attempt
+from clara_brain import memory_messages
+from clara_brain.past_attempts import Attempt
+from clara_brain.recollection import Recollection
 from clara_brain.turn import Promise
-from clara_interfaces.msg import RoleFiller
 from clara_interfaces.srv import QueryMemory
 
 _LATE = object()
@@ -37,20 +36,18 @@ class MemoryClient:
         None when memory is absent, slower than `limit` s or in error, or when `wait` is resolved
         first.
         """
-        request = QueryMemory.Request(text=text, max_episodes=episodes)
+        request = memory_messages.recall_request(text, episodes)
         response = await self._ask(request, limit, wait)
         if response is None:
             return None
-        return conversions.recollection(response, self._node.get_clock().now())
+        return memory_messages.recollection(response, self._node.get_clock().now())
 
     async def attempts(self, cue: dict[str, str], limit: float, wait: Promise) -> list[Attempt]:
         """Ask for earlier attempts with these roles and fillers; none as `recall` is None."""
-        fillers = [RoleFiller(role=role, filler=filler) for role, filler in cue.items()]
-        request = QueryMemory.Request(cue=fillers, max_episodes=MOST_ATTEMPTS)
-        response = await self._ask(request, limit, wait)
+        response = await self._ask(memory_messages.attempts_request(cue), limit, wait)
         if response is None:
             return []
-        return conversions.attempts(response, self._node.get_clock().now())
+        return memory_messages.attempts(response, self._node.get_clock().now())
 
     async def _ask(
         self, request: QueryMemory.Request, limit: float, wait: Promise

@@ -24,7 +24,7 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from clara_brain.adapters import PersonalityBy
-from clara_brain.grounding import MemoryPolicy
+from clara_brain.asking_memory import MemoryPolicy
 from clara_brain.past_attempts import AttemptsPolicy
 from clara_brain.persona import Spec, system_prompt
 from clara_brain.settings import (

@@ -12,7 +12,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
-from clara_brain.grounding import Outcome, age_words, clean_detail
+from clara_brain.cleaning import clean_detail
+from clara_brain.memory_in_words import age_words, is_ahead
+from clara_brain.recollection import Age, Outcome
 from clara_brain.skill_decision import Decision
 from clara_brain.units import to_si
 
@@ -29,7 +31,7 @@ class AttemptsPolicy(Enum):
 
 @dataclass(frozen=True)
 class Attempt:
-    """One remembered attempt of the robot itself. `age` is in seconds.
+    """One remembered attempt of the robot itself.
 
     `context` has numbers in SI units, written in digits.
     """
@@ -37,7 +39,7 @@ class Attempt:
     action: str
     object: str
     outcome: Outcome
-    age: float
+    age: Age
     detail: str = ""
     context: Mapping[str, str] = field(default_factory=dict)
 
@@ -58,9 +60,7 @@ def experience(
     neutralise: Callable[[str], str],
 ) -> str:
     """Say how this very thing went before; empty when there is nothing to say."""
-    same = sorted(
-        (each for each in attempts if _same(each, decision)), key=lambda attempt: attempt.age
-    )
+    same = sorted((each for each in attempts if _same(each, decision)), key=_recency)
     if not same or policy is AttemptsPolicy.NEVER:
         return ""
     last = same[0]
@@ -75,6 +75,11 @@ def experience(
         detail = clean_detail(last.detail, neutralise)
         said.append(f"Last time {ending}{f': {detail}' if detail else ''}.")
     return " ".join(said)
+
+
+def _recency(attempt: Attempt) -> tuple[bool, float]:
+    """Return by what the latest comes first; a stamp that lies ahead is no time that was."""
+    return is_ahead(attempt.age), attempt.age.seconds
 
 
 def _same(attempt: Attempt, decision: Decision) -> bool:

@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable, Generator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
+from clara_brain.asking_memory import Asking, MemoryPolicy, asks_memory, memory_replies
 from clara_brain.backend import Backend, Request, Ticket
 from clara_brain.decoding import Completion, Stop
 from clara_brain.earlier_turns import Hit, Span, hits, to_recall, with_recalled
@@ -24,18 +25,12 @@ from clara_brain.errors import (
     ShuttingDown,
     Unforeseen,
 )
-from clara_brain.grounding import (
-    MemoryPolicy,
-    Recollection,
-    asks_memory,
-    cue,
-    ground,
-    only_memory_knows,
-)
+from clara_brain.grounding import cue, ground
 from clara_brain.kv_cache import AdapterScales
 from clara_brain.orders import Offer
 from clara_brain.prompt import ChatPrompt, Exchange, RawPrompt
 from clara_brain.readout import Embedding
+from clara_brain.recollection import Recollection
 from clara_brain.reply_guard import NoPromise
 from clara_brain.sampler import SamplerSettings
 from clara_brain.schema_check import hold_against
@@ -64,8 +59,11 @@ class Host(SkillHost, Protocol):
     def promise(self) -> Promise:
         """Return a new promise."""
 
-    def recall(self, text: str, wait: Promise) -> Awaitable[Recollection | None]:
-        """Ask memory; None when it does not answer in time, or when `wait` is resolved first."""
+    def recall(self, text: str, briefly: bool, wait: Promise) -> Awaitable[Recollection | None]:
+        """Ask memory; None when it does not answer in time, or when `wait` is resolved first.
+
+        `briefly`: the turn can do without an answer.
+        """
 
     def experience(self, decision: Decision, wait: Promise) -> Awaitable[str]:
         """Say what memory knows of earlier attempts; empty as `recall` is None."""
@@ -208,14 +206,15 @@ class Turn:
         )
         if used.decided or used.said:
             result.decided, said = used.decided, used.said
-        elif asks_memory(request.memory, text) and (
+        elif (asking := asks_memory(request.memory, text)) is not Asking.NOT and (
             request.quote_memory or not self._engine.continues_text
         ):
-            recollection = await self._host.recall(cue(text), self._wait())
-            if recollection is not None:
-                result.memory_ids = [fact.episode_id for fact in recollection.facts]
-                result.memory_abstained = recollection.abstained
-            if result.memory_ids or only_memory_knows(request.memory, text):
+            briefly = asking is Asking.QUESTION
+            recollection = await self._host.recall(cue(text), briefly, self._wait())
+            if memory_replies(asking, text, recollection):
+                if recollection is not None:
+                    result.memory_ids = [fact.episode_id for fact in recollection.facts]
+                    result.memory_abstained = recollection.abstained
                 grounded = ground(
                     text, recollection, self._engine.neutralise, request.quote_memory
                 )

@@ -25,10 +25,10 @@ from clara_brain.backend import Backend
 from clara_brain.confirmation import asks_to_stop
 from clara_brain.decoding import Stop
 from clara_brain.errors import BrainError, QueueFull, Unforeseen
-from clara_brain.grounding import Recollection
 from clara_brain.memory_client import MemoryClient
 from clara_brain.past_attempts import AttemptsPolicy, cue_of, experience
 from clara_brain.promise import RosPromise
+from clara_brain.recollection import Recollection
 from clara_brain.sessions import Sessions
 from clara_brain.skill_decision import Decision
 from clara_brain.skill_gate import SkillGate
@@ -41,6 +41,9 @@ from clara_interfaces.action import Chat
 _log = logging.getLogger(__name__)
 
 _LONGEST_LOGGED = 300
+# What a question waits for memory that may as well be about the world. On a busy core memory
+# answers within 8 ms (bench/memory_under_load.py).
+_BRIEFLY_S = 0.1
 
 
 class TurnDesk:
@@ -185,10 +188,12 @@ class TurnDesk:
         attempts = await self._memory.attempts(cue_of(decision), limit, wait)
         return experience(attempts, decision, policy, neutralise)
 
-    def recall(self, text: str, wait: Promise) -> Awaitable[Recollection | None]:
+    def recall(self, text: str, briefly: bool, wait: Promise) -> Awaitable[Recollection | None]:
         """Ask memory (part of the turn's Host)."""
         settings = parameters.read(self._node)
         limit = settings.memory_timeout_s
+        if briefly:
+            limit = min(limit, _BRIEFLY_S)
         return self._memory.recall(text, settings.memory_episodes, limit, wait)
 
     def _stop(self) -> list[tuple[Decision, str]]:

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 from clara_brain.confirmation import answer, asks_to_stop
-from clara_brain.grounding import Outcome
 from clara_brain.past_attempts import Attempt, AttemptsPolicy, cue_of, experience
 from clara_brain.prompt import Exchange
+from clara_brain.recollection import Age, Outcome
 from clara_brain.skill_decision import Decision
 from clara_brain.skill_file import load_skills
 from clara_brain.skill_gate import SkillGate
@@ -407,7 +407,7 @@ def attempt(outcome: Outcome, age: float, detail: str = "", **other: str) -> Att
     return Attempt(
         **{"action": "go", "object": "CUP", **other},
         outcome=outcome,
-        age=age,
+        age=Age(age),
         detail=detail,
         context=context,
     )
@@ -429,6 +429,8 @@ def test_only_a_failure_is_told_unless_told_always():
         said(AttemptsPolicy.FAILED, worked, slipped) == "Last time that failed: the cup slipped."
     )
     assert said(AttemptsPolicy.FAILED, slipped, attempt(Outcome.SUCCEEDED, 10)) == ""
+    ahead = attempt(Outcome.SUCCEEDED, -3600)
+    assert said(AttemptsPolicy.FAILED, slipped, ahead) == "Last time that failed: the cup slipped."
     assert said(AttemptsPolicy.NEVER, slipped) == ""
     assert said(AttemptsPolicy.ALWAYS, worked, slipped) == (
         "That worked 1 of 2 times, last tried 1 minute ago."

@@ -12,13 +12,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from alone import GREEDY, Alone, Later, run, take, turn_of
+from clara_brain.asking_memory import MemoryPolicy
 from clara_brain.backend import Request, Ticket
 from clara_brain.decoding import Completion, Stop
 from clara_brain.engine import Engine
 from clara_brain.errors import BackendError, ShuttingDown, Unforeseen
-from clara_brain.grounding import MemoryPolicy, Recollection
 from clara_brain.prompt import ChatPrompt, Exchange
 from clara_brain.readout import Embedding
+from clara_brain.recollection import Recollection
 from clara_brain.session_store import SessionStore
 from clara_brain.sessions import Sessions
 from clara_brain.settings import EngineSettings
@@ -107,7 +108,9 @@ def test_what_memory_cannot_tell_is_made_up_by_no_model(opened, recalled):
     assert told.memory_abstained is (recalled is not None)
     unknown = "don't remember" if recalled else "cannot reach my memory"
     assert unknown in told.completion.text and not told.completion.completion_tokens
-    assert take(opened, sessions, OF_THE_WORLD, **asked).completion.completion_tokens
+    for text in (OF_THE_WORLD, "what is a whale?"):
+        replied = take(opened, sessions, text, **asked)
+        assert replied.completion.completion_tokens and not replied.memory_abstained
 
 
 def test_what_was_said_belongs_to_its_turn_though_a_stop_came_between(tiny):

@@ -1,0 +1,152 @@
+# Copyright 2026 The Clara Authors
+# SPDX-License-Identifier: Apache-2.0
+"""When a turn asks memory, and whether what memory says is the reply.
+
+- What is clearly about the robot's past is memory's alone: where memory does not know, no model
+  makes it up.
+- Any other question asks memory too, for only memory knows the names of what the robot does. It
+  replies where it could read the question and that is about deeds; questions about the world go on
+  to the model.
+"""
+
+from __future__ import annotations
+
+import re
+from enum import Enum
+
+from clara_brain.recollection import Recollection, Unread
+
+
+class MemoryPolicy(Enum):
+    """Whether a turn asks memory."""
+
+    NEVER = "never"
+    AUTO = "auto"
+    ALWAYS = "always"
+
+
+class Asking(Enum):
+    """What a turn may expect of memory."""
+
+    NOT = "not"
+    QUESTION = "question"  # of anything: memory replies where it is about what it knows
+    NAMED = "named"  # of the past, or of what has a name in the world: where memory knows of it
+    PAST = "past"  # of the robot's past: nothing but memory may reply
+
+
+# Who asks may greet first, or ask politely.
+_OPENS = (
+    r"(?:^|[.,;:!?\n])\s*(?:(?:and|so|but|well|please|ok|okay|hey|hi|hello|clara|then)\b[ ,!]*)*"
+    r"(?:(?:can|could|will|would) you (?:please )?)?"
+)
+_QUESTION = re.compile(
+    rf"{_OPENS}(?:(?:on|at|in|for|to|with) )?(?:what|which|who|whom|whose|where|when|why|how|did|"
+    r"has|have|had|was|were|is|are|does|do|any\w*|list|name|(?:tell|show|give) (?:me|us))\b",
+    re.IGNORECASE,
+)
+_OF_DEEDS = r"(?! know\b| ever heard?\b| heard? (of|about|that)\b)"
+_ABOUT_THE_PAST = re.compile(
+    r"\b(what(['\u2019]s| has| have)? happen(ed|s|ing)?|what (did|have|had|were) you"
+    r"|(do|can|did|don['\u2019]t) you (still )?(remember|recall|know what happened)"
+    rf"|(did|have) (you|we){_OF_DEEDS}|did (it|that|the robot)"
+    r"|has (it|anything|something|the robot)|were you|could(n['\u2019]?t you| you not)"
+    r"|how (did|was|were) (it|that|you|your|the)"
+    r"|how (many times|often) (each )?(did|has|have|had|was|were)"
+    r"|(when|where|why|how long) (did|was|were)(n['\u2019]t)? (you|it|that|they|we|the robot)"
+    r"|where (is|are|was|were) (the|my|our)"
+    r"|who (took|put|moved|picked|dropped)|(went|gone?|going) wrong)\b",
+    re.IGNORECASE,
+)
+# "what was the last thing that you moved?", "how many of your rounds were late?"; not "what was
+# your name?", and no statement ("I slept badly lately") is a question.
+_OF_YOU = re.compile(
+    rf"{_OPENS}(?:what|which|who|where|when|why|how|was|were|any\w*|tell|show)\b[^.;:!?\n]*"
+    rf"(?:\b(?:did|was|were|has|have|had)\b[^.;:!?\n]*\b(?:you{_OF_DEEDS}|your(?! name\b)) \w"
+    r"|\byour (?!name\b)[^.;:!?\n]*\b(?:did|was|were|has|have|had)\b)",
+    re.IGNORECASE,
+)
+_OF_A_TIME = re.compile(
+    rf"{_OPENS}(?:what|which|who|where|when|why|how|was|were|did|has|have|had|any\w*|tell)\b"
+    r"[^.,;:!?\n]*"
+    r"\b((the )?last time|yesterday|earlier today|just now|so far|lately|recently)\b",
+    re.IGNORECASE,
+)
+# What has a name may be of the world: where is the Eiffel Tower, how did the Romans build roads.
+_OF_A_NAME = re.compile(
+    r"((?i:where (is|are|was|were)|how (did|was|were)|how (often|many times) (did|was|were|has|had"
+    r"|have)) ((?i:the )([a-z]+ of (the )?)?)?)[A-Z]"
+)
+# By words such as these a question is about what was, and not about what is so everywhere.
+_OF_FIGURES = re.compile(
+    r"\b(how (often|many|much|long)|number|percent\w*|share|rate|average|total|most|least|more"
+    r"|\w{3,}est)\b",
+    re.IGNORECASE,
+)
+_WAS = re.compile(
+    r"\b(did|was|were|has|have|had|been|\w{3,}ed|saw|got|went|ago|last|latest|first|any\w*)\b",
+    re.IGNORECASE,
+)
+# "how often should I water my plants?" asks for advice.
+_ADVICE = re.compile(r"\b(can|could|may|might|must|shall|should|will|would|ll)\b", re.IGNORECASE)
+_POLITE = re.compile(r"\b(can|could|will|would) you\b", re.IGNORECASE)
+_OF_THE_USER = re.compile(r"\b(I|my|mine|myself)\b")
+_HOW = re.compile(r"\bhow\b", re.IGNORECASE)
+_DEEDS = frozenset(["action", "result"])
+
+
+def asks_memory(policy: MemoryPolicy, text: str) -> Asking:
+    """Return whether this turn should ask memory, and what it may expect of it."""
+    if policy is not MemoryPolicy.AUTO:
+        return Asking.PAST if policy is MemoryPolicy.ALWAYS else Asking.NOT
+    if _about_the_past(text):
+        return Asking.PAST if _about_the_past(_OF_A_NAME.sub("", text)) else Asking.NAMED
+    return Asking.QUESTION if _QUESTION.search(text) else Asking.NOT
+
+
+def memory_replies(asking: Asking, text: str, recollection: Recollection | None) -> bool:
+    """Whether the reply is what memory says, also that it does not know; else it is a model's.
+
+    None is a memory that did not answer.
+    """
+    if asking is Asking.PAST:
+        return True
+    if recollection is None or asking is Asking.NOT:
+        return False
+    known = asking is Asking.NAMED and bool(recollection.facts)
+    return known or _about_its_deeds(text, recollection)
+
+
+def _about_the_past(text: str) -> bool:
+    return any(one.search(text) for one in (_ABOUT_THE_PAST, _OF_YOU, _OF_A_TIME))
+
+
+def _about_its_deeds(text: str, recollection: Recollection) -> bool:
+    """Whether a question is about what memory knows, by what memory read of it.
+
+    A model makes up what memory cannot tell of its own deeds, but memory knows nothing of the
+    world: there must be more that it read than that is strange to it.
+    """
+    roles, strange = recollection.recognised, sum(map(_is_strange, recollection.unread))
+    if not roles or _ADVICE.search(_POLITE.sub("", text)):
+        return False
+    deeds = not _DEEDS.isdisjoint(roles)
+    figures, was = bool(_OF_FIGURES.search(text)), bool(_WAS.search(text))
+    if strange:
+        enough = len(roles) > strange or (figures and len(roles) == strange)
+        return was and ("when" in roles or (deeds and enough and not _OF_THE_USER.search(text)))
+    several = len(roles) > 1
+    if was:
+        return deeds or figures or several or "when" in roles
+    return deeds and (figures or (several and not _HOW.search(text)))
+
+
+def _is_strange(unread: Unread) -> bool:
+    """Whether words that were not read may be of the world: "the eclipse", not "which row"."""
+    if _OF_FIGURES.search(unread.phrase):
+        return False
+    return _stems(unread.phrase).isdisjoint(_stems(unread.nearest))
+
+
+def _stems(phrase: str) -> set[str]:
+    words = re.split(r"[\W_]+", phrase.casefold())
+    return {word.removesuffix("s") for word in words if word}

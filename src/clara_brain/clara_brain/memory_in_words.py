@@ -1,0 +1,130 @@
+# Copyright 2026 The Clara Authors
+# SPDX-License-Identifier: Apache-2.0
+"""What memory answered, in short English sentences, free of all that could act as markup.
+
+How often and how it went comes first, over all that fits; then some of the episodes. What was not
+taken into account is said before both, and where memory does not know, why.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from itertools import islice
+
+from clara_brain.cleaning import clean_detail, cleaned
+from clara_brain.recollection import Age, Fact, Order, Outcome, Recollection
+
+Neutralise = Callable[[str], str]
+
+UNKNOWN = "I don't remember anything about that."
+_SYMBOL_LENGTH = 64
+_REASON_LENGTH = 240
+_ROLES = 2  # beside action and object, that a sentence tells
+_MOST_ASKED = 4  # of what was asked for, that is said again
+_AHEAD_S = 10  # what two clocks on a robot may differ by
+# "I tried to go to" wants a place.
+_WANTS_MORE = frozenset(["to", "at", "on", "in", "into", "onto", "from", "with", "for", "over"])
+_HOW_OFTEN = re.compile(r"\b(how (often|many)|number of)\b", re.IGNORECASE)
+
+_ENDINGS = {
+    Outcome.UNKNOWN: "and it is not known how that ended",
+    Outcome.SUCCEEDED: "and it succeeded",
+    Outcome.FAILED: "but it failed",
+    Outcome.CANCELED: "but it was canceled",
+    Outcome.TIMED_OUT: "but it took too long and was given up",
+}
+_ORDERS = {Order.LATEST: "The latest", Order.FIRST: "The first", Order.BEST: "What fits best"}
+
+
+def opening(text: str, recollection: Recollection, neutralise: Neutralise) -> str:
+    """Say what memory has to say of all that fits the question `text`, before single facts.
+
+    Empty where the facts say it all. What memory counts or reckons beyond that belongs here.
+    """
+    said = []
+    if recollection.unread:
+        words = [cleaned(one.phrase, _SYMBOL_LENGTH, neutralise) for one in recollection.unread]
+        said.append(f"I did not take into account: {', '.join(words)}.")
+    if recollection.missing:
+        missing = " and ".join(_all_words(recollection.missing, neutralise))
+        said.append(f"I do not remember that with {missing}. What comes nearest:")
+    else:
+        said.append(_how_often(text, recollection, neutralise))
+    return " ".join(filter(None, said))
+
+
+def _how_often(text: str, recollection: Recollection, neutralise: Neutralise) -> str:
+    matches = max(recollection.matches, len(recollection.facts))
+    if matches < 2:
+        return "Once:" if _HOW_OFTEN.search(text) else ""
+    often = f"{matches} times"
+    if asked := _all_words(islice(recollection.asked, _MOST_ASKED), neutralise):
+        often += f" ({', '.join(asked)})"
+    ended = recollection.succeeded + recollection.failed
+    if ended and "result" not in recollection.recognised:
+        often += f", {recollection.succeeded} of {ended} succeeded"
+    return f"{often}. {_ORDERS[recollection.order]}:"
+
+
+def not_known(recollection: Recollection, neutralise: Neutralise) -> str:
+    """Say that memory does not know, and why; what may be meant is part of that.
+
+    It is not asked, for a yes to it would go to the model.
+    """
+    if not (recollection.reason and (recollection.recognised or recollection.unread)):
+        return UNKNOWN  # nothing of the question is known: there is no more to say
+    reason = cleaned(recollection.reason, _REASON_LENGTH, neutralise).rstrip(". ")
+    return f"I find no answer to that in my memory: {reason}."
+
+
+def fact_sentence(fact: Fact, neutralise: Neutralise) -> str:
+    """Say an episode in one short English sentence, free of all that could act as markup."""
+    who = cleaned(fact.subject, _SYMBOL_LENGTH, neutralise) or "I"
+    what, name = _all_words([fact.action, fact.object], neutralise)
+    if name:
+        what = f"{what} the {name}"
+    more = [_all_words(pair, neutralise) for pair in islice(fact.context.items(), _ROLES)]
+    if more and not name and what.rpartition(" ")[2] in _WANTS_MORE:
+        what = f"{what} the {more.pop(0)[1]}"
+    if more:
+        what += f" ({', '.join(f'{role}: {filler}' for role, filler in more)})"
+    sentence = f"{age_words(fact.age)} {who} tried to {what}, {_ENDINGS[fact.outcome]}"
+    if detail := clean_detail(fact.detail, neutralise):
+        sentence += f": {detail}"
+    return sentence[0].upper() + sentence[1:] + "."
+
+
+def is_ahead(age: Age) -> bool:
+    """Whether a stamp lies ahead by more than clocks differ: nobody knows when that was."""
+    return age.seconds < -_AHEAD_S
+
+
+def age_words(age: Age) -> str:
+    """Say how long ago something was, as "5 minutes ago"."""
+    if is_ahead(age):
+        return "at a time that is still to come, as its stamp says,"
+    if age.seconds < 10:
+        return "just now"
+    if age.days == 1 and age.seconds >= _DAY_S:
+        return "yesterday"
+    scale = ((60, "second", 1), (3570, "minute", 60), (_DAY_S, "hour", 3600))
+    for limit, unit, size in scale:
+        if age.seconds < limit:
+            return _ago(max(1, round(age.seconds / size)), unit)
+    return _ago(max(1, age.days), "day")
+
+
+_DAY_S = 84_600  # from when on hours are no longer said
+
+
+def _ago(count: int, unit: str) -> str:
+    return f"{count} {unit}{'s' if count != 1 else ''} ago"
+
+
+def _all_words(symbols: Iterable[str], neutralise: Neutralise) -> list[str]:
+    return [_words(cleaned(symbol, _SYMBOL_LENGTH, neutralise)) for symbol in symbols]
+
+
+def _words(symbol: str) -> str:
+    return symbol.replace("_", " ").strip().lower()

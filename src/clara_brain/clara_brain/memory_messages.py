@@ -1,0 +1,152 @@
+# Copyright 2026 The Clara Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Between the messages of memory/query and what a turn takes from memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from rclpy.time import Time
+
+from clara_brain.past_attempts import MOST_ATTEMPTS, Attempt
+from clara_brain.recollection import Age, Fact, Order, Outcome, Recollection, Unread
+from clara_interfaces.msg import Episode, RoleFiller
+from clara_interfaces.srv import QueryMemory
+
+_UNREAD = "text"  # the role of words that memory did not read
+_WHEN, _ORDER = "when", "order"  # roles of what was understood that no episode has
+_MOST_RESULTS = 100
+
+
+def recall_request(text: str, episodes: int) -> QueryMemory.Request:
+    """Return what memory is asked with free text.
+
+    Every episode has one result, so that those of all that fit are counted by it.
+    """
+    return QueryMemory.Request(
+        text=text, ask=["result"], top_k=_MOST_RESULTS, max_episodes=episodes
+    )
+
+
+def attempts_request(cue: dict[str, str]) -> QueryMemory.Request:
+    """Return what memory is asked about earlier attempts with these roles and fillers."""
+    fillers = [RoleFiller(role=role, filler=filler) for role, filler in cue.items()]
+    return QueryMemory.Request(cue=fillers, ask=["result"], max_episodes=MOST_ATTEMPTS)
+
+
+def recollection(response: QueryMemory.Response, now: Time) -> Recollection:
+    """Take what a reply needs from memory's answer to `recall_request`."""
+    results = [each for answer in response.answers for each in answer.candidates]
+    counted = sum(each.support for each in results) == response.matches
+    understood = [each for each in response.understood if each.role != _ORDER]
+    aside = [each.cue for each in response.readings if each.cue not in response.understood]
+    missing = _distinct(_spoken(cue) for cue in aside if cue.role != _UNREAD)
+    unread = {
+        each.cue.filler: Unread(each.cue.filler, each.nearest)
+        for each in response.readings
+        if each.cue.role == _UNREAD
+    }
+    return Recollection(
+        facts=tuple(_fact(match.episode, now) for match in response.episodes),
+        abstained=bool(response.abstained),
+        reason=next((each.reason for each in response.answers if each.reason), ""),
+        missing=missing,
+        unread=tuple(unread.values()),
+        recognised=_distinct(
+            each.role for each in (*understood, *aside) if each.role not in (_UNREAD, _ORDER)
+        ),
+        asked=_distinct(_named(each) for each in sorted(understood, key=_deed_first)),
+        matches=response.matches,
+        succeeded=sum(each.succeeded for each in results) if counted else 0,
+        failed=sum(each.failed for each in results) if counted else 0,
+        order=_order(response),
+    )
+
+
+def attempts(response: QueryMemory.Response, now: Time) -> list[Attempt]:
+    """Take what the robot itself tried before from memory's answer."""
+    episodes = [match.episode for match in response.episodes]
+    return [
+        Attempt(
+            action=episode.action,
+            object=episode.object,
+            outcome=_outcome(episode.outcome),
+            age=_age(episode, now),
+            detail=episode.detail,
+            context=_in_words(episode),
+        )
+        for episode in episodes
+        if _is_own(episode)
+    ]
+
+
+def _fact(episode: Episode, now: Time) -> Fact:
+    return Fact(
+        episode_id=episode.episode_id,
+        action=episode.action,
+        object=episode.object,
+        outcome=_outcome(episode.outcome),
+        age=_age(episode, now),
+        subject="" if _is_own(episode) else episode.subject or episode.robot,
+        detail=episode.detail,
+        context=_in_words(episode),
+    )
+
+
+def _order(response: QueryMemory.Response) -> Order:
+    """Return what stands first of the episodes: of those that fit equally well it is by time."""
+    if len({match.score for match in response.episodes}) > 1:
+        return Order.BEST
+    first = any(each.role == _ORDER for each in response.understood)
+    return Order.FIRST if first else Order.LATEST
+
+
+def _in_words(episode: Episode) -> dict[str, str]:
+    """Return the roles of an episode that a word or a number fills."""
+    return {each.role: said for each in episode.context if (said := _spoken(each))}
+
+
+def _spoken(filler: RoleFiller) -> str:
+    """Return a word or a number as text; empty for anything else."""
+    if filler.kind == RoleFiller.NUMBER and filler.values:
+        return f"{filler.values[0]:.9g}"
+    return str(filler.filler) if filler.kind == RoleFiller.TEXT else ""
+
+
+def _named(filler: RoleFiller) -> str:
+    """Return a filler as text, a number with what it is of: "room 101"; empty for a time."""
+    said = "" if filler.role == _WHEN else _spoken(filler)
+    if filler.kind == RoleFiller.NUMBER and said:
+        return f"{filler.role} {said}"
+    # Several outcomes are one filler: FAILED/CANCELED.
+    return said.replace("/", " or ")
+
+
+def _deed_first(filler: RoleFiller) -> bool:
+    return bool(filler.role != "action")
+
+
+def _distinct(texts: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(filter(None, texts)))
+
+
+def _is_own(episode: Episode) -> bool:
+    """Whether this robot did it: not somebody else, nor a robot whose memory was merged."""
+    return episode.subject in ("", episode.robot) and not episode.source.startswith("merge:")
+
+
+def _outcome(number: int) -> Outcome:
+    known = [outcome.value for outcome in Outcome]
+    return Outcome(number) if number in known else Outcome.UNKNOWN
+
+
+def _age(episode: Episode, now: Time) -> Age:
+    """Return how long ago an episode ended."""
+    ended = Time.from_msg(episode.end, clock_type=now.clock_type)
+    today, day = (datetime.fromtimestamp(_seconds(one)).date() for one in (now, ended))
+    return Age(_seconds(now) - _seconds(ended), (today - day).days)
+
+
+def _seconds(moment: Time) -> float:
+    return float(moment.nanoseconds / 1e9)

@@ -1,0 +1,117 @@
+# Copyright 2026 The Clara Authors
+# SPDX-License-Identifier: Apache-2.0
+"""When a turn asks memory, and when what memory says is the reply."""
+
+from __future__ import annotations
+
+import pytest
+from clara_brain.asking_memory import Asking, MemoryPolicy, asks_memory, memory_replies
+from clara_brain.recollection import Age, Fact, Outcome, Recollection, Unread
+
+FACT = Fact("e1", "DELIVER", "LINEN", Outcome.FAILED, Age(60))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "what happened with the cup?",
+        "Did you place the book?",
+        "what went wrong?",
+        "do you remember the door?",
+        "where is the cup?",
+        "when did you last charge?",
+        "Well, Clara, what broke yesterday?",
+        "Have you heard the bell?",
+        "Where is the Red Cup that you dropped? What did you do?",
+        "What happened with the Red Cup?",
+        "what was the first thing you delivered today?",
+        "What was your longest patrol?",
+        "why couldn't you deliver the linen?",
+        "how many times was the nozzle clogged?",
+        "How many of your deliveries were late?",
+        "when was that?",
+    ],
+)
+def test_questions_about_the_past_are_memory_s_alone(text):
+    assert asks_memory(MemoryPolicy.AUTO, text) is Asking.PAST
+    assert asks_memory(MemoryPolicy.NEVER, text) is Asking.NOT
+    for unknown in (None, Recollection(abstained=True)):
+        assert memory_replies(Asking.PAST, text, unknown)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Where is the Eiffel Tower?",
+        "How did the Romans build roads?",
+        "where was the king of France?",
+        "how often was Einstein married?",
+    ],
+)
+def test_what_has_a_name_may_be_of_the_world(text):
+    assert asks_memory(MemoryPolicy.AUTO, text) is Asking.NAMED
+    assert not memory_replies(Asking.NAMED, text, Recollection(abstained=True))
+    assert memory_replies(Asking.NAMED, text, Recollection((FACT,)))
+    assert asks_memory(MemoryPolicy.ALWAYS, text) is Asking.PAST
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "hello",
+        "pick up the cup",
+        "I went to the shop yesterday.",
+        "I was thinking of what you said.",
+    ],
+)
+def test_other_talk_does_not(text):
+    assert asks_memory(MemoryPolicy.AUTO, text) is Asking.NOT
+    assert not memory_replies(Asking.NOT, text, None)
+
+
+@pytest.mark.parametrize(
+    ("text", "recognised", "unread"),
+    [
+        ("why did the delivery to radiology fail?", ("action", "place", "result"), ()),
+        ("Medi, which deliveries timed out?", ("action", "result"), ()),
+        ("can you tell me what failed?", ("result",), ()),
+        ("who patrolled the lobby last?", ("action", "object"), ()),
+        ("how long does a delivery take on average?", ("action",), (Unread("average", "LINEN"),)),
+        ("what was the soil moisture in the field?", ("object", "place"), ()),
+        ("did anything fail today?", ("when",), ()),
+        ("which row was sprayed most often?", ("action",), (Unread("row", "ROW_9"),)),
+        ("why did the delivery to ward 12 fail?", ("action", "result"), (Unread("ward 12"),)),
+        ("did the blade get blocked today?", ("when",), (Unread("blade"), Unread("blocked"))),
+    ],
+)
+def test_a_question_about_deeds_that_memory_could_read_is_its_own(text, recognised, unread):
+    assert asks_memory(MemoryPolicy.AUTO, text) is Asking.QUESTION
+    # Also where it does not know, for a model would make that up.
+    found = Recollection(abstained=bool(unread), recognised=recognised, unread=unread)
+    assert memory_replies(Asking.QUESTION, text, found)
+    assert not memory_replies(Asking.QUESTION, text, None)
+
+
+@pytest.mark.parametrize(
+    ("text", "recognised", "unread"),
+    [
+        ("who was Einstein?", (), (Unread("einstein"),)),
+        ("tell me a joke", (), ()),
+        ("Did you know that whales sing?", (), (Unread("whales sing"),)),
+        ("Have you ever heard a joke?", (), ()),
+        ("what was your name again?", (), ()),
+        ("I slept badly lately, what can I do?", (), (Unread("slept"),)),
+        ("is a fox a dog?", ("object",), (Unread("dog"),)),
+        ("what is smoke made of?", ("object",), ()),
+        ("what is a patrol?", ("action",), ()),
+        ("how do you deliver linen?", ("action", "object"), ()),
+        ("how often should I spray row 7?", ("action", "object"), ()),
+        ("who saw the first eclipse?", ("action",), (Unread("eclipse", "ELEVATOR"),)),
+        ("how many patrols does the police do?", ("action",), (Unread("police"),)),
+        ("why did my check fail at school?", ("action", "result"), (Unread("school"),)),
+    ],
+)
+def test_a_question_about_the_world_is_the_model_s(text, recognised, unread):
+    assert asks_memory(MemoryPolicy.AUTO, text) is Asking.QUESTION
+    found = Recollection((FACT,), recognised=recognised, unread=unread)
+    assert not memory_replies(Asking.QUESTION, text, found)
