@@ -40,8 +40,9 @@ _OPENS = (
     r"(?:(?:can|could|will|would) you (?:please )?)?"
 )
 _QUESTION = re.compile(
-    rf"{_OPENS}(?:(?:on|at|in|for|to|with) )?(?:what|which|who|whom|whose|where|when|why|how|did|"
-    r"has|have|had|was|were|is|are|does|do|any\w*|list|name|(?:tell|show|give) (?:me|us))\b",
+    rf"{_OPENS}(?:(?:on|at|in|for|to|with) )?(?:what|which|who|whom|whose|where|when|why|how"
+    r"|any\w*|(?:did|has|have|had|was|were|is|are|does|do)(?:n['\u2019]?t)?"
+    r"|list|name|(?:tell|show|give) (?:me|us))\b",
     re.IGNORECASE,
 )
 _OF_DEEDS = r"(?! know\b| ever heard?\b| heard? (of|about|that)\b)"
@@ -53,7 +54,8 @@ _ABOUT_THE_PAST = re.compile(
     r"|how (did|was|were) (it|that|you|your|the)"
     r"|how (many times|often) (each )?(did|has|have|had|was|were)"
     r"|(when|where|why|how long) (did|was|were)(n['\u2019]t)? (you|it|that|they|we|the robot)"
-    r"|where (is|are|was|were) (the|my|our)"
+    r"|where(['\u2019]s| is| are| was| were) (the|my|our)"
+    r"|(first|last|latest|previous|recent) (action|attempt|deed|job|task)s?"
     r"|who (took|put|moved|picked|dropped)|(went|gone?|going) wrong)\b",
     re.IGNORECASE,
 )
@@ -79,16 +81,19 @@ _OF_A_NAME = re.compile(
 # By words such as these a question is about what was, and not about what is so everywhere.
 _OF_FIGURES = re.compile(
     r"\b(how (often|many|much|long)|number|percent\w*|share|rate|average|total|most|least|more"
-    r"|\w{3,}est)\b",
+    r"|list|\w{3,}est)\b",
     re.IGNORECASE,
 )
 _WAS = re.compile(
-    r"\b(did|was|were|has|have|had|been|\w{3,}ed|saw|got|went|ago|last|latest|first|any\w*)\b",
+    r"\b((did|was|were|has|have|had)(n['\u2019]?t)?|been|\w{3,}ed|saw|got|went|ago|last|latest|first"
+    r"|any\w*)\b",
     re.IGNORECASE,
 )
 # "how often should I water my plants?" asks for advice.
 _ADVICE = re.compile(r"\b(can|could|may|might|must|shall|should|will|would|ll)\b", re.IGNORECASE)
 _POLITE = re.compile(r"\b(can|could|will|would) you\b", re.IGNORECASE)
+# "who saw the first eclipse?", "when was America found?"
+_OF_HISTORY = re.compile(r"\b(?i:the first)\b|(?<=[a-z,] )(?!I\b)[A-Z]")
 _OF_THE_USER = re.compile(r"\b(I|my|mine|myself)\b")
 _HOW = re.compile(r"\bhow\b", re.IGNORECASE)
 _DEEDS = frozenset(["action", "result"])
@@ -124,7 +129,7 @@ def _about_its_deeds(text: str, recollection: Recollection) -> bool:
     """Whether a question is about what memory knows, by what memory read of it.
 
     A model makes up what memory cannot tell of its own deeds, but memory knows nothing of the
-    world: there must be more that it read than that is strange to it.
+    world: it must have read as much of the question as is strange to it.
     """
     roles, strange = recollection.recognised, sum(map(_is_strange, recollection.unread))
     if not roles or _ADVICE.search(_POLITE.sub("", text)):
@@ -132,7 +137,8 @@ def _about_its_deeds(text: str, recollection: Recollection) -> bool:
     deeds = not _DEEDS.isdisjoint(roles)
     figures, was = bool(_OF_FIGURES.search(text)), bool(_WAS.search(text))
     if strange:
-        enough = len(roles) > strange or (figures and len(roles) == strange)
+        more = len(roles) - strange
+        enough = more > 0 or (more == 0 and not _OF_HISTORY.search(text))
         return was and ("when" in roles or (deeds and enough and not _OF_THE_USER.search(text)))
     several = len(roles) > 1
     if was:

@@ -30,6 +30,7 @@ FACT = Fact("e1", "DELIVER", "LINEN", Outcome.FAILED, Age(60))
         "how many times was the nozzle clogged?",
         "How many of your deliveries were late?",
         "when was that?",
+        "where's the cup?",
     ],
 )
 def test_questions_about_the_past_are_memory_s_alone(text):
@@ -81,6 +82,7 @@ def test_other_talk_does_not(text):
         ("did anything fail today?", ("when",), ()),
         ("which row was sprayed most often?", ("action",), (Unread("row", "ROW_9"),)),
         ("why did the delivery to ward 12 fail?", ("action", "result"), (Unread("ward 12"),)),
+        ("wasn't the giraffe washed?", ("action",), (Unread("giraffe"),)),
         ("did the blade get blocked today?", ("when",), (Unread("blade"), Unread("blocked"))),
     ],
 )
@@ -107,6 +109,7 @@ def test_a_question_about_deeds_that_memory_could_read_is_its_own(text, recognis
         ("how do you deliver linen?", ("action", "object"), ()),
         ("how often should I spray row 7?", ("action", "object"), ()),
         ("who saw the first eclipse?", ("action",), (Unread("eclipse", "ELEVATOR"),)),
+        ("when was America found?", ("action",), (Unread("america"),)),
         ("how many patrols does the police do?", ("action",), (Unread("police"),)),
         ("why did my check fail at school?", ("action", "result"), (Unread("school"),)),
     ],
