@@ -96,6 +96,16 @@ _POLITE = re.compile(r"\b(can|could|will|would) you\b", re.IGNORECASE)
 _OF_HISTORY = re.compile(r"\b(?i:the first)\b|(?<=[a-z,] )(?!I\b)[A-Z]")
 _OF_THE_USER = re.compile(r"\b(I|my|mine|myself)\b")
 _HOW = re.compile(r"\bhow\b", re.IGNORECASE)
+_ALONE = re.compile(
+    r"^\W*((and|but|so|then|ok|okay|well)\b\W*)*(what|which|who|where|when|why|how)"
+    r"( (not|so|come|often|many|much|long|one|ones|else|then|exactly))?\W*$"
+    r"|^\W*(and|what about|how about)"
+    r"(?! (what|which|who|where|when|why|how|did|was|were|has|have|had|is|are|do|does)\b)"
+    r"( [\w'\u2019]+){1,4}\W*\?\W*$",
+    re.IGNORECASE,
+)
+_POINTING = re.compile(r"\b(it|that|this|they|them|those|these)\b", re.IGNORECASE)
+_OF_NO_DEED = frozenset(["result", "when"])
 _DEEDS = frozenset(["action", "result"])
 
 
@@ -119,6 +129,16 @@ def memory_replies(asking: Asking, text: str, recollection: Recollection | None)
         return False
     known = asking is Asking.NAMED and bool(recollection.facts)
     return known or _about_its_deeds(text, recollection)
+
+
+def points_back(text: str, recollection: Recollection | None = None) -> bool:
+    """Whether only what was said before tells what is asked: "and yesterday?", "did it fail?".
+
+    Memory reads each question by itself. What it read may show that something is named after all.
+    """
+    if recollection is None:
+        return bool(_ALONE.search(text))
+    return bool(_POINTING.search(text)) and _OF_NO_DEED.issuperset(recollection.recognised)
 
 
 def _about_the_past(text: str) -> bool:

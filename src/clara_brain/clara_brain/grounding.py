@@ -1,6 +1,6 @@
 # Copyright 2026 The Clara Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Ground a turn in what the robot remembers: when to ask, and how the answer enters the prompt.
+"""Ground a turn in what the robot remembers: how memory's answer enters the prompt, or is said.
 
 What memory says is data. It comes into the prompt as short sentences inside a fence, cleaned of
 everything that could close the fence, open a turn or start a new line, and it is never shown to

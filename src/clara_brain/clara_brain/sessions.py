@@ -25,7 +25,8 @@ class Session:
     """One conversation.
 
     Times are what the clock given to Sessions says; `tokens` is for its history. `spans` are what
-    was said and has an embedding by the heads in use, also when it left the history.
+    was said and has an embedding by the heads in use, also when it left the history. `of_memory`:
+    the last reply was memory's; that is not kept on disk.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Session:
     history: list[Exchange] = field(default_factory=list)
     sizes: list[int] = field(default_factory=list)
     spans: list[Span] = field(default_factory=list)
+    of_memory: bool = False
 
     @property
     def tokens(self) -> int:
@@ -83,6 +85,7 @@ class Sessions:
         tokens: int,
         dropped: int = 0,
         spans: Iterable[Span] = (),
+        of_memory: bool = False,
     ) -> None:
         """Add a completed turn; the `dropped` oldest ones, which no longer fit, are given up."""
         now = self._clock()
@@ -90,6 +93,7 @@ class Sessions:
         self._sessions[name] = session
         session.last_used = now
         session.turns += 1
+        session.of_memory = of_memory
         session.history.append(exchange)
         session.sizes.append(tokens)
         session.spans.extend(spans)

@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Generator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from clara_brain.asking_memory import Asking, MemoryPolicy, asks_memory, memory_replies
+from clara_brain.asking_memory import MemoryPolicy
 from clara_brain.backend import Backend, Request, Ticket
 from clara_brain.decoding import Completion, Stop
 from clara_brain.earlier_turns import Hit, Span, hits, to_recall, with_recalled
@@ -25,12 +25,12 @@ from clara_brain.errors import (
     ShuttingDown,
     Unforeseen,
 )
-from clara_brain.grounding import cue, ground
 from clara_brain.kv_cache import AdapterScales
 from clara_brain.orders import Offer
 from clara_brain.prompt import ChatPrompt, Exchange, RawPrompt
 from clara_brain.readout import Embedding
 from clara_brain.recollection import Recollection
+from clara_brain.remembering import Remembered, remember
 from clara_brain.reply_guard import NoPromise
 from clara_brain.sampler import SamplerSettings
 from clara_brain.schema_check import hold_against
@@ -193,6 +193,7 @@ class Turn:
     async def _run(self, result: TurnResult) -> None:
         request = self._request
         text, said = request.text, ""
+        remembered: Remembered | None = None
         words: Embedding | None = None
         shown: tuple[Exchange, ...] = ()
         history = self._sessions.history(request.session) if request.session else ()
@@ -206,21 +207,12 @@ class Turn:
         )
         if used.decided or used.said:
             result.decided, said = used.decided, used.said
-        elif (asking := asks_memory(request.memory, text)) is not Asking.NOT and (
-            request.quote_memory or not self._engine.continues_text
-        ):
-            briefly = asking is Asking.QUESTION
-            recollection = await self._host.recall(cue(text), briefly, self._wait())
-            if memory_replies(asking, text, recollection):
-                if recollection is not None:
-                    result.memory_ids = [fact.episode_id for fact in recollection.facts]
-                    result.memory_abstained = recollection.abstained
-                grounded = ground(
-                    text, recollection, self._engine.neutralise, request.quote_memory
-                )
-                said = grounded.quoted
-                if not self._engine.continues_text:  # to one that does, a fence is noise
-                    text, shown = grounded.text, grounded.shown
+        elif remembered := await self._remember():
+            grounded, said = remembered.grounded, remembered.grounded.quoted
+            result.memory_ids = list(remembered.episode_ids)
+            result.memory_abstained = remembered.abstained
+            if not self._engine.continues_text:  # to one that does, a fence is noise
+                text, shown = grounded.text, grounded.shown
         before = time.monotonic() - self._accepted
         if said and not request.sampling.grammar and not self._ending:
             # What was done, or will be, is said as it is, with nothing made up behind it.
@@ -269,7 +261,23 @@ class Turn:
             turn = self._sessions.turns(request.session)
             pairs = ((False, request.text, words), (True, completion.text, replied))
             new = [Span(turn, who, said, made.vector) for who, said, made in pairs if made]
-            self._sessions.add(request.session, exchange, tokens, completion.dropped_turns, new)
+            dropped, of_memory = completion.dropped_turns, remembered is not None
+            self._sessions.add(request.session, exchange, tokens, dropped, new, of_memory)
+
+    async def _remember(self) -> Remembered | None:
+        """Return what memory says; None where the reply is not memory's."""
+        request, engine = self._request, self._engine
+        if engine.continues_text and not request.quote_memory:
+            return None
+        session = self._sessions.find(request.session)
+        return await remember(
+            request.text,
+            request.memory,
+            lambda text, briefly: self._host.recall(text, briefly, self._wait()),
+            engine.neutralise,
+            quote=request.quote_memory,
+            follows=session is not None and session.of_memory,
+        )
 
     def _no_promise(self) -> NoPromise | None:
         request = self._request

@@ -5,7 +5,13 @@
 from __future__ import annotations
 
 import pytest
-from clara_brain.asking_memory import Asking, MemoryPolicy, asks_memory, memory_replies
+from clara_brain.asking_memory import (
+    Asking,
+    MemoryPolicy,
+    asks_memory,
+    memory_replies,
+    points_back,
+)
 from clara_brain.recollection import Age, Fact, Outcome, Recollection, Unread
 
 FACT = Fact("e1", "DELIVER", "LINEN", Outcome.FAILED, Age(60))
@@ -118,3 +124,24 @@ def test_a_question_about_the_world_is_the_model_s(text, recognised, unread):
     assert asks_memory(MemoryPolicy.AUTO, text) is Asking.QUESTION
     found = Recollection((FACT,), recognised=recognised, unread=unread)
     assert not memory_replies(Asking.QUESTION, text, found)
+
+
+@pytest.mark.parametrize(
+    ("text", "recognised", "back"),
+    [
+        ("why?", None, True),
+        ("And how often?", None, True),
+        ("and yesterday?", None, True),
+        ("what about the kitchen?", None, True),
+        ("and what happened?", None, False),
+        ("thank you", None, False),
+        ("and did it fail?", ("result",), True),
+        ("how many of them failed?", ("result",), True),
+        ("when was that?", (), True),
+        ("how long did it take to deliver linen?", ("action", "object"), False),
+        ("what failed today?", ("result", "when"), False),
+    ],
+)
+def test_a_question_may_only_point_back_to_what_was_said(text, recognised, back):
+    found = None if recognised is None else Recollection(recognised=recognised)
+    assert points_back(text, found) is back

@@ -20,6 +20,7 @@ from clara_brain.errors import BackendError, ShuttingDown, Unforeseen
 from clara_brain.prompt import ChatPrompt, Exchange
 from clara_brain.readout import Embedding
 from clara_brain.recollection import Recollection
+from clara_brain.remembering import WHOLE_QUESTION
 from clara_brain.session_store import SessionStore
 from clara_brain.sessions import Sessions
 from clara_brain.settings import EngineSettings
@@ -111,6 +112,18 @@ def test_what_memory_cannot_tell_is_made_up_by_no_model(opened, recalled):
     for text in (OF_THE_WORLD, "what is a whale?"):
         replied = take(opened, sessions, text, **asked)
         assert replied.completion.completion_tokens and not replied.memory_abstained
+
+
+def test_a_question_that_points_back_to_memory_s_reply_is_answered_by_no_model(opened):
+    class Remembering(Alone):
+        async def recall(self, *asked: object) -> Recollection | None:
+            return Recollection(abstained=True)
+
+    sessions = Sessions(time.monotonic, max_sessions=4, max_turns=64)
+    asked = {"host": Remembering(), "memory": MemoryPolicy.AUTO}
+    assert take(opened, sessions, "why?", **asked).completion.completion_tokens
+    take(opened, sessions, QUESTION, **asked)
+    assert take(opened, sessions, "why?", **asked).completion.text == WHOLE_QUESTION
 
 
 def test_what_was_said_belongs_to_its_turn_though_a_stop_came_between(tiny):
