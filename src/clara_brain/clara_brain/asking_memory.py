@@ -127,7 +127,7 @@ def memory_replies(asking: Asking, text: str, recollection: Recollection | None)
         return True
     if recollection is None or asking is Asking.NOT:
         return False
-    known = asking is Asking.NAMED and bool(recollection.facts)
+    known = bool(recollection.counted or (asking is Asking.NAMED and recollection.facts))
     return known or _about_its_deeds(text, recollection)
 
 

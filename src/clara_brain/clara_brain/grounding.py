@@ -49,7 +49,7 @@ def ground(
     """
     if recollection is None:
         return Grounded(_fenced(text, [], _UNREACHABLE), (), _UNREACHABLE)
-    if recollection.abstained or not recollection.facts:
+    if not recollection.counted and (recollection.abstained or not recollection.facts):
         unknown = not_known(recollection, neutralise)
         return Grounded(_fenced(text, []), _SHOWN_UNKNOWN, unknown if quote else "")
     sentences = [fact_sentence(fact, neutralise) for fact in recollection.facts]

@@ -20,9 +20,9 @@ Neutralise = Callable[[str], str]
 UNKNOWN = "I don't remember anything about that."
 _SYMBOL_LENGTH = 64
 _REASON_LENGTH = 240
+_COUNTED_LENGTH = 800
 _ROLES = 2  # beside action and object, that a sentence tells
 _MOST_ASKED = 4  # of what was asked for, that is said again
-_AHEAD_S = 10  # what two clocks on a robot may differ by
 # "I tried to go to" wants a place.
 _WANTS_MORE = frozenset(["to", "at", "on", "in", "into", "onto", "from", "with", "for", "over"])
 _HOW_OFTEN = re.compile(r"\b(how (often|many)|number of)\b", re.IGNORECASE)
@@ -40,7 +40,7 @@ _ORDERS = {Order.LATEST: "The latest", Order.FIRST: "The first", Order.BEST: "Wh
 def opening(text: str, recollection: Recollection, neutralise: Neutralise) -> str:
     """Say what memory has to say of all that fits the question `text`, before single facts.
 
-    Empty where the facts say it all. What memory counts or reckons beyond that belongs here.
+    Empty where the facts say it all.
     """
     said = []
     if recollection.unread:
@@ -49,6 +49,9 @@ def opening(text: str, recollection: Recollection, neutralise: Neutralise) -> st
     if recollection.missing:
         missing = " and ".join(_all_words(recollection.missing, neutralise))
         said.append(f"I do not remember that with {missing}. What comes nearest:")
+    elif recollection.counted:
+        said += [cleaned(one, _COUNTED_LENGTH, neutralise) for one in recollection.counted]
+        said.append(f"{_ORDERS[recollection.order]}:" if recollection.facts else "")
     else:
         said.append(_how_often(text, recollection, neutralise))
     return " ".join(filter(None, said))
@@ -95,14 +98,9 @@ def fact_sentence(fact: Fact, neutralise: Neutralise) -> str:
     return sentence[0].upper() + sentence[1:] + "."
 
 
-def is_ahead(age: Age) -> bool:
-    """Whether a stamp lies ahead by more than clocks differ: nobody knows when that was."""
-    return age.seconds < -_AHEAD_S
-
-
 def age_words(age: Age) -> str:
     """Say how long ago something was, as "5 minutes ago"."""
-    if is_ahead(age):
+    if age.is_ahead:
         return "at a time that is still to come, as its stamp says,"
     if age.seconds < 10:
         return "just now"

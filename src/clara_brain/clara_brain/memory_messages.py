@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from rclpy.time import Time
@@ -15,7 +15,7 @@ from clara_interfaces.msg import Episode, RoleFiller
 from clara_interfaces.srv import QueryMemory
 
 _UNREAD = "text"  # the role of words that memory did not read
-_WHEN, _ORDER = "when", "order"  # roles of what was understood that no episode has
+_WHEN = "when"  # the role of a time that was understood
 _MOST_RESULTS = 100
 
 
@@ -39,7 +39,7 @@ def recollection(response: QueryMemory.Response, now: Time) -> Recollection:
     """Take what a reply needs from memory's answer to `recall_request`."""
     results = [each for answer in response.answers for each in answer.candidates]
     counted = sum(each.support for each in results) == response.matches
-    understood = [each for each in response.understood if each.role != _ORDER]
+    understood = list(response.understood)
     aside = [each.cue for each in response.readings if each.cue not in response.understood]
     missing = _distinct(_spoken(cue) for cue in aside if cue.role != _UNREAD)
     unread = {
@@ -47,20 +47,19 @@ def recollection(response: QueryMemory.Response, now: Time) -> Recollection:
         for each in response.readings
         if each.cue.role == _UNREAD
     }
+    facts = tuple(_fact(match.episode, now) for match in response.episodes)
     return Recollection(
-        facts=tuple(_fact(match.episode, now) for match in response.episodes),
+        facts=facts,
         abstained=bool(response.abstained),
         reason=next((each.reason for each in response.answers if each.reason), ""),
         missing=missing,
         unread=tuple(unread.values()),
-        recognised=_distinct(
-            each.role for each in (*understood, *aside) if each.role not in (_UNREAD, _ORDER)
-        ),
+        recognised=_distinct(each.role for each in (*understood, *aside) if each.role != _UNREAD),
         asked=_distinct(_named(each) for each in sorted(understood, key=_deed_first)),
         matches=response.matches,
         succeeded=sum(each.succeeded for each in results) if counted else 0,
         failed=sum(each.failed for each in results) if counted else 0,
-        order=_order(response),
+        order=_order(response, facts),
     )
 
 
@@ -94,12 +93,12 @@ def _fact(episode: Episode, now: Time) -> Fact:
     )
 
 
-def _order(response: QueryMemory.Response) -> Order:
-    """Return what stands first of the episodes: of those that fit equally well it is by time."""
+def _order(response: QueryMemory.Response, facts: Sequence[Fact]) -> Order:
+    """Return what stands first: memory gives the latest first, or the first where it is asked."""
     if len({match.score for match in response.episodes}) > 1:
         return Order.BEST
-    first = any(each.role == _ORDER for each in response.understood)
-    return Order.FIRST if first else Order.LATEST
+    ages = [fact.age.seconds for fact in facts if not fact.age.is_ahead]
+    return Order.FIRST if ages[:1] > ages[1:2] > [] else Order.LATEST
 
 
 def _in_words(episode: Episode) -> dict[str, str]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from clara_brain.cleaning import clean_detail
-from clara_brain.memory_in_words import age_words, is_ahead
+from clara_brain.memory_in_words import age_words
 from clara_brain.recollection import Age, Outcome
 from clara_brain.skill_decision import Decision
 from clara_brain.units import to_si
@@ -79,7 +79,7 @@ def experience(
 
 def _recency(attempt: Attempt) -> tuple[bool, float]:
     """Return by what the latest comes first; a stamp that lies ahead is no time that was."""
-    return is_ahead(attempt.age), attempt.age.seconds
+    return attempt.age.is_ahead, attempt.age.seconds
 
 
 def _same(attempt: Attempt, decision: Decision) -> bool:

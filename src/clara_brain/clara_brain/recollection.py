@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
+_AHEAD_S = 10
+
 
 class Outcome(Enum):
     """How an episode ended; the values are those of Episode.msg."""
@@ -28,6 +30,11 @@ class Age:
 
     seconds: float
     days: int = 0
+
+    @property
+    def is_ahead(self) -> bool:
+        """Whether the stamp lies ahead by more than clocks differ: nobody knows when that was."""
+        return self.seconds < -_AHEAD_S
 
 
 @dataclass(frozen=True)
@@ -70,12 +77,14 @@ class Recollection:
     `abstained`: it does not know, and `reason` says why. `missing` is what was asked about and not
     all facts have: they are only the nearest. `recognised` are the roles of what was read, as
     "action", "when" or "object/place", and `asked` what they are asked for, in words. `succeeded`
-    and `failed` are counted over all that fit, as `matches` is.
+    and `failed` are counted over all that fit, as `matches` is. `counted` is what else the
+    question wants counted (most, least, a total), in sentences of memory's own.
     """
 
     facts: tuple[Fact, ...] = ()
     abstained: bool = False
     reason: str = ""
+    counted: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
     unread: tuple[Unread, ...] = ()
     recognised: tuple[str, ...] = ()

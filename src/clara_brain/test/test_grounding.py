@@ -126,6 +126,11 @@ def test_days_are_those_of_the_calendar():
             "I find no answer to that in my memory: nothing like '(b)' is known.",
         ),
         (
+            "which room did you clean most often?",
+            {"counted": ("KITCHEN most often: 7 of 12 times.",), "matches": 12},
+            "KITCHEN most often: 7 of 12 times. The latest: 2 minutes ago I tried",
+        ),
+        (
             "did you sing?",
             {"abstained": True, "facts": (), "reason": "nothing in the text is known to memory"},
             "I don't remember anything about that.",
@@ -203,13 +208,31 @@ def test_what_another_robot_did_is_not_told_as_her_own(who, subject, own):
     assert len(attempts(response, Time())) == own
 
 
+@pytest.mark.parametrize(
+    ("ends", "scores", "order"),
+    [
+        ([30, 20], [1, 1], Order.LATEST),
+        ([20, 30], [1, 1], Order.FIRST),
+        ([30], [1], Order.LATEST),
+        ([20, 30], [1, 0.5], Order.BEST),
+        ([30, 90], [1, 1], Order.LATEST),  # whose stamp lies ahead is behind the rest
+    ],
+)
+def test_which_come_first_of_all_that_fits_is_seen(ends, scores, order):
+    episodes = [
+        EpisodeMatch(score=float(score), episode=Episode(end=Time(seconds=end).to_msg()))
+        for end, score in zip(ends, scores, strict=True)
+    ]
+    response = QueryMemory.Response(episodes=episodes)
+    assert recollection(response, Time(seconds=40)).order is order
+
+
 def test_what_memory_counted_and_read_reaches_the_reply():
     spray = RoleFiller(role="action", filler="SPRAY")
     understood = [
         RoleFiller(role="row", kind=RoleFiller.NUMBER, values=[7.0]),
         spray,
         RoleFiller(role="when", filler="2026-06-10 00:00:00 to 2026-06-11 00:00:00"),
-        RoleFiller(role="order", filler="first"),
     ]
     unread = CueMatch(cue=RoleFiller(role="text", filler="pizza"), nearest="PLATE")
     results = [
@@ -225,7 +248,7 @@ def test_what_memory_counted_and_read_reaches_the_reply():
     )
     found = recollection(response, Time())
     assert (found.matches, found.succeeded, found.failed) == (58, 45, 11)
-    assert (found.order, found.asked) == (Order.FIRST, ("SPRAY", "row 7"))
+    assert (found.order, found.asked) == (Order.LATEST, ("SPRAY", "row 7"))
     assert (found.unread, found.missing) == ((Unread("pizza", "PLATE"),), ())
     assert found.recognised == ("row", "action", "when")
     response.matches = 100  # more results than were given
