@@ -56,6 +56,7 @@ _ABOUT_THE_PAST = re.compile(
     r"|(when|where|why|how long) (did|was|were)(n['\u2019]t)? (you|it|that|they|we|the robot)"
     r"|where(['\u2019]s| is| are| was| were) (the|my|our)"
     r"|(first|last|latest|previous|recent) (action|attempt|deed|job|task)s?"
+    r"|(did|was|were|has|have|had)\b[^.;:!?\n]* than you"
     r"|who (took|put|moved|picked|dropped)|(went|gone?|going) wrong)\b",
     re.IGNORECASE,
 )
@@ -95,6 +96,7 @@ _POLITE = re.compile(r"\b(can|could|will|would) you\b", re.IGNORECASE)
 # "who saw the first eclipse?", "when was America found?"
 _OF_HISTORY = re.compile(r"\b(?i:the first)\b|(?<=[a-z,] )(?!I\b)[A-Z]")
 _OF_THE_USER = re.compile(r"\b(I|my|mine|myself)\b")
+_OF_OUTCOMES = re.compile(r"\b(fail|succe[es]|cancel|abort|time(s|d)? out)", re.IGNORECASE)
 _HOW = re.compile(r"\bhow\b", re.IGNORECASE)
 _ALONE = re.compile(
     r"^\W*((and|but|so|then|ok|okay|well)\b\W*)*(what|which|who|where|when|why|how)"
@@ -151,9 +153,11 @@ def _about_its_deeds(text: str, recollection: Recollection) -> bool:
     A model makes up what memory cannot tell of its own deeds, but memory knows nothing of the
     world: it must have read as much of the question as is strange to it.
     """
-    roles, strange = recollection.recognised, sum(map(_is_strange, recollection.unread))
+    roles, strange = set(recollection.recognised), sum(map(_is_strange, recollection.unread))
     if not roles or _ADVICE.search(_POLITE.sub("", text)):
         return False
+    if _OF_OUTCOMES.search(text):
+        roles.add("result")  # also where it is asked for, and no episode must have it
     deeds = not _DEEDS.isdisjoint(roles)
     figures, was = bool(_OF_FIGURES.search(text)), bool(_WAS.search(text))
     if strange:

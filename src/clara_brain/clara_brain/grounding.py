@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from clara_brain.cleaning import plain
-from clara_brain.memory_in_words import fact_sentence, not_known, opening
+from clara_brain.memory_in_words import UNKNOWN, fact_sentence, not_known, opening
 from clara_brain.prompt import Exchange
 from clara_brain.recollection import Recollection
 
@@ -51,8 +51,9 @@ def ground(
         return Grounded(_fenced(text, [], _UNREACHABLE), (), _UNREACHABLE)
     if not recollection.counted and (recollection.abstained or not recollection.facts):
         unknown = not_known(recollection, neutralise)
-        return Grounded(_fenced(text, []), _SHOWN_UNKNOWN, unknown if quote else "")
-    sentences = [fact_sentence(fact, neutralise) for fact in recollection.facts]
+        why = "" if unknown == UNKNOWN else unknown
+        return Grounded(_fenced(text, [], why), _SHOWN_UNKNOWN, unknown if quote else "")
+    sentences = [fact_sentence(fact, neutralise) for fact in recollection.told]
     first = opening(text, recollection, neutralise)
     quoted = " ".join(filter(None, [first, *sentences]))
     return Grounded(_fenced(text, sentences, first), _SHOWN_FACTS, quoted if quote else "")

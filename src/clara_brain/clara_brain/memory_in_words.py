@@ -42,6 +42,9 @@ def opening(text: str, recollection: Recollection, neutralise: Neutralise) -> st
 
     Empty where the facts say it all.
     """
+    if recollection.counted:
+        said = [cleaned(one, _COUNTED_LENGTH, neutralise) for one in recollection.counted]
+        return " ".join([*said, f"{_ORDERS[recollection.order]}:"] if recollection.told else said)
     said = []
     if recollection.unread:
         words = [cleaned(one.phrase, _SYMBOL_LENGTH, neutralise) for one in recollection.unread]
@@ -49,9 +52,6 @@ def opening(text: str, recollection: Recollection, neutralise: Neutralise) -> st
     if recollection.missing:
         missing = " and ".join(_all_words(recollection.missing, neutralise))
         said.append(f"I do not remember that with {missing}. What comes nearest:")
-    elif recollection.counted:
-        said += [cleaned(one, _COUNTED_LENGTH, neutralise) for one in recollection.counted]
-        said.append(f"{_ORDERS[recollection.order]}:" if recollection.facts else "")
     else:
         said.append(_how_often(text, recollection, neutralise))
     return " ".join(filter(None, said))

@@ -93,3 +93,8 @@ class Recollection:
     succeeded: int = 0
     failed: int = 0
     order: Order = Order.LATEST
+
+    @property
+    def told(self) -> tuple[Fact, ...]:
+        """The facts that are said: what is counted is read in full, and facts may be beside it."""
+        return () if self.counted and (self.unread or self.missing) else self.facts

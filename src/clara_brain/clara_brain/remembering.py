@@ -64,6 +64,6 @@ async def remember(
         return whole
     return Remembered(
         ground(text, recollection, neutralise, quote),
-        tuple(fact.episode_id for fact in recollection.facts),
-        recollection.abstained,
+        tuple(fact.episode_id for fact in recollection.told),
+        recollection.abstained and not recollection.counted,
     )

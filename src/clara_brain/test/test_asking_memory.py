@@ -37,6 +37,7 @@ FACT = Fact("e1", "DELIVER", "LINEN", Outcome.FAILED, Age(60))
         "How many of your deliveries were late?",
         "when was that?",
         "where's the cup?",
+        "did Rex fail more often than you?",
     ],
 )
 def test_questions_about_the_past_are_memory_s_alone(text):
@@ -85,6 +86,7 @@ def test_other_talk_does_not(text):
         ("who patrolled the lobby last?", ("action", "object"), ()),
         ("how long does a delivery take on average?", ("action",), (Unread("average", "LINEN"),)),
         ("what was the soil moisture in the field?", ("object", "place"), ()),
+        ("what is the success rate for linen?", ("object",), ()),
         ("did anything fail today?", ("when",), ()),
         ("which row was sprayed most often?", ("action",), (Unread("row", "ROW_9"),)),
         ("why did the delivery to ward 12 fail?", ("action", "result"), (Unread("ward 12"),)),
