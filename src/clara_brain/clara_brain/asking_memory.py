@@ -90,9 +90,14 @@ _WAS = re.compile(
     r"|any\w*)\b",
     re.IGNORECASE,
 )
-# "how often should I water my plants?" asks for advice.
-_ADVICE = re.compile(r"\b(can|could|may|might|must|shall|should|will|would|ll)\b", re.IGNORECASE)
-_POLITE = re.compile(r"\b(can|could|will|would) you\b", re.IGNORECASE)
+# "how often should I water my plants?" asks for advice; "did Will fail in May?" and "can you tell
+# me what failed?" do not.
+_ADVICE = re.compile(
+    r"\b(can|could|might|must|shall|should|will|would)"
+    r" (?!you (please )?(check|give|list|name|recall|remember|say|show|tell)\b)"
+    r"(I|you|we|one|he|she|it|they|a|an|the|this|that|my|your|be)\b",
+    re.IGNORECASE,
+)
 # "who saw the first eclipse?", "when was America found?"
 _OF_HISTORY = re.compile(r"\b(?i:the first)\b|(?<=[a-z,] )(?!I\b)[A-Z]")
 _OF_THE_USER = re.compile(r"\b(I|my|mine|myself)\b")
@@ -154,7 +159,7 @@ def _about_its_deeds(text: str, recollection: Recollection) -> bool:
     world: it must have read as much of the question as is strange to it.
     """
     roles, strange = set(recollection.recognised), sum(map(_is_strange, recollection.unread))
-    if not roles or _ADVICE.search(_POLITE.sub("", text)):
+    if not roles or _ADVICE.search(text):
         return False
     if _OF_OUTCOMES.search(text):
         roles.add("result")  # also where it is asked for, and no episode must have it
