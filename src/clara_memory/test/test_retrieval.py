@@ -336,3 +336,9 @@ def test_what_has_a_stamp_that_lies_ahead_comes_behind_the_rest():
     assert [match.episode.action for match in answer.episodes] == ["DROP", "WASH", "PLACE"]
     later = memory.ask(Query(text="the cup?"), now_ns=30 * hour)
     assert later.episodes[0].episode.action == "PLACE"
+
+
+def test_who_is_spoken_to_is_not_left_out_of_the_answer(kitchen):
+    answer = kitchen.query("Simone, what happened with the blender?")
+    assert not answer.abstained and not answer.set_aside
+    assert kitchen.query("what happened with the blender, Simone?").set_aside
