@@ -20,6 +20,7 @@ _ALL_THAT_WAS = (
     *("what happened", "what has happened"),
 )
 _ALL = frozenset(tuple(said.split()) for said in _ALL_THAT_WAS)
+_ANY = frozenset(["any", "anybody", "anyone", "anything", "somebody", "someone", "something"])
 
 
 def only_asks(words: Words, span: tuple[int, ...]) -> bool:
@@ -48,6 +49,7 @@ def asks_for(words: Words, span: tuple[int, ...]) -> bool:
     preceding = words.words[max(0, first - 1) : first]
     said = words.stems[first] == "fail" and following == ("to",)
     said |= words.words[first] == "without" or preceding == ("with",)
+    said |= not _ANY.isdisjoint(words.words[:first])  # did anything fail, and what was it
     return asks_yes_or_no(words) and not said
 
 

@@ -342,3 +342,18 @@ def test_who_is_spoken_to_is_not_left_out_of_the_answer(kitchen):
     answer = kitchen.query("Simone, what happened with the blender?")
     assert not answer.abstained and not answer.set_aside
     assert kitchen.query("what happened with the blender, Simone?").set_aside
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("did anything fail?", ["DROP"]),
+        ("has any cup failed?", ["DROP"]),
+        ("did the cup fail?", ["DROP", "WASH"]),
+    ],
+)
+def test_whether_anything_failed_asks_for_what_did(text, found):
+    memory = EpisodicMemory()
+    memory.store_memory(action="WASH", object="CUP", result="SUCCESS")
+    memory.store_memory(action="DROP", object="CUP", result="FAILED")
+    assert fillers(memory.query(text), "action") == found
