@@ -99,8 +99,11 @@ def test_a_turn_under_way_in_a_conversation_that_is_reset_leaves_nothing_evaluat
 
 @pytest.mark.parametrize("recalled", [None, Recollection(abstained=True)])
 def test_what_memory_cannot_tell_is_made_up_by_no_model(opened, recalled):
+    briefly = []
+
     class Remembering(Alone):
-        async def recall(self, *asked: object) -> Recollection | None:
+        async def recall(self, text: str, brief: bool, wait: object) -> Recollection | None:
+            briefly.append(brief)
             return recalled
 
     sessions = Sessions(time.monotonic, max_sessions=4, max_turns=64)
@@ -112,6 +115,7 @@ def test_what_memory_cannot_tell_is_made_up_by_no_model(opened, recalled):
     for text in (OF_THE_WORLD, "what is a whale?"):
         replied = take(opened, sessions, text, **asked)
         assert replied.completion.completion_tokens and not replied.memory_abstained
+    assert briefly == [False, False, True]  # what may be about the world waits no longer
 
 
 def test_a_question_that_points_back_to_memory_s_reply_is_answered_by_no_model(opened):
