@@ -86,8 +86,8 @@ _OF_FIGURES = re.compile(
     re.IGNORECASE,
 )
 _WAS = re.compile(
-    r"\b((did|was|were|has|have|had)(n['\u2019]?t)?|been|\w{3,}ed|saw|got|went|ago|last|latest|first"
-    r"|any\w*)\b",
+    r"\b((did|was|were|has|have|had)(n['\u2019]?t)?|been|\w{3,}ed|saw|got|went|ago|last|latest"
+    r"|first|any\w*)\b",
     re.IGNORECASE,
 )
 # "how often should I water my plants?" asks for advice; "did Will fail in May?" and "can you tell

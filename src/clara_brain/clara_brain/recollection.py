@@ -96,5 +96,5 @@ class Recollection:
 
     @property
     def told(self) -> tuple[Fact, ...]:
-        """The facts that are said: what is counted is read in full, and facts may be beside it."""
+        """Return the facts that are said: none where what is counted was read otherwise."""
         return () if self.counted and (self.unread or self.missing) else self.facts
