@@ -2,8 +2,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """By what a text asks, and not what for: verbs that only ask, and questions for yes or no."""
 
-from clara_memory.ordinary_words import BESIDE, TELLING
-from clara_memory.outcomes_in_text import is_not
+from clara_memory.ordinary_words import (
+    AUXILIARIES,
+    BESIDE,
+    DETERMINERS,
+    GREETINGS,
+    PRONOUNS,
+    TELLING,
+    is_ordinary,
+)
+from clara_memory.outcomes_in_text import is_not, outcomes_in
 from clara_memory.words_in_text import Words
 
 _YES_NO = frozenset(
@@ -15,6 +23,12 @@ _REQUESTS = frozenset(["can", "could", "d", "i", "ll", "will", "would"])
 _ASKED_FOR = frozenset(["me", "us", "what", "which", "who", "whom", "whose", "when", "where"])
 _ASKED_FOR |= {"all", "anything", "everything", "how", "if", "whatever", "whether", "why"}
 _YOURS = frozenset(["your", "yours", "yourself"])
+_OF_MIND = frozenset(["guess", "know", "recall", "remember", "say", "think"])  # of TELLING
+_OPENING = BESIDE | GREETINGS | {"but", "or", "so", "then"}
+_LENGTHS_OF_NAMES = (1, 2)  # in words: "Clara", "robot 2"
+_SAYING = _ASKED_FOR | AUXILIARIES | TELLING | (PRONOUNS - {"robot"})
+_SHARES = frozenset(["fraction", "percent", "percentage", "proportion", "rate", "ratio", "share"])
+_OF_A_SHARE = DETERMINERS | {"how", "many"}
 _ALL_THAT_WAS = (
     *("what did you do", "what have you done", "what have you been doing"),
     *("what happened", "what has happened"),
@@ -42,8 +56,11 @@ def asks_for(words: Words, span: tuple[int, ...]) -> bool:
     """Whether an outcome is what a yes-or-no question asks for, as in "did picking it up fail?".
 
     What one "failed to" do, or did "without errors", is said of the deed that is asked about; but
-    "did you never fail to ...?" is asked for whether it failed.
+    "did you never fail to ...?" is asked for whether it failed. A share of what failed is one of
+    all that was done.
     """
+    if shares_in(words):
+        return True
     first = span[0]  # the "not", where there is one
     following = words.words[span[-1] + 1 : span[-1] + 2]
     preceding = words.words[max(0, first - 1) : first]
@@ -67,21 +84,87 @@ def asks_yes_or_no(words: Words) -> bool:
     verbs = [place for place, word in enumerate(words.words) if word not in _YES_NO]
     if any(only_asks(words, (place,)) for place in verbs):
         return False  # "can you tell me what failed?"
-    first = words.words[:1]
-    if len(words) > 1 and is_not(words, 1):
-        first = (words.words[0].removesuffix("n"), words.words[0])
-    return not _YES_NO.isdisjoint(first)
+    begin = _begin(words)
+    return begin < len(words) and _asks_whether(words, begin)
+
+
+def _asks_whether(words: Words, place: int) -> bool:
+    """Whether this is the verb that a question for yes or no begins with: "did", "didn't"."""
+    word = words.words[place]
+    if place + 1 < len(words) and is_not(words, place + 1):
+        return word in _YES_NO or word.removesuffix("n") in _YES_NO
+    return word in _YES_NO or (is_not(words, place) and word.removesuffix("nt") in _YES_NO)
+
+
+def _begin(words: Words) -> int:
+    """Return where the question begins, behind a greeting, an "and" and who is spoken to."""
+    begin = 0
+    while begin < len(words):
+        end = begin
+        while end < len(words) and words.clauses[end] == words.clauses[begin]:
+            end += 1
+        named = next((n for n in _LENGTHS_OF_NAMES if _inverted(words, begin + n)), 0)
+        if words.words[begin] in _OPENING:
+            begin += 1
+        elif end < len(words) and _only_calls(words.words[begin:end]):
+            begin = end  # "Clara, did ..."
+        elif named and not any(map(is_ordinary, words.words[begin : begin + named])):
+            begin += named  # "Clara did you ..."
+        else:
+            break
+    return begin
+
+
+def _only_calls(clause: tuple[str, ...]) -> bool:
+    """Whether a clause only says who is spoken to, and asks and tells nothing."""
+    names = sum(not is_ordinary(word) for word in clause)
+    return names <= max(_LENGTHS_OF_NAMES) and _SAYING.isdisjoint(clause)
+
+
+def _inverted(words: Words, place: int) -> bool:
+    """Whether a verb stands before whom or what it is asked of: "did you", "was the"."""
+    following = words.words[place + 1 : place + 2]
+    asks = _YES_NO.intersection(words.words[place : place + 1])
+    return bool(asks) and not (DETERMINERS | PRONOUNS).isdisjoint(following)
+
+
+def shares_in(words: Words) -> list[int]:
+    """Return the places of words that ask for a share: "what percentage", "the success rate"."""
+    return [place for place in range(len(words)) if _is_share(words, place)]
+
+
+def _is_share(words: Words, place: int) -> bool:
+    word, before = words.words[place], words.words[place - 1] if place else ""
+    if word not in _SHARES:
+        return False  # "the flow rate" is none either, nor "20 percent", nor "share what failed"
+    first = place == 0 and words.words[1:2] == ("of",)
+    return first or before in _OF_A_SHARE or _is_outcome(words, place)
+
+
+def _is_outcome(words: Words, place: int) -> bool:
+    """Whether an outcome stands before a place: "success rate"."""
+    return any(span[-1] == place - 1 for span, _ in outcomes_in(words))
 
 
 def is_of_you(words: Words) -> bool:
     """Whether the text is about whom it is said to, not only said to it, as "can you tell me"."""
-    for place, word in enumerate(words.words):
-        following = next((one for one in words.words[place + 1 :] if one not in BESIDE), "")
-        if word in _YOURS or (word == "you" and following not in TELLING):
-            return True
-    return False
+    return any(
+        word in _YOURS or (word == "you" and not _is_polite(words, place))
+        for place, word in enumerate(words.words)
+    )
+
+
+def _is_polite(words: Words, place: int) -> bool:
+    """Whether this "you" is asked to tell: "can you report", "do you know"; no "did you see"."""
+    following = next((one for one in words.words[place + 1 :] if one not in BESIDE), "")
+    before = [one for one in words.words[:place] if one not in BESIDE and one != "t"][-1:]
+    if following in _OF_MIND:
+        return before not in (["did"], ["didn"], ["didnt"])
+    return following in TELLING and not _REQUESTS.isdisjoint(before)
 
 
 def asks_for_all(words: Words) -> bool:
     """Whether a text asks for all that was done and names nothing: "what did you do?"."""
-    return tuple(word for word in words.words if word not in BESIDE) in _ALL
+    return (
+        bool(shares_in(words)) or tuple(word for word in words.words if word not in BESIDE) in _ALL
+    )

@@ -23,7 +23,14 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from clara_memory import evidence
-from clara_memory.asking import asks_for, asks_for_all, asks_yes_or_no, is_of_you, only_asks
+from clara_memory.asking import (
+    asks_for,
+    asks_for_all,
+    asks_yes_or_no,
+    is_of_you,
+    only_asks,
+    shares_in,
+)
 from clara_memory.columns import Columns
 from clara_memory.cue import EITHER, Cue
 from clara_memory.episode import STANDARD_ROLES, Kind, Outcome, RoleFiller, outcome_of_word
@@ -386,4 +393,8 @@ def _outcomes(words: Words) -> list[Find]:
     said = [(span, outcome) for span, outcome in found if not asks_for(words, span)]
     asked = outcomes_asked(said)
     meant = RoleFiller("result", EITHER.join(outcome.name for outcome in asked))
-    return [Find(span, (meant,) if asked and span == said[0][0] else ()) for span, _ in found]
+    shares = [Find((place,), ()) for place in shares_in(words)]
+    return [
+        *(Find(span, (meant,) if asked and span == said[0][0] else ()) for span, _ in found),
+        *shares,
+    ]

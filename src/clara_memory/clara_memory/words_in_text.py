@@ -56,7 +56,8 @@ class Words:
 
 def words_in(text: str) -> Words:
     """Return the words of a text."""
-    folded = fold(_SIGN.sub("minus ", text))  # else the sign would be a separator of words
+    # Else the sign would be a separator of words.
+    folded = fold(_SIGN.sub("minus ", text).replace("%", " percent "))
     found = list(WORD.finditer(folded))
     words = tuple(match.group() for match in found)
     breaks = [match.start() for match in _BREAK.finditer(folded)]
