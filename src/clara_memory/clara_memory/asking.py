@@ -1,6 +1,8 @@
 # Copyright 2026 The Clara Authors
 # SPDX-License-Identifier: Apache-2.0
-"""By what a text asks, and not what for: verbs that only ask, and questions for yes or no."""
+"""By what a text asks, and not what for: verbs that only ask, questions for yes or no, an "it"."""
+
+from collections.abc import Collection
 
 from clara_memory.ordinary_words import (
     AUXILIARIES,
@@ -23,8 +25,12 @@ _REQUESTS = frozenset(["can", "could", "d", "i", "ll", "will", "would"])
 _ASKED_FOR = frozenset(["me", "us", "what", "which", "who", "whom", "whose", "when", "where"])
 _ASKED_FOR |= {"all", "anything", "everything", "how", "if", "whatever", "whether", "why"}
 _YOURS = frozenset(["your", "yours", "yourself"])
-_OF_MIND = frozenset(["guess", "know", "recall", "remember", "say", "think"])  # of TELLING
+OF_MIND = frozenset(["guess", "know", "recall", "remember", "say", "think"])  # of TELLING
+_DEEDS = frozenset(["check", "report", "see"])  # of TELLING
 _OPENING = BESIDE | GREETINGS | {"but", "or", "so", "then"}
+_NOTHING = frozenset(["nobody", "none", "nothing"])  # "nothing failed?" asks whether it did
+_IT = frozenset(["it", "them", "they"])
+_THAT = frozenset(["that", "these", "this", "those"])
 _LENGTHS_OF_NAMES = (1, 2)  # in words: "Clara", "robot 2"
 _SAYING = _ASKED_FOR | AUXILIARIES | TELLING | (PRONOUNS - {"robot"})
 _SHARES = frozenset(["fraction", "percent", "percentage", "proportion", "rate", "ratio", "share"])
@@ -57,9 +63,9 @@ def asks_for(words: Words, span: tuple[int, ...]) -> bool:
 
     What one "failed to" do, or did "without errors", is said of the deed that is asked about; but
     "did you never fail to ...?" is asked for whether it failed. A share of what failed is one of
-    all that was done.
+    all that was done, and whether nothing did is a question for yes or no.
     """
-    if shares_in(words):
+    if shares_in(words) or words.words[span[0]] in _NOTHING:
         return True
     first = span[0]  # the "not", where there is one
     following = words.words[span[-1] + 1 : span[-1] + 2]
@@ -149,18 +155,20 @@ def _is_outcome(words: Words, place: int) -> bool:
 def is_of_you(words: Words) -> bool:
     """Whether the text is about whom it is said to, not only said to it, as "can you tell me"."""
     return any(
-        word in _YOURS or (word == "you" and not _is_polite(words, place))
+        word in _YOURS or (word == "you" and not is_polite(words, place))
         for place, word in enumerate(words.words)
     )
 
 
-def _is_polite(words: Words, place: int) -> bool:
-    """Whether this "you" is asked to tell: "can you report", "do you know"; no "did you see"."""
-    following = next((one for one in words.words[place + 1 :] if one not in BESIDE), "")
+def is_polite(words: Words, place: int) -> bool:
+    """Whether this "you" is only asked to tell: "can you report what", "do you know"; no "did"."""
+    beyond = [one for one in words.words[place + 1 :] if one not in BESIDE][:2]
     before = [one for one in words.words[:place] if one not in BESIDE and one != "t"][-1:]
-    if following in _OF_MIND:
+    if OF_MIND.issuperset(beyond[:1]) and beyond:
         return before not in (["did"], ["didn"], ["didnt"])
-    return following in TELLING and not _REQUESTS.isdisjoint(before)
+    if not TELLING.issuperset(beyond[:1]) or _REQUESTS.isdisjoint(before):
+        return False
+    return _DEEDS.isdisjoint(beyond[:1]) or not _ASKED_FOR.isdisjoint(beyond[1:])
 
 
 def asks_for_all(words: Words) -> bool:
@@ -168,3 +176,23 @@ def asks_for_all(words: Words) -> bool:
     return (
         bool(shares_in(words)) or tuple(word for word in words.words if word not in BESIDE) in _ALL
     )
+
+
+def referred_to(words: Words, used: Collection[int]) -> list[int]:
+    """Return the places of the "it" and "those" that stand for what was said before.
+
+    Not of "is it true that", "was it you who", "how did it go".
+    """
+    found = []
+    for place, word in enumerate(words.words):
+        before = words.words[place - 1] if place else ""
+        later = {
+            words.words[at]
+            for at in range(place + 1, len(words))
+            if words.clauses[at] == words.clauses[place]
+        }
+        stands = word in _IT or (word in _THAT and before in AUXILIARIES | {"of"})
+        stands &= later.isdisjoint(("that", "who", "which"))
+        if stands and place not in used and words.stems[place + 1 : place + 2] != ("go",):
+            found.append(place)
+    return found

@@ -14,7 +14,7 @@ from clara_memory.cue import EITHER
 from clara_memory.episode import RoleFiller, fold
 from clara_memory.retrieval import WHEN, Query
 from clara_memory.text_cue import understand
-from clara_memory.unread import UNREAD_TIME, Unread
+from clara_memory.unread import REFERRED, UNREAD_TIME, Unread
 
 
 class Asked(NamedTuple):
@@ -54,6 +54,7 @@ def read_text(
     said = understand(query.text, columns, now_ns)
     given = {filler.role for filler in query.cue}
     recognised = [filler for filler in said.fillers if filler.role not in given]
+    given |= {REFERRED} if query.cue else set()  # "it" is what the cue says
     unread = [one for one in said.unread if one.role not in given]
     times_only = (said.when.read and said.of_all) or said.of_all_ever
     times_only |= any(one.role == UNREAD_TIME for one in unread)

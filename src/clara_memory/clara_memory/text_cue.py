@@ -47,7 +47,7 @@ from clara_memory.outcomes_in_text import outcomes_asked, outcomes_in
 from clara_memory.past import When, when_in
 from clara_memory.places import position_of
 from clara_memory.turned import Found, Turned, failed_by_not, turned_in
-from clara_memory.unread import Reader, Unread
+from clara_memory.unread import Reader, Unread, referring
 from clara_memory.words_in_text import Words, words_in
 
 MAX_WORDS = 6
@@ -121,6 +121,7 @@ def understand(text: str, columns: Columns, now_ns: int) -> Understood:
         for span, outcome in outcomes
         if outcome is None and not asks_for(words, span)
     ]
+    unread += referring(words, read, filled, [span for span, _ in outcomes])
     told = outcomes or any("result" in _roles(one) for one in found)
     if may_be_denied and not told:
         unread += [

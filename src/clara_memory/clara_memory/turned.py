@@ -4,9 +4,13 @@
 
 - An exclusion before a thing: "except the cup", "outside the kitchen", "everyone but Max".
 - A comparison before a number: "above an altitude of 30", "speed > 1".
-- "before" or "after" something that was done or is no time: "after opening the fridge".
-- "never" in a question with what, why, how: "which things did you never wash?". A "not" there asks
-  for what failed: "what could you not find?".
+- "before", "after", "since" or "while" something that was done or is no time: "after opening the
+  fridge", "after that".
+- What is still to come, or only almost was or would have been: "when will you", "almost failed".
+- Who else: "the other robots", "besides you", "Rex and you", "more than you".
+- "never" in a question with what, why, how: "which things did you never wash?", and "nobody" or
+  "no cup" in any. A "not" there asks for what failed: "what could you not find?".
+- How something was: "were late", "the wrong cup" (clara_memory.qualities).
 
 What is turned round was not read, and the question is lost without it; the reason says so.
 """
@@ -14,15 +18,20 @@ What is turned round was not read, and the question is lost without it; the reas
 from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
 
+from clara_memory.asking import OF_MIND, is_polite
 from clara_memory.inflection import stem
 from clara_memory.ordinary_words import (
+    AUXILIARIES,
     COUNTED,
     DETERMINERS,
     PLACE_PREPOSITIONS,
+    PRONOUNS,
     TELLING,
     is_ordinary,
 )
 from clara_memory.outcomes_in_text import is_not
+from clara_memory.past import is_time_word
+from clara_memory.qualities import is_told, qualities_in
 from clara_memory.words_in_text import Words
 
 
@@ -43,7 +52,18 @@ _BEFORE_A_THING = (DETERMINERS | PLACE_PREPOSITIONS | {"for", "of"}) - _EXCLUDIN
 _BEFORE_A_NUMBER = _BEFORE_A_THING - _COMPARING | {"about"}
 _ASKING = _set("how what when where which who whom whose why")
 _NEVER = frozenset(["never", "nobody"])
-_LATER = frozenset(["after", "before", "until", "till"])
+_NOBODY = frozenset(["nobody", "none", "nothing", "nowhere"])
+_LATER = frozenset(["after", "before", "since", "until", "till", "when", "while"])
+_THAT = PRONOUNS | _set("her him me that them then these this those us")  # "after that"
+_WHO = _set("anybody anyone everybody everyone nobody somebody someone who whom")
+_YOU = _set("her him it me myself them us you yourself")
+_OTHER_ROBOTS = frozenset(map(stem, ["robot", "one", "machine", "person", "people"]))
+_UNREAL = _set("might must shall should would")
+_TO_COME = _set("ll shall will won wont")
+_ALMOST = _set("almost barely hardly nearly scarcely")
+_ROBOTS = [(one,) for one in _OTHER_ROBOTS]
+_AND = frozenset(["and", "or"])
+_REACH = 3  # words from such a word to the deed
 _COUNTED = frozenset((stem(word),) for word in COUNTED)
 _TELLING = frozenset(map(stem, TELLING))
 
@@ -76,7 +96,10 @@ def turned_in(words: Words, found: Sequence[Found], names: Collection[str]) -> l
         *_excluded(words, found, used),
         *_compared(words, used, names),
         *_later(words, used),
+        *_not_yet(words, used),
+        *_others(words, used),
         *_never(words, used),
+        *_qualities(words, used, names),
     ]
 
 
@@ -147,20 +170,125 @@ def _compared(words: Words, used: dict[int, Found], names: Collection[str]) -> I
             yield Turned(begin, following, role, "more or less than a number")
 
 
-def _later(words: Words, used: Collection[int]) -> Iterator[Turned]:
+def _later(words: Words, used: dict[int, Found]) -> Iterator[Turned]:
     place = 0
     while place < len(words):
-        if words.words[place] in _LATER and place not in used:
+        if place not in used and _is_later(words, place, used):
             end = place + 1
             while end < len(words) and words.clauses[end] == words.clauses[place]:
                 end += 1
             said = [one for one in range(place + 1, end) if _says(words, one, used)]
-            if said:
-                what = "what was before or after something else"
-                yield Turned(place, said[-1] + 1, "action", what)
+            at_once = words.words[place] in ("when", "while")
+            if not said and (at_once or not _THAT.isdisjoint(words.words[place + 1 : end][:1])):
+                said = [end - 1 if at_once else place + 1]
+            if any(one in used or not _is_time(words, one) for one in said):
+                what = "what was while" if at_once else "what was before or after"
+                yield Turned(place, said[-1] + 1, "action", f"{what} something else")
                 place = end
                 continue
         place += 1
+
+
+def _is_later(words: Words, place: int, used: dict[int, Found]) -> bool:
+    """Whether a word ties what is asked to something else; not as in "how long since you"."""
+    word, before = words.words[place], words.words[place - 1] if place else ""
+    following = words.words[place + 1 : place + 2]
+    if word not in _LATER or not following:
+        return False
+    if (word, following) == ("since", ("when",)) or (before, word) == ("since", "when"):
+        return False
+    if word == "since":
+        return ("how", "long") not in zip(words.words[:place], words.words[1:place], strict=False)
+    if word not in ("when", "while"):
+        return True
+    told = before in ("a", "me", "us", "and", "or") or stem(before) in _TELLING
+    if told and place - 1 not in used:
+        return False  # "a while", "tell me when"
+    others = [
+        one for at, one in used.items() if "action" in one.roles and place + 1 not in one.span
+    ]
+    if place + 1 in used and "action" in used[place + 1].roles and not others:
+        return False  # "what was the wind while spraying?" is of spraying alone
+    if word == "while":
+        return True
+    asked = [at for at, one in enumerate(words.words) if one in _ASKING | AUXILIARIES]
+    return following[0] not in AUXILIARIES and any(
+        at < place or words.clauses[at] > words.clauses[place] for at in asked
+    )
+
+
+def _is_time(words: Words, place: int) -> bool:
+    return is_time_word(words.words[place], words.words[place - 1] if place else "")
+
+
+def _not_yet(words: Words, used: dict[int, Found]) -> Iterator[Turned]:
+    """Yield what is not asked of the past: "will you", "would have failed", "almost failed"."""
+    for place, word in enumerate(words.words):
+        if place in used:
+            continue
+        if word == "next":
+            following = words.words[place + 1 : place + 2]
+            of_time = bool(following) and _is_time(words, place + 1)
+            if following != ("to",) and not of_time and is_told(words, place, used):
+                yield Turned(place, place + 1, "time", "what was or will be next")
+            continue
+        clause = [at for at in used if at > place and words.clauses[at] == words.clauses[place]]
+        near = [at for at in clause if at <= place + _REACH]
+        going = words.words[place : place + 2] == ("going", "to")
+        if word in _ALMOST and near:
+            yield Turned(place, min(near) + 1, "action", "what only almost was")
+        elif going and place + 2 in used and "action" in used[place + 2].roles:
+            yield Turned(place, place + 2, "time", "what is still to come")
+        elif clause and not _is_request(words, place):
+            have = "have" in words.words[place + 1 : place + 1 + _REACH]
+            if word in _TO_COME:
+                yield Turned(place, place + 1, "time", "what is still to come")
+            elif word in _UNREAL or (word in ("could", "may") and have):
+                yield Turned(place, place + 1, "time", "what would have been, and was not,")
+
+
+def _is_request(words: Words, place: int) -> bool:
+    """Whether a "would" only asks: "would you tell me", "I would like to", "would be nice"."""
+    before, following = words.words[:place], words.words[place + 1 : place + 3]
+    if not {"i", "we"}.isdisjoint((*before[-1:], *following[:1])) or "be" in following:
+        return True
+    asked = not _ASKING.isdisjoint(before) and OF_MIND.isdisjoint(following)
+    return following[:1] == ("you",) and is_polite(words, place + 1) and not asked
+
+
+def _others(words: Words, used: dict[int, Found]) -> Iterator[Turned]:
+    for place, word in enumerate(words.words):
+        if place in used:
+            continue
+        before = words.words[place - 1] if place else ""
+        following = place + 1
+        thing = used.get(following)
+        if word == "others" or (
+            word in ("other", "another") and words.stems[following : following + 1] in _ROBOTS
+        ):
+            end = following + (word != "others")
+            yield Turned(place, end, "subject", "what somebody else did")
+        elif word == "other" and before in ("the", "your", "my") and thing and thing.roles:
+            yield Turned(place, thing.span[-1] + 1, thing.roles[0], "what to leave out")
+        elif word == "else" and before in _WHO:
+            yield Turned(place - 1, following, "subject", "what somebody else did")
+        elif word in _YOU:
+            yield from _beside_you(words, place, used)
+
+
+def _beside_you(words: Words, place: int, used: dict[int, Found]) -> Iterator[Turned]:
+    """Yield what leaves somebody out who is not named, or adds to one who is."""
+    begin = _back(words, place, used, {"of", "from", "for"})
+    if begin >= 0 and words.clauses[begin] == words.clauses[place]:
+        word, before = words.words[begin], words.words[begin - 1] if begin else ""
+        if word in _EXCLUDING - {"nor", "not"} or (word == "but" and before in _ALL):
+            yield Turned(begin, place + 1, "subject", "what to leave out")
+        elif word == "than":
+            yield Turned(begin, place + 1, "subject", "who did more or less")
+    for beside, other in ((place - 1, place - 2), (place + 1, place + 2)):
+        if other in used and "subject" in used[other].roles and words.words[beside] in _AND:
+            span = sorted((place, beside))
+            yield Turned(span[0], span[-1] + 1, "subject", "more than one who did it")
 
 
 def _says(words: Words, place: int, used: Collection[int]) -> bool:
@@ -169,11 +297,30 @@ def _says(words: Words, place: int, used: Collection[int]) -> bool:
 
 
 def _never(words: Words, used: dict[int, Found]) -> Iterator[Turned]:
+    what = "what was never done"
     for place, word in enumerate(words.words):
-        if word in _NEVER and place not in used and not _ASKING.isdisjoint(words.words[:place]):
-            later = (each for each in sorted(used) if each > place)
-            end = next(later, place) + 1
-            yield Turned(place, end, "action", "what was never done")
+        if place in used:
+            continue
+        later = (each for each in sorted(used) if each > place)
+        if word in _NEVER and not _ASKING.isdisjoint(words.words[:place]):
+            yield Turned(place, next(later, place) + 1, "action", what)
+        elif _is_asked(words, place, used):
+            thing = used.get(place + 1)
+            if word in _NOBODY:
+                yield Turned(place, place + 1, "action", what)
+            elif word == "no" and thing and "object" in thing.roles:
+                yield Turned(place, place + 2, "object", what)
+
+
+def _is_asked(words: Words, place: int, used: Collection[int]) -> bool:
+    """Whether a word stands in the clause of what is asked; not as in "no, what failed?"."""
+    clause = [at for at, one in enumerate(words.clauses) if one == words.clauses[place]]
+    return clause[0] < place and any(at in used for at in clause)
+
+
+def _qualities(words: Words, used: Collection[int], names: Collection[str]) -> Iterator[Turned]:
+    for begin, end in qualities_in(words, used, names):
+        yield Turned(begin, end, "quality", "how something was, but for its outcome,")
 
 
 def _back(words: Words, begin: int, used: Collection[int], over: Collection[str]) -> int:

@@ -13,12 +13,14 @@ word that is no filler and not ordinary (clara_memory.ordinary_words) is missing
 - as a time ("on Mondays", "a few hours ago");
 - or where as much was not read as was.
 
-Otherwise it is only left out: "the big red cup", "the cup and the banana".
+Otherwise it is only left out: "the big red cup", "the cup and the banana". So is an "it" that
+stands for the thing of a deed; without any deed or thing, what it stands for is missing.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from clara_memory.asking import referred_to
 from clara_memory.inflection import stem
 from clara_memory.ordinary_words import (
     AUXILIARIES,
@@ -37,6 +39,7 @@ MOST = 8  # phrases that are told of a text
 
 
 UNREAD = "text"  # the role of such words in an answer's readings
+REFERRED = "reference"  # the role of an Unread that stands for what was said before
 UNREAD_TIME = "time of the text"  # the role of an Unread that speaks of a time
 
 
@@ -221,6 +224,30 @@ class Reader:
             and len(set(self._words.clauses)) > 1
             and all(self._words.words[place] in GREETINGS for place in others)
         )
+
+
+def referring(
+    words: Words,
+    read: Mapping[int, Sequence[str]],
+    filled: Collection[str],
+    outcomes: Collection[Sequence[int]],
+) -> list[Unread]:
+    """Return the "it" without which nothing is named, or that stands for the thing of a deed.
+
+    Behind what failed, "it" is that: "what failed, and why did it?".
+    """
+    behind = min((span[-1] for span in outcomes), default=len(words))
+    places = [place for place in referred_to(words, read) if place < behind]
+    if "action" in filled or "object" in filled:
+        return [
+            Unread(words.words[place], False, REFERRED)
+            for place in places
+            if "object" not in filled and "action" in read.get(place - 1, ())
+        ]
+    return [
+        Unread(it := words.words[place], True, REFERRED, f"it was not said what '{it}' stands for")
+        for place in places[:1]
+    ]
 
 
 _COUNTED = frozenset(map(stem, COUNTED))
