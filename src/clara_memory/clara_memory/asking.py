@@ -196,3 +196,13 @@ def referred_to(words: Words, used: Collection[int]) -> list[int]:
         if stands and place not in used and words.stems[place + 1 : place + 2] != ("go",):
             found.append(place)
     return found
+
+
+def asks_for_first(words: Words) -> bool:
+    """Whether what was first is asked for: "did you first", "the earliest"; no "first of all"."""
+    return any(
+        word in ("earliest", "first")
+        and words.words[place + 1 : place + 3] != ("of", "all")
+        and words.clauses.count(words.clauses[place]) > 1
+        for place, word in enumerate(words.words)
+    )

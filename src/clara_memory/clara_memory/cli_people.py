@@ -4,6 +4,7 @@
 
 import json
 import re
+import time
 from collections import Counter
 from datetime import datetime
 from statistics import median
@@ -15,18 +16,22 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from clara_memory import tables
+from clara_memory.asking import asks_for_first
 from clara_memory.cli_options import door, to_ns, where
 from clara_memory.episode import Episode, Outcome, fold
 from clara_memory.formats import episode_to_json
+from clara_memory.past import when_in
 from clara_memory.retrieval import MAX_EPISODES, WHEN, Answer, Candidate, Query
+from clara_memory.words_in_text import words_in
 
 _COLOURS = {Outcome.SUCCEEDED: "green", Outcome.FAILED: "red", Outcome.TIMED_OUT: "red"}
 _BAR = 40
 _FURTHER = re.compile(
-    r"(?P<long>\bhow (?:long|many (?:seconds|minutes|hours))\b(?! ago))"
-    r"|(?P<first>\b(?:first|earliest)\b)",
+    r"\bhow (?:long|many (?:seconds|minutes|hours))\b"
+    r"(?! ago)(?! (?:(?:has|is) )?(?:it )?(?:been )?since)",
     re.IGNORECASE,
 )
+_OF_LAST = re.compile(r"\b(?:last|latest|most recent)\b(?! \d)")
 
 
 @click.command()
@@ -36,7 +41,7 @@ _FURTHER = re.compile(
 def ask(text: tuple[str, ...], guess: bool, **at: Any) -> None:
     """Ask in free TEXT and get sentences: how often, how it went, and when last."""
     question = " ".join(text)
-    # "How long" and "first" are about all that fit, and not only those that are shown.
+    # "How long" is about all that fit, and not only those that are shown.
     many = MAX_EPISODES if _FURTHER.search(question) else 0
     asked = Query(text=question, ask=("action", "object"), top_k=5, max_episodes=many, guess=guess)
     with door(at) as memory:
@@ -66,11 +71,9 @@ def sentences(answer: Answer, question: str = "") -> list[str]:
         often = "once" if candidate.support == 1 else f"{candidate.support} times"
         last = tables.moment(candidate.last_ns)
         said.append(f"{what}: {often}, {_how_it_went(candidate, answer)}, last {last}.")
-    further = _FURTHER.search(question)
-    if further and further["long"]:
-        said += _how_long([match.episode for match in answer.episodes])
-    first = bool(further and further["first"]) and answer.matches == len(answer.episodes)
-    which, shown = _first_of(answer) if first else _one_of(answer)
+    if _FURTHER.search(question):
+        said += _how_long(answer, question)
+    which, shown = _first_of(answer) if asks_for_first(words_in(question)) else _one_of(answer)
     said.append(
         f"The {which} of {answer.matches}: {tables.what(shown)}, {shown.outcome.name}, "
         f"{tables.moment(shown.end_ns)} (episode {shown.episode_id})."
@@ -96,15 +99,23 @@ def _how_it_went(candidate: Candidate, answer: Answer) -> str:
     return f"{canceled} of {len(shown)} canceled" if canceled else "nobody said how it went"
 
 
-def _how_long(episodes: list[Episode]) -> list[str]:
-    """Say how long episodes took; nothing where none has a beginning of its own."""
-    timed = [one for one in episodes if one.end_ns > one.start_ns]
-    if not timed:
+def _how_long(answer: Answer, question: str) -> list[str]:
+    """Say how long episodes took, or the last; nothing where none has a beginning of its own."""
+    episodes = [match.episode for match in answer.episodes]
+    # Of what is left of the question without its times: "last week" asks for more than the last.
+    which, latest = _one_of(answer)
+    if which == "latest" and _OF_LAST.search(when_in(question, time.time_ns()).rest):
+        episodes = [latest]
+    took = sorted((one.end_ns - one.start_ns) / 1e9 for one in episodes)
+    took = [seconds for seconds in took if seconds > 0]
+    if not took:
         return ["Nobody said how long it took."]
-    took = sorted((one.end_ns - one.start_ns) / 1e9 for one in timed)
+    if len(episodes) == 1 < answer.matches:
+        return [f"The last took {took[0]:.1f} s."]
     if len(took) == 1:
         return [f"It took {took[0]:.1f} s."]
-    return [f"It took {median(took):.1f} s (the median of {len(took)}), {took[-1]:.1f} s at most."]
+    of = f"{len(took):,}" + (" of them" if len(episodes) < answer.matches else "")
+    return [f"It took {median(took):.1f} s (the median of {of}), {took[-1]:.1f} s at most."]
 
 
 def _first_of(answer: Answer) -> tuple[str, Episode]:

@@ -90,6 +90,10 @@ class RoleFiller:
     kind: Kind = Kind.TEXT
     values: tuple[float, ...] = ()
 
+    def __post_init__(self) -> None:
+        if self.values:  # a whole number is a float here, as it is once it was stored
+            object.__setattr__(self, "values", tuple(map(float, self.values)))
+
     def __str__(self) -> str:
         return f"{self.role}={self.spoken}"
 

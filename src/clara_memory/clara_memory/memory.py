@@ -576,6 +576,7 @@ class EpisodicMemory:
                 asked.unread,
                 moment,
                 reason=asked.reason,
+                first=asked.first,
             )
         if self.bounds.forgetting_policy == "least_used":
             self._uses.count((int(seq) for seq in ranking.seqs), time.time_ns())

@@ -21,7 +21,8 @@ class Asked(NamedTuple):
     """A query with the times and robots that its text says.
 
     `recognised` are the text's fillers, `unread` what says something and is known of none,
-    `reason` why nothing can be answered, `when` the time as it was understood.
+    `reason` why nothing can be answered, `when` the time as it was understood, `first` whether
+    the oldest episodes are wanted.
     """
 
     query: Query
@@ -29,6 +30,7 @@ class Asked(NamedTuple):
     unread: Sequence[Unread] = ()
     reason: str = ""
     when: str = ""
+    first: bool = False
 
     @property
     def understood(self) -> list[RoleFiller]:
@@ -72,7 +74,7 @@ def read_text(
         )
         if not others:
             query = _of_robot(query, columns, robot, own_robots)
-    return Asked(query, recognised, unread, reason, said.when.spoken)
+    return Asked(query, recognised, unread, reason, said.when.spoken, said.first)
 
 
 def _of_robot(

@@ -65,11 +65,13 @@ def rank(
     now_ns: int = MAX_TIME_NS,
     *,
     reason: str = "",
+    first: bool = False,
 ) -> Ranking:
     """Return what fits the query's cue and the fillers recognised in its text.
 
     Every role of the cue must fit; of the recognised ones as many as any episode fits. What was
-    `unread` and is missing, or a `reason` given, means that nothing can fit.
+    `unread` and is missing, or a `reason` given, means that nothing can fit. The episodes are the
+    best and latest, with `first` the oldest of all that fit.
     """
     readings = unread_readings(columns, unread)
     missing = [reading for reading, one in zip(readings, unread, strict=False) if one.missing]
@@ -83,7 +85,7 @@ def rank(
     count = query.max_episodes or DEFAULT_MAX_EPISODES
     head = _best(found.scores, _ends(columns, found, now_ns), max(count, _HEAD))
     top_k = query.top_k or DEFAULT_TOP_K
-    best = head[:count]
+    best = _oldest(columns.end_ns[found.positions], count) if first else head[:count]
     return Ranking(
         [_rank_role(columns, role, found, head, top_k) for role in asked],
         columns.seq[found.positions[best]],
@@ -184,6 +186,14 @@ def _best(scores: NDArray[np.float32], ends: Rows, count: int) -> Rows:
         places = np.concatenate([better, equal])
     order = np.lexsort((-places, -ends[places], -scores[places]))
     return places[order][:count]
+
+
+def _oldest(ends: Rows, count: int) -> Rows:
+    """Return the places of the `count` earliest ends, in order."""
+    places = np.arange(len(ends))
+    if len(ends) > 4 * count:
+        places = np.flatnonzero(ends <= np.partition(ends, count - 1)[count - 1])
+    return places[np.argsort(ends[places], kind="stable")][:count]
 
 
 def _without_episodes(ranking: Ranking) -> Ranking:

@@ -26,6 +26,7 @@ from clara_memory import evidence
 from clara_memory.asking import (
     asks_for,
     asks_for_all,
+    asks_for_first,
     asks_yes_or_no,
     is_of_you,
     only_asks,
@@ -77,7 +78,7 @@ class Understood(NamedTuple):
     """What a text says: fillers, when, what was not read, and whether it is about "you".
 
     `of_all`: it may ask about all that was then, as "and yesterday?" and not as "how are you?";
-    `of_all_ever`: about all that ever was, as "what did you do (last)?".
+    `of_all_ever`: about all that ever was, as "what did you do (last)?". `first`: what was first.
     """
 
     fillers: list[RoleFiller]
@@ -86,6 +87,7 @@ class Understood(NamedTuple):
     of_you: bool
     of_all: bool
     of_all_ever: bool
+    first: bool
 
 
 def understand(text: str, columns: Columns, now_ns: int) -> Understood:
@@ -129,10 +131,18 @@ def understand(text: str, columns: Columns, now_ns: int) -> Understood:
             for place in failed_by_not(words, read)
         ]
     of_all = len(words) <= _FEW or not OF_ALL.isdisjoint(words.stems)
-    of_all_ever = asks_for_all(words) or not (
-        _ORDER.isdisjoint(words.words) or OF_ALL.isdisjoint(words.stems)
+    first = asks_for_first(words)
+    ordered = first or not _ORDER.isdisjoint(words.words)
+    of_all_ever = asks_for_all(words) or (ordered and not OF_ALL.isdisjoint(words.stems))
+    return Understood(
+        [*fillers, *when.times],
+        when,
+        unread,
+        is_of_you(words),
+        of_all,
+        of_all_ever,
+        first,
     )
-    return Understood([*fillers, *when.times], when, unread, is_of_you(words), of_all, of_all_ever)
 
 
 def _turned(words: Words, found: Sequence[Find], names: Collection[str]) -> list[Turned]:

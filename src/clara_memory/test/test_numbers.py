@@ -7,7 +7,7 @@ import pytest
 from clara_memory.memory import as_filler
 from clara_memory.patterns import parse
 
-from clara_memory import EpisodicMemory, Kind, RoleFiller
+from clara_memory import Episode, EpisodicMemory, Kind, Query, RoleFiller
 
 
 @pytest.mark.parametrize(
@@ -27,6 +27,16 @@ def test_a_number_is_told_with_all_its_digits(number, spoken):
     memory.store_memory(action="DELIVER", order=number)
     (told,) = memory.query(ask=["order"])["order"].candidates
     assert told.filler == spoken and float(told.filler) == number
+
+
+def test_a_whole_number_in_a_filler_is_told_and_asked_as_any_other():
+    memory = EpisodicMemory()
+    floor = RoleFiller("floor", "", Kind.NUMBER, (3,))
+    memory.store(Episode("RIDE", context=(floor,)))
+    assert [one.filler for one in memory.query(ask=["floor"])["floor"].candidates] == ["3"]
+    for asked in (3, floor):
+        assert memory.query(floor=asked).matches == 1
+    assert memory.ask(Query(cue=(floor,))).matches == 1
 
 
 def test_numbers_that_differ_in_their_last_digit_are_told_apart():

@@ -136,14 +136,38 @@ def test_how_long_and_what_was_first_are_said_where_they_are_asked():
         start_ns = ns(f"2026-06-10T0{number}:00:00")
         end_ns = start_ns + took_s * 10**9
         memory.store(Episode("WASH", object=f"CUP_{number}", start_ns=start_ns, end_ns=end_ns))
-    how_long, first, ago = (
+    how_long, last, these_days, first, ago, since = (
         sentences(ask(memory, text), text)
         for text in (
             "how long did it take to wash?",
+            "how long did the last washing take?",
+            "how long did washing take in the last 3 days?",
             "when did you first wash?",
             "how long ago did you wash?",
+            "how long has it been since you washed?",
         )
     )
     assert "It took 20.0 s (the median of 3), 60.0 s at most." in how_long
+    assert how_long[-2] == these_days[-2] and "The last took 60.0 s." in last
     assert "The first of 3: CLARA WASH CUP_0" in first[-1]
-    assert "The latest of 3: CLARA WASH CUP_2" in ago[-1] and not any("took" in one for one in ago)
+    for said in (ago, since):
+        assert "The latest of 3: CLARA WASH CUP_2" in said[-1]
+        assert not any("took" in one for one in said)
+
+
+def test_the_first_is_the_first_of_all_and_a_median_of_some_says_of_how_many():
+    memory = EpisodicMemory()
+    for number in range(60):
+        start_ns = ns(f"2026-06-10T10:{number:02}:00")
+        memory.store(Episode("WASH", object="CUP", start_ns=start_ns, end_ns=start_ns + 5 * 10**9))
+    text = "when did you first wash the cup?"
+    assert (
+        "The first of 60: CLARA WASH CUP, UNKNOWN, 2026-06-10 10:00:05"
+        in (sentences(ask(memory, text), text)[-1])
+    )
+    ends = [match.episode.end_ns for match in ask(memory, text, max_episodes=5).episodes]
+    assert ends == sorted(ends) and ends[0] == ns("2026-06-10T10:00:05")
+    text = "how long did washing the cup take?"
+    assert "It took 5.0 s (the median of 10 of them), 5.0 s at most." in (
+        sentences(ask(memory, text), text)
+    )

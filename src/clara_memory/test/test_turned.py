@@ -97,6 +97,7 @@ def test_what_cannot_be_asked_is_named_and_not_answered_as_its_opposite(memory, 
         ("what did you do?", set(), 14),
         ("what have you been doing, please?", set(), 14),
         ("what was the last thing you did?", set(), 14),
+        ("what did you do first?", set(), 14),
     ],
 )
 def test_what_is_asked_is_what_is_answered(memory, text, understood, matches):
