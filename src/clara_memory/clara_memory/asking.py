@@ -22,8 +22,8 @@ _YES_NO = frozenset(
 _IDLE = frozenset([(("it",), "take"), (("it",), "go"), ("find", ("out",))])
 _POLITE = BESIDE | {"and", "just", "like", "to", "want", "you"}
 _REQUESTS = frozenset(["can", "could", "d", "i", "ll", "will", "would"])
-_ASKED_FOR = frozenset(["me", "us", "what", "which", "who", "whom", "whose", "when", "where"])
-_ASKED_FOR |= {"all", "anything", "everything", "how", "if", "whatever", "whether", "why"}
+ASKING = frozenset(["how", "what", "when", "where", "which", "who", "whom", "whose", "why"])
+_ASKED_FOR = ASKING | {"all", "anything", "everything", "if", "me", "us", "whatever", "whether"}
 _YOURS = frozenset(["your", "yours", "yourself"])
 OF_MIND = frozenset(["guess", "know", "recall", "remember", "say", "think"])  # of TELLING
 _DEEDS = frozenset(["check", "report", "see"])  # of TELLING
@@ -132,6 +132,20 @@ def _inverted(words: Words, place: int) -> bool:
     following = words.words[place + 1 : place + 2]
     asks = _YES_NO.intersection(words.words[place : place + 1])
     return bool(asks) and not (DETERMINERS | PRONOUNS).isdisjoint(following)
+
+
+def is_address(words: Words, begin: int, end: int) -> bool:
+    """Whether words only say who is spoken to: "Hey Simone, what fell?", "Simone what fell?"."""
+    clause = words.clauses[begin]
+    places = [place for place, one in enumerate(words.clauses) if one == clause]
+    if clause == 0 and not ASKING.isdisjoint(words.words[end : end + 1]):
+        places = [place for place in places if place < end]
+    others = [place for place in places if not begin <= place < end]
+    return (
+        len(places) < len(words)
+        and (clause == 0 or places[-1] == len(words) - 1)
+        and all(words.words[place] in GREETINGS for place in others)
+    )
 
 
 def shares_in(words: Words) -> list[int]:

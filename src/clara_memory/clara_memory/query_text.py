@@ -53,7 +53,7 @@ def read_text(
     """
     if not query.text.strip():
         return Asked(query)
-    said = understand(query.text, columns, now_ns)
+    said = understand(query.text, columns, robot, now_ns)
     given = {filler.role for filler in query.cue}
     recognised = [filler for filler in said.fillers if filler.role not in given]
     given |= {REFERRED} if query.cue else set()  # "it" is what the cue says

@@ -28,6 +28,7 @@ from clara_memory.asking import (
     asks_for_all,
     asks_for_first,
     asks_yes_or_no,
+    is_address,
     is_of_you,
     only_asks,
     shares_in,
@@ -59,6 +60,7 @@ _MOST_GUESSES = 8  # words: each is held against all that is known
 _NEAR = (
     ("near",), ("beside",), ("around",), ("next", "to"), ("close", "to"), ("not", "far", "from"),
 )  # fmt: skip
+_AT = frozenset(["around", "at", "by", "in", "inside", "on"])
 _BEFORE_A_NUMBER = frozenset(["at", "of", "with"])
 _ANY_DEED = frozenset(["do", "manage", "able", "unable"])  # stems
 _NOT_DONE = "what was not done cannot be asked for, where what it is is not known"
@@ -90,12 +92,12 @@ class Understood(NamedTuple):
     first: bool
 
 
-def understand(text: str, columns: Columns, now_ns: int) -> Understood:
-    """Return the fillers found in the text, each role once, and the time it speaks of."""
+def understand(text: str, columns: Columns, robot: str, now_ns: int) -> Understood:
+    """Return the fillers found in a text said to a robot, each role once, and the time it says."""
     when = when_in(text, now_ns)
     words = words_in(when.rest)
     names = {word for role in columns.items for word in words_of(role)} - {"action", "object"}
-    found = recognise(words, columns.items)
+    found = recognise(words, columns.items, robot)
     turned = _turned(words, found, names)
     gone = {place for one in turned for place in range(one.begin, one.end)}
     found = [one for one in found if gone.isdisjoint(one.span)]
@@ -225,12 +227,14 @@ def _roles(find: Find) -> list[str]:
     return [role for filler in find.fillers for role in filler.role.split(EITHER)]
 
 
-def recognise(words: Words, items: Mapping[str, ItemMemory]) -> list[Find]:
+def recognise(words: Words, items: Mapping[str, ItemMemory], robot: str) -> list[Find]:
     """Return the known fillers found in the text, each role once, the longest find first.
 
-    Words for an outcome that is asked for, or that are not clear, are a find without a filler.
+    Words for an outcome that is asked for, or that are not clear, and who is spoken to, are a find
+    without a filler.
     """
-    found = [*_together(_known(words, items), _numbers(words, items)), *_outcomes(words)]
+    known = _without_address(words, _known(words, items), robot)
+    found = [*_together(known, _numbers(words, items)), *_outcomes(words)]
     found.sort(
         key=lambda find: (
             -len(find.span),
@@ -245,21 +249,36 @@ def recognise(words: Words, items: Mapping[str, ItemMemory]) -> list[Find]:
     named = {place for find in found for place in find.span}
     deeds = _nominal(words, named, items)
     named |= {place for find in deeds for place in find.span}
+    deed_named = bool(deeds) or any(
+        [filler.role for filler in find.fillers] == ["action"] for find in found
+    )
     for one in (*found, *deeds, *_misspelt(words.words, named, items)):
         if not used.keys().isdisjoint(one.span):
             continue
         free = tuple(filler for filler in one.fillers if filler.role not in taken)
         if one.fillers and not free:
             continue
-        meant = _meant(words, one._replace(fillers=free), used)
+        meant = _meant(words, one._replace(fillers=free), used, deed_named)
         chosen.append(meant)
         used.update(dict.fromkeys(one.span, meant))
         taken.update(role for filler in meant.fillers for role in filler.role.split(EITHER))
     return chosen
 
 
-def _meant(words: Words, find: Find, used: Mapping[int, Find]) -> Find:
-    """Return the find with the roles that what stands before it leaves open, as one filler."""
+def _without_address(words: Words, known: list[Find], robot: str) -> list[Find]:
+    """Return the finds, where the robot's own name, or another beside a subject, only calls it."""
+    acting = [one for one in known if any(filler.role == "subject" for filler in one.fillers)]
+    called = [one for one in acting if is_address(words, one.span[0], one.span[-1] + 1)]
+    if len(called) == len(acting):
+        called = [one for one in called if words_of(one.fillers[0].filler) == words_of(robot)]
+    return [one._replace(fillers=()) if one in called else one for one in known]
+
+
+def _meant(words: Words, find: Find, used: Mapping[int, Find], deed_named: bool) -> Find:
+    """Return the find with the roles that what stands before it leaves open, as one filler.
+
+    What was done "at the gate", where no deed is named, may have been done to it.
+    """
     by_role = {filler.role: filler for filler in find.fillers}
     if len(by_role) < 2:
         return find
@@ -274,7 +293,7 @@ def _meant(words: Words, find: Find, used: Mapping[int, Find]) -> Find:
     if "action" in roles and not determined and not of_place:
         roles = ["action"]
     elif of_place and own:
-        roles = own
+        roles = own if deed_named or preposition not in _AT else [*({"object"} & set(roles)), *own]
     elif "action" in roles and determined:
         roles.remove("action")
     either = RoleFiller(EITHER.join(roles), by_role[roles[0]].filler)

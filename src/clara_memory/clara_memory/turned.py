@@ -18,7 +18,7 @@ What is turned round was not read, and the question is lost without it; the reas
 from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
 
-from clara_memory.asking import OF_MIND, is_polite
+from clara_memory.asking import ASKING, OF_MIND, is_polite
 from clara_memory.inflection import stem
 from clara_memory.ordinary_words import (
     AUXILIARIES,
@@ -50,7 +50,6 @@ _COMPARING = _set("above below between beyond exceeding least most over than und
 _SIGNS = frozenset("<>≤≥≠!~")
 _BEFORE_A_THING = (DETERMINERS | PLACE_PREPOSITIONS | {"for", "of"}) - _EXCLUDING
 _BEFORE_A_NUMBER = _BEFORE_A_THING - _COMPARING | {"about"}
-_ASKING = _set("how what when where which who whom whose why")
 _NEVER = frozenset(["never", "nobody"])
 _NOBODY = frozenset(["nobody", "none", "nothing", "nowhere"])
 _LATER = frozenset(["after", "before", "since", "until", "till", "when", "while"])
@@ -121,9 +120,9 @@ def failed_by_not(words: Words, used: Collection[int]) -> Iterator[int]:
 def _of_question(words: Words, place: int, used: Collection[int]) -> bool:
     """Whether a "not" is part of what is asked; not as in "what did you wash? Not bad!"."""
     clause = words.clauses[place]
-    return not _ASKING.isdisjoint(words.words[:place]) and any(
+    return not ASKING.isdisjoint(words.words[:place]) and any(
         one == clause
-        and ((words.words[at] in _ASKING and at < place) or (at in used and at > place))
+        and ((words.words[at] in ASKING and at < place) or (at in used and at > place))
         for at, one in enumerate(words.clauses)
     )
 
@@ -211,7 +210,7 @@ def _is_later(words: Words, place: int, used: dict[int, Found]) -> bool:
         return False  # "what was the wind while spraying?" is of spraying alone
     if word == "while":
         return True
-    asked = [at for at, one in enumerate(words.words) if one in _ASKING | AUXILIARIES]
+    asked = [at for at, one in enumerate(words.words) if one in ASKING | AUXILIARIES]
     return following[0] not in AUXILIARIES and any(
         at < place or words.clauses[at] > words.clauses[place] for at in asked
     )
@@ -252,7 +251,7 @@ def _is_request(words: Words, place: int) -> bool:
     before, following = words.words[:place], words.words[place + 1 : place + 3]
     if not {"i", "we"}.isdisjoint((*before[-1:], *following[:1])) or "be" in following:
         return True
-    asked = not _ASKING.isdisjoint(before) and OF_MIND.isdisjoint(following)
+    asked = not ASKING.isdisjoint(before) and OF_MIND.isdisjoint(following)
     return following[:1] == ("you",) and is_polite(words, place + 1) and not asked
 
 
@@ -302,7 +301,7 @@ def _never(words: Words, used: dict[int, Found]) -> Iterator[Turned]:
         if place in used:
             continue
         later = (each for each in sorted(used) if each > place)
-        if word in _NEVER and not _ASKING.isdisjoint(words.words[:place]):
+        if word in _NEVER and not ASKING.isdisjoint(words.words[:place]):
             yield Turned(place, next(later, place) + 1, "action", what)
         elif _is_asked(words, place, used):
             thing = used.get(place + 1)

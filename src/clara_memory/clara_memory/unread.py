@@ -20,13 +20,12 @@ stands for the thing of a deed; without any deed or thing, what it stands for is
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from clara_memory.asking import referred_to
+from clara_memory.asking import is_address, referred_to
 from clara_memory.inflection import stem
 from clara_memory.ordinary_words import (
     AUXILIARIES,
     COUNTED,
     DETERMINERS,
-    GREETINGS,
     PLACE_PREPOSITIONS,
     PRONOUNS,
     TO_A_NUMBER,
@@ -175,7 +174,7 @@ class Reader:
         words = self._words.words
         if any(map(self._is_time, range(begin, end))):
             return _Slot(UNREAD_TIME, missing=True)
-        if self._is_address(begin, end):
+        if end - begin == 1 and is_address(self._words, begin, end):
             return _BESIDE
         if self._is_number(begin) and self._begin_of_name(begin) < begin:
             return _Slot("number", missing=True)
@@ -211,18 +210,6 @@ class Reader:
             and self._together(begin, end)
             and bool(self._read.get(end))
             and not {"action", "result"} & set(self._read[end])
-        )
-
-    def _is_address(self, begin: int, end: int) -> bool:
-        """Whether this is who is spoken to: "Hey Simone, what did you drop?"."""
-        clause = self._words.clauses[begin]
-        places = [place for place, one in enumerate(self._words.clauses) if one == clause]
-        others = [place for place in places if not begin <= place < end]
-        return (
-            end - begin == 1
-            and (clause == 0 or places[-1] == len(self._words) - 1)
-            and len(set(self._words.clauses)) > 1
-            and all(self._words.words[place] in GREETINGS for place in others)
         )
 
 

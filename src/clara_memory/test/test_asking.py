@@ -167,3 +167,21 @@ def test_an_ordinary_word_that_a_question_is_not_lost_without_keeps_it_from_no_a
 def test_an_it_that_stands_for_the_thing_is_told_as_left_out(memory):
     answer = memory.query("did you deliver it?")
     assert answer.matches == 2 and [cue.filler for cue in answer.set_aside] == ["it"]
+
+
+@pytest.mark.parametrize(
+    ("text", "robots"),
+    [
+        ("Clara, what did Rex deliver?", {"REX"}),
+        ("what did Rex deliver, Clara?", {"REX"}),
+        ("Hey Clara what did Rex deliver?", {"REX"}),
+        ("Rex, what did Clara deliver?", {"CLARA"}),
+        ("Clara, who saw the fox?", {"CLARA", "REX"}),
+        ("Clara, what did you deliver?", {"CLARA"}),
+        ("Rex, what did you deliver?", {"REX"}),
+        ("what did Clara deliver?", {"CLARA"}),
+    ],
+)
+def test_who_is_spoken_to_is_not_who_did_it_where_another_did(memory, text, robots):
+    answer = memory.query(text)
+    assert {match.episode.robot for match in answer.episodes} == robots and not answer.set_aside

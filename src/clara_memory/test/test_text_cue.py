@@ -183,7 +183,8 @@ def places():
 @pytest.mark.parametrize(
     ("text", "actions", "matches"),
     [
-        ("what did you do in the kitchen?", {"PICK_UP"}, 5),
+        ("what did you do in the kitchen?", {"PICK_UP", "CLEAN", "GO_TO"}, 7),
+        ("what did you pick up in the kitchen?", {"PICK_UP"}, 5),
         ("what did you do at the dock?", {"PICK_UP"}, 5),
         ("what did you do near the dock?", {"PICK_UP"}, 5),
         ("how often did you dock?", {"DOCK"}, 1),
