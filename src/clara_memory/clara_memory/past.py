@@ -6,8 +6,9 @@
   the length of a day; "in the last 2 hours" and "in the last week" count back from now.
 - "an hour ago" is half an hour about it, "2 days ago" that whole day; "more than", "less than" and
   "at least" before it make it a bound.
-- A bound with a day and a clock time ("since yesterday at 3 pm", "after noon on Monday") is one
-  moment; "before 9 am yesterday" is of that day alone. "not today" is not read.
+- A bound with a day and a clock time ("since yesterday at 3 pm", "since noon on Monday") is one
+  moment; "before 9 am yesterday" and "after noon on Monday" are of that day alone. "not today" is
+  not read.
 - "from 9 am to 11 am" and "between Monday and Wednesday" have both an end and a begin.
 - A weekday is the latest one that has begun, "last Monday" the latest that is over.
 - A part of a day ("yesterday afternoon") is as long as clara_memory.times says, noon an hour to
@@ -64,7 +65,7 @@ _DAY_CLOCK_BOUND = re.compile(
     rf"{_BOUND}(?P<the>the )?{_DAY},? (?:(?:at|around|about) )?(?:the )?{_MOMENT}"
 )
 _CLOCK_DAY_BOUND = re.compile(
-    r"\b(?P<bound>since|after) (?:(?:about|around|the) )?"
+    r"\b(?P<bound>since) (?:(?:about|around|the) )?"
     rf"{_MOMENT},? (?:(?:on|of) )?(?P<the>the )?{_DAY}"
 )
 _AGO_BOUND = re.compile(
@@ -343,6 +344,9 @@ def _clock(words: str, day: _Stretch | None, now_ns: int, bound: str) -> _Stretc
     at = _at(now_ns, back, *span)
     if day is None and bound in ("since", "after") and at.begin_ns > now_ns:
         at = _at(now_ns, back + 1, *span)
+    if day is not None and at.end_ns < day.begin_ns:
+        later = _at(now_ns, back - 1, *span)
+        at = later if later.begin_ns < day.end_ns else at  # "after 1 am last night"
     return at
 
 

@@ -116,11 +116,11 @@ class Reader:
 
     def _goes(self, place: int) -> bool:
         """Whether this is a deed, as in "you went to the kitchen"; not in "how did it go to"."""
-        return (
-            self._words.stems[place] in _GOING
-            and self._words.words[place + 1 : place + 2] in (("to",), ("into",))
-            and "action" not in self._filled
-        )
+        goes = self._words.stems[place] in _GOING
+        goes &= self._words.words[place + 1 : place + 2] in (("to",), ("into",))
+        brings = self._words.stems[place] in _BRINGING and place > 0
+        brings = brings and self._words.words[place - 1] in PRONOUNS
+        return (goes or brings) and "action" not in self._filled
 
     def _runs(self) -> Iterator[tuple[int, int]]:
         """Yield begin and end of words in a row that say something and were not read."""
@@ -239,4 +239,5 @@ def referring(
 
 _COUNTED = frozenset(map(stem, COUNTED))
 _GOING = frozenset(["go", "come", "came"])  # stems
+_BRINGING = frozenset(map(stem, ["bring", "leave", "send"]))  # somebody who does it does a deed
 _OF_TIMES = frozenset(["a", "few", "last", "next", "this", "every", "each", "past", "several"])

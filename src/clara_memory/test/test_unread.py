@@ -88,6 +88,7 @@ def test_ordinary_words_keep_no_question_from_its_answer(memory, text):
         ("did you wash the red mug with the mop?", "mop"),
         ("did you juggle the cup?", "juggle"),
         ("did Bob pick up the cup?", "bob"),
+        ("how often did you bring the cup to the dock?", "bring"),
         ("did you drive at 0.7 m/s?", "0.7"),
         ("what did you pick up from the yellow box?", "yellow box"),
         ("how many of your parcels succeeded?", "parcels"),
