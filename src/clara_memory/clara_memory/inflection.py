@@ -6,10 +6,15 @@ The stems are keys for comparison, not words: "removed" and "REMOVE" both give "
 """
 
 import re
+import unicodedata
 
 from clara_memory.episode import fold
 
 WORD = re.compile(r"[^\W_]+")
+_ACCENTS = re.compile("[\u0300-\u036f]")
+_LETTERS = str.maketrans(
+    {"æ": "ae", "đ": "d", "ð": "d", "\u0131": "i", "ł": "l", "ø": "o", "œ": "oe"}
+)
 _VOWEL = re.compile("[aeiouy]")
 _SIBILANT = re.compile("(s|x|z|ch|sh|o)$")
 _SHORT = re.compile("[^aeiouy]*[aeiouy][^aeiouwxy]$")  # tap, plac: what an e after it lengthens
@@ -34,7 +39,13 @@ _IRREGULAR = {
 
 
 def stem(word: str) -> str:
-    """Return a folded word without its English inflection; the same for all forms of a word."""
+    """Return a folded word without its English inflection; the same for all forms of a word.
+
+    Accents go too, for many write "Soren" and "Garcia" without.
+    """
+    if not word.isascii():
+        word = _ACCENTS.sub("", unicodedata.normalize("NFD", word)).translate(_LETTERS)
+        word = unicodedata.normalize("NFC", word)
     if not word.isalpha():
         return word
     word = _IRREGULAR.get(word, word)

@@ -97,6 +97,7 @@ class ItemMemory:
         self._by_key: dict[Hashable, int] = {}
         self._by_text: dict[str, int] = {}
         self._by_words: dict[tuple[str, ...], list[int]] = {}
+        self._lengths: set[int] = set()  # of texts, in words
         self._dropped: set[int] = set()
         self.varied: set[int] = set()  # ids whose text was spelt in more than one way
         self._numeric: dict[tuple[Kind, str], tuple[list[int], list[tuple[float, ...]]]] = {}
@@ -108,6 +109,10 @@ class ItemMemory:
     def has_texts(self) -> bool:
         """Whether any filler is, or was, a text."""
         return bool(self._by_words)
+
+    def has_names_of(self, words: int) -> bool:
+        """Whether any text is, or was, of so many words."""
+        return words in self._lengths
 
     def add_text(self, role: str, text: str) -> int:
         """Return the id of a text, made known if it was not."""
@@ -136,7 +141,9 @@ class ItemMemory:
         self.fillers.append(filler)
         self._keys.append(key if isinstance(key, str) else "")
         if isinstance(key, str):
-            self._by_words.setdefault(words_of(key), []).append(identity)
+            words = words_of(key)
+            self._by_words.setdefault(words, []).append(identity)
+            self._lengths.add(len(words))
         if filler.kind is not Kind.TEXT:
             frame = fold(filler.filler)
             ids, values = self._numeric.setdefault((filler.kind, frame), ([], []))

@@ -4,8 +4,8 @@
 
 - Known fillers are recognised as whole words, with English inflection taken off both sides,
   longest first; the very word that was written alone, where it is known. A noun that is none of
-  them may be made of an action ("deliveries"), a content word unlike all of them be a misspelling
-  of one ("pick up the cpu").
+  them may be made of an action ("deliveries"), words unlike all of them be a misspelling of one
+  ("pick up the cpu", clara_memory.slips).
 - A verb that only asks ("show me", "can you check what", "did it take") is no deed.
 - A word that several roles know is read by what stands before it: "in the kitchen" is a place
   before it is an object, "open the fridge" an object, "did you dock" an action; otherwise it may
@@ -22,7 +22,6 @@
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from clara_memory import evidence
 from clara_memory.asking import (
     asks_for,
     asks_for_all,
@@ -37,7 +36,7 @@ from clara_memory.columns import Columns
 from clara_memory.cue import EITHER, Cue
 from clara_memory.episode import STANDARD_ROLES, Kind, Outcome, RoleFiller, outcome_of_word
 from clara_memory.inflection import verbs_of, words_of
-from clara_memory.item_memory import ItemMemory, Reading
+from clara_memory.item_memory import ItemMemory
 from clara_memory.ordinary_words import (
     DETERMINERS,
     OF_ALL,
@@ -48,6 +47,7 @@ from clara_memory.ordinary_words import (
 from clara_memory.outcomes_in_text import outcomes_asked, outcomes_in
 from clara_memory.past import When, when_in
 from clara_memory.places import position_of
+from clara_memory.slips import misspelt
 from clara_memory.turned import Found, Turned, failed_by_not, turned_in
 from clara_memory.unread import Reader, Unread, referring
 from clara_memory.words_in_text import Words, words_in
@@ -55,8 +55,6 @@ from clara_memory.words_in_text import Words, words_in
 MAX_WORDS = 6
 PARTICLE_REACH = 5  # "picked the big red cup up": words between a verb and its particle
 _PARTICLES = frozenset(["up", "down", "out", "in", "on", "off", "away", "over", "back"])
-_LEAST_LETTERS = 4  # shorter words are too like each other to guess at
-_MOST_GUESSES = 8  # words: each is held against all that is known
 _NEAR = (
     ("near",), ("beside",), ("around",), ("next", "to"), ("close", "to"), ("not", "far", "from"),
 )  # fmt: skip
@@ -252,7 +250,8 @@ def recognise(words: Words, items: Mapping[str, ItemMemory], robot: str) -> list
     deed_named = bool(deeds) or any(
         [filler.role for filler in find.fillers] == ["action"] for find in found
     )
-    for one in (*found, *deeds, *_misspelt(words.words, named, items)):
+    slips = (Find(span, (filler,)) for span, filler in misspelt(words, named, items))
+    for one in (*found, *deeds, *slips):
         if not used.keys().isdisjoint(one.span):
             continue
         free = tuple(filler for filler in one.fillers if filler.role not in taken)
@@ -329,32 +328,6 @@ def _together(known: list[Find], numbers: Iterator[Find]) -> list[Find]:
         same = by_span.get(number.span, number._replace(fillers=()))
         by_span[number.span] = same._replace(fillers=same.fillers + number.fillers)
     return list(by_span.values())
-
-
-def _misspelt(
-    words: tuple[str, ...], known: set[int], items: Mapping[str, ItemMemory]
-) -> Iterator[Find]:
-    """Yield content words that are unlike all known fillers but for a slip, the surest first."""
-    places = [
-        place
-        for place, word in enumerate(words)
-        if place not in known and len(word) >= _LEAST_LETTERS and not is_ordinary(word)
-    ][:_MOST_GUESSES]
-    slips = []
-    for place in places:
-        for role, memory in items.items():
-            if role in ("subject", "result") or not (len(memory) and memory.has_texts):
-                continue
-            filler = RoleFiller(role, words[place])
-            found = memory.look_up(filler, spelling_only=True)
-            best = int(found.similarity.argmax())
-            decades = float(found.decades[best])
-            if found.by[best] == Reading.SPELLING and evidence.believable(
-                decades, len(memory), looks=len(places) * len(items)
-            ):
-                slips.append((-decades, place, filler))
-    for _, place, filler in sorted(slips, key=lambda slip: slip[:2]):
-        yield Find((place,), (filler,))
 
 
 def _nominal(words: Words, known: set[int], items: Mapping[str, ItemMemory]) -> list[Find]:

@@ -116,11 +116,20 @@ class Reader:
 
     def _goes(self, place: int) -> bool:
         """Whether this is a deed, as in "you went to the kitchen"; not in "how did it go to"."""
-        goes = self._words.stems[place] in _GOING
-        goes &= self._words.words[place + 1 : place + 2] in (("to",), ("into",))
-        brings = self._words.stems[place] in _BRINGING and place > 0
-        brings = brings and self._words.words[place - 1] in PRONOUNS
-        return (goes or brings) and "action" not in self._filled
+        return (
+            self._words.stems[place] in _GOING
+            and self._words.words[place + 1 : place + 2] in (("to",), ("into",))
+            and "action" not in self._filled
+        )
+
+    def _brings(self, place: int) -> bool:
+        """Whether this is a deed that may be any of those known: "did you bring the cup?"."""
+        return (
+            self._words.stems[place] in _BRINGING
+            and place > 0
+            and self._words.words[place - 1] in PRONOUNS
+            and "action" not in self._filled
+        )
 
     def _runs(self) -> Iterator[tuple[int, int]]:
         """Yield begin and end of words in a row that say something and were not read."""
@@ -137,7 +146,7 @@ class Reader:
         word = self._words.words[place]
         if place in self._read or self._is_name(place):
             return False
-        if self._is_time(place) or self._goes(place):
+        if self._is_time(place) or self._goes(place) or self._brings(place):
             return True
         if word[0].isdigit():
             following = self._words.stems[place + 1 : place + 2]
@@ -176,6 +185,8 @@ class Reader:
             return _Slot(UNREAD_TIME, missing=True)
         if end - begin == 1 and is_address(self._words, begin, end):
             return _BESIDE
+        if self._brings(begin):
+            return _Slot("action", missing=False, counts=False)
         if self._is_number(begin) and self._begin_of_name(begin) < begin:
             return _Slot("number", missing=True)
         thing = _Slot("object", "object" not in self._filled)
@@ -239,5 +250,5 @@ def referring(
 
 _COUNTED = frozenset(map(stem, COUNTED))
 _GOING = frozenset(["go", "come", "came"])  # stems
-_BRINGING = frozenset(map(stem, ["bring", "leave", "send"]))  # somebody who does it does a deed
+_BRINGING = frozenset(map(stem, ["bring", "leave", "send"]))
 _OF_TIMES = frozenset(["a", "few", "last", "next", "this", "every", "each", "past", "several"])

@@ -286,3 +286,30 @@ def test_an_action_of_several_words_is_found_with_determiners_in_it(text, action
     answer = memory.query(text)
     assert {match.episode.action for match in answer.episodes} == {action}
     assert not answer.set_aside
+
+
+@pytest.mark.parametrize(
+    ("text", "thing"),
+    [
+        ("did you patrol the servr room?", "SERVER_ROOM"),
+        ("did you patrol the server rom?", None),
+        ("did you patrol the loding bay?", "LOADING_BAY"),
+        ("when did you greet mr nguyn?", "MR_NGUYEN"),
+        ("did you greet dr muller?", "DR_MÜLLER"),
+        ("did you greet dr mulller?", "DR_MÜLLER"),
+        ("did you greet soren?", "SØREN"),
+        ("did you greet Maria Garcia?", "MARÍA_GARCÍA"),
+        ("did you greet mr smith?", None),
+        ("did you patrol the laundry room?", None),
+        ("did you patrol the red jug?", None),
+    ],
+)
+def test_a_slip_in_a_name_of_several_words_is_read_and_another_name_is_none(text, thing):
+    memory = EpisodicMemory()
+    for name in ("SERVER_ROOM", "LOADING_BAY", "RED_MUG", "LOBBY"):
+        memory.store_memory(action="PATROL", object=name)
+    for name in ("MR_NGUYEN", "DR_MÜLLER", "SØREN", "MARÍA_GARCÍA"):
+        memory.store_memory(action="GREET", object=name)
+    answer = memory.query(text)
+    found = [match.episode.object for match in answer.episodes]
+    assert found == ([thing] if thing else []) and (answer.set_aside == ()) == bool(thing)
