@@ -13,10 +13,11 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from clara_memory import evidence
 from clara_memory.columns import Columns, Rows
 from clara_memory.episode import FAILURES, Kind, Outcome, RoleFiller, outcome_of_word
 from clara_memory.inflection import words_of
-from clara_memory.item_memory import SAME_WORDS, Lookup, Reading
+from clara_memory.item_memory import SAME_WORDS, ItemMemory, Lookup, Reading
 from clara_memory.retrieval import CueMatch
 from clara_memory.times import TIME_OF_DAY, DayTime, day_time
 
@@ -42,6 +43,8 @@ class Cue:
             self.count = len(columns)
         elif columns.has(filler.role):
             self.lookup = columns.items[filler.role].look_up(filler)
+            if not strict and not self.lookup.certain:
+                self._read_as_kind(columns.items[filler.role])
             if self.lookup.certain:
                 # Where the very filler is known nothing else fits if strict. In a text an action
                 # is all its inflections, but glass is no glasses.
@@ -54,6 +57,13 @@ class Cue:
             self.count = columns.count(filler.role, self._ids)
         else:
             self.count = 0
+
+    def _read_as_kind(self, known: ItemMemory) -> None:
+        """Let all names of a kind fit where a text means it: "rows" is ROW_1, ROW_2, ..."""
+        kind = known.of_kind(words_of(self.filler.filler)) if self.filler.filler else []
+        if self.lookup is not None and len(kind) > 1:
+            self.lookup.similarity[:] = 0.0
+            self.lookup.put(kind, SAME_WORDS, evidence.INFLECTED, Reading.INFLECTION)
 
     @property
     def certain(self) -> bool:

@@ -98,6 +98,7 @@ class ItemMemory:
         self._by_text: dict[str, int] = {}
         self._by_words: dict[tuple[str, ...], list[int]] = {}
         self._lengths: set[int] = set()  # of texts, in words
+        self._by_kind: dict[tuple[str, ...], list[int]] = {}
         self._dropped: set[int] = set()
         self.varied: set[int] = set()  # ids whose text was spelt in more than one way
         self._numeric: dict[tuple[Kind, str], tuple[list[int], list[tuple[float, ...]]]] = {}
@@ -144,6 +145,7 @@ class ItemMemory:
             words = words_of(key)
             self._by_words.setdefault(words, []).append(identity)
             self._lengths.add(len(words))
+            self._by_kind.setdefault(_kind(words), []).append(identity)
         if filler.kind is not Kind.TEXT:
             frame = fold(filler.filler)
             ids, values = self._numeric.setdefault((filler.kind, frame), ([], []))
@@ -159,6 +161,10 @@ class ItemMemory:
     def with_words(self, words: tuple[str, ...]) -> list[int]:
         """Return the ids of the texts with these stems of words, the first known first."""
         return [one for one in self._by_words.get(words, []) if one not in self._dropped]
+
+    def of_kind(self, kind: tuple[str, ...]) -> list[int]:
+        """Return the ids of the names with this head, as ROW_7 and ROW_8 have the head row."""
+        return [one for one in self._by_kind.get(kind, []) if one not in self._dropped]
 
     def with_number(self, number: float) -> RoleFiller | None:
         """Return the known number that is equal but for rounding, None where there is none."""
@@ -266,6 +272,14 @@ def symbol(filler: RoleFiller) -> Hashable:
     if filler.kind is Kind.NUMBER and not filler.filler:
         return filler.values[0]  # small, for each episode may have a number of its own
     return (filler.kind, fold(filler.filler), filler.values)
+
+
+def _kind(words: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the head of a name, as a tuple of its stem; empty for a name of one word."""
+    *before, last = words or ("",)
+    if last.isalpha() and len(last) > 1:
+        return (last,) if before else ()
+    return tuple(before) if len(before) == 1 and before[0].isalpha() else ()
 
 
 def _as_number(cue: RoleFiller) -> float | None:

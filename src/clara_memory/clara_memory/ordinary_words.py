@@ -56,7 +56,9 @@ _FUNCTION = (
     " usual ve versus very was well when whenever where wherever whether while whom why worst best"
     " yet yours yourself whatever whoever due total overall exactly long early earlier recent"
 )
-_NUMBERS = "zero one two three four five six seven eight nine ten eleven twelve hundred thousand"
+NUMBERS = _set(
+    "zero one two three four five six seven eight nine ten eleven twelve hundred thousand"
+)
 GREETINGS = _set("and dear good hello hey hi no oh ok okay please thanks well yes")
 _TALK = (
     "alright bye cool dear fine friend good goodbye great greetings hello hey hi hm kindly morning"
@@ -86,8 +88,8 @@ _WHEN = (
     "afternoon day evening hour midday midnight minute moment month morning night noon oclock"
     " today tonight tomorrow week weekend year yesterday"
 )
-_KNOWN = _set(f"{_FUNCTION} {_NUMBERS} {_TALK} {_ASKING} {_MANNER} {_MEASURES} {_WHEN}")
-_KNOWN = _KNOWN | DETERMINERS | PLACE_PREPOSITIONS | PRONOUNS | AUXILIARIES | COUNTED
+_KNOWN = _set(f"{_FUNCTION} {_TALK} {_ASKING} {_MANNER} {_MEASURES} {_WHEN}")
+_KNOWN = _KNOWN | NUMBERS | DETERMINERS | PLACE_PREPOSITIONS | PRONOUNS | AUXILIARIES | COUNTED
 _STEMS = frozenset(map(stem, _KNOWN))
 OF_ALL = frozenset(map(stem, _OF_ALL)) | {"did", "doing", "done"}  # stems
 

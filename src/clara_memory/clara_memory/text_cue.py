@@ -6,6 +6,7 @@
   longest first; the very word that was written alone, where it is known. A noun that is none of
   them may be made of an action ("deliveries"), words unlike all of them be a misspelling of one
   ("pick up the cpu", clara_memory.slips).
+- A noun that heads several names is any of them: "which rows" (clara_memory.kinds).
 - A verb that only asks ("show me", "can you check what", "did it take") is no deed.
 - A word that several roles know is read by what stands before it: "in the kitchen" is a place
   before it is an object, "open the fridge" an object, "did you dock" an action; otherwise it may
@@ -37,6 +38,7 @@ from clara_memory.cue import EITHER, Cue
 from clara_memory.episode import STANDARD_ROLES, Kind, Outcome, RoleFiller, outcome_of_word
 from clara_memory.inflection import verbs_of, words_of
 from clara_memory.item_memory import ItemMemory
+from clara_memory.kinds import is_kind, kinds_in
 from clara_memory.ordinary_words import (
     DETERMINERS,
     OF_ALL,
@@ -61,7 +63,7 @@ _NEAR = (
 _AT = frozenset(["around", "at", "by", "in", "inside", "on"])
 _BEFORE_A_NUMBER = frozenset(["at", "of", "with"])
 _ANY_DEED = frozenset(["do", "manage", "able", "unable"])  # stems
-_NOT_DONE = "what was not done cannot be asked for, where what it is is not known"
+_NOT_DONE = "what was not done cannot be asked for, where no one thing is named that is known"
 _ORDER = frozenset(["last", "latest", "recent", "recently", "lately"])
 _FEW = 2  # words beside a time: "and yesterday?"
 _PRIORITY = {"object": 0, "action": 1, "subject": 3, "result": 4}
@@ -104,7 +106,7 @@ def understand(text: str, columns: Columns, robot: str, now_ns: int) -> Understo
     may_be_denied = not asks_yes_or_no(words)
     if may_be_denied and not outcomes:
         used = gone.union(*(one.span for one in found))
-        found += _failed(words, found, used)
+        found += _failed(words, found, used, columns.items)
     fillers = _with_position([one for one in found if one.fillers], words, columns)
     read: dict[int, list[str]] = {place: [] for place in gone}
     read |= {place: _roles(one) for one in found for place in one.span}
@@ -160,8 +162,15 @@ def _turned(words: Words, found: Sequence[Find], names: Collection[str]) -> list
     )
 
 
-def _failed(words: Words, found: Sequence[Find], used: Collection[int]) -> list[Find]:
-    """Return what a "not" before a deed says: it failed; of a deed that is not known, nothing."""
+def _failed(
+    words: Words, found: Sequence[Find], used: Collection[int], items: Mapping[str, ItemMemory]
+) -> list[Find]:
+    """Return what a "not" before a deed says: it failed; of a deed that is not known, nothing.
+
+    "Which rows did you not check?" asks for those that it was never tried on.
+    """
+    if any(is_kind(filler, items) for one in found for filler in one.fillers):
+        return []
     known = any("action" in _roles(one) for one in found)
     if not known and _ANY_DEED.isdisjoint(words.stems):
         return []
@@ -250,8 +259,13 @@ def recognise(words: Words, items: Mapping[str, ItemMemory], robot: str) -> list
     deed_named = bool(deeds) or any(
         [filler.role for filler in find.fillers] == ["action"] for find in found
     )
+    acting = {
+        place for find in (*found, *deeds) if "action" in _roles(find) for place in find.span
+    }
+    kinds = [Find((place,), fillers) for place, fillers in kinds_in(words, named, acting, items)]
+    named |= {place for find in kinds for place in find.span}
     slips = (Find(span, (filler,)) for span, filler in misspelt(words, named, items))
-    for one in (*found, *deeds, *slips):
+    for one in (*found, *deeds, *kinds, *slips):
         if not used.keys().isdisjoint(one.span):
             continue
         free = tuple(filler for filler in one.fillers if filler.role not in taken)

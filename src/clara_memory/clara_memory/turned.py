@@ -112,7 +112,10 @@ def failed_by_not(words: Words, used: Collection[int]) -> Iterator[int]:
             and _of_question(words, place, used)
             and (place == 0 or words.words[place - 1] != "or")
             and following[:1] != ("only",)
-            and not any(stem(word) in _TELLING for word in following)
+            and not any(
+                stem(word) in _TELLING and at not in used  # "why not tell me"
+                for at, word in enumerate(following, start=place + 1)
+            )
         ):
             yield place
 

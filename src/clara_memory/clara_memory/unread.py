@@ -127,7 +127,7 @@ class Reader:
         return (
             self._words.stems[place] in _BRINGING
             and place > 0
-            and self._words.words[place - 1] in PRONOUNS
+            and (place - 1 in self._read or self._words.words[place - 1] in PRONOUNS)
             and "action" not in self._filled
         )
 
@@ -250,5 +250,5 @@ def referring(
 
 _COUNTED = frozenset(map(stem, COUNTED))
 _GOING = frozenset(["go", "come", "came"])  # stems
-_BRINGING = frozenset(map(stem, ["bring", "leave", "send"]))
+_BRINGING = frozenset(map(stem, ["bring", "get", "leave", "send"]))
 _OF_TIMES = frozenset(["a", "few", "last", "next", "this", "every", "each", "past", "several"])

@@ -153,6 +153,7 @@ def test_a_question_that_is_lost_without_an_ordinary_word_is_not_answered_withou
         ("is it true that you saw the fox?", 1),
         ("no, did you see the fox?", 1),
         ("what failed, and why did it fail?", 2),
+        ("why not tell me who saw the fox?", 2),
         ("did it fail?", 4),
     ],
 )

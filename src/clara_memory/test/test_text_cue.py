@@ -313,3 +313,46 @@ def test_a_slip_in_a_name_of_several_words_is_read_and_another_name_is_none(text
     answer = memory.query(text)
     found = [match.episode.object for match in answer.episodes]
     assert found == ([thing] if thing else []) and (answer.set_aside == ()) == bool(thing)
+
+
+@pytest.fixture(scope="module")
+def rows():
+    memory = EpisodicMemory()
+    for thing in ("ROW_1", "ROW_2", "ROW_2", "SERVER_ROOM", "ENGINE_ROOM", "TANK"):
+        memory.store_memory(action="CHECK", object=thing)
+    memory.store_memory(action="OPEN", object="DOOR", gate="GATE_1", place="SERVER_ROOM")
+    memory.store_memory(action="OPEN", object="DOOR", gate="GATE_2", place="SERVER_ROOM")
+    return memory
+
+
+@pytest.mark.parametrize(
+    ("text", "things"),
+    [
+        ("which rows did you check?", ["ROW_1", "ROW_2", "ROW_2"]),
+        ("which row did you check?", ["ROW_1", "ROW_2", "ROW_2"]),
+        ("did you check any rooms?", ["ENGINE_ROOM", "SERVER_ROOM"]),
+        ("how many rows were checked?", ["ROW_1", "ROW_2", "ROW_2"]),
+        ("how often did you check rows?", ["ROW_1", "ROW_2", "ROW_2"]),
+        ("did you check the rows?", ["ROW_1", "ROW_2", "ROW_2"]),
+        ("did you check row 2?", ["ROW_2", "ROW_2"]),
+        ("did you check row 3?", []),
+        ("did you check row three?", []),
+        ("did you check the row?", []),
+        ("did you check all the rows?", []),
+        ("did you check the laundry room?", []),
+        ("did you check any laundry rooms?", []),
+        ("which servers did you check?", []),
+        ("did you check the wrong rows?", []),
+        ("which rows did you not check?", []),
+    ],
+)
+def test_a_noun_that_heads_several_names_is_any_of_them(rows, text, things):
+    answer = rows.query(text)
+    assert sorted(match.episode.object for match in answer.episodes) == things
+    assert bool(answer.set_aside) == (not things)
+
+
+def test_a_kind_is_told_as_it_was_asked_and_is_no_name_of_a_cue(rows):
+    answer = rows.query("which rows did you check?")
+    assert {str(cue) for cue in answer.understood} == {"action=CHECK", "object=rows"}
+    assert rows.query(object="rows").abstained

@@ -26,6 +26,7 @@ def memory():
     put("MEASURE", "FREEZER", temperature=-18, altitude=10)
     put("MEASURE", "FREEZER", temperature=18, altitude=30, speed=8)
     put("CHECK", "VALVE")
+    put("CHECK", "VALVE", Outcome.FAILED)
     put("GIVE", "BOOK")
     put("TAKE", "BOX")
     return made
@@ -72,12 +73,13 @@ def test_what_cannot_be_asked_is_named_and_not_answered_as_its_opposite(memory, 
         ("did you measure a temperature of -18?", {"action=MEASURE", "temperature=-18"}, 1),
         ("did you measure a temperature of minus 18?", {"action=MEASURE", "temperature=-18"}, 1),
         ("did you measure a temperature of 18?", {"action=MEASURE", "temperature=18"}, 1),
-        ("what timed out or failed?", {"result=FAILED"}, 3),
-        ("what failed or was canceled?", {"result=FAILED/CANCELED"}, 4),
+        ("what timed out or failed?", {"result=FAILED"}, 4),
+        ("what failed or was canceled?", {"result=FAILED/CANCELED"}, 5),
         ("why couldn't you wash the cup?", {"action=WASH", "object=CUP", "result=FAILED"}, 2),
         ("which cups did you not wash?", {"action=WASH", "object=CUP", "result=FAILED"}, 2),
         ("what did you wash? Not so easy!", {"action=WASH"}, 4),
-        ("tell me what failed, if anything", {"result=FAILED"}, 3),
+        ("why did you not check the valve?", {"action=CHECK", "object=VALVE", "result=FAILED"}, 1),
+        ("tell me what failed, if anything", {"result=FAILED"}, 4),
         ("can you tell me if washing the cup failed?", {"action=WASH", "object=CUP"}, 4),
         ("did you not wash the cup?", {"action=WASH", "object=CUP"}, 4),
         ("what did you wash besides?", {"action=WASH"}, 4),
@@ -87,17 +89,17 @@ def test_what_cannot_be_asked_is_named_and_not_answered_as_its_opposite(memory, 
         ("did you ever cut tapes?", {"action=CUT", "object=TAPE"}, 1),
         ("was the glass fetched?", {"action=FETCH", "object=GLASS"}, 1),
         ("did you fetch my glasses?", {"action=FETCH", "object=GLASSES"}, 1),
-        ("can you check what failed?", {"result=FAILED"}, 3),
-        ("please give me everything that failed", {"result=FAILED"}, 3),
-        ("how long did it take to check the valve?", {"action=CHECK", "object=VALVE"}, 1),
-        ("how long ago did you check the valve?", {"action=CHECK", "object=VALVE"}, 1),
-        ("how did it go with the valve?", {"object=VALVE"}, 1),
+        ("can you check what failed?", {"result=FAILED"}, 4),
+        ("please give me everything that failed", {"result=FAILED"}, 4),
+        ("how long did it take to check the valve?", {"action=CHECK", "object=VALVE"}, 2),
+        ("how long ago did you check the valve?", {"action=CHECK", "object=VALVE"}, 2),
+        ("how did it go with the valve?", {"object=VALVE"}, 2),
         ("did you give the book?", {"action=GIVE", "object=BOOK"}, 1),
-        ("what did you do last?", set(), 14),
-        ("what did you do?", set(), 14),
-        ("what have you been doing, please?", set(), 14),
-        ("what was the last thing you did?", set(), 14),
-        ("what did you do first?", set(), 14),
+        ("what did you do last?", set(), 15),
+        ("what did you do?", set(), 15),
+        ("what have you been doing, please?", set(), 15),
+        ("what was the last thing you did?", set(), 15),
+        ("what did you do first?", set(), 15),
     ],
 )
 def test_what_is_asked_is_what_is_answered(memory, text, understood, matches):
@@ -107,4 +109,4 @@ def test_what_is_asked_is_what_is_answered(memory, text, understood, matches):
 
 
 def test_a_summary_of_a_day_is_of_all_that_was_then(memory):
-    assert memory.query("summarise today").matches == memory.query("summarize today").matches == 14
+    assert memory.query("summarise today").matches == memory.query("summarize today").matches == 15
