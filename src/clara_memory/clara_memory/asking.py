@@ -176,6 +176,8 @@ def is_of_you(words: Words) -> bool:
 
 def is_polite(words: Words, place: int) -> bool:
     """Whether this "you" is only asked to tell: "can you report what", "do you know"; no "did"."""
+    if words.words[place] != "you":
+        return False
     beyond = [one for one in words.words[place + 1 :] if one not in BESIDE][:2]
     before = [one for one in words.words[:place] if one not in BESIDE and one != "t"][-1:]
     if OF_MIND.issuperset(beyond[:1]) and beyond:
@@ -195,7 +197,7 @@ def asks_for_all(words: Words) -> bool:
 def referred_to(words: Words, used: Collection[int]) -> list[int]:
     """Return the places of the "it" and "those" that stand for what was said before.
 
-    Not of "is it true that", "was it you who", "how did it go".
+    Not of "is it true that", "was it you who", "how did it go", "how long did it take to".
     """
     found = []
     for place, word in enumerate(words.words):
@@ -206,7 +208,8 @@ def referred_to(words: Words, used: Collection[int]) -> list[int]:
             if words.clauses[at] == words.clauses[place]
         }
         stands = word in _IT or (word in _THAT and before in AUXILIARIES | {"of"})
-        stands &= later.isdisjoint(("that", "who", "which"))
+        stands &= later.isdisjoint(("since", "that", "which", "who"))
+        stands &= words.stems[place + 1 : place + 2] != ("take",) or "to" not in later
         if stands and place not in used and words.stems[place + 1 : place + 2] != ("go",):
             found.append(place)
     return found

@@ -15,7 +15,7 @@ from clara_memory.item_memory import ItemMemory
 from clara_memory.ordinary_words import DETERMINERS, NUMBERS, PLACE_PREPOSITIONS, is_ordinary
 from clara_memory.words_in_text import Words
 
-_OF_ONE = frozenset(["a", "an", "any", "many", "what", "which"])  # "which row", not "the row"
+_OF_ONE = frozenset(["any", "many", "what", "which"])  # not "the row", nor "in a row"
 _OF_SEVERAL = DETERMINERS | PLACE_PREPOSITIONS | _OF_ONE | {"and", "for", "of", "or"}
 _OF_EACH = frozenset(["all", "both", "each", "every"])  # asks for more than what there was
 

@@ -20,7 +20,7 @@ stands for the thing of a deed; without any deed or thing, what it stands for is
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from clara_memory.asking import is_address, referred_to
+from clara_memory.asking import is_address, is_polite, only_asks, referred_to
 from clara_memory.inflection import stem
 from clara_memory.ordinary_words import (
     AUXILIARIES,
@@ -128,6 +128,8 @@ class Reader:
             self._words.stems[place] in _BRINGING
             and place > 0
             and (place - 1 in self._read or self._words.words[place - 1] in PRONOUNS)
+            and not only_asks(self._words, (place,))
+            and not is_polite(self._words, place - 1)
             and "action" not in self._filled
         )
 
@@ -250,5 +252,5 @@ def referring(
 
 _COUNTED = frozenset(map(stem, COUNTED))
 _GOING = frozenset(["go", "come", "came"])  # stems
-_BRINGING = frozenset(map(stem, ["bring", "get", "leave", "send"]))
+_BRINGING = frozenset(map(stem, ["bring", "check", "get", "leave", "report", "see", "send"]))
 _OF_TIMES = frozenset(["a", "few", "last", "next", "this", "every", "each", "past", "several"])

@@ -337,6 +337,7 @@ def rows():
         ("did you check row 2?", ["ROW_2", "ROW_2"]),
         ("did you check row 3?", []),
         ("did you check row three?", []),
+        ("did you check them in a row?", []),
         ("did you check the row?", []),
         ("did you check all the rows?", []),
         ("did you check the laundry room?", []),

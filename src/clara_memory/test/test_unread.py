@@ -126,8 +126,10 @@ def test_what_is_left_out_of_an_answer_is_told(memory):
     assert answer.matches == 1 and sentences(answer)[0] == "Not taken into account: 'banana'."
     assert {str(cue) for cue in answer.understood} == {"action=PICK_UP", "object=CUP"}
     assert [(one.cue.filler, one.accepted) for one in answer.readings][-1] == ("banana", False)
-    brought = memory.query("did you bring the cup?")
-    assert brought.matches == 1 and [cue.filler for cue in brought.set_aside] == ["bring"]
+    for deed in ("bring", "see", "check"):
+        answer = memory.query(f"did you {deed} the cup?")
+        assert answer.matches == 1 and [cue.filler for cue in answer.set_aside] == [deed]
+    assert memory.query("can you check what you did with the cup?").set_aside == ()
 
 
 def test_what_was_not_read_comes_with_the_nearest_that_is_known(memory):
