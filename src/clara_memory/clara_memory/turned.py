@@ -141,11 +141,17 @@ def _excluded(words: Words, found: Sequence[Found], used: Collection[int]) -> It
         if (
             (word in _EXCLUDING and not (word == "not" and "action" in one.roles))
             or (word == "than" and before in ("other", "rather", "else"))
-            or (word == "but" and (before in _ALL or before == "else"))
+            or (word == "but" and (before == "else" or _of_all(words, begin)))
         ):
             if word in ("than", "but", "counting"):
                 begin -= 1
             yield Turned(begin, one.span[-1] + 1, one.roles[0], "what to leave out")
+
+
+def _of_all(words: Words, but: int) -> bool:
+    """Whether a "but" leaves out of all: "everyone but Max", "all deliveries but those"."""
+    clause = words.clauses[but]
+    return any(words.words[at] in _ALL and words.clauses[at] == clause for at in range(but))
 
 
 def _compared(words: Words, used: dict[int, Found], names: Collection[str]) -> Iterator[Turned]:
@@ -200,7 +206,7 @@ def _is_later(words: Words, place: int, used: dict[int, Found]) -> bool:
     if (word, following) == ("since", ("when",)) or (before, word) == ("since", "when"):
         return False
     if word == "since":
-        return ("how", "long") not in zip(words.words[:place], words.words[1:place], strict=False)
+        return not _asks_how_long(words.words[:place])
     if word not in ("when", "while"):
         return True
     told = before in ("a", "me", "us", "and", "or") or stem(before) in _TELLING
@@ -216,6 +222,15 @@ def _is_later(words: Words, place: int, used: dict[int, Found]) -> bool:
     asked = [at for at, one in enumerate(words.words) if one in ASKING | AUXILIARIES]
     return following[0] not in AUXILIARIES and any(
         at < place or words.clauses[at] > words.clauses[place] for at in asked
+    )
+
+
+def _asks_how_long(words: tuple[str, ...]) -> bool:
+    """Whether words ask for a length of time: "how long", "how many days"."""
+    following = (words[at + 1 : at + 3] for at, word in enumerate(words) if word == "how")
+    return any(
+        two[:1] == ("long",) or (two[:1] == ("many",) and is_time_word(two[-1], ""))
+        for two in following
     )
 
 
@@ -282,8 +297,8 @@ def _beside_you(words: Words, place: int, used: dict[int, Found]) -> Iterator[Tu
     """Yield what leaves somebody out who is not named, or adds to one who is."""
     begin = _back(words, place, used, {"of", "from", "for"})
     if begin >= 0 and words.clauses[begin] == words.clauses[place]:
-        word, before = words.words[begin], words.words[begin - 1] if begin else ""
-        if word in _EXCLUDING - {"nor", "not"} or (word == "but" and before in _ALL):
+        word = words.words[begin]
+        if word in _EXCLUDING - {"nor", "not"} or (word == "but" and _of_all(words, begin)):
             yield Turned(begin, place + 1, "subject", "what to leave out")
         elif word == "than":
             yield Turned(begin, place + 1, "subject", "who did more or less")

@@ -13,8 +13,8 @@ word that is no filler and not ordinary (clara_memory.ordinary_words) is missing
 - as a time ("on Mondays", "a few hours ago");
 - or where as much was not read as was.
 
-Otherwise it is only left out: "the big red cup", "the cup and the banana". So is an "it" that
-stands for the thing of a deed; without any deed or thing, what it stands for is missing.
+Otherwise it is only left out: "the big red cup", "the cup and the banana". So is an "it" or
+"they" of a deed; without any deed or thing, what it stands for is missing.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -232,24 +232,25 @@ def referring(
     filled: Collection[str],
     outcomes: Collection[Sequence[int]],
 ) -> list[Unread]:
-    """Return the "it" without which nothing is named, or that stands for the thing of a deed.
+    """Return the "it" without which nothing is named, or that stands for what or who is not.
 
     Behind what failed, "it" is that: "what failed, and why did it?".
     """
     behind = min((span[-1] for span in outcomes), default=len(words))
     places = [place for place in referred_to(words, read) if place < behind]
     if "action" in filled or "object" in filled:
-        return [
-            Unread(words.words[place], False, REFERRED)
-            for place in places
-            if "object" not in filled and "action" in read.get(place - 1, ())
-        ]
+        things = places if "object" not in filled else []
+        things = [place for place in things if "action" in read.get(place - 1, ())]
+        acting = range(len(words)) if "subject" not in filled else []
+        acting = [place for place in acting if words.words[place] in _WHO]
+        return [Unread(words.words[place], False, REFERRED) for place in (*things, *acting)]
     return [
         Unread(it := words.words[place], True, REFERRED, f"it was not said what '{it}' stands for")
         for place in places[:1]
     ]
 
 
+_WHO = frozenset(["he", "she", "they"])
 _COUNTED = frozenset(map(stem, COUNTED))
 _GOING = frozenset(["go", "come", "came"])  # stems
 _BRINGING = frozenset(map(stem, ["bring", "check", "get", "leave", "report", "see", "send"]))

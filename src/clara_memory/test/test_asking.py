@@ -114,6 +114,7 @@ def test_a_rate_of_success_is_one_of_all_that_one_did(memory):
         ("who else delivered linen?", "what somebody else did cannot"),
         ("who delivered linen besides you?", "what to leave out cannot"),
         ("did everyone but you deliver linen?", "what to leave out cannot"),
+        ("tell me about all deliveries but linen", "what to leave out cannot"),
         ("did you check the other door?", "what to leave out cannot"),
         ("did Rex and you deliver linen?", "more than one who did it cannot"),
         ("did you or Rex deliver linen?", "more than one who did it cannot"),
@@ -147,6 +148,7 @@ def test_a_question_that_is_lost_without_an_ordinary_word_is_not_answered_withou
         ("tell me when you delivered linen", 2),
         ("since when do you deliver linen?", 2),
         ("how long has it been since you delivered linen?", 2),
+        ("how many hours since you delivered linen?", 2),
         ("what failed while delivering?", 2),
         ("next question: did you deliver the linen?", 2),
         ("what else did you deliver?", 2),
@@ -166,8 +168,13 @@ def test_an_ordinary_word_that_a_question_is_not_lost_without_keeps_it_from_no_a
 
 
 def test_an_it_that_stands_for_the_thing_is_told_as_left_out(memory):
-    answer = memory.query("did you deliver it?")
-    assert answer.matches == 2 and [cue.filler for cue in answer.set_aside] == ["it"]
+    for text, it, matches in (
+        ("did you deliver it?", "it", 2),
+        ("did he deliver linen?", "he", 4),
+    ):
+        answer = memory.query(text)
+        assert answer.matches == matches
+        assert [cue.filler for cue in answer.set_aside] == [it]
 
 
 @pytest.mark.parametrize(
