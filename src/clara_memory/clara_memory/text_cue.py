@@ -234,7 +234,7 @@ def _roles(find: Find) -> list[str]:
     return [role for filler in find.fillers for role in filler.role.split(EITHER)]
 
 
-def recognise(words: Words, items: Mapping[str, ItemMemory], robot: str) -> list[Find]:
+def recognise(words: Words, items: Mapping[str, ItemMemory], robot: str = "") -> list[Find]:
     """Return the known fillers found in the text, each role once, the longest find first.
 
     Words for an outcome that is asked for, or that are not clear, and who is spoken to, are a find
