@@ -42,6 +42,8 @@ def misspelt(
     for span in spans:
         written = " ".join(words.words[place] for place in span)
         for role, memory in texts.items():
+            if len(span) > 1 and not memory.has_names_of(len(span)):
+                continue
             filler = RoleFiller(role, written)
             decades = _decades(memory, filler, looks, len(span))
             if decades:
