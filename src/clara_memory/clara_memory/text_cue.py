@@ -139,7 +139,7 @@ def understand(text: str, columns: Columns, robot: str, now_ns: int) -> Understo
     return Understood(
         [*fillers, *when.times],
         when,
-        unread,
+        sorted(unread, key=lambda one: not one.missing),  # only the first of many are looked at
         is_of_you(words),
         of_all,
         of_all_ever,

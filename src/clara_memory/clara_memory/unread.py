@@ -253,5 +253,6 @@ def referring(
 _WHO = frozenset(["he", "she", "they"])
 _COUNTED = frozenset(map(stem, COUNTED))
 _GOING = frozenset(["go", "come", "came"])  # stems
+# Deeds, where somebody does them; else words that questions have.
 _BRINGING = frozenset(map(stem, ["bring", "check", "get", "leave", "report", "see", "send"]))
 _OF_TIMES = frozenset(["a", "few", "last", "next", "this", "every", "each", "past", "several"])

@@ -137,6 +137,18 @@ def test_what_was_not_read_comes_with_the_nearest_that_is_known(memory):
     assert "Did you mean RED_MUG?" in sentences(answer)
 
 
+def test_what_is_missing_is_missing_behind_much_that_is_only_left_out():
+    memory = EpisodicMemory()
+    roles = {"place": "DOCK", "tool": "SPONGE", "person": "MAX", "box": "CRATE", "bag": "SACK"}
+    memory.store_memory(action="WASH", object="CUP", **roles)
+    text = (
+        "did you wash the crimson cup at the windy dock with the soggy sponge for the jolly max"
+        " from the wooden crate into the dirty sack"
+    )
+    assert memory.query(text).matches == 1
+    assert "'fountain'" in memory.query(f"{text} near the fountain?")["result"].reason
+
+
 def test_a_role_given_is_not_missing_in_the_text(memory):
     assert memory.query("what about the banana", object="CUP").matches == 1
     assert memory.query("did you juggle it?", object="CUP", action="PICK_UP").matches == 1
