@@ -25,6 +25,7 @@ _OF_A_DEED = _set("alone difficult early easy enough fast full hard late quick s
 _BEHIND = _OF_A_DEED | _set("big large new poor short similar small")  # what it is said of
 _BEFORE = _OF_A_DEED | _set("correct right second third")  # what it is said of
 _ASKING_FOR_IT = PLACE_PREPOSITIONS | _set("as how so of sure")  # "how late", "in full"
+_WHICH_TIME = (("the", "second", "time"), ("the", "third", "time"))
 _NO_MEASURE = PLACE_PREPOSITIONS | AUXILIARIES | PRONOUNS | DETERMINERS  # behind "you too"
 _NO_MEASURE |= _set("and because but for if of or so then when while")
 
@@ -43,6 +44,8 @@ def qualities_in(
             if words.words[place] == "too" and _measures(words, place, used):
                 end = place + 2
                 yield place, end
+            elif _is_when_due(words, place) or _is_which(words, place):
+                yield place - 1, end
             elif _stands_before(words, place, used, names) or _stands_behind(words, place, used):
                 yield place, end
         place = end
@@ -66,6 +69,18 @@ def _measures(words: Words, place: int, used: Collection[int]) -> bool:
     """Whether this is the "too" of "too much", not of "did you too"."""
     following = _following(words, place)
     return bool(following) and place + 1 not in used and following not in _NO_MEASURE
+
+
+def _is_when_due(words: Words, place: int) -> bool:
+    """Whether this is the "time" of "on time"."""
+    due = words.words[max(0, place - 1) : place + 1] in (("on", "time"), ("in", "time"))
+    following = _following(words, place)
+    return due and (not following or following in _NO_MEASURE)
+
+
+def _is_which(words: Words, place: int) -> bool:
+    """Whether this is the "time" of "the second time"."""
+    return words.words[max(0, place - 2) : place + 1] in _WHICH_TIME
 
 
 def _stands_before(

@@ -6,8 +6,9 @@
 - A comparison before a number: "above an altitude of 30", "speed > 1".
 - "before", "after", "since" or "while" something that was done or is no time: "after opening the
   fridge", "after that".
-- What is still to come, or only almost was or would have been: "when will you", "almost failed".
-- Who else: "the other robots", "besides you", "Rex and you", "more than you".
+- What is still to come, or only almost was, was wanted or would have been: "when will you",
+  "almost failed", "forgot to wash".
+- Who else: "the other robots", "besides you", "Rex and you", "with Rex", "more than you".
 - "never" in a question with what, why, how: "which things did you never wash?", and "nobody" or
   "no cup" in any. A "not" there asks for what failed: "what could you not find?".
 - How something was: "were late", "the wrong cup" (clara_memory.qualities).
@@ -52,7 +53,8 @@ _BEFORE_A_THING = (DETERMINERS | PLACE_PREPOSITIONS | {"for", "of"}) - _EXCLUDIN
 _BEFORE_A_NUMBER = _BEFORE_A_THING - _COMPARING | {"about"}
 _NEVER = frozenset(["never", "nobody"])
 _NOBODY = frozenset(["nobody", "none", "nothing", "nowhere"])
-_LATER = frozenset(["after", "before", "since", "until", "till", "when", "while"])
+_AT_ONCE = frozenset(["once", "soon", "unless", "when", "whenever", "while"])
+_LATER = _AT_ONCE | {"after", "before", "since", "until", "till"}
 _THAT = PRONOUNS | _set("her him me that them then these this those us")  # "after that"
 _WHO = _set("anybody anyone everybody everyone nobody somebody someone who whom")
 _YOU = _set("her him it me myself them us you yourself")
@@ -62,6 +64,8 @@ _TO_COME = _set("ll shall will won wont")
 _ALMOST = _set("almost barely hardly nearly scarcely")
 _ROBOTS = [(one,) for one in _OTHER_ROBOTS]
 _AND = frozenset(["and", "or"])
+_WANTING = _set("forget forgot forgotten stop stopped want wanted wish wished")
+_BESIDE_WHOM = _set("as for like near to with")  # no "by", "of" or "about"
 _REACH = 3  # words from such a word to the deed
 _COUNTED = frozenset((stem(word),) for word in COUNTED)
 _TELLING = frozenset(map(stem, TELLING))
@@ -186,7 +190,7 @@ def _later(words: Words, used: dict[int, Found]) -> Iterator[Turned]:
             while end < len(words) and words.clauses[end] == words.clauses[place]:
                 end += 1
             said = [one for one in range(place + 1, end) if _says(words, one, used)]
-            at_once = words.words[place] in ("when", "while")
+            at_once = words.words[place] in _AT_ONCE
             if not said and (at_once or not _THAT.isdisjoint(words.words[place + 1 : end][:1])):
                 said = [end - 1 if at_once else place + 1]
             if any(one in used or not _is_time(words, one) for one in said):
@@ -207,8 +211,10 @@ def _is_later(words: Words, place: int, used: dict[int, Found]) -> bool:
         return False
     if word == "since":
         return not _asks_how_long(words.words[:place])
-    if word not in ("when", "while"):
+    if word not in _AT_ONCE:
         return True
+    if word in ("once", "soon"):
+        return following == ("as",) or (word == "once" and following[0] in PRONOUNS)
     told = before in ("a", "me", "us", "and", "or") or stem(before) in _TELLING
     if told and place - 1 not in used:
         return False  # "a while", "tell me when"
@@ -217,7 +223,7 @@ def _is_later(words: Words, place: int, used: dict[int, Found]) -> bool:
     ]
     if place + 1 in used and "action" in used[place + 1].roles and not others:
         return False  # "what was the wind while spraying?" is of spraying alone
-    if word == "while":
+    if word != "when":
         return True
     asked = [at for at, one in enumerate(words.words) if one in ASKING | AUXILIARIES]
     return following[0] not in AUXILIARIES and any(
@@ -252,7 +258,9 @@ def _not_yet(words: Words, used: dict[int, Found]) -> Iterator[Turned]:
         clause = [at for at in used if at > place and words.clauses[at] == words.clauses[place]]
         near = [at for at in clause if at <= place + _REACH]
         going = words.words[place : place + 2] == ("going", "to")
-        if word in _ALMOST and near:
+        if word in _WANTING and _deed_behind(words, place, used):
+            yield Turned(place, place + 1, "action", "what was wanted, forgotten or stopped")
+        elif word in _ALMOST and near:
             yield Turned(place, min(near) + 1, "action", "what only almost was")
         elif going and place + 2 in used and "action" in used[place + 2].roles:
             yield Turned(place, place + 2, "time", "what is still to come")
@@ -262,6 +270,12 @@ def _not_yet(words: Words, used: dict[int, Found]) -> Iterator[Turned]:
                 yield Turned(place, place + 1, "time", "what is still to come")
             elif word in _UNREAL or (word in ("could", "may") and have):
                 yield Turned(place, place + 1, "time", "what would have been, and was not,")
+
+
+def _deed_behind(words: Words, place: int, used: dict[int, Found]) -> bool:
+    """Whether a deed is what one forgot to do: "forgot to wash", "stopped washing"."""
+    deed = place + 1 + (words.words[place + 1 : place + 2] == ("to",))
+    return deed in used and "action" in used[deed].roles
 
 
 def _is_request(words: Words, place: int) -> bool:
@@ -280,6 +294,8 @@ def _others(words: Words, used: dict[int, Found]) -> Iterator[Turned]:
         before = words.words[place - 1] if place else ""
         following = place + 1
         thing = used.get(following)
+        if word in _BESIDE_WHOM and thing and thing.roles == ("subject",) and _of_deed(used):
+            yield Turned(place, thing.span[-1] + 1, "subject", "who was there when it was done")
         if word == "others" or (
             word in ("other", "another") and words.stems[following : following + 1] in _ROBOTS
         ):
@@ -291,6 +307,10 @@ def _others(words: Words, used: dict[int, Found]) -> Iterator[Turned]:
             yield Turned(place - 1, following, "subject", "what somebody else did")
         elif word in _YOU:
             yield from _beside_you(words, place, used)
+
+
+def _of_deed(used: dict[int, Found]) -> bool:
+    return any("action" in one.roles for one in used.values())
 
 
 def _beside_you(words: Words, place: int, used: dict[int, Found]) -> Iterator[Turned]:
