@@ -21,17 +21,20 @@ from clara_memory.retrieval import (
     Query,
     RoleAnswer,
 )
+from clara_memory.tally import Count, Figures, Tally
 
 __all__ = [
     "Answer",
     "Bounds",
     "Candidate",
     "Consolidated",
+    "Count",
     "CueMatch",
     "Episode",
     "EpisodeMatch",
     "EpisodicMemory",
     "Event",
+    "Figures",
     "FileInUse",
     "InvalidRequest",
     "Kind",
@@ -47,4 +50,5 @@ __all__ = [
     "RoleFiller",
     "Stats",
     "StorageFailed",
+    "Tally",
 ]

@@ -34,11 +34,13 @@ from clara_memory.episode import (
     RoleFiller,
     check_episode,
     check_fillers,
+    check_role,
     check_text,
     check_time,
     completed,
 )
 from clara_memory.errors import InvalidRequest, StorageFailed
+from clara_memory.fitting import Fit
 from clara_memory.forgetting import (
     Bounds,
     Conditions,
@@ -55,9 +57,19 @@ from clara_memory.merging import Merged, episodes_of, take_in
 from clara_memory.messages import Event, Result, check_event, check_result
 from clara_memory.pairing import Change, Pairing, PairingCounts, PairingSettings
 from clara_memory.query_text import read_text
-from clara_memory.ranking import rank, resolve
+from clara_memory.ranking import find, rank, resolve
 from clara_memory.retrieval import Answer, Query, check_query
 from clara_memory.store import Store
+from clara_memory.tally import (
+    DURATION,
+    Figures,
+    Tally,
+    durations_of,
+    figures_of,
+    numbers_of,
+    tally_of,
+    without_numbers,
+)
 
 Filler = str | float | Sequence[float] | RoleFiller
 # Cast, for a damaged byte can make bytes of a text; who then asks for the row hears of it.
@@ -581,6 +593,62 @@ class EpisodicMemory:
         if self.bounds.forgetting_policy == "least_used":
             self._uses.count((int(seq) for seq in ranking.seqs), time.time_ns())
         return resolve(ranking, asked.understood, self._store)
+
+    def tally(self, role: str, query: Query | None = None, *, now_ns: int | None = None) -> Tally:
+        """Return how often each filler of a role is in the episodes that fit a query, exactly.
+
+        Without a query all episodes fit. What it asks for and how many it wants are of no
+        account. Beside the roles of episodes, `robot` and `day` can be tallied.
+
+        >>> memory = EpisodicMemory()
+        >>> for room in ("KITCHEN", "BATH", "KITCHEN"):
+        ...     _ = memory.store_memory(action="CLEAN", place=room)
+        >>> [count.filler.spoken for count in memory.tally("place").most]
+        ['KITCHEN']
+
+        Raises:
+            InvalidRequest: the role or a field of the query is not valid.
+        """
+        check_role("role", role)
+        with self._found(query or Query(), now_ns) as (understood, found):
+            return tally_of(self._columns, role, found, understood)
+
+    def figures(
+        self, role: str, query: Query | None = None, *, now_ns: int | None = None
+    ) -> Figures:
+        """Return total, mean and extremes of a role's numbers in the episodes that fit a query.
+
+        As `tally`; the role `duration` is how long episodes took, in seconds.
+
+        Raises:
+            InvalidRequest: the role or a field of the query is not valid.
+            StorageFailed: the episodes could not be read.
+        """
+        check_role("role", role)
+        with self._found(query or Query(), now_ns) as (understood, found):
+            figures = without_numbers(self._columns, role, found, understood)
+            seqs, numbers = numbers_of(self._columns, role, found)
+            in_columns = role != DURATION or self._columns.has(role)
+            every = self._columns.seq[found.positions]
+        if not in_columns:
+            seqs, numbers = durations_of(every, self._store)
+        return figures_of(figures, seqs, numbers, self._store)
+
+    @contextlib.contextmanager
+    def _found(
+        self, query: Query, now_ns: int | None
+    ) -> Iterator[tuple[tuple[RoleFiller, ...], Fit]]:
+        """Give what was understood of a query, and the episodes that fit, while they stay so."""
+        check_query(query)
+        moment = time.time_ns() if now_ns is None else now_ns
+        with self._index:
+            own_robots = self._store.robots_not_merged
+            asked = read_text(query, self._columns, self.robot, own_robots, moment)
+            found = find(
+                self._columns, asked.query, asked.recognised, asked.unread, reason=asked.reason
+            )
+            kept = (one for one in asked.understood if one not in found.set_aside)
+            yield tuple(kept), found
 
     def stats(self) -> Stats:
         """Return the figures of the memory."""

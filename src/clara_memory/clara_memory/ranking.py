@@ -73,12 +73,7 @@ def rank(
     `unread` and is missing, or a `reason` given, means that nothing can fit. The episodes are the
     best and latest, with `first` the oldest of all that fit.
     """
-    readings = unread_readings(columns, unread)
-    missing = [reading for reading, one in zip(readings, unread, strict=False) if one.missing]
-    if missing and not query.guess:
-        reason = reason or _not_known(missing[0], unread)
-    found = nothing(reason) if reason else fit(columns, query, recognised)
-    found.readings = (*found.readings, *readings)
+    found = find(columns, query, recognised, unread, reason=reason)
     asked = query.ask or tuple(
         role for role in STANDARD_ROLES if role not in {cue.role for cue in query.cue}
     )
@@ -95,6 +90,24 @@ def rank(
         len(found.positions),
         len(columns),
     )
+
+
+def find(
+    columns: Columns,
+    query: Query,
+    recognised: Sequence[RoleFiller],
+    unread: Sequence[Unread] = (),
+    *,
+    reason: str = "",
+) -> Fit:
+    """Return the episodes that fit, as `rank` says, before they are put in order."""
+    readings = unread_readings(columns, unread)
+    missing = [reading for reading, one in zip(readings, unread, strict=False) if one.missing]
+    if missing and not query.guess:
+        reason = reason or _not_known(missing[0], unread)
+    found = nothing(reason) if reason else fit(columns, query, recognised)
+    found.readings = (*found.readings, *readings)
+    return found
 
 
 def _not_known(reading: CueMatch, unread: Sequence[Unread]) -> str:

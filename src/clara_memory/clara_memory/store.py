@@ -261,6 +261,11 @@ class Store:
             some = values[begin : begin + _BATCH]
             yield from self.read(f"{select} IN ({', '.join('?' * len(some))})", some)
 
+    def durations_of(self, seqs: Sequence[int]) -> dict[int, int]:
+        """Return how long the episodes of these row numbers took, in ns; those that took any."""
+        select = "SELECT seq, end_ns - start_ns FROM episodes WHERE end_ns > start_ns AND seq"
+        return dict(self._in(select, seqs))
+
     def fetch(self, seqs: Sequence[int]) -> dict[int, Episode]:
         """Return the episodes of these row numbers; one that is damaged as `__init__` says."""
         rows = self._in(f"SELECT seq, {_COLUMNS}, checksum FROM episodes WHERE seq", seqs)

@@ -119,7 +119,17 @@ def _of_clock(hours: str, minutes: str | None, seconds: str | None, half: str) -
     return hour * _HOUR_S + minute * 60.0 + second
 
 
+def local_days(moments_ns: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the local days of moments, shape (n,): days since 1970-01-01."""
+    return (_local_seconds(moments_ns) // DAY_S).astype(np.int64)
+
+
 def _seconds_of_day(moments_ns: NDArray[np.int64]) -> NDArray[np.float64]:
+    return _local_seconds(moments_ns) % DAY_S
+
+
+def _local_seconds(moments_ns: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return the seconds from 1970-01-01 to moments by the local clock, shape (n,)."""
     if not len(moments_ns):
         return np.zeros(0)
     hours = moments_ns // (3600 * 10**9)
@@ -130,4 +140,5 @@ def _seconds_of_day(moments_ns: NDArray[np.int64]) -> NDArray[np.float64]:
     away = np.zeros(len(there))
     for hour in np.flatnonzero(there):
         away[hour] = time.localtime((first + int(hour)) * _HOUR_S).tm_gmtoff
-    return (moments_ns / 1e9 + away[hours - first]) % DAY_S
+    seconds: NDArray[np.float64] = moments_ns / 1e9 + away[hours - first]
+    return seconds
