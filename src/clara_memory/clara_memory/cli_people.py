@@ -20,8 +20,10 @@ from clara_memory.asking import asks_for_first
 from clara_memory.cli_options import door, to_ns, where
 from clara_memory.episode import Episode, Outcome, fold
 from clara_memory.formats import episode_to_json
+from clara_memory.memory import EpisodicMemory
 from clara_memory.past import when_in
 from clara_memory.retrieval import MAX_EPISODES, WHEN, Answer, Candidate, Query
+from clara_memory.tally_in_words import sentences_of, tally_to_json
 from clara_memory.words_in_text import words_in
 
 _COLOURS = {Outcome.SUCCEEDED: "green", Outcome.FAILED: "red", Outcome.TIMED_OUT: "red"}
@@ -46,10 +48,13 @@ def ask(text: tuple[str, ...], guess: bool, **at: Any) -> None:
     asked = Query(text=question, ask=("action", "object"), top_k=5, max_episodes=many, guess=guess)
     with door(at) as memory:
         answer = memory.ask(asked)
+        # A node answers with candidates and not with a count over all episodes.
+        count = memory.tally_asked(question) if isinstance(memory, EpisodicMemory) else None
     if at["as_json"]:
-        click.echo(json.dumps(tables.answer_to_json(answer), ensure_ascii=False))
+        shown = tables.answer_to_json(answer) | (tally_to_json(count) if count else {})
+        click.echo(json.dumps(shown, ensure_ascii=False))
         return
-    for sentence in sentences(answer, question):
+    for sentence in sentences_of(count) if count else sentences(answer, question):
         click.echo(sentence)
 
 

@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from clara_memory.asking_tally import Tallied, tally_asked
 from clara_memory.columns import Columns, Spelling
 from clara_memory.correcting import corrected
 from clara_memory.episode import (
@@ -60,16 +61,7 @@ from clara_memory.query_text import read_text
 from clara_memory.ranking import find, rank, resolve
 from clara_memory.retrieval import Answer, Query, check_query
 from clara_memory.store import Store
-from clara_memory.tally import (
-    DURATION,
-    Figures,
-    Tally,
-    durations_of,
-    figures_of,
-    numbers_of,
-    tally_of,
-    without_numbers,
-)
+from clara_memory.tally import Figures, Measured, Tally, figures_of, measured_in, tally_of
 
 Filler = str | float | Sequence[float] | RoleFiller
 # Cast, for a damaged byte can make bytes of a text; who then asks for the row hears of it.
@@ -626,13 +618,34 @@ class EpisodicMemory:
         """
         check_role("role", role)
         with self._found(query or Query(), now_ns) as (understood, found):
-            figures = without_numbers(self._columns, role, found, understood)
-            seqs, numbers = numbers_of(self._columns, role, found)
-            in_columns = role != DURATION or self._columns.has(role)
-            every = self._columns.seq[found.positions]
-        if not in_columns:
-            seqs, numbers = durations_of(every, self._store)
-        return figures_of(figures, seqs, numbers, self._store)
+            measured = measured_in(self._columns, role, found, understood)
+        return figures_of(measured, self._store)
+
+    def tally_asked(self, text: str, *, now_ns: int | None = None) -> Tallied | None:
+        """Return the tally or the figures that a question in plain words asks for.
+
+        None where it asks for none, and where it is not read to the last word: ask it as `query`.
+
+        >>> memory = EpisodicMemory()
+        >>> _ = memory.store_memory(action="CLEAN", place="BATH")
+        >>> asked = memory.tally_asked("Where did you clean most often?")
+        >>> asked.wish, asked.count.most[0].filler.spoken
+        (<Wish.MOST: 'most'>, 'BATH')
+
+        Raises:
+            InvalidRequest: the text is not valid.
+            StorageFailed: the episodes could not be read.
+        """
+        check_query(Query(text=text))
+        moment = time.time_ns() if now_ns is None else now_ns
+        with self._index:
+            own_robots = self._store.robots_not_merged
+            found = tally_asked(text, self._columns, self.robot, own_robots, moment)
+        if found is None:
+            return None
+        count = found.count
+        told = figures_of(count, self._store) if isinstance(count, Measured) else count
+        return Tallied(found.wish, told, found.only)
 
     @contextlib.contextmanager
     def _found(

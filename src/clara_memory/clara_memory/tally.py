@@ -10,9 +10,10 @@
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -98,10 +99,21 @@ class Figures:
 
 
 def tally_of(
-    columns: Columns, role: str, found: Fit, understood: Sequence[RoleFiller] = ()
+    columns: Columns,
+    role: str,
+    found: Fit,
+    understood: Sequence[RoleFiller] = (),
+    *,
+    only: Collection[int] = (),
 ) -> Tally:
-    """Return how often each filler of a role is in the episodes found; O(episodes + fillers)."""
+    """Return how often each filler of a role is in the episodes found; O(episodes + fillers).
+
+    `only` are the ids of the fillers that count, where not all do.
+    """
     there, ids, filler_of = _fillers(columns, role, found.positions)
+    if only:
+        kept = np.isin(ids, tuple(only))
+        there, ids = there[kept], ids[kept]
     used, places = np.unique(ids, return_inverse=True)
     outcomes = columns.outcome[found.positions[there]]
     episodes = np.bincount(places, minlength=len(used))
@@ -142,10 +154,32 @@ def _day(since_1970: int) -> RoleFiller:
     return RoleFiller(DAY, (date(1970, 1, 1) + timedelta(days=since_1970)).isoformat())
 
 
-def numbers_of(
-    columns: Columns, role: str, found: Fit
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Return row numbers of the store and the numbers of a role there, each of shape (n,)."""
+class Measured(NamedTuple):
+    """The rows of the store that have a number of a role, and the numbers; (n,) both.
+
+    `of_store` says that the rows are all that fit, and that the store knows the numbers.
+    """
+
+    figures: Figures  # but for the numbers
+    seqs: NDArray[np.int64]
+    numbers: NDArray[np.float64]
+    of_store: bool
+
+    @property
+    def holds(self) -> bool:
+        """Whether there is any number, as far as is known."""
+        return self.of_store or len(self.numbers) > 0
+
+
+def measured_in(
+    columns: Columns, role: str, found: Fit, understood: Sequence[RoleFiller] = ()
+) -> Measured:
+    """Return the numbers of a role in the episodes found; O(episodes + fillers)."""
+    ended = _ended(columns, found)
+    none = Figures(role, 0, len(found.positions), *ended, tuple(understood), found.reason)
+    every = columns.seq[found.positions]
+    if role == DURATION and not columns.has(role):
+        return Measured(none, every, np.zeros(0), len(every) > 0)
     there, ids = columns.fillers_of(role, found.positions)
     known = columns.items[role].fillers if columns.has(role) else []
     of_id = np.full(len(known), np.nan)
@@ -154,22 +188,16 @@ def numbers_of(
             of_id[identity] = known[identity].values[0]
     numbers = of_id[ids]
     kept = ~np.isnan(numbers)
-    return columns.seq[found.positions[there[kept]]], numbers[kept]
+    return Measured(none, every[there[kept]], numbers[kept], False)
 
 
-def durations_of(
-    seqs: NDArray[np.int64], store: Store
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Return those of the rows that took any time, and how long in seconds, (n,) each."""
-    took = sorted(store.durations_of(seqs.tolist()).items())
-    both = np.array(took, dtype=np.int64).reshape(-1, 2)
-    return both[:, 0], both[:, 1] / 1e9
-
-
-def figures_of(
-    figures: Figures, seqs: NDArray[np.int64], numbers: NDArray[np.float64], store: Store
-) -> Figures:
-    """Return the figures with those of the numbers, which the rows `seqs` (ascending) have."""
+def figures_of(measured: Measured, store: Store) -> Figures:
+    """Return the figures of what was measured; raises StorageFailed."""
+    figures, seqs, numbers, of_store = measured
+    if of_store:
+        took = sorted(store.durations_of(seqs.tolist()).items())
+        both = np.array(took, dtype=np.int64).reshape(-1, 2)
+        seqs, numbers = both[:, 0], both[:, 1] / 1e9
     if not len(numbers):
         return figures
     smallest, largest = float(numbers.min()), float(numbers.max())
@@ -186,15 +214,6 @@ def figures_of(
         largest=largest,
         of_smallest=told.get(rows[0]),
         of_largest=told.get(rows[1]),
-    )
-
-
-def without_numbers(
-    columns: Columns, role: str, found: Fit, understood: Sequence[RoleFiller]
-) -> Figures:
-    """Return the figures of a role that no episode found has a number of."""
-    return Figures(
-        role, 0, len(found.positions), *_ended(columns, found), tuple(understood), found.reason
     )
 
 

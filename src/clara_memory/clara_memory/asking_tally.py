@@ -1,0 +1,216 @@
+# Copyright 2026 The Clara Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Which tally a question asks for: "which room did you clean most often?", "how many rows ...?".
+
+- A question is taken apart into what is wanted (most), of which role (room: `place`), and a rest
+  that says which episodes are meant ("what did you clean"). The rest is read as any other text.
+- Only a question that is read in full is answered so: each word of the rest is a filler, a time,
+  or one of the few that say nothing at all. Whatever else there is ("late", "not", "instead")
+  would make the count one of something else.
+- One question may be read in several ways, as of several roles (clara_memory.roles_called); the
+  first that is whole and finds anything is taken.
+"""
+
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from clara_memory.asking_figures import figures_in
+from clara_memory.columns import Columns
+from clara_memory.cue import EITHER
+from clara_memory.episode import STANDARD_ROLES, fold
+from clara_memory.item_memory import ItemMemory
+from clara_memory.past import when_in
+from clara_memory.query_text import Asked, read_text
+from clara_memory.ranking import find
+from clara_memory.retrieval import Query
+from clara_memory.roles_called import PEOPLE, apart, is_deed, places, roles_called
+from clara_memory.tally import Figures, Measured, Tally, measured_in, tally_of
+from clara_memory.text_cue import recognise
+from clara_memory.wishes import OF_NUMBERS, Reading, Role, Wish
+from clara_memory.words_in_text import words_in
+
+
+@dataclass(frozen=True, slots=True)
+class Tallied:
+    """What a question wanted counted, and the count.
+
+    `only`: what alone was counted is called so, as "rows", where not all fillers of the role were.
+    """
+
+    wish: Wish
+    count: Tally | Figures
+    only: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """As Tallied, before the store has been asked for what the columns do not hold."""
+
+    wish: Wish
+    count: Tally | Measured
+    only: str = ""
+
+
+def _set(words: str) -> frozenset[str]:
+    return frozenset(words.split())
+
+
+_DOING = _set("do did done doing happen happens happened")
+# Words that may be left over; with any other the question asks for something else.
+_EMPTY = _set(
+    "a an any the this that these those my our your its their his her what you we i they"
+    " am are be been being can could did do does had has have is was were"
+    " at by during for from in inside into near of on onto to while with"
+    " already ever so far there please"
+)
+_GETTING = _set("get gets got gotten getting receive receives received receiving")
+_USING = _set("use uses used using")
+_BEGIN = re.compile(
+    r"(?:(?:and|so|well|please|ok|okay|hey|hi|hello)\b,? )*"
+    r"(?:(?:(?:can|could|would|will) you )?(?:please )?(?:tell|show) (?:me|us),? )?"
+)
+_ASKING = re.compile(
+    r"(?:(?P<to>in|at|on|to|from|with|for|by|during|near) )?"
+    r"(?P<asking>how many|which|what|whom|who|where)\b(?: of the)?"
+    r"(?P<different> (?:different|distinct|various|unique))? ?(?P<rest>.*)"
+)
+_MOST = re.compile(
+    r"\b(?<!at )(?:the )?(?P<how>most|least|fewest)\b"
+    r"(?: (?:often|frequently|commonly|regularly|times|of all)\b)*(?! of\b)"
+)
+_WORD = re.compile(r"\w+")
+_OF_YOU = re.compile(r"(?:did|do|does|have|had|has|can|could)\b")
+
+
+def tally_asked(
+    text: str, columns: Columns, robot: str, own_robots: Callable[[], list[str]], now_ns: int
+) -> Counted | None:
+    """Return the tally that a text asks for; None where it asks for none, or has more to say.
+
+    Args:
+        text: a question; `columns`, what is known.
+        robot: who "you" is, and `own_robots`, as `read_text` says.
+        now_ns: what "yesterday" is before.
+    """
+    for reading in _readings(_question(text, robot), columns.items):
+        asked = read_text(Query(text=reading.rest), columns, robot, own_robots, now_ns)
+        if _is_whole(reading, asked, columns, now_ns):
+            counted = _counted(reading, asked, columns)
+            if counted is not None:
+                return counted
+    return None
+
+
+def _question(text: str, robot: str) -> str:
+    """Return a question without what is said around it: "Clara, can you tell me"."""
+    asked = " ".join(text.casefold().split()).rstrip(" ?!.")
+    asked = re.sub(rf"^{re.escape(fold(robot))}, ", "", asked)
+    begin = _BEGIN.match(asked)
+    return asked[begin.end() :] if begin else asked
+
+
+def _readings(text: str, items: Mapping[str, ItemMemory]) -> Iterator[Reading]:
+    yield from figures_in(text, items)
+    asking = _ASKING.fullmatch(text)
+    if asking is not None:
+        yield from _of_names(asking, items)
+
+
+def _of_names(asking: re.Match[str], items: Mapping[str, ItemMemory]) -> Iterator[Reading]:
+    """Yield the readings of "which room ... most often", "how many rows ..." and "who ..."."""
+    rest, times = _MOST.subn(" ", asking["rest"])
+    if times > 1:
+        return
+    wish = Wish.DIFFERENT
+    if times:
+        found = _MOST.search(asking["rest"])
+        wish = Wish.MOST if found and found["how"] == "most" else Wish.LEAST
+    counting = asking["asking"] == "how many"
+    if counting and times:
+        return
+    for roles, further, idle in _roles_asked(asking, rest.strip(), items):
+        bare = asking["asking"] in ("what", "who", "whom", "where") and further == rest.strip()
+        yield Reading(wish, roles, f"what {further}", idle, bare and not times)
+
+
+def _roles_asked(
+    asking: re.Match[str], rest: str, items: Mapping[str, ItemMemory]
+) -> Iterator[tuple[tuple[Role, ...], str, Collection[str]]]:
+    """Yield the roles that a question may ask for, and what is left of it."""
+    word = asking["asking"]
+    if word in ("which", "what", "how many"):
+        for count in (2, 1):
+            noun, further = apart(rest, count)
+            if noun and (roles := roles_called(noun, items)):
+                idle = _GETTING if roles[0].name in PEOPLE else _USING
+                yield roles, further, idle if roles[0].name not in STANDARD_ROLES else ()
+        noun, _ = apart(rest, 1)
+        if word == "which" and is_deed(noun, items) and _MOST.search(asking["rest"]):
+            yield (Role("object"),), rest, ()
+    if word == "what":
+        if not _DOING.isdisjoint(_WORD.findall(rest)):
+            yield (Role("action"),), rest, _DOING
+        yield (Role("object"),), rest, ()
+    if word == "where":
+        yield places(), rest, ()
+    if word in ("who", "whom"):
+        if asking["to"]:
+            yield tuple(map(Role, PEOPLE)), rest, ()
+        elif not _GETTING.isdisjoint(_WORD.findall(rest)):
+            yield tuple(map(Role, PEOPLE)), rest, _GETTING
+        elif _OF_YOU.match(rest):
+            yield (*map(Role, PEOPLE), Role("object")), rest, ()
+        else:
+            yield (Role("subject"),), rest, ()
+
+
+def _is_whole(reading: Reading, asked: Asked, columns: Columns, now_ns: int) -> bool:
+    """Whether the rest of a question was read to the last word."""
+    if asked.unread:
+        return False
+    words = words_in(when_in(reading.rest, now_ns).rest)
+    found = recognise(words, columns.items)
+    if any(not one.fillers for one in found):
+        return False  # outcomes that leave open which is meant
+    read = {place for one in found for place in one.span}
+    left = {word for place, word in enumerate(words.words) if place not in read}
+    return left <= _EMPTY.union(reading.idle)
+
+
+def _counted(reading: Reading, asked: Asked, columns: Columns) -> Counted | None:
+    """Return the tally of the first of the roles that any episode has; None where there is none.
+
+    Nothing has to be recognised in the rest, for all of it was read.
+    """
+    given = {role for cue in asked.recognised for role in cue.role.split(EITHER)}
+    if reading.of_a_deed and "action" not in given:
+        return None
+    found = find(columns, asked.query, asked.recognised)
+    if found.set_aside:
+        return None
+    understood = tuple(asked.understood)
+    for role in reading.roles:
+        if role.name in given:
+            if role.among:
+                continue
+            return None  # what is asked for is something else
+        if reading.wish in OF_NUMBERS:
+            measured = measured_in(columns, role.name, found, understood)
+            if measured.holds:
+                return Counted(reading.wish, measured)
+            continue
+        tally = tally_of(columns, role.name, found, understood, only=role.kind)
+        if tally.counts and _is_among(tally, columns, role.among):
+            return Counted(reading.wish, tally, role.called)
+    if found.reason:
+        return Counted(reading.wish, tally_of(columns, reading.roles[0].name, found, understood))
+    return None
+
+
+def _is_among(tally: Tally, columns: Columns, roles: Sequence[str]) -> bool:
+    """Whether all that was counted is known as a filler of one of the roles, where there are."""
+    known = [columns.items[role] for role in roles if columns.has(role)]
+    return not roles or all(
+        any(items.identity(one.filler) for items in known) for one in tally.counts
+    )

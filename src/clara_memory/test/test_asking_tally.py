@@ -1,0 +1,205 @@
+# Copyright 2026 The Clara Authors
+# SPDX-License-Identifier: Apache-2.0
+"""A question for a count is answered by that count, or not at all as such."""
+
+from datetime import datetime
+
+import pytest
+from clara_memory.memory import as_filler
+from clara_memory.tally_in_words import sentences_of
+
+from clara_memory import Episode, EpisodicMemory, Outcome
+
+NOW_NS = round(datetime(2026, 6, 10, 15).timestamp()) * 10**9
+_DAY_NS = 86_400 * 10**9
+FAILED, OK = Outcome.FAILED, Outcome.SUCCEEDED
+
+
+@pytest.fixture(scope="module")
+def memory():
+    made = EpisodicMemory()
+
+    def put(action, thing, days_ago, took_s, outcome=OK, robot="CLARA", **context):
+        end_ns = NOW_NS - round(days_ago * _DAY_NS) - 3600 * 10**9
+        made.store(
+            Episode(
+                *(action, robot, thing, outcome),
+                robot=robot,
+                start_ns=end_ns - took_s * 10**9,
+                end_ns=end_ns,
+                context=tuple(as_filler(*pair) for pair in context.items()),
+            )
+        )
+
+    put("CLEAN", "FLOOR", 0, 60, place="KITCHEN", tool="MOP")
+    put("CLEAN", "FLOOR", 1, 90, place="KITCHEN", tool="MOP")
+    put("CLEAN", "WINDOW", 1, 30, FAILED, place="BATH", tool="CLOTH")
+    put("CLEAN", "WINDOW", 2, 20, place="HALL")
+    put("CLEAN", "FLOOR", 0, 60, robot="ROBBY", place="HALL", tool="MOP")
+    put("DELIVER", "PARCEL", 0, 120, person="MAX", place="HALL", weight=2.5)
+    put("DELIVER", "PARCEL", 1, 240, FAILED, person="LISA", weight=4.0)
+    put("DELIVER", "LETTER", 1, 60, person="MAX", weight=0.1)
+    put("WATER", "BED_1", 0, 10, volume=5, temperature=12)
+    put("WATER", "BED_2", 1, 20, volume=7.5, temperature=15)
+    put("WATER", "BED_2", 2, 20, FAILED, volume=7.5, temperature=20)
+    put("PATROL", "KITCHEN", 0, 300)
+    put("PATROL", "HALL", 0, 400)
+    put("PATROL", "HALL", 1, 200, robot="ROBBY")
+    return made
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "where did you clean most often?",
+            "KITCHEN most often: 2 of 4 episodes with action=CLEAN; then BATH and HALL 1 each.",
+        ),
+        (
+            "Clara, can you tell me which room you cleaned most?",
+            "KITCHEN most often: 2 of 4 episodes with action=CLEAN; then BATH and HALL 1 each.",
+        ),
+        (
+            "what did you clean least often?",
+            "FLOOR and WINDOW least often: 2 each of 4 episodes with action=CLEAN.",
+        ),
+        (
+            "which tool did you use most often?",
+            "MOP most often: 2 of 3 episodes; then CLOTH 1. 9 more do not say.",
+        ),
+        (
+            "what did you deliver most often yesterday?",
+            "PARCEL and LETTER most often: 1 each of 2 episodes with action=DELIVER.",
+        ),
+        (
+            "who got the most deliveries?",
+            "MAX most often: 2 of 3 episodes with action=DELIVER; then LISA 1.",
+        ),
+        (
+            "which robot cleaned the floor most often?",
+            "CLARA most often: 2 of 3 episodes with object=FLOOR, action=CLEAN; then ROBBY 1.",
+        ),
+        (
+            "where did you patrol most often?",
+            "KITCHEN and HALL most often: 1 each of 2 episodes with action=PATROL.",
+        ),
+        (
+            "on which day did you deliver the most?",
+            "2026-06-09 most often: 2 of 3 episodes with action=DELIVER; then 2026-06-10 1.",
+        ),
+        (
+            "what did you do most often?",
+            "CLEAN most often: 4 of 12 episodes; then DELIVER and WATER 3 each.",
+        ),
+        (
+            "what failed most often?",
+            "WINDOW, PARCEL and BED_2 most often: 1 each of 3 episodes with result=FAILED.",
+        ),
+        (
+            "how many rooms did you clean?",
+            "3 different places: KITCHEN 2, BATH 1, HALL 1; 4 episodes with action=CLEAN.",
+        ),
+        (
+            "which beds did you water?",
+            "2 different beds: BED_2 2, BED_1 1; 3 episodes with action=WATER.",
+        ),
+        (
+            "on how many days did you water bed 2?",
+            "2 different days: 2026-06-09 1, 2026-06-08 1; 2 episodes with object=BED_2,"
+            " action=WATER.",
+        ),
+        (
+            "to whom did you deliver parcels?",
+            "2 different persons: MAX 1, LISA 1; 2 episodes with object=PARCEL, action=DELIVER.",
+        ),
+        (
+            "how much did you water in total?",
+            "volume: 20 in total, over 3 episodes with action=WATER, 2 of 3 succeeded.",
+        ),
+        (
+            "how many litres did you water yesterday?",
+            "volume: 7.5 in total, over 1 episode with action=WATER, 1 of 1 succeeded.",
+        ),
+        (
+            "what was the average weight of the parcels?",
+            "weight: 3.25 on average (median 3.25), over 2 episodes with object=PARCEL.",
+        ),
+        (
+            "how long does a delivery take on average?",
+            "It took 140.0 s on average (median 120.0 s), over 3 episodes with action=DELIVER.",
+        ),
+        (
+            "how long did cleaning take in total?",
+            "It took 260.0 s in total, over 5 episodes with action=CLEAN, 4 of 5 succeeded.",
+        ),
+        (
+            "what was the heaviest thing you delivered?",
+            "weight: 4 at most, over 3 episodes with action=DELIVER.",
+        ),
+        (
+            "what was your shortest patrol?",
+            "It took 300.0 s at least, over 2 episodes with action=PATROL.",
+        ),
+        (
+            "what was the lowest temperature?",
+            "temperature: 12 at least, over 3 episodes. 11 more do not say.",
+        ),
+        (
+            "which bed did you water most often today?",
+            "BED_1 most often: 1 of 1 episode with action=WATER.",
+        ),
+        (
+            "where did you clean most often the day before yesterday?",
+            "HALL most often: 1 of 1 episode with action=CLEAN.",
+        ),
+        (
+            "what did you deliver most often the day before yesterday?",
+            "I do not know: there are episodes with action=DELIVER, but none of CLARA then.",
+        ),
+    ],
+)
+def test_what_is_to_be_counted_is_counted(memory, text, said):
+    tallied = memory.tally_asked(text, now_ns=NOW_NS)
+    assert tallied is not None
+    sentences = [one for one in sentences_of(tallied) if not one.startswith("Time asked about")]
+    assert sentences[0] == said
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "what did you clean?!, and why",
+        "where did you not clean most often?",
+        "where did you almost clean most often?",
+        "where would you clean most often?",
+        "where did you clean the dirty floor most often?",
+        "where did you clean most often before delivering the parcel?",
+        "where did you clean most of the floor?",
+        "which room did you clean most recently?",
+        "which room did you clean last?",
+        "which room did you clean at most twice?",
+        "which shelf did you clean most often?",
+        "which floor did you clean most often?",
+        "which tool did you like most?",
+        "what was your most important task?",
+        "what did you deliver most often except letters?",
+        "who patrolled most, you or Robby?",
+        "who else delivered parcels?",
+        "how many parcels did you deliver?",
+        "how many days ago did you clean the floor?",
+        "how many grams did you deliver in total?",
+        "how much wine did you water in total?",
+        "how much time is left in total?",
+        "what was the longest rope?",
+        "what was the average speed?",
+        "what was the highest temperature of the oven?",
+        "how long will cleaning take on average?",
+        "what happened in the kitchen?",
+        "what did you do yesterday?",
+        "when did you clean the floor?",
+        "did you clean the floor most often?",
+        "",
+    ],
+)
+def test_what_is_not_read_to_the_last_word_is_not_counted(memory, text):
+    assert memory.tally_asked(text, now_ns=NOW_NS) is None
