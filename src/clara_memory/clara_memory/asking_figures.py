@@ -11,13 +11,12 @@ from collections.abc import Iterator, Mapping
 
 from clara_memory.inflection import words_of
 from clara_memory.item_memory import ItemMemory
+from clara_memory.narrowing import LENGTHS, WEIGHTS
 from clara_memory.roles_called import apart, is_deed, is_thing
 from clara_memory.tally import DURATION
 from clara_memory.wishes import Reading, Role, Wish
 
-_WEIGHTS = ("weight", "mass", "load", "payload")
-_LENGTHS = ("distance", "length", "range")
-_AMOUNTS = ("volume", "amount", "quantity", *_WEIGHTS)
+_AMOUNTS = ("volume", "amount", "quantity", *WEIGHTS)
 # The wish of an adjective, and the roles whose numbers it is said of where none is named.
 _ADJECTIVES: dict[str, tuple[Wish, tuple[str, ...]]] = {
     **dict.fromkeys(("average", "mean"), (Wish.MEAN, ())),
@@ -28,15 +27,15 @@ _ADJECTIVES: dict[str, tuple[Wish, tuple[str, ...]]] = {
     **dict.fromkeys(("lowest", "smallest", "minimum", "minimal"), (Wish.SMALLEST, ())),
     "longest": (Wish.LARGEST, (DURATION,)),
     "shortest": (Wish.SMALLEST, (DURATION,)),
-    "heaviest": (Wish.LARGEST, _WEIGHTS),
-    "lightest": (Wish.SMALLEST, _WEIGHTS),
+    "heaviest": (Wish.LARGEST, WEIGHTS),
+    "lightest": (Wish.SMALLEST, WEIGHTS),
     **dict.fromkeys(("hottest", "warmest"), (Wish.LARGEST, ("temperature",))),
     **dict.fromkeys(("coldest", "coolest"), (Wish.SMALLEST, ("temperature",))),
 }
 _UNITS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("litres", "liters"), ("volume",)),
-    **dict.fromkeys(("kilos", "kilograms", "kilogrammes", "kg"), _WEIGHTS),
-    **dict.fromkeys(("metres", "meters"), _LENGTHS),
+    **dict.fromkeys(("kilos", "kilograms", "kilogrammes", "kg"), WEIGHTS),
+    **dict.fromkeys(("metres", "meters"), LENGTHS),
 }
 _TIME = frozenset(words_of("time duration"))
 _TAKING = r"(?:it )?(?:takes?|took|taken)(?: you)?(?: to)?"

@@ -13,19 +13,24 @@
 
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+import numpy as np
 
 from clara_memory.asking_figures import figures_in
+from clara_memory.asking_more import Pair, pairs_in
 from clara_memory.columns import Columns
 from clara_memory.cue import EITHER
-from clara_memory.episode import STANDARD_ROLES, fold
+from clara_memory.episode import STANDARD_ROLES, RoleFiller, fold
+from clara_memory.fitting import Fit, nothing
 from clara_memory.item_memory import ItemMemory
+from clara_memory.narrowing import Narrowing, Without, narrow, narrowings_in
 from clara_memory.past import when_in
 from clara_memory.query_text import Asked, read_text
 from clara_memory.ranking import find
 from clara_memory.retrieval import Query
 from clara_memory.roles_called import PEOPLE, apart, is_deed, places, roles_called
-from clara_memory.tally import Figures, Measured, Tally, measured_in, tally_of
+from clara_memory.tally import Figures, Measured, Tally, count_of, measured_in, tally_of
 from clara_memory.text_cue import recognise
 from clara_memory.wishes import OF_NUMBERS, Reading, Role, Wish
 from clara_memory.words_in_text import words_in
@@ -36,11 +41,17 @@ class Tallied:
     """What a question wanted counted, and the count.
 
     `only`: what alone was counted is called so, as "rows", where not all fillers of the role were.
+    `narrowed`: what else is true of the episodes, in words, as "weight above 5"; for Wish.TIMES
+    there were `of` episodes that it could be true of. For Wish.NEVER `never` is what was not there
+    of the `of` fillers that might have been.
     """
 
     wish: Wish
     count: Tally | Figures
     only: str = ""
+    narrowed: tuple[str, ...] = ()
+    of: int = 0
+    never: tuple[RoleFiller, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +61,9 @@ class Counted:
     wish: Wish
     count: Tally | Measured
     only: str = ""
+    narrowed: tuple[str, ...] = ()
+    of: int = 0
+    never: tuple[RoleFiller, ...] = ()
 
 
 def _set(words: str) -> frozenset[str]:
@@ -79,6 +93,9 @@ _MOST = re.compile(
     r"\b(?<!at )(?:the )?(?P<how>most|least|fewest)\b"
     r"(?: (?:often|frequently|commonly|regularly|times|of all)\b)*(?! of\b)"
 )
+_OFTEN = re.compile(r"(?P<often>how (?:often|many times) )?(?P<rest>(?:did|have|has|was|were) .+)")
+_ANYTHING = _set("anything something anyone someone")
+_NEVER = re.compile(r"\bnever\b")
 _WORD = re.compile(r"\w+")
 _OF_YOU = re.compile(r"(?:did|do|does|have|had|has|can|could)\b")
 
@@ -93,12 +110,17 @@ def tally_asked(
         robot: who "you" is, and `own_robots`, as `read_text` says.
         now_ns: what "yesterday" is before.
     """
-    for reading in _readings(_question(text, robot), columns.items):
-        asked = read_text(Query(text=reading.rest), columns, robot, own_robots, now_ns)
-        if _is_whole(reading, asked, columns, now_ns):
-            counted = _counted(reading, asked, columns)
-            if counted is not None:
-                return counted
+    for question, narrowings in narrowings_in(_question(text, robot), columns.items, robot):
+        for reading in _readings(question, columns.items, narrowings):
+            asked = read_text(Query(text=reading.rest), columns, robot, own_robots, now_ns)
+            if _is_whole(reading, asked, columns, now_ns):
+                counted = _counted(reading, asked, columns, narrowings)
+                if counted is not None:
+                    return counted
+    for pair in pairs_in(_question(text, robot), robot):
+        compared = _compared(pair, columns, robot, own_robots, now_ns)
+        if compared is not None:
+            return compared
     return None
 
 
@@ -110,11 +132,19 @@ def _question(text: str, robot: str) -> str:
     return asked[begin.end() :] if begin else asked
 
 
-def _readings(text: str, items: Mapping[str, ItemMemory]) -> Iterator[Reading]:
+def _readings(
+    text: str, items: Mapping[str, ItemMemory], narrowings: Sequence[Narrowing]
+) -> Iterator[Reading]:
     yield from figures_in(text, items)
     asking = _ASKING.fullmatch(text)
     if asking is not None:
         yield from _of_names(asking, items)
+    # What is not narrowed is told by what memory says to any question.
+    often = _OFTEN.fullmatch(text) if narrowings else None
+    if often is not None:
+        if not often["often"] and any(isinstance(one, Without) for one in narrowings):
+            yield Reading(Wish.DIFFERENT, (Role("object"),), f"what {often['rest']}", _ANYTHING)
+        yield Reading(Wish.TIMES, (Role("action"),), f"what {often['rest']}", _ANYTHING)
 
 
 def _of_names(asking: re.Match[str], items: Mapping[str, ItemMemory]) -> Iterator[Reading]:
@@ -126,8 +156,10 @@ def _of_names(asking: re.Match[str], items: Mapping[str, ItemMemory]) -> Iterato
     if times:
         found = _MOST.search(asking["rest"])
         wish = Wish.MOST if found and found["how"] == "most" else Wish.LEAST
-    counting = asking["asking"] == "how many"
-    if counting and times:
+    rest, never = _NEVER.subn(" ", rest)
+    if never:
+        wish = Wish.NEVER
+    if (asking["asking"] == "how many" or never) and times:
         return
     for roles, further, idle in _roles_asked(asking, rest.strip(), items):
         bare = asking["asking"] in ("what", "who", "whom", "where") and further == rest.strip()
@@ -178,7 +210,9 @@ def _is_whole(reading: Reading, asked: Asked, columns: Columns, now_ns: int) -> 
     return left <= _EMPTY.union(reading.idle)
 
 
-def _counted(reading: Reading, asked: Asked, columns: Columns) -> Counted | None:
+def _counted(
+    reading: Reading, asked: Asked, columns: Columns, narrowings: tuple[Narrowing, ...]
+) -> Counted | None:
     """Return the tally of the first of the roles that any episode has; None where there is none.
 
     Nothing has to be recognised in the rest, for all of it was read.
@@ -186,10 +220,16 @@ def _counted(reading: Reading, asked: Asked, columns: Columns) -> Counted | None
     given = {role for cue in asked.recognised for role in cue.role.split(EITHER)}
     if reading.of_a_deed and "action" not in given:
         return None
-    found = find(columns, asked.query, asked.recognised)
-    if found.set_aside:
+    found = _with_all(columns, asked)
+    if found.set_aside and reading.wish is not Wish.NEVER:
         return None
+    found, of = narrow(columns, found, narrowings)
     understood = tuple(asked.understood)
+    told = tuple(one.spoken for one in narrowings)
+    if reading.wish is Wish.TIMES:
+        times = tally_of(columns, "action", found, understood)
+        known = of or found.reason
+        return Counted(reading.wish, times, narrowed=told, of=of) if known else None
     for role in reading.roles:
         if role.name in given:
             if role.among:
@@ -198,14 +238,82 @@ def _counted(reading: Reading, asked: Asked, columns: Columns) -> Counted | None
         if reading.wish in OF_NUMBERS:
             measured = measured_in(columns, role.name, found, understood)
             if measured.holds:
-                return Counted(reading.wish, measured)
+                return Counted(reading.wish, measured, narrowed=told)
             continue
         tally = tally_of(columns, role.name, found, understood, only=role.kind)
+        if reading.wish is Wish.NEVER:
+            missing = _never(columns, role, asked, tally)
+            if missing is not None:
+                return Counted(reading.wish, tally, role.called, told, *missing)
+            continue
         if tally.counts and _is_among(tally, columns, role.among):
-            return Counted(reading.wish, tally, role.called)
+            return Counted(reading.wish, tally, role.called, told)
     if found.reason:
         return Counted(reading.wish, tally_of(columns, reading.roles[0].name, found, understood))
     return None
+
+
+def _never(
+    columns: Columns, role: Role, asked: Asked, tally: Tally
+) -> tuple[int, tuple[RoleFiller, ...]] | None:
+    """Return how many fillers of a role there might have been, and those that there were not.
+
+    Those of a kind, else those with which the same was ever done; None where these are no more
+    than were asked about: what else there is nobody knows.
+    """
+    if role.kind:
+        known = [columns.items[role.name].fillers[identity] for identity in sorted(role.kind)]
+    else:
+        deed = [one for one in asked.recognised if one.role == "action"]
+        ever = tally_of(columns, role.name, find(columns, Query(), deed))
+        if not deed or not _is_among(ever, columns, role.among) or ever.matches == tally.matches:
+            return None
+        known = [one.filler for one in ever.counts]
+    there = {one.filler for one in tally.counts}
+    return (len(known), tuple(one for one in known if one not in there)) if known else None
+
+
+def _with_all(columns: Columns, asked: Asked) -> Fit:
+    """Return the episodes that have all that was asked by; nothing has to be recognised.
+
+    Where none has, `set_aside` says so as in any Fit.
+    """
+    found = find(columns, asked.query, asked.recognised)
+    if found.set_aside:
+        none = nothing("no episode fits all of it")
+        return replace(none, set_aside=found.set_aside)
+    return found
+
+
+def _compared(
+    pair: Pair, columns: Columns, robot: str, own_robots: Callable[[], list[str]], now_ns: int
+) -> Counted | None:
+    """Return how often each of two things was; None where they differ in more than one thing."""
+    asked = []
+    for text in pair:
+        one = read_text(Query(text=text), columns, robot, own_robots, now_ns)
+        if not one.recognised or not _is_whole(Reading(Wish.MORE, (), text), one, columns, now_ns):
+            return None
+        asked.append(one)
+    first, second = (set(one.understood) for one in asked)
+    differing = [*(first - second), *(second - first)]
+    others = {(one.query.robots, one.query.subjects) for one in asked}
+    roles = [set(one.role.split(EITHER)) for one in differing]
+    if len(roles) != 2 or roles[0].isdisjoint(roles[1]) or len(others) > 1:
+        return None
+    counts, rows = [], []
+    for filler, one in zip(differing, asked, strict=True):
+        found = _with_all(columns, one)
+        counts.append(count_of(columns, filler, found))
+        rows.append(found.positions)
+    if not any(one.episodes for one in counts):
+        return None
+    both = np.unique(np.concatenate(rows))
+    counts.sort(key=lambda one: -one.episodes)
+    understood = tuple(one for one in asked[0].understood if one not in differing)
+    fit = Fit(both, np.ones(len(both), np.float32))
+    tally = tally_of(columns, "action", fit, understood)
+    return Counted(Wish.MORE, replace(tally, role=differing[0].role, counts=tuple(counts)))
 
 
 def _is_among(tally: Tally, columns: Columns, roles: Sequence[str]) -> bool:

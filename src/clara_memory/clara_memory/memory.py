@@ -645,7 +645,7 @@ class EpisodicMemory:
             return None
         count = found.count
         told = figures_of(count, self._store) if isinstance(count, Measured) else count
-        return Tallied(found.wish, told, found.only)
+        return Tallied(found.wish, told, found.only, found.narrowed, found.of, found.never)
 
     @contextlib.contextmanager
     def _found(

@@ -136,6 +136,12 @@ def tally_of(
     return Tally(role, counts, having, matches, *ended, tuple(understood), found.reason)
 
 
+def count_of(columns: Columns, filler: RoleFiller, found: Fit) -> Count:
+    """Return how many episodes were found, where all of them have a filler."""
+    last_ns = int(columns.end_ns[found.positions].max(initial=0))
+    return Count(filler, len(found.positions), *_ended(columns, found), last_ns)
+
+
 def _fillers(
     columns: Columns, role: str, rows: Rows
 ) -> tuple[Rows, Ids, Callable[[int], RoleFiller]]:

@@ -23,14 +23,22 @@ def sentences_of(tallied: Tallied) -> list[str]:
     """Return what a question wanted counted in words, with the time that it was about."""
     count = tallied.count
     said = [f"Time asked about: {one.filler}." for one in count.understood if one.role == WHEN]
+    if tallied.wish is Wish.TIMES and tallied.of and isinstance(count, Tally):
+        return [*said, _times(count, tallied)]
+    if tallied.wish is Wish.NEVER:
+        return [*said, _never(count, tallied)]
     if not count.episodes:
         return [*said, f"I do not know: {count.reason or _nothing(count)}."]
+    over = _episodes(count.episodes, count, tallied.narrowed)
     if isinstance(count, Figures):
-        return [*said, *_figure(tallied.wish, count)]
+        return [*said, *_figure(tallied.wish, count, over)]
     lacking = "" if tallied.only else _lacking(count)
+    if tallied.wish is Wish.MORE:
+        return [*said, _more(count, over)]
     if tallied.wish is Wish.DIFFERENT:
-        return [*said, _different(count, tallied.only or count.role) + lacking]
-    return [*said, (_most(count) if tallied.wish is Wish.MOST else _least(count)) + lacking]
+        return [*said, _different(count, tallied.only or count.role, over) + lacking]
+    told = _most(count, over) if tallied.wish is Wish.MOST else _least(count, over)
+    return [*said, told + lacking]
 
 
 def tally_to_json(tallied: Tallied) -> dict[str, Any]:
@@ -57,21 +65,21 @@ def _nothing(count: Tally | Figures) -> str:
     return f"none of the episodes that fit has the role '{count.role}'"
 
 
-def _most(tally: Tally) -> str:
+def _most(tally: Tally, over: str) -> str:
     """Say what was most often: "KITCHEN most often: 12 of 40 with action=CLEAN; then BATH 9."."""
     further = tally.counts[len(tally.most) :]
     then = [one for one in further if one.episodes == further[0].episodes]
-    return f"{_first('most', tally.most, tally)}{f'; then {_equal(then)}' if then else ''}."
+    return f"{_first('most', tally.most, over)}{f'; then {_equal(then)}' if then else ''}."
 
 
-def _least(tally: Tally) -> str:
+def _least(tally: Tally, over: str) -> str:
     most = "" if tally.most == tally.least else f"; most often {_equal(tally.most)}"
-    return f"{_first('least', tally.least, tally)}{most}."
+    return f"{_first('least', tally.least, over)}{most}."
 
 
-def _first(how: str, counts: Sequence[Count], tally: Tally) -> str:
+def _first(how: str, counts: Sequence[Count], over: str) -> str:
     each = " each" if len(counts) > 1 else ""
-    return f"{_names(counts)} {how} often: {counts[0].episodes}{each} of {_episodes(tally)}"
+    return f"{_names(counts)} {how} often: {counts[0].episodes}{each} of {over}"
 
 
 def _equal(counts: Sequence[Count]) -> str:
@@ -81,37 +89,57 @@ def _equal(counts: Sequence[Count]) -> str:
 
 def _names(counts: Sequence[Count]) -> str:
     """Return what is equally often."""
-    names = [one.filler.spoken for one in counts[:_TIED]]
-    if len(counts) > _TIED:
-        return f"{', '.join(names)} and {len(counts) - _TIED} more"
+    return _listed([one.filler.spoken for one in counts], _TIED)
+
+
+def _listed(names: Sequence[str], told: int) -> str:
+    if len(names) > told:
+        return f"{', '.join(names[:told])} and {len(names) - told} more"
     return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
 
 
-def _different(tally: Tally, called: str) -> str:
+def _never(count: Tally | Figures, tallied: Tallied) -> str:
+    """Say what was never there: "Never BED_3: 1 of 3 beds, over 12 episodes with ..."."""
+    over = _episodes(count.matches, count, tallied.narrowed)
+    one = (tallied.only or count.role).removesuffix("s")
+    if not tallied.never:
+        return f"None: each of {tallied.of} {one}s at least once, over {over}."
+    names = _listed([filler.spoken for filler in tallied.never], _TOLD)
+    return f"Never {names}: {len(tallied.never)} of {tallied.of} {one}s, over {over}."
+
+
+def _more(tally: Tally, over: str) -> str:
+    """Say which of two was more often: "HALL more often: 9 of 12 episodes ...; LOBBY 3."."""
+    more, less = tally.counts
+    if more.episodes == less.episodes:
+        return f"{_names(tally.counts)} equally often: {more.episodes} each of {over}."
+    return f"{_first('more', [more], over)}; {_equal([less])}."
+
+
+def _different(tally: Tally, called: str, over: str) -> str:
     """Say what there was, most first: "2 different places: KITCHEN 6, BATH 4; 10 episodes ..."."""
     known, told = len(tally.counts), tally.counts[:_TOLD]
     further = f" and {known - len(told)} more" if known > len(told) else ""
     one = called.removesuffix("s")
     what = f"{known} different {one}s" if known > 1 else f"1 {one}"
     counts = ", ".join(f"{one.filler.spoken} {one.episodes}" for one in told)
-    return f"{what}: {counts}{further}; {_episodes(tally)}."
+    return f"{what}: {counts}{further}; {over}."
 
 
-def _figure(wish: Wish, figures: Figures) -> list[str]:
+def _figure(wish: Wish, figures: Figures, over: str) -> list[str]:
     """Say a figure: "weight on average: 4.54 (median 4.3), over 120 episodes with ..."."""
     what = "It took" if figures.role == DURATION else f"{figures.role}:"
-    of, over = "", f"over {_episodes(figures)}"
+    of = ""
     if wish is Wish.MEAN:
         number, how = figures.mean, "on average"
         of = f" (median {_spoken(figures.median, figures.role)})"
     elif wish is Wish.TOTAL:
         number, how = figures.total, "in total"
-        ended = figures.succeeded + figures.failed
-        over += f", {figures.succeeded} of {ended} succeeded" if ended else ""
+        over += _how_it_went(figures)
     else:
         number = figures.largest if wish is Wish.LARGEST else figures.smallest
         how = _EXTREMES[wish]
-    said = [f"{what} {_spoken(number, figures.role)} {how}{of}, {over}.{_lacking(figures)}"]
+    said = [f"{what} {_spoken(number, figures.role)} {how}{of}, over {over}.{_lacking(figures)}"]
     episode = {Wish.LARGEST: figures.of_largest, Wish.SMALLEST: figures.of_smallest}.get(wish)
     return said + ([_shown(episode)] if episode is not None else [])
 
@@ -123,17 +151,30 @@ def _shown(episode: Episode) -> str:
     )
 
 
-def _episodes(count: Tally | Figures) -> str:
+def _times(tally: Tally, tallied: Tallied) -> str:
+    """Say how often it was so: "57 of 1828 episodes with action=SPRAY: wind_speed above 5."."""
+    times = f"{tally.matches}" if tally.matches else "None"
+    over = _episodes(tallied.of, tally, ())
+    return f"{times} of {over}: {', '.join(tallied.narrowed)}{_how_it_went(tally)}."
+
+
+def _how_it_went(count: Tally | Figures) -> str:
+    ended = count.succeeded + count.failed
+    return f", {count.succeeded} of {ended} succeeded" if ended else ""
+
+
+def _episodes(number: int, count: Tally | Figures, narrowed: Sequence[str]) -> str:
     """Return how many episodes were counted over, and what they have in common."""
-    common = ", ".join(str(one) for one in count.understood if one.role != WHEN)
-    episodes = "1 episode" if count.episodes == 1 else f"{count.episodes:,} episodes"
-    return f"{episodes} with {common}" if common else episodes
+    common = [str(one) for one in count.understood if one.role != WHEN]
+    episodes = "1 episode" if number == 1 else f"{number} episodes"
+    parts = [f"with {', '.join(common)}" if common else "", *narrowed]
+    return " ".join(filter(None, (episodes, ", ".join(filter(None, parts)))))
 
 
 def _lacking(count: Tally | Figures) -> str:
     """Return how many episodes fit, but do not say what was counted."""
     lacking = count.matches - count.episodes
-    return f" {lacking:,} more do not say." if lacking else ""
+    return f" {lacking} more do not say." if lacking else ""
 
 
 def _spoken(number: float, role: str) -> str:

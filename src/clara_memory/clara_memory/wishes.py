@@ -13,6 +13,9 @@ class Wish(Enum):
     MOST = "most"
     LEAST = "least"
     DIFFERENT = "different"  # which, how many different, and how often each
+    MORE = "more"  # which of two more often
+    NEVER = "never"  # which of all that are known is never there
+    TIMES = "times"  # how often, of what is narrowed
     TOTAL = "total"
     MEAN = "mean"
     SMALLEST = "smallest"

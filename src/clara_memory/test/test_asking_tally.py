@@ -153,6 +153,67 @@ def memory():
             "HALL most often: 1 of 1 episode with action=CLEAN.",
         ),
         (
+            "did you water bed 1 more often than bed 2?",
+            "BED_2 more often: 2 of 3 episodes with action=WATER; BED_1 1.",
+        ),
+        (
+            "who patrolled more, you or Robby?",
+            "CLARA more often: 2 of 3 episodes with action=PATROL; ROBBY 1.",
+        ),
+        (
+            "did Robby clean more often than you?",
+            "CLARA more often: 4 of 5 episodes with action=CLEAN; ROBBY 1.",
+        ),
+        (
+            "what did you deliver more often yesterday, parcels or letters?",
+            "PARCEL and LETTER equally often: 1 each of 2 episodes with action=DELIVER.",
+        ),
+        (
+            "which of the bath and the kitchen did you clean more often?",
+            "KITCHEN more often: 2 of 3 episodes with action=CLEAN; BATH 1.",
+        ),
+        (
+            "what did you deliver except letters?",
+            "1 object: PARCEL 2; 2 episodes with action=DELIVER, without LETTER.",
+        ),
+        (
+            "how often did you clean everything but the floor or the window?",
+            "None of 4 episodes with action=CLEAN: without FLOOR, WINDOW.",
+        ),
+        (
+            "who patrolled besides you?",
+            "1 subject: ROBBY 1; 1 episode with action=PATROL, without CLARA.",
+        ),
+        (
+            "where did you clean most often apart from the kitchen?",
+            "BATH and HALL most often: 1 each of 2 episodes with action=CLEAN, without KITCHEN.",
+        ),
+        (
+            "did you deliver anything heavier than 2.5 kg?",
+            "1 of 3 episodes with action=DELIVER: weight heavier than 2.5, 0 of 1 succeeded.",
+        ),
+        (
+            "how often did you water at a temperature of at least 15 degrees?",
+            "2 of 3 episodes with action=WATER: temperature at least 15, 1 of 2 succeeded.",
+        ),
+        (
+            "which bed did you water most often below 20 degrees?",
+            "BED_1 and BED_2 most often: 1 each of 2 episodes with action=WATER,"
+            " temperature below 20.",
+        ),
+        (
+            "which bed did you never water today?",
+            "Never BED_2: 1 of 2 beds, over 1 episode with action=WATER.",
+        ),
+        (
+            "where did you never clean the window?",
+            "Never KITCHEN: 1 of 3 places, over 2 episodes with object=WINDOW, action=CLEAN.",
+        ),
+        (
+            "which beds did you never water?",
+            "None: each of 2 beds at least once, over 3 episodes with action=WATER.",
+        ),
+        (
             "what did you deliver most often the day before yesterday?",
             "I do not know: there are episodes with action=DELIVER, but none of CLARA then.",
         ),
@@ -182,8 +243,21 @@ def test_what_is_to_be_counted_is_counted(memory, text, said):
         "which floor did you clean most often?",
         "which tool did you like most?",
         "what was your most important task?",
-        "what did you deliver most often except letters?",
-        "who patrolled most, you or Robby?",
+        "what did you deliver most often except pianos?",
+        "what did you deliver without letters?",
+        "did you clean the floor more often than you watered bed 1?",
+        "did you clean the floor more often before than after?",
+        "did you clean more than the floor?",
+        "did you clean the floor more thoroughly than the window?",
+        "did you deliver anything above 5?",
+        "how often did you deliver more than 2 parcels?",
+        "how often did you clean more than 3 times?",
+        "did you deliver anything heavier than the letter?",
+        "did you deliver anything not above 2 kg?",
+        "how often did you clean above 5 kg?",
+        "which robot never cleaned?",
+        "what did you never do?",
+        "where did you never clean the piano?",
         "who else delivered parcels?",
         "how many parcels did you deliver?",
         "how many days ago did you clean the floor?",
