@@ -66,7 +66,8 @@ def figures_in(text: str, items: Mapping[str, ItemMemory]) -> Iterator[Reading]:
         yield Reading(wish, (Role(DURATION),), f"what {rest} {found['more']}")
     elif found := _LONGEST.fullmatch(text):
         wish = Wish.LARGEST if found["how"] in ("longest", "most time") else Wish.SMALLEST
-        yield Reading(wish, (Role(DURATION),), f"{found['rest']} {found['more']}")
+        rest = found["rest"].removeprefix("which ")
+        yield Reading(wish, (Role(DURATION),), f"what {rest} {found['more']}")
     elif found := _HOW_MUCH.fullmatch(text):
         yield from _how_much(found)
 

@@ -23,6 +23,7 @@ from clara_memory.columns import Columns
 from clara_memory.cue import EITHER
 from clara_memory.episode import STANDARD_ROLES, RoleFiller, fold
 from clara_memory.fitting import Fit, nothing
+from clara_memory.inflection import words_of
 from clara_memory.item_memory import ItemMemory
 from clara_memory.narrowing import Narrowing, Without, narrow, narrowings_in
 from clara_memory.past import when_in
@@ -30,7 +31,7 @@ from clara_memory.query_text import Asked, read_text
 from clara_memory.ranking import find
 from clara_memory.retrieval import Query
 from clara_memory.roles_called import PEOPLE, apart, is_deed, places, roles_called
-from clara_memory.tally import Figures, Measured, Tally, count_of, measured_in, tally_of
+from clara_memory.tally import ROBOT, Figures, Measured, Tally, count_of, measured_in, tally_of
 from clara_memory.text_cue import recognise
 from clara_memory.wishes import OF_NUMBERS, Reading, Role, Wish
 from clara_memory.words_in_text import words_in
@@ -76,7 +77,7 @@ _EMPTY = _set(
     "a an any the this that these those my our your its their his her what you we i they"
     " am are be been being can could did do does had has have is was were"
     " at by during for from in inside into near of on onto to while with"
-    " already ever so far there please"
+    " already ever so far please"
 )
 _GETTING = _set("get gets got gotten getting receive receives received receiving")
 _USING = _set("use uses used using")
@@ -97,7 +98,9 @@ _OFTEN = re.compile(r"(?P<often>how (?:often|many times) )?(?P<rest>(?:did|have|
 _ANYTHING = _set("anything something anyone someone")
 _NEVER = re.compile(r"\bnever\b")
 _WORD = re.compile(r"\w+")
-_OF_YOU = re.compile(r"(?:did|do|does|have|had|has|can|could)\b")
+_AUXILIARY = re.compile(r"(?:did|do|does|have|had|has|can|could) (?P<who>.*)")
+_PASSIVE = re.compile(r"(?:was|were|is|are|got|has been|have been|had been)\b")
+_WE = _set("you we they i")
 
 
 def tally_asked(
@@ -174,7 +177,8 @@ def _roles_asked(
     if word in ("which", "what", "how many"):
         for count in (2, 1):
             noun, further = apart(rest, count)
-            if noun and (roles := roles_called(noun, items)):
+            roles = roles_called(noun, items) if noun else ()
+            if roles and not (roles[0].name in (ROBOT, "subject") and _PASSIVE.match(further)):
                 idle = _GETTING if roles[0].name in PEOPLE else _USING
                 yield roles, further, idle if roles[0].name not in STANDARD_ROLES else ()
         noun, _ = apart(rest, 1)
@@ -191,10 +195,21 @@ def _roles_asked(
             yield tuple(map(Role, PEOPLE)), rest, ()
         elif not _GETTING.isdisjoint(_WORD.findall(rest)):
             yield tuple(map(Role, PEOPLE)), rest, _GETTING
-        elif _OF_YOU.match(rest):
+        elif _PASSIVE.match(rest):
+            yield (Role("object", PEOPLE),), rest, ()
+        elif _says_who(rest, items):
             yield (*map(Role, PEOPLE), Role("object")), rest, ()
         else:
             yield (Role("subject"),), rest, ()
+
+
+def _says_who(rest: str, items: Mapping[str, ItemMemory]) -> bool:
+    """Whether it is said who did it, as in "did Rex greet"; not in "did patrols"."""
+    found = _AUXILIARY.match(rest)
+    names = [apart(found["who"], count)[0] for count in (1, 2)] if found else []
+    return any(
+        name in _WE or items["subject"].with_words(words_of(name)) for name in names if name
+    )
 
 
 def _is_whole(reading: Reading, asked: Asked, columns: Columns, now_ns: int) -> bool:
@@ -232,7 +247,7 @@ def _counted(
         return Counted(reading.wish, times, narrowed=told, of=of) if known else None
     for role in reading.roles:
         if role.name in given:
-            if role.among:
+            if role.among or role.kind:
                 continue
             return None  # what is asked for is something else
         if reading.wish in OF_NUMBERS:
@@ -247,6 +262,9 @@ def _counted(
                 return Counted(reading.wish, tally, role.called, told, *missing)
             continue
         if tally.counts and _is_among(tally, columns, role.among):
+            others = [one for one in reading.roles if one is not role and one.kind]
+            if any(tally_of(columns, one.name, found, only=one.kind).counts for one in others):
+                return None  # a gate that was patrolled, or one at which something was seen
             return Counted(reading.wish, tally, role.called, told)
     if found.reason:
         return Counted(reading.wish, tally_of(columns, reading.roles[0].name, found, understood))

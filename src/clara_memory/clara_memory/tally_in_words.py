@@ -16,7 +16,6 @@ from clara_memory.wishes import Wish
 
 _TOLD = 20  # fillers
 _TIED = 5
-_EXTREMES = {Wish.LARGEST: "at most", Wish.SMALLEST: "at least"}
 
 
 def sentences_of(tallied: Tallied) -> list[str]:
@@ -128,19 +127,27 @@ def _different(tally: Tally, called: str, over: str) -> str:
 
 def _figure(wish: Wish, figures: Figures, over: str) -> list[str]:
     """Say a figure: "weight on average: 4.54 (median 4.3), over 120 episodes with ..."."""
-    what = "It took" if figures.role == DURATION else f"{figures.role}:"
-    of = ""
+    role = figures.role
+    numbers = {
+        Wish.MEAN: figures.mean,
+        Wish.TOTAL: figures.total,
+        Wish.LARGEST: figures.largest,
+        Wish.SMALLEST: figures.smallest,
+    }
+    number = _spoken(numbers[wish], role)
     if wish is Wish.MEAN:
-        number, how = figures.mean, "on average"
-        of = f" (median {_spoken(figures.median, figures.role)})"
+        number += f" (median {_spoken(figures.median, role)})"
     elif wish is Wish.TOTAL:
-        number, how = figures.total, "in total"
         over += _how_it_went(figures)
-    else:
-        number = figures.largest if wish is Wish.LARGEST else figures.smallest
-        how = _EXTREMES[wish]
-    said = [f"{what} {_spoken(number, figures.role)} {how}{of}, over {over}.{_lacking(figures)}"]
+    before, behind = {
+        Wish.MEAN: (f"{role} on average", "on average"),
+        Wish.TOTAL: (f"{role} in total", "in total"),
+        Wish.LARGEST: (f"highest {role}", "at most"),
+        Wish.SMALLEST: (f"lowest {role}", "at least"),
+    }[wish]
+    what = f"It took {number} {behind}" if role == DURATION else f"{before}: {number}"
     episode = {Wish.LARGEST: figures.of_largest, Wish.SMALLEST: figures.of_smallest}.get(wish)
+    said = [f"{what}, over {over}.{_lacking(figures)}"]
     return said + ([_shown(episode)] if episode is not None else [])
 
 

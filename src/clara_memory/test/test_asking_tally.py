@@ -84,6 +84,14 @@ def memory():
             "KITCHEN and HALL most often: 1 each of 2 episodes with action=PATROL.",
         ),
         (
+            "who did the most patrols?",
+            "CLARA most often: 2 of 3 episodes with action=PATROL; then ROBBY 1.",
+        ),
+        (
+            "which delivery took longest?",
+            "It took 240.0 s at most, over 3 episodes with action=DELIVER.",
+        ),
+        (
             "on which day did you deliver the most?",
             "2026-06-09 most often: 2 of 3 episodes with action=DELIVER; then 2026-06-10 1.",
         ),
@@ -114,19 +122,19 @@ def memory():
         ),
         (
             "how much did you water in total?",
-            "volume: 20 in total, over 3 episodes with action=WATER, 2 of 3 succeeded.",
+            "volume in total: 20, over 3 episodes with action=WATER, 2 of 3 succeeded.",
         ),
         (
             "how many litres did you water yesterday?",
-            "volume: 7.5 in total, over 1 episode with action=WATER, 1 of 1 succeeded.",
+            "volume in total: 7.5, over 1 episode with action=WATER, 1 of 1 succeeded.",
         ),
         (
             "what was the average weight of the parcels?",
-            "weight: 3.25 on average (median 3.25), over 2 episodes with object=PARCEL.",
+            "weight on average: 3.25 (median 3.25), over 2 episodes with object=PARCEL.",
         ),
         (
             "how long does a delivery take on average?",
-            "It took 140.0 s on average (median 120.0 s), over 3 episodes with action=DELIVER.",
+            "It took 140.0 s (median 120.0 s) on average, over 3 episodes with action=DELIVER.",
         ),
         (
             "how long did cleaning take in total?",
@@ -134,7 +142,7 @@ def memory():
         ),
         (
             "what was the heaviest thing you delivered?",
-            "weight: 4 at most, over 3 episodes with action=DELIVER.",
+            "highest weight: 4, over 3 episodes with action=DELIVER.",
         ),
         (
             "what was your shortest patrol?",
@@ -142,7 +150,7 @@ def memory():
         ),
         (
             "what was the lowest temperature?",
-            "temperature: 12 at least, over 3 episodes. 11 more do not say.",
+            "lowest temperature: 12, over 3 episodes. 11 more do not say.",
         ),
         (
             "which bed did you water most often today?",
@@ -240,6 +248,9 @@ def test_what_is_to_be_counted_is_counted(memory, text, said):
         "which room did you clean last?",
         "which room did you clean at most twice?",
         "which shelf did you clean most often?",
+        "which robot was cleaned most often?",
+        "who was delivered most often?",
+        "how many rooms are there?",
         "which floor did you clean most often?",
         "which tool did you like most?",
         "what was your most important task?",
