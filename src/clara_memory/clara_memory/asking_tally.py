@@ -266,7 +266,7 @@ def _counted(
             if any(tally_of(columns, one.name, found, only=one.kind).counts for one in others):
                 return None  # a gate that was patrolled, or one at which something was seen
             return Counted(reading.wish, tally, role.called, told)
-    if found.reason:
+    if found.reason and not reading.of_a_deed:
         return Counted(reading.wish, tally_of(columns, reading.roles[0].name, found, understood))
     return None
 

@@ -23,7 +23,7 @@ from clara_memory.formats import episode_to_json
 from clara_memory.memory import EpisodicMemory
 from clara_memory.past import when_in
 from clara_memory.retrieval import MAX_EPISODES, WHEN, Answer, Candidate, Query
-from clara_memory.tally_in_words import sentences_of, tally_to_json
+from clara_memory.tally_in_words import tally_to_json, told
 from clara_memory.words_in_text import words_in
 
 _COLOURS = {Outcome.SUCCEEDED: "green", Outcome.FAILED: "red", Outcome.TIMED_OUT: "red"}
@@ -54,7 +54,7 @@ def ask(text: tuple[str, ...], guess: bool, **at: Any) -> None:
         shown = tables.answer_to_json(answer) | (tally_to_json(count) if count else {})
         click.echo(json.dumps(shown, ensure_ascii=False))
         return
-    for sentence in sentences_of(count) if count else sentences(answer, question):
+    for sentence in told(count, answer, sentences(answer, question)):
         click.echo(sentence)
 
 

@@ -10,12 +10,26 @@ from clara_memory import tables
 from clara_memory.asking_tally import Tallied
 from clara_memory.episode import Episode, spoken_number
 from clara_memory.formats import episode_to_json, filler_to_json
-from clara_memory.retrieval import WHEN
+from clara_memory.retrieval import WHEN, Answer
 from clara_memory.tally import DURATION, Count, Figures, Tally
 from clara_memory.wishes import Wish
 
 _TOLD = 20  # fillers
 _TIED = 5
+
+
+def told(tallied: Tallied | None, answer: Answer, usual: list[str]) -> list[str]:
+    """Return what is said of a question that wants something counted, in place of the `usual`.
+
+    Where it only asks which there were, that is said before it: it is about the same episodes.
+    """
+    if tallied is None:
+        return usual
+    said = sentences_of(tallied)
+    same = answer.matches == tallied.count.matches and not answer.set_aside
+    if tallied.wish is Wish.DIFFERENT and same:
+        return [*said, *(one for one in usual if one not in said)]
+    return said
 
 
 def sentences_of(tallied: Tallied) -> list[str]:
