@@ -114,24 +114,28 @@ def tally_of(
     if only:
         kept = np.isin(ids, tuple(only))
         there, ids = there[kept], ids[kept]
-    used, places = np.unique(ids, return_inverse=True)
-    outcomes = columns.outcome[found.positions[there]]
-    episodes = np.bincount(places, minlength=len(used))
-    succeeded = np.bincount(places[outcomes == Outcome.SUCCEEDED], minlength=len(used))
-    failed = np.bincount(places[np.isin(outcomes, FAILURES)], minlength=len(used))
-    last = np.zeros(len(used), dtype=np.int64)
-    np.maximum.at(last, places, columns.end_ns[found.positions[there]])
+    # By counting: to sort a million ids takes ten times as long.
+    lowest = int(ids.min()) if len(ids) else 0
+    ids = ids.astype(np.int64) - lowest
+    rows = found.positions[there]
+    outcomes = columns.outcome[rows]
+    episodes = np.bincount(ids)
+    succeeded = np.bincount(ids[outcomes == Outcome.SUCCEEDED], minlength=len(episodes))
+    failed = np.bincount(ids[np.isin(outcomes, FAILURES)], minlength=len(episodes))
+    last = np.zeros(len(episodes), dtype=np.int64)
+    np.maximum.at(last, ids, columns.end_ns[rows])
+    order = np.lexsort((-last, -episodes))[: np.count_nonzero(episodes)]
     counts = tuple(
         Count(
-            filler_of(int(used[one])),
+            filler_of(one + lowest),
             int(episodes[one]),
             int(succeeded[one]),
             int(failed[one]),
             int(last[one]),
         )
-        for one in np.lexsort((-last, -episodes))
+        for one in order.tolist()
     )
-    having = len(np.unique(there))
+    having = int(np.count_nonzero(np.diff(there, prepend=-1)))
     matches, ended = len(found.positions), _ended(columns, found)
     return Tally(role, counts, having, matches, *ended, tuple(understood), found.reason)
 
