@@ -14,6 +14,7 @@
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -53,6 +54,19 @@ class Tallied:
     narrowed: tuple[str, ...] = ()
     of: int = 0
     never: tuple[RoleFiller, ...] = ()
+
+
+class Listener(NamedTuple):
+    """Who is asked, when, and what is known; `robot` and `own_robots` as `read_text` says."""
+
+    columns: Columns
+    robot: str
+    own_robots: Callable[[], list[str]]
+    now_ns: int
+
+    def reads(self, text: str) -> Asked:
+        """Return how a text is read as a query."""
+        return read_text(Query(text=text), self.columns, self.robot, self.own_robots, self.now_ns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,25 +117,19 @@ _PASSIVE = re.compile(r"(?:was|were|is|are|got|has been|have been|had been)\b")
 _WE = _set("you we they i")
 
 
-def tally_asked(
-    text: str, columns: Columns, robot: str, own_robots: Callable[[], list[str]], now_ns: int
-) -> Counted | None:
-    """Return the tally that a text asks for; None where it asks for none, or has more to say.
-
-    Args:
-        text: a question; `columns`, what is known.
-        robot: who "you" is, and `own_robots`, as `read_text` says.
-        now_ns: what "yesterday" is before.
-    """
-    for question, narrowings in narrowings_in(_question(text, robot), columns.items, robot):
-        for reading in _readings(question, columns.items, narrowings):
-            asked = read_text(Query(text=reading.rest), columns, robot, own_robots, now_ns)
-            if _is_whole(reading, asked, columns, now_ns):
-                counted = _counted(reading, asked, columns, narrowings)
+def tally_asked(text: str, listener: Listener) -> Counted | None:
+    """Return the tally that a text asks for; None where it asks for none, or has more to say."""
+    items, robot = listener.columns.items, listener.robot
+    question = _question(text, robot)
+    for rest, narrowings in narrowings_in(question, items, robot):
+        for reading in _readings(rest, items, narrowings):
+            asked = listener.reads(reading.rest)
+            if _is_whole(reading, asked, listener):
+                counted = _counted(reading, asked, listener.columns, narrowings)
                 if counted is not None:
                     return counted
-    for pair in pairs_in(_question(text, robot), robot):
-        compared = _compared(pair, columns, robot, own_robots, now_ns)
+    for pair in pairs_in(question, robot):
+        compared = _compared(pair, listener)
         if compared is not None:
             return compared
     return None
@@ -212,12 +220,12 @@ def _says_who(rest: str, items: Mapping[str, ItemMemory]) -> bool:
     )
 
 
-def _is_whole(reading: Reading, asked: Asked, columns: Columns, now_ns: int) -> bool:
+def _is_whole(reading: Reading, asked: Asked, listener: Listener) -> bool:
     """Whether the rest of a question was read to the last word."""
     if asked.unread:
         return False
-    words = words_in(when_in(reading.rest, now_ns).rest)
-    found = recognise(words, columns.items)
+    words = words_in(when_in(reading.rest, listener.now_ns).rest)
+    found = recognise(words, listener.columns.items)
     if any(not one.fillers for one in found):
         return False  # outcomes that leave open which is meant
     read = {place for one in found for place in one.span}
@@ -303,14 +311,13 @@ def _with_all(columns: Columns, asked: Asked) -> Fit:
     return found
 
 
-def _compared(
-    pair: Pair, columns: Columns, robot: str, own_robots: Callable[[], list[str]], now_ns: int
-) -> Counted | None:
+def _compared(pair: Pair, listener: Listener) -> Counted | None:
     """Return how often each of two things was; None where they differ in more than one thing."""
+    columns = listener.columns
     asked = []
     for text in pair:
-        one = read_text(Query(text=text), columns, robot, own_robots, now_ns)
-        if not one.recognised or not _is_whole(Reading(Wish.MORE, (), text), one, columns, now_ns):
+        one = listener.reads(text)
+        if not one.recognised or not _is_whole(Reading(Wish.MORE, (), text), one, listener):
             return None
         asked.append(one)
     first, second = (set(one.understood) for one in asked)

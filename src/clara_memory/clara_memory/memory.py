@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from clara_memory.asking_tally import Tallied, tally_asked
+from clara_memory.asking_tally import Listener, Tallied, tally_asked
 from clara_memory.columns import Columns, Spelling
 from clara_memory.correcting import corrected
 from clara_memory.episode import (
@@ -640,7 +640,7 @@ class EpisodicMemory:
         moment = time.time_ns() if now_ns is None else now_ns
         with self._index:
             own_robots = self._store.robots_not_merged
-            found = tally_asked(text, self._columns, self.robot, own_robots, moment)
+            found = tally_asked(text, Listener(self._columns, self.robot, own_robots, moment))
         if found is None:
             return None
         count = found.count
