@@ -19,7 +19,7 @@ from typing import NamedTuple
 import numpy as np
 
 from clara_memory.asking_figures import figures_in
-from clara_memory.asking_more import Pair, pairs_in
+from clara_memory.asking_more import Apart, apart_in
 from clara_memory.columns import Columns
 from clara_memory.cue import EITHER
 from clara_memory.episode import STANDARD_ROLES, RoleFiller, fold
@@ -119,17 +119,19 @@ _WE = _set("you we they i")
 
 def tally_asked(text: str, listener: Listener) -> Counted | None:
     """Return the tally that a text asks for; None where it asks for none, or has more to say."""
-    items, robot = listener.columns.items, listener.robot
-    question = _question(text, robot)
+    columns, items = listener.columns, listener.columns.items
+    question = _question(text, listener.robot)
+    own = RoleFiller(ROBOT, listener.robot)
+    robot = listener.robot if columns.robots.identity(own) else ""  # not of another's file
     for rest, narrowings in narrowings_in(question, items, robot):
         for reading in _readings(rest, items, narrowings):
             asked = listener.reads(reading.rest)
             if _is_whole(reading, asked, listener):
-                counted = _counted(reading, asked, listener.columns, narrowings)
+                counted = _counted(reading, asked, columns, narrowings)
                 if counted is not None:
                     return counted
-    for pair in pairs_in(question, robot):
-        compared = _compared(pair, listener)
+    for split in apart_in(question, robot):
+        compared = _compared(split, listener)
         if compared is not None:
             return compared
     return None
@@ -311,34 +313,34 @@ def _with_all(columns: Columns, asked: Asked) -> Fit:
     return found
 
 
-def _compared(pair: Pair, listener: Listener) -> Counted | None:
-    """Return how often each of two things was; None where they differ in more than one thing."""
+def _compared(split: Apart, listener: Listener) -> Counted | None:
+    """Return how often each of some things was; None where they differ in more than one thing."""
     columns = listener.columns
     asked = []
-    for text in pair:
+    for text in split.questions:
         one = listener.reads(text)
-        if not one.recognised or not _is_whole(Reading(Wish.MORE, (), text), one, listener):
+        if not one.recognised or not _is_whole(Reading(split.wish, (), text), one, listener):
             return None
         asked.append(one)
-    first, second = (set(one.understood) for one in asked)
-    differing = [*(first - second), *(second - first)]
-    others = {(one.query.robots, one.query.subjects) for one in asked}
-    roles = [set(one.role.split(EITHER)) for one in differing]
-    if len(roles) != 2 or roles[0].isdisjoint(roles[1]) or len(others) > 1:
+    common = set(asked[0].understood).intersection(*(one.understood for one in asked[1:]))
+    own = [[filler for filler in one.understood if filler not in common] for one in asked]
+    if any(len(fillers) != 1 for fillers in own):
         return None
-    counts, rows = [], []
-    for filler, one in zip(differing, asked, strict=True):
-        found = _with_all(columns, one)
-        counts.append(count_of(columns, filler, found))
-        rows.append(found.positions)
+    names = [filler for (filler,) in own]
+    roles = set(names[0].role.split(EITHER)).intersection(*(n.role.split(EITHER) for n in names))
+    same = len({(one.query.robots, one.query.subjects) for one in asked}) == 1
+    if not roles or not same or len(set(names)) < len(names):
+        return None
+    found = [_with_all(columns, one) for one in asked]
+    counts = [count_of(columns, *pair) for pair in zip(names, found, strict=True)]
     if not any(one.episodes for one in counts):
         return None
-    both = np.unique(np.concatenate(rows))
     counts.sort(key=lambda one: -one.episodes)
-    understood = tuple(one for one in asked[0].understood if one not in differing)
-    fit = Fit(both, np.ones(len(both), np.float32))
+    every = np.unique(np.concatenate([one.positions for one in found]))
+    understood = tuple(one for one in asked[0].understood if one in common)
+    fit = Fit(every, np.ones(len(every), np.float32))
     tally = tally_of(columns, "action", fit, understood)
-    return Counted(Wish.MORE, replace(tally, role=differing[0].role, counts=tuple(counts)))
+    return Counted(split.wish, replace(tally, role=names[0].role, counts=tuple(counts)))
 
 
 def _is_among(tally: Tally, columns: Columns, roles: Sequence[str]) -> bool:

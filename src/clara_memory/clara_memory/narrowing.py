@@ -170,7 +170,7 @@ def _named(phrase: str, items: Mapping[str, ItemMemory], robot: str) -> tuple[Ro
     for part in re.split(r",| and | or ", phrase):
         name = re.sub(r"^ *(?:the|an?|my|your|in|at|to|for) ", "", f" {part.strip()}").strip()
         if name in ("you", "yourself"):
-            known = [RoleFiller(ROBOT, robot)]
+            known = [RoleFiller(ROBOT, robot)] if robot else []
         else:
             stems = words_of(name)
             known = [

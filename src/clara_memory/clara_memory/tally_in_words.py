@@ -46,6 +46,8 @@ def sentences_of(tallied: Tallied) -> list[str]:
     if isinstance(count, Figures):
         return [*said, *_figure(tallied.wish, count, over)]
     lacking = "" if tallied.only else _lacking(count)
+    if tallied.wish is Wish.EACH:
+        return [*said, f"{_listed([_one(each) for each in count.counts], _TOLD)}; {over}."]
     if tallied.wish is Wish.MORE:
         return [*said, _more(count, over)]
     if tallied.wish is Wish.DIFFERENT:
@@ -105,6 +107,10 @@ def _names(counts: Sequence[Count]) -> str:
     return _listed([one.filler.spoken for one in counts], _TIED)
 
 
+def _one(count: Count) -> str:
+    return f"{count.filler.spoken} {count.episodes}"
+
+
 def _listed(names: Sequence[str], told: int) -> str:
     if len(names) > told:
         return f"{', '.join(names[:told])} and {len(names) - told} more"
@@ -135,7 +141,7 @@ def _different(tally: Tally, called: str, over: str) -> str:
     further = f" and {known - len(told)} more" if known > len(told) else ""
     one = called.removesuffix("s")
     what = f"{known} different {one}s" if known > 1 else f"1 {one}"
-    counts = ", ".join(f"{one.filler.spoken} {one.episodes}" for one in told)
+    counts = ", ".join(map(_one, told))
     return f"{what}: {counts}{further}; {over}."
 
 

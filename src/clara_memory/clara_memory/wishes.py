@@ -14,6 +14,7 @@ class Wish(Enum):
     LEAST = "least"
     DIFFERENT = "different"  # which, how many different, and how often each
     MORE = "more"  # which of two more often
+    EACH = "each"  # how often each of some
     NEVER = "never"  # which of all that are known is never there
     TIMES = "times"  # how often, of what is narrowed
     TOTAL = "total"

@@ -181,6 +181,14 @@ def memory():
             "KITCHEN more often: 2 of 3 episodes with action=CLEAN; BATH 1.",
         ),
         (
+            "how often each did you clean the kitchen, the bath and the hall?",
+            "KITCHEN 2, BATH 1 and HALL 1; 4 episodes with action=CLEAN.",
+        ),
+        (
+            "did you water both bed 1 and bed 2 yesterday?",
+            "BED_2 1 and BED_1 0; 1 episode with action=WATER.",
+        ),
+        (
             "what did you deliver except letters?",
             "1 object: PARCEL 2; 2 episodes with action=DELIVER, without LETTER.",
         ),
@@ -267,6 +275,9 @@ def test_what_is_to_be_counted_is_counted(memory, text, said):
         "did you deliver anything not above 2 kg?",
         "how often did you clean above 5 kg?",
         "which robot never cleaned?",
+        "how many times each did you deliver letters, parcels and books?",
+        "did both Robby and Max clean the floor?",
+        "did you both clean the floor and water bed 1?",
         "what did you never do?",
         "where did you never clean the piano?",
         "who else delivered parcels?",
