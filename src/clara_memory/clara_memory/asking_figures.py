@@ -56,6 +56,11 @@ _ON_AVERAGE = re.compile(r" on average\b")
 _IN_TOTAL = re.compile(rf" (?:{_ALL})\b")
 
 
+def without_total(text: str) -> str:
+    """Return a text without the words that say that all of it is meant."""
+    return _IN_TOTAL.sub("", text)
+
+
 def figures_in(text: str, items: Mapping[str, ItemMemory]) -> Iterator[Reading]:
     """Yield the readings of a question that ask for a figure of numbers."""
     if found := _EXTREME.fullmatch(text):

@@ -18,11 +18,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from clara_memory.asking_figures import figures_in
+from clara_memory.asking_figures import figures_in, without_total
 from clara_memory.asking_more import Apart, apart_in
 from clara_memory.columns import Columns
 from clara_memory.cue import EITHER
-from clara_memory.episode import STANDARD_ROLES, RoleFiller, fold
+from clara_memory.episode import STANDARD_ROLES, Kind, RoleFiller, fold
 from clara_memory.fitting import Fit, nothing
 from clara_memory.inflection import words_of
 from clara_memory.item_memory import ItemMemory
@@ -102,7 +102,7 @@ _BEGIN = re.compile(
 _ASKING = re.compile(
     r"(?:(?P<to>in|at|on|to|from|with|for|by|during|near) )?"
     r"(?P<asking>how many|which|what|whom|who|where)\b(?: of the)?"
-    r"(?P<different> (?:different|distinct|various|unique))? ?(?P<rest>.*)"
+    r"(?: (?:different|distinct|various|unique))? ?(?P<rest>.*)"
 )
 _MOST = re.compile(
     r"\b(?<!at )(?:the )?(?P<how>most|least|fewest)\b"
@@ -175,6 +175,9 @@ def _of_names(asking: re.Match[str], items: Mapping[str, ItemMemory]) -> Iterato
     if (asking["asking"] == "how many" or never) and times:
         return
     for roles, further, idle in _roles_asked(asking, rest.strip(), items):
+        if asking["asking"] == "how many" and _has_numbers(roles[0].name, items):
+            yield Reading(Wish.TOTAL, roles, f"what {without_total(further)}")
+            continue
         bare = asking["asking"] in ("what", "who", "whom", "where") and further == rest.strip()
         yield Reading(wish, roles, f"what {further}", idle, bare and not times)
 
@@ -211,6 +214,10 @@ def _roles_asked(
             yield (*map(Role, PEOPLE), Role("object")), rest, ()
         else:
             yield (Role("subject"),), rest, ()
+
+
+def _has_numbers(role: str, items: Mapping[str, ItemMemory]) -> bool:
+    return role in items and any(one.kind is Kind.NUMBER for one in items[role].fillers)
 
 
 def _says_who(rest: str, items: Mapping[str, ItemMemory]) -> bool:

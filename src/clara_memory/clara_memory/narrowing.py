@@ -58,11 +58,12 @@ _UNITS = {
     "metres": (*LENGTHS, "altitude", "height", "depth"),
     "meters": (*LENGTHS, "altitude", "height", "depth"),
 }
+_HOW = "|".join(sorted(_COMPARING, key=len, reverse=True))
 _LIMIT = re.compile(
     r" (?:(?:at|with|in|by) )?(?:(?:an?|the) )?(?:(?P<role>\w+(?: \w+)??) (?:of )?)??"
-    rf"\b(?P<how>{'|'.join(_COMPARING)}) (?:(?:an?|the) )?(?:(?P<name>\w+(?: \w+)?) of )?"
+    rf"\b(?P<how>{_HOW}) (?:(?:an?|the) )?(?:(?P<name>\w+(?: \w+)?) of )?"
     rf"(?P<number>-?\d+(?:\.\d+)?)(?: ?(?P<unit>{'|'.join(_UNITS)})\b)?"
-    r"(?: of (?P<of>\w+))?(?![\w.,:]*\d)"
+    r"(?: of (?P<of>\w+))?(?![\w.,:]*\d| ?[%°/])"
 )
 
 

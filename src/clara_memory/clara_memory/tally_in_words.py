@@ -8,7 +8,7 @@ from typing import Any
 
 from clara_memory import tables
 from clara_memory.asking_tally import Tallied
-from clara_memory.episode import Episode, spoken_number
+from clara_memory.episode import Episode, Kind, spoken_number
 from clara_memory.formats import episode_to_json, filler_to_json
 from clara_memory.retrieval import WHEN, Answer
 from clara_memory.tally import DURATION, Count, Figures, Tally
@@ -99,7 +99,7 @@ def _first(how: str, counts: Sequence[Count], over: str) -> str:
 
 def _equal(counts: Sequence[Count]) -> str:
     each = " each" if len(counts) > 1 else ""
-    return f"{_names(counts)} {counts[0].episodes}{each}"
+    return f"{_names(counts)} {_often(counts[0], each)}"
 
 
 def _names(counts: Sequence[Count]) -> str:
@@ -108,7 +108,13 @@ def _names(counts: Sequence[Count]) -> str:
 
 
 def _one(count: Count) -> str:
-    return f"{count.filler.spoken} {count.episodes}"
+    return f"{count.filler.spoken} {_often(count)}"
+
+
+def _often(count: Count, each: str = "") -> str:
+    """Return how often in digits; behind a number so that it is not read as one with it."""
+    often = f"{count.episodes}{each}"
+    return often if count.filler.kind is Kind.TEXT else f"({often})"
 
 
 def _listed(names: Sequence[str], told: int) -> str:
@@ -158,7 +164,8 @@ def _figure(wish: Wish, figures: Figures, over: str) -> list[str]:
     if wish is Wish.MEAN:
         number += f" (median {_spoken(figures.median, role)})"
     elif wish is Wish.TOTAL:
-        over += _how_it_went(figures)
+        # How all went says nothing of those that have the number.
+        over += _how_it_went(figures) if figures.episodes == figures.matches else ""
     before, behind = {
         Wish.MEAN: (f"{role} on average", "on average"),
         Wish.TOTAL: (f"{role} in total", "in total"),
@@ -201,7 +208,8 @@ def _episodes(number: int, count: Tally | Figures, narrowed: Sequence[str]) -> s
 def _lacking(count: Tally | Figures) -> str:
     """Return how many episodes fit, but do not say what was counted."""
     lacking = count.matches - count.episodes
-    return f" {lacking} more do not say." if lacking else ""
+    says = "does" if lacking == 1 else "do"
+    return f" {lacking} more {says} not say." if lacking else ""
 
 
 def _spoken(number: float, role: str) -> str:

@@ -39,8 +39,8 @@ def memory():
     put("DELIVER", "PARCEL", 0, 120, person="MAX", place="HALL", weight=2.5)
     put("DELIVER", "PARCEL", 1, 240, FAILED, person="LISA", weight=4.0)
     put("DELIVER", "LETTER", 1, 60, person="MAX", weight=0.1)
-    put("WATER", "BED_1", 0, 10, volume=5, temperature=12)
-    put("WATER", "BED_2", 1, 20, volume=7.5, temperature=15)
+    put("WATER", "BED_1", 0, 10, volume=5, temperature=12, cans=2)
+    put("WATER", "BED_2", 1, 20, volume=7.5, temperature=15, cans=3)
     put("WATER", "BED_2", 2, 20, FAILED, volume=7.5, temperature=20)
     put("PATROL", "KITCHEN", 0, 300)
     put("PATROL", "HALL", 0, 400)
@@ -123,6 +123,14 @@ def memory():
         (
             "how much did you water in total?",
             "volume in total: 20, over 3 episodes with action=WATER, 2 of 3 succeeded.",
+        ),
+        (
+            "how many cans did you water in total?",
+            "cans in total: 5, over 2 episodes with action=WATER. 1 more does not say.",
+        ),
+        (
+            "which volume did you water most often?",
+            "7.5 most often: 2 of 3 episodes with action=WATER; then 5 (1).",
         ),
         (
             "how many litres did you water yesterday?",
@@ -209,6 +217,10 @@ def memory():
             "1 of 3 episodes with action=DELIVER: weight heavier than 2.5, 0 of 1 succeeded.",
         ),
         (
+            "how often did you water at a temperature of no more than 15?",
+            "2 of 3 episodes with action=WATER: temperature no more than 15, 2 of 2 succeeded.",
+        ),
+        (
             "how often did you water at a temperature of at least 15 degrees?",
             "2 of 3 episodes with action=WATER: temperature at least 15, 1 of 2 succeeded.",
         ),
@@ -269,6 +281,9 @@ def test_what_is_to_be_counted_is_counted(memory, text, said):
         "did you clean more than the floor?",
         "did you clean the floor more thoroughly than the window?",
         "did you deliver anything above 5?",
+        "how often did you water at a temperature above 15%?",
+        "how often did you water at a temperature above 15 kelvin?",
+        "how often did you water at a temperature of not more than 15?",
         "how often did you deliver more than 2 parcels?",
         "how often did you clean more than 3 times?",
         "did you deliver anything heavier than the letter?",
