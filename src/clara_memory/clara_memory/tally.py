@@ -63,12 +63,12 @@ class Tally:
 
     @property
     def most(self) -> tuple[Count, ...]:
-        """The counts of what is there most often: several where they tie."""
+        """Return the counts of what is there most often: several where they tie."""
         return tuple(one for one in self.counts if one.episodes == self.counts[0].episodes)
 
     @property
     def least(self) -> tuple[Count, ...]:
-        """The counts of what is there least often, but is there: several where they tie."""
+        """Return the counts of what is there least often, but is there; several where they tie."""
         return tuple(one for one in self.counts if one.episodes == self.counts[-1].episodes)
 
 
