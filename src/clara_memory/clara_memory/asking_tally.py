@@ -252,6 +252,8 @@ def _counted(
     given = {role for cue in asked.recognised for role in cue.role.split(EITHER)}
     if reading.of_a_deed and "action" not in given:
         return None
+    if reading.wish is Wish.DIFFERENT and not (asked.understood or narrowings):
+        return None  # "which rooms?" asks for what there is, and not for what was
     found = _with_all(columns, asked)
     if found.set_aside and reading.wish is not Wish.NEVER:
         return None

@@ -271,6 +271,7 @@ def test_what_is_to_be_counted_is_counted(memory, text, said):
         "which robot was cleaned most often?",
         "who was delivered most often?",
         "how many rooms are there?",
+        "which rooms?",
         "which floor did you clean most often?",
         "which tool did you like most?",
         "what was your most important task?",
