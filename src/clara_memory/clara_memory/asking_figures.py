@@ -20,7 +20,7 @@ _AMOUNTS = ("volume", "amount", "quantity", *WEIGHTS)
 # The wish of an adjective, and the roles whose numbers it is said of where none is named.
 _ADJECTIVES: dict[str, tuple[Wish, tuple[str, ...]]] = {
     **dict.fromkeys(("average", "mean"), (Wish.MEAN, ())),
-    **dict.fromkeys(("total", "overall"), (Wish.TOTAL, ())),
+    **dict.fromkeys(("total", "overall", "sum of", "sum of the"), (Wish.TOTAL, ())),
     **dict.fromkeys(
         ("highest", "largest", "biggest", "greatest", "maximum", "maximal"), (Wish.LARGEST, ())
     ),
@@ -42,7 +42,7 @@ _TAKING = r"(?:it )?(?:takes?|took|taken)(?: you)?(?: to)?"
 _ALL = r"in total|altogether|overall|in all"
 _EXTREME = re.compile(
     rf"(?:what|which)(?: is| was| were| are|s)? (?P<whose>the |your )?"
-    rf"(?P<adjective>{'|'.join(_ADJECTIVES)}) (?P<rest>.+)"
+    rf"(?P<adjective>{'|'.join(sorted(_ADJECTIVES, reverse=True))}) (?P<rest>.+)"
 )
 _HOW_LONG = re.compile(
     rf"how (?:long|much time) (?P<rest>.+?)(?: (?P<mean>on average)| (?:{_ALL}))(?P<more>.*)"
@@ -92,7 +92,7 @@ def _extreme(found: re.Match[str], items: Mapping[str, ItemMemory]) -> Iterator[
             name = words_of(role)
             if stems[-len(name) :] == name and (role in implied or not implied or len(name) > 1):
                 said = "" if stems == name else noun
-                yield Reading(wish, (Role(role),), f"what {whose}{said} {rest}")
+                yield Reading(wish, (Role(role),), f"what {whose}{said} {rest}", ("when",))
         if stems[0] in _TIME and count == 1 and not implied:
             rest = re.sub(rf"^(?:for|of|{_TAKING})\b", "", rest)
             yield Reading(wish, (Role(DURATION),), f"what {whose} {rest}")

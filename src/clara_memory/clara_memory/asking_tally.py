@@ -108,9 +108,20 @@ _MOST = re.compile(
     r"\b(?<!at )(?:the )?(?P<how>most|least|fewest)\b"
     r"(?: (?:often|frequently|commonly|regularly|times|of all)\b)*(?! of\b)"
 )
-_OFTEN = re.compile(r"(?P<often>how (?:often|many times) )?(?P<rest>(?:did|have|has|was|were) .+)")
+_OFTEN = re.compile(
+    r"(?P<often>how (?:often|many times)\b ?)?(?P<rest>(?:(?:did|have|has|was|were)\b.*)?)"
+)
 _ANYTHING = _set("anything something anyone someone")
 _NEVER = re.compile(r"\bnever\b")
+_IS = re.compile(r"^(what|which|who|where)'s\b")
+# "What is the room (that) you cleaned most?" and "your most cleaned room" ask which it is.
+_THAT_IS = re.compile(
+    r"^(?:what|which) (?:is|was|are|were) the (\w+) (?:(?:that|which|where) )?"
+    r"(?=\w.* (?:most|least)\b)(?!of\b)"
+)
+_MOST_DONE = re.compile(
+    r"^(?:what|which) (?:is|was|are|were) (?:the |(your ))((?:most|least)(?: often)? \w+ed) (\w+)"
+)
 _WORD = re.compile(r"\w+")
 _AUXILIARY = re.compile(r"(?:did|do|does|have|had|has|can|could) (?P<who>.*)")
 _PASSIVE = re.compile(r"(?:was|were|is|are|got|has been|have been|had been)\b")
@@ -139,10 +150,11 @@ def tally_asked(text: str, listener: Listener) -> Counted | None:
 
 def _question(text: str, robot: str) -> str:
     """Return a question without what is said around it: "Clara, can you tell me"."""
-    asked = " ".join(text.casefold().split()).rstrip(" ?!.")
+    asked = " ".join(text.casefold().replace("\u2019", "'").split()).rstrip(" ?!.")
     asked = re.sub(rf"^{re.escape(fold(robot))}, ", "", asked)
     begin = _BEGIN.match(asked)
-    return asked[begin.end() :] if begin else asked
+    asked = _IS.sub(r"\1 is", asked[begin.end() :] if begin else asked)
+    return _MOST_DONE.sub(r"which \3 \1was \2", _THAT_IS.sub(r"which \1 ", asked))
 
 
 def _readings(
@@ -153,7 +165,7 @@ def _readings(
     if asking is not None:
         yield from _of_names(asking, items)
     # What is not narrowed is told by what memory says to any question.
-    often = _OFTEN.fullmatch(text) if narrowings else None
+    often = _OFTEN.fullmatch(text.strip()) if narrowings else None
     if often is not None:
         if not often["often"] and any(isinstance(one, Without) for one in narrowings):
             yield Reading(Wish.DIFFERENT, (Role("object"),), f"what {often['rest']}", _ANYTHING)

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A tally in sentences: what was asked for, and of how many episodes that is."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
@@ -107,6 +108,18 @@ def _names(counts: Sequence[Count]) -> str:
     return _listed([one.filler.spoken for one in counts], _TIED)
 
 
+def _several(noun: str) -> str:
+    """Return a noun as it is said of several; one that a question said so stays as it is."""
+    if noun.endswith("s") and not noun.endswith("ss"):
+        return noun
+    for ending, plural in (("f", "ves"), ("fe", "ves"), ("person", "people")):
+        if noun.endswith(ending):
+            return noun.removesuffix(ending) + plural
+    if re.search("[^aeiou]y$", noun):
+        return f"{noun[:-1]}ies"
+    return f"{noun}es" if re.search("(s|x|z|ch|sh)$", noun) else f"{noun}s"
+
+
 def _one(count: Count) -> str:
     return f"{count.filler.spoken} {_often(count)}"
 
@@ -126,11 +139,11 @@ def _listed(names: Sequence[str], told: int) -> str:
 def _never(count: Tally | Figures, tallied: Tallied) -> str:
     """Say what was never there: "Never BED_3: 1 of 3 beds, over 12 episodes with ..."."""
     over = _episodes(count.matches, count, tallied.narrowed)
-    one = (tallied.only or count.role).removesuffix("s")
+    all_of = f"{tallied.of} {_several(tallied.only or count.role)}"
     if not tallied.never:
-        return f"None: each of {tallied.of} {one}s at least once, over {over}."
+        return f"None: each of {all_of} at least once, over {over}."
     names = _listed([filler.spoken for filler in tallied.never], _TOLD)
-    return f"Never {names}: {len(tallied.never)} of {tallied.of} {one}s, over {over}."
+    return f"Never {names}: {len(tallied.never)} of {all_of}, over {over}."
 
 
 def _more(tally: Tally, over: str) -> str:
@@ -145,10 +158,10 @@ def _different(tally: Tally, called: str, over: str) -> str:
     """Say what there was, most first: "2 different places: KITCHEN 6, BATH 4; 10 episodes ..."."""
     known, told = len(tally.counts), tally.counts[:_TOLD]
     further = f" and {known - len(told)} more" if known > len(told) else ""
-    one = called.removesuffix("s")
-    what = f"{known} different {one}s" if known > 1 else f"1 {one}"
+    if known == 1:
+        return f"{told[0].filler.spoken} alone: {over}."
     counts = ", ".join(map(_one, told))
-    return f"{what}: {counts}{further}; {over}."
+    return f"{known} different {_several(called)}: {counts}{further}; {over}."
 
 
 def _figure(wish: Wish, figures: Figures, over: str) -> list[str]:

@@ -60,6 +60,19 @@ def memory():
             "KITCHEN most often: 2 of 4 episodes with action=CLEAN; then BATH and HALL 1 each.",
         ),
         (
+            "What's the room that you clean most often?",
+            "KITCHEN most often: 2 of 4 episodes with action=CLEAN; then BATH and HALL 1 each.",
+        ),
+        (
+            "what is your least cleaned room today?",
+            "KITCHEN least often: 1 of 1 episode with action=CLEAN.",
+        ),
+        (
+            "what was the sum of the weights when you delivered parcels?",
+            "weight in total: 6.5, over 2 episodes with object=PARCEL, action=DELIVER,"
+            " 1 of 2 succeeded.",
+        ),
+        (
             "what did you clean least often?",
             "FLOOR and WINDOW least often: 2 each of 4 episodes with action=CLEAN.",
         ),
@@ -118,7 +131,7 @@ def memory():
         ),
         (
             "to whom did you deliver parcels?",
-            "2 different persons: MAX 1, LISA 1; 2 episodes with object=PARCEL, action=DELIVER.",
+            "2 different people: MAX 1, LISA 1; 2 episodes with object=PARCEL, action=DELIVER.",
         ),
         (
             "how much did you water in total?",
@@ -198,7 +211,7 @@ def memory():
         ),
         (
             "what did you deliver except letters?",
-            "1 object: PARCEL 2; 2 episodes with action=DELIVER, without LETTER.",
+            "PARCEL alone: 2 episodes with action=DELIVER, without LETTER.",
         ),
         (
             "how often did you clean everything but the floor or the window?",
@@ -206,7 +219,7 @@ def memory():
         ),
         (
             "who patrolled besides you?",
-            "1 subject: ROBBY 1; 1 episode with action=PATROL, without CLARA.",
+            "ROBBY alone: 1 episode with action=PATROL, without CLARA.",
         ),
         (
             "where did you clean most often apart from the kitchen?",
@@ -215,6 +228,10 @@ def memory():
         (
             "did you deliver anything heavier than 2.5 kg?",
             "1 of 3 episodes with action=DELIVER: weight heavier than 2.5, 0 of 1 succeeded.",
+        ),
+        (
+            "how often was the temperature above 12?",
+            "2 of 3 episodes: temperature above 12, 1 of 2 succeeded.",
         ),
         (
             "how often did you water at a temperature of no more than 15?",
