@@ -92,7 +92,7 @@ def _extreme(found: re.Match[str], items: Mapping[str, ItemMemory]) -> Iterator[
             name = words_of(role)
             if stems[-len(name) :] == name and (role in implied or not implied or len(name) > 1):
                 said = "" if stems == name else noun
-                yield Reading(wish, (Role(role),), f"what {whose}{said} {rest}", ("when",))
+                yield Reading(wish, (Role(role),), f"what {whose}{said} {_of(rest)}")
         if stems[0] in _TIME and count == 1 and not implied:
             rest = re.sub(rf"^(?:for|of|{_TAKING})\b", "", rest)
             yield Reading(wish, (Role(DURATION),), f"what {whose} {rest}")
@@ -101,6 +101,11 @@ def _extreme(found: re.Match[str], items: Mapping[str, ItemMemory]) -> Iterator[
             if said and implied == (DURATION,) and not is_deed(noun, items):
                 continue  # the longest rope took no time
             yield Reading(wish, roles, f"what {whose}{said} {rest}")
+
+
+def _of(rest: str) -> str:
+    """Return what something was measured at: the speed "while spraying" is that of spraying."""
+    return re.sub(r"\b(?:when|whenever|while)\b", " ", rest)
 
 
 def _how_much(found: re.Match[str]) -> Iterator[Reading]:
