@@ -246,7 +246,7 @@ def _is_whole(reading: Reading, asked: Asked, listener: Listener) -> bool:
     if asked.unread:
         return False
     words = words_in(when_in(reading.rest, listener.now_ns).rest)
-    found = recognise(words, listener.columns.items)
+    found = recognise(words, listener.columns.items, listener.robot)
     if any(not one.fillers for one in found):
         return False  # outcomes that leave open which is meant
     read = {place for one in found for place in one.span}
