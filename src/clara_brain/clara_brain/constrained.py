@@ -17,6 +17,7 @@ import numpy as np
 
 from clara_brain.errors import BackendError, InvalidRequest
 
+_GIVEN, _MADE = "sampling.grammar", "the grammar of sampling.json_schema"
 DEEPEST = 1100
 MOST_REPEATS = 1100
 MOST_ELEMENTS = 1_000_000
@@ -32,13 +33,18 @@ _CANDIDATE = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32
 
 
 class Grammar:
-    """One grammar, in the state after the tokens that were chosen. Raises InvalidRequest."""
+    """One grammar, in the state after the tokens that were chosen.
 
-    def __init__(self, vocab: object, text: str) -> None:
-        check(text)
+    `of_schema`: it was made of the request's JSON schema. Raises InvalidRequest.
+    """
+
+    def __init__(self, vocab: object, text: str, of_schema: bool = False) -> None:
+        check(text, _MADE if of_schema else _GIVEN)
         self._sampler = llama_cpp.llama_sampler_init_grammar(vocab, text.encode(), b"root")
+        if not self._sampler and of_schema:
+            raise InvalidRequest(f"{_MADE} cannot be read by llama.cpp; ask for something simpler")
         if not self._sampler:
-            raise InvalidRequest("sampling.grammar is not valid GBNF, or has no rule named root")
+            raise InvalidRequest(f"{_GIVEN} is not valid GBNF, or has no rule named root")
         self._size = llama_cpp.llama_vocab_n_tokens(vocab)
         self._candidates = np.zeros(self._size, _CANDIDATE)
 
@@ -78,7 +84,7 @@ class Grammar:
         return bool(np.isfinite(one["logit"][0]))
 
 
-def check(grammar: str) -> None:
+def check(grammar: str, name: str = _GIVEN) -> None:
     """Raise InvalidRequest for a grammar that llama.cpp might not survive, or not finish.
 
     Its parser calls itself for each parenthesis until the stack is full and the process dies, and
@@ -92,17 +98,16 @@ def check(grammar: str) -> None:
         deepest = max(deepest, depth)
     if deepest > DEEPEST:
         raise InvalidRequest(
-            f"sampling.grammar nests parentheses {deepest:,} deep; at most {DEEPEST:,} are allowed"
+            f"{name} nests parentheses {deepest:,} deep; at most {DEEPEST:,} are allowed"
         )
     repeats = sum(map(loud.count, "?*+{"))
     if repeats > MOST_REPEATS:
         raise InvalidRequest(
-            f"sampling.grammar has {repeats:,} of ?, *, + and {{}}; at most {MOST_REPEATS:,} are"
-            " allowed"
+            f"{name} has {repeats:,} of ?, *, + and {{}}; at most {MOST_REPEATS:,} are allowed"
         )
     if _elements(grammar) > MOST_ELEMENTS:
         raise InvalidRequest(
-            "sampling.grammar repeats too much too often: written out, what is repeated must have"
+            f"{name} repeats too much too often: written out, what is repeated must have"
             f" at most {MOST_ELEMENTS:,} characters"
         )
 

@@ -17,11 +17,12 @@ from clara_brain import errors
 from clara_brain.asking_memory import MemoryPolicy
 from clara_brain.decoding import Stop
 from clara_brain.earlier_turns import Hit
+from clara_brain.json_grammar import grammar_of_schema
 from clara_brain.kv_cache import AdapterScales
 from clara_brain.model_info import ModelInfo
 from clara_brain.persona import Spec
 from clara_brain.readout import Readout
-from clara_brain.sampler import SamplerSettings, check_biases, grammar_of_schema
+from clara_brain.sampler import SamplerSettings, check_biases
 from clara_brain.sessions import Session
 from clara_brain.settings import BrainSettings, SamplingSettings
 from clara_brain.skill_decision import Decision

@@ -9,22 +9,15 @@ the tail, the temperature flattens what is left; a grammar has the last word.
 from __future__ import annotations
 
 import ctypes
-import json
 import math
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-import jsonschema
 import llama_cpp
-from llama_cpp.llama_grammar import json_schema_to_gbnf
 
 from clara_brain.constrained import Grammar
 from clara_brain.errors import InvalidRequest
 
-LONGEST_RUN = 1000
-_COUNTS = ("minLength", "maxLength", "minItems", "maxItems")
-_REPEATS = re.compile(r"\d+(?=\s*[,}])")
 _PENALTY_WINDOW = 64
 
 
@@ -62,7 +55,7 @@ class Sampler:
         self._grammar: Grammar | None = None
         try:
             if settings.grammar:
-                self._grammar = Grammar(vocab, settings.grammar)
+                self._grammar = Grammar(vocab, settings.grammar, bool(settings.json_schema))
             for link in _links(vocab, settings):
                 llama_cpp.llama_sampler_chain_add(self._chain, link)
         except InvalidRequest:
@@ -83,55 +76,6 @@ class Sampler:
         if self._grammar:
             self._grammar.close()
         self._grammar = None
-
-
-def grammar_of_schema(schema: str) -> str:
-    """Return the GBNF grammar of a JSON schema. Raises InvalidRequest."""
-    try:
-        parsed = json.loads(schema)
-        if isinstance(parsed, dict) and not isinstance(parsed.get("$schema", ""), str):
-            raise InvalidRequest("sampling.json_schema has a $schema that is no text")
-        jsonschema.validators.validator_for(parsed).check_schema(parsed)
-    except json.JSONDecodeError as error:
-        raise InvalidRequest(
-            f"sampling.json_schema is not valid JSON: line {error.lineno}, column {error.colno}:"
-            f" {error.msg}"
-        ) from error
-    except (ValueError, RecursionError, TypeError) as error:
-        raise InvalidRequest(f"sampling.json_schema cannot be read: {error}") from error
-    except jsonschema.SchemaError as error:
-        raise InvalidRequest(
-            f"sampling.json_schema is no JSON schema: {error.json_path}: {error.message}"
-        ) from error
-    try:
-        _check_lengths(parsed)
-        return str(json_schema_to_gbnf(schema))
-    except InvalidRequest:
-        raise
-    except Exception as error:
-        # The converter of llama-cpp-python asserts and indexes its way through a schema.
-        raise InvalidRequest(
-            f"sampling.json_schema has a part that no grammar can be made of: {error!r}"
-        ) from error
-
-
-def _check_lengths(part: object) -> None:
-    """Raise InvalidRequest where a schema counts further than the converter can write out."""
-    if isinstance(part, list):
-        for each in part:
-            _check_lengths(each)
-    elif isinstance(part, dict):
-        for name, value in part.items():
-            count = value if name in _COUNTS and isinstance(value, (int, float)) else 0
-            if name == "pattern" and isinstance(value, str):
-                # One may be inside of the other: what counts is their product.
-                count = math.prod(max(1, int(found)) for found in _REPEATS.findall(value))
-            if count > LONGEST_RUN:
-                raise InvalidRequest(
-                    f"sampling.json_schema has {name} {str(value)[:40]}; at most {LONGEST_RUN:,}"
-                    " of anything can be asked for"
-                )
-            _check_lengths(value)
 
 
 def check_biases(pairs: Iterable[tuple[int, float]]) -> None:

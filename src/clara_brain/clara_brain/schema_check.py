@@ -52,15 +52,15 @@ def mismatch(text: str, schema: str) -> SchemaMismatch | None:
         validator.validate(json.loads(text))
     except json.JSONDecodeError as error:
         return SchemaMismatch(
-            f"the reply is no whole JSON document (it ends after {len(text)} characters:"
-            f" {error.msg}); give it more max_tokens"
+            f"the reply is no whole JSON document of json_schema (it ends after {len(text)}"
+            f" characters: {error.msg}); give it more max_tokens"
         )
     except jsonschema.ValidationError as error:
         return SchemaMismatch(
-            f"the reply does not follow the schema: {error.json_path}: {error.message}"
+            f"the reply does not follow json_schema: {error.json_path}: {error.message}"
         )
     except (Unresolvable, RecursionError, ValueError, re.error) as error:
-        return SchemaMismatch(f"the reply cannot be held against the schema: {error}")
+        return SchemaMismatch(f"the reply cannot be held against json_schema: {error}")
     return None
 
 
@@ -81,12 +81,12 @@ def _by_child(text: str, schema: str) -> SchemaMismatch | None:
         )
         if child.returncode == -signal.SIGXCPU:
             return SchemaMismatch(
-                f"the reply could not be held against the schema's patterns within {_LIMIT_S} s;"
+                f"the reply could not be held against json_schema's patterns within {_LIMIT_S} s;"
                 " write them without a repetition inside of another"
             )
         found = json.loads(child.stdout)
     except (OSError, ValueError, subprocess.SubprocessError) as error:
-        return SchemaMismatch(f"the reply could not be held against the schema: {error}")
+        return SchemaMismatch(f"the reply could not be held against json_schema: {error}")
     return SchemaMismatch(found) if found else None
 
 

@@ -4,14 +4,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import subprocess
 import sys
 import threading
 import time
-from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,7 +19,6 @@ from clara_brain.decoding import Completion, Stop
 from clara_brain.engine import Engine, Request, Ticket
 from clara_brain.errors import (
     BackendError,
-    BrainError,
     ContextOverflow,
     InvalidRequest,
     ModelError,
@@ -29,12 +26,9 @@ from clara_brain.errors import (
     ShuttingDown,
 )
 from clara_brain.prompt import ChatPrompt, Exchange
-from clara_brain.sampler import SamplerSettings, grammar_of_schema
-from clara_brain.schema_check import mismatch
+from clara_brain.sampler import SamplerSettings
 from clara_brain.settings import EngineSettings
 from clara_brain.text_stream import TextStream
-
-from clara_brain import schema_check
 
 GREEDY = SamplerSettings(0.0, 1.0, 0, 0.0, 1.0, 0)
 LONG = Request(ChatPrompt("", "Tell a very long story."), GREEDY, 800)
@@ -164,25 +158,6 @@ def test_a_grammar_rules_the_text(engine):
     assert ask(engine, "A colour?", sampling=rules).text in ("blue", "green")
 
 
-def test_a_json_schema_rules_the_text(engine):
-    schema = {
-        "type": "object",
-        "properties": {"colour": {"enum": ["blue", "green"]}, "count": {"type": "integer"}},
-        "required": ["colour", "count"],
-    }
-    rules = replace(GREEDY, grammar=grammar_of_schema(json.dumps(schema)))
-    answer = json.loads(ask(engine, "How many blue cups?", sampling=rules, n=64).text)
-    assert answer["colour"] in ("blue", "green") and isinstance(answer["count"], int)
-
-
-@pytest.mark.parametrize(
-    "schema", ["{", '{"type": "nonsense"}', '{"$ref": "#/nowhere"}', '{"$schema": 5}']
-)
-def test_a_bad_json_schema_is_an_invalid_request(schema):
-    with pytest.raises(InvalidRequest, match="json_schema"):
-        grammar_of_schema(schema)
-
-
 def test_a_bias_rules_a_token_out_and_another_in(engine):
     plain = ask(engine, n=4).text
     first = engine.tokenize(plain).result()[0]
@@ -251,55 +226,6 @@ def test_what_is_quoted_in_a_grammar_does_not_count():
 
 def test_what_a_grammar_repeats_in_a_group_or_without_end_does_not_count_as_written_out():
     check_grammar('root ::= ("' + "a" * 60_000 + '"){1900} [a-z]{0,99999999} "{1900}" # {1900}')
-
-
-@pytest.mark.parametrize(
-    "schema",
-    [
-        "[" * 12_000,
-        '{"a":' * 6_000 + "1" + "}" * 6_000,
-        "9" * 6_000,
-        '{"type": "string", "minLength": 1000000000}',
-        '{"type": "array", "items": {"type": "string", "maxLength": 1001}}',
-        '{"type": "string", "pattern": "^((a{1000}){1000}){1000}$"}',
-        '{"type": "string", "pattern": "^a{0,1000000000}$"}',
-        '{"$ref": "http://127.0.0.1:9/schema"}',
-        '{"$ref": "https://127.0.0.1:9/schema"}',
-    ],
-)
-def test_a_schema_that_cannot_be_read_here_is_an_invalid_request(schema):
-    with pytest.raises(InvalidRequest):
-        grammar_of_schema(schema)
-
-
-def test_a_schema_may_ask_for_a_thousand_characters(engine):
-    schema = '{"type": "object", "properties": {"a": {"type": "string", "maxLength": 1000}}}'
-    grammar = grammar_of_schema(schema)
-    done = ask(engine, sampling=replace(GREEDY, grammar=grammar), n=4)
-    assert done.error is None and done.text.startswith("{")
-
-
-def test_what_a_schema_refers_to_is_never_fetched():
-    refers = '{"$dynamicRef": "http://127.0.0.1:9/schema"}'
-    assert "cannot be held against" in str(mismatch("{}", refers))
-
-
-@pytest.mark.parametrize(
-    ("pattern", "said"),
-    [
-        (r"^([a-z]+ ?)+$", ""),
-        ("^b*$", "does not follow the schema"),
-        ("^(a|a)*[0-9]$", "within 1 s"),
-        ("[", "cannot be held against the schema"),
-    ],
-)
-def test_the_patterns_of_a_schema_hold_up_nobody(monkeypatch, pattern, said):
-    monkeypatch.setattr(schema_check, "_LIMIT_S", 1)
-    done: Future[BrainError | None] = Future()
-    began = time.monotonic()
-    schema_check.hold_against(f'"{"a" * 60}"', json.dumps({"pattern": pattern}), done.set_result)
-    assert time.monotonic() - began < 0.5
-    assert said in str(done.result(60) or "") and bool(said) == (done.result() is not None)
 
 
 def test_the_oldest_turns_are_dropped_when_the_context_is_full(engine):

@@ -15,9 +15,10 @@ import pytest
 from clara_brain.backend import Request
 from clara_brain.decoding import Completion, Stop
 from clara_brain.errors import AdapterError, ContextOverflow, InvalidRequest, ModelError, QueueFull
+from clara_brain.json_grammar import grammar_of_schema
 from clara_brain.openai_backend import OpenAIBackend
 from clara_brain.prompt import ChatPrompt, Exchange, RawPrompt
-from clara_brain.sampler import SamplerSettings, grammar_of_schema
+from clara_brain.sampler import SamplerSettings
 from clara_brain.schema_check import mismatch
 from clara_brain.settings import EngineSettings, ServerSettings
 from llama_server import serving
