@@ -19,7 +19,7 @@ from rich.console import Console
 
 from clara_brain import cli_brain, cli_personality
 from clara_brain import doctor as checks
-from clara_brain.cli_options import markdown_option, nodes, turn, where
+from clara_brain.cli_options import form, markdown_option, nodes, said, turn, where
 from clara_brain.errors import BrainError, ClientError
 from clara_brain.settings import ServerSettings
 
@@ -37,6 +37,7 @@ def commands() -> None:
 @click.option("--session", default="", help="The conversation; without it, a single turn.")
 @click.option("--json", "as_json", is_flag=True, help="Print the whole result as JSON.")
 @markdown_option
+@form
 @turn
 @where
 def ask(
@@ -49,11 +50,17 @@ def ask(
     verbose: bool,
     **options: Any,
 ) -> None:
-    """Say TEXT to Clara and print her reply as it comes."""
+    """Say TEXT to Clara and print her reply as it comes.
+
+    A last - stands for what comes from standard input: clara ask "Sum this up:" - < notes.txt
+    """
+    written = said(text)
+    if options["schema"] or options["grammar"]:
+        markdown = bool(markdown)  # what has a form is not rendered unless that is asked for
     with nodes(namespace, timeout) as client:
         from clara_brain import cli_chat, cli_text
 
-        goal = cli_chat.goal(" ".join(text), session, **options)
+        goal = cli_chat.goal(written, session, **options)
         if as_json:
             result = client.chat(goal, lambda _: None)
             click.echo(json.dumps(cli_text.plain(result), ensure_ascii=False))

@@ -59,9 +59,19 @@ def goal(
     skills: str | None = None,
     max_tokens: int | None = None,
     temperature: float | None = None,
+    schema: str = "",
+    grammar: str = "",
+    seed: int | None = None,
+    stop: tuple[str, ...] = (),
 ) -> Any:
-    """Return the goal of a turn; what is None is left to the brain."""
-    sampling = Sampling() if temperature is None else Sampling(temperature=temperature)
+    """Return the goal of a turn; what is None or empty is left to the brain."""
+    sampling = Sampling(
+        json_schema=_utf8(schema), grammar=_utf8(grammar), stop=list(map(_utf8, stop))
+    )
+    if temperature is not None:
+        sampling.temperature = temperature
+    if seed is not None:
+        sampling.seed = seed
     return Chat.Goal(
         text=_utf8(text),
         session_id=_utf8(session),

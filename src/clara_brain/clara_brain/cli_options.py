@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 import json
+import re
+import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +20,10 @@ if TYPE_CHECKING:
 
 MEMORY = ("never", "auto", "always")
 SKILLS = ("never", "always", "dry-run")
+
+# What tells the thing itself from the name of its file.
+_JSON, _GBNF = re.compile(r"^\s*\{"), re.compile("::=")
+_LONGEST_INPUT = 1 << 18  # more than a brain takes, which then says so
 
 markdown_option = click.option(
     "--markdown/--plain",
@@ -70,6 +76,34 @@ def turn(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
+def form(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that say what form a reply has."""
+    for option in (
+        click.option(
+            "--schema",
+            metavar="FILE|JSON",
+            callback=lambda *given: _written("schema", given[-1], _JSON),
+            help="JSON schema that the reply follows.",
+        ),
+        click.option(
+            "--grammar",
+            metavar="FILE|GBNF",
+            callback=lambda *given: _written("grammar", given[-1], _GBNF),
+            help="Grammar that the reply follows.",
+        ),
+        click.option(
+            "--seed",
+            type=click.IntRange(0, 2**32 - 1),
+            help="The same seed, prompt and model give the same text.",
+        ),
+        click.option(
+            "--stop", multiple=True, help="Text that the reply ends before; may be given again."
+        ),
+    ):
+        command = option(command)
+    return command
+
+
 def nodes(namespace: str, timeout: float) -> RosClient:
     """Join ROS. Raises ClientError."""
     try:
@@ -89,6 +123,32 @@ def show(answer: Any, as_json: bool, draw: Callable[[], Any]) -> None:
         click.echo(json.dumps(cli_text.plain(answer), ensure_ascii=False))
     else:
         Console().print(draw())
+
+
+def said(words: tuple[str, ...]) -> str:
+    """Return the words of a command line as one text; a last - stands for standard input."""
+    *first, last = words
+    if last != "-":
+        return " ".join(words)
+    piped = sys.stdin.buffer.read(_LONGEST_INPUT).decode(errors="replace")
+    return "\n".join([*([" ".join(first)] if first else []), piped])
+
+
+def _written(what: str, given: str | None, itself: re.Pattern[str]) -> str:
+    """Return what was given, or what stands in the file that it names. Raises ClientError."""
+    if given is None or itself.search(given):
+        return given or ""
+    try:
+        with open(given, encoding="utf-8") as file:
+            text = file.read(_LONGEST_INPUT)
+    except UnicodeDecodeError as error:
+        raise ClientError(f"the {what} in {given} is no UTF-8: {error}") from error
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ClientError(f"the {what} cannot be read from {given}: {reason}") from error
+    if not text.strip():
+        raise ClientError(f"the {what} in {given} is empty")
+    return text
 
 
 def parse_setting(written: str) -> tuple[str, float]:

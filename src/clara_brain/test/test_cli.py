@@ -161,6 +161,34 @@ def test_ask_sends_the_options_and_prints_json(brain: SmallBrain, domain: int) -
     assert (goal.max_tokens, goal.session_id, goal.sampling.temperature) == (7, "s", 0.0)
 
 
+def test_ask_sends_the_form_of_a_reply_and_what_is_piped(
+    brain: SmallBrain, domain: int, tmp_path: Path
+) -> None:
+    schema, grammar = tmp_path / "order.json", 'root ::= "yes"'
+    schema.write_text('{"type": "integer"}')
+    options = ["--schema", str(schema), "--seed", "7", "--stop", "\n", "--stop", "é"]
+    assert clara(domain, "ask", "Sum", "up:", "-", *options, said="a\nb\n")[0] == 0
+    goal = brain.goals[-1]
+    assert goal.text == "Sum up:\na\nb\n"
+    assert goal.sampling.json_schema == '{"type": "integer"}' and goal.sampling.seed == 7
+    assert list(goal.sampling.stop) == ["\n", "é"]
+    assert clara(domain, "ask", "-", "--schema", ' {"type": "null"}', said="caf\udce9")[0] == 0
+    assert brain.goals[-1].text == "caf\ufffd"
+    assert brain.goals[-1].sampling.json_schema == ' {"type": "null"}'
+    assert clara(domain, "ask", "5", "-", "3", "--grammar", grammar)[0] == 0
+    assert (brain.goals[-1].text, brain.goals[-1].sampling.grammar) == ("5 - 3", grammar)
+    empty = tmp_path / "empty"
+    empty.write_bytes(b" \n")
+    for path, said in (
+        (tmp_path / "nowhere", "No such file"),
+        (tmp_path, "Is a directory"),
+        (empty, "is empty"),
+        (sys.executable, "is no UTF-8"),
+    ):
+        code, _, err = clara(domain, "ask", "say", "--schema", str(path))
+        assert code == 1 and said in err and err.startswith("clara: the schema")
+
+
 @pytest.mark.parametrize(
     ("text", "sentence"), [("full", "QUEUE_FULL: 8 turns wait"), ("reject", "rejected the turn")]
 )
