@@ -20,6 +20,7 @@ from rcl_interfaces.msg import (
     ParameterDescriptor,
     SetParametersResult,
 )
+from rclpy.exceptions import InvalidParameterTypeException, ParameterException
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
@@ -215,7 +216,7 @@ def declare(node: Node) -> None:
         for item in fields(group):
             if item.name in _TABLE:
                 value = getattr(group, item.name)
-                node.declare_parameter(item.name, value, _descriptor(*_TABLE[item.name], value))
+                _declare(node, item.name, value, _descriptor(*_TABLE[item.name], value))
 
 
 def declare_sliders(node: Node, spec: Spec) -> None:
@@ -236,7 +237,7 @@ def declare_sliders(node: Node, spec: Spec) -> None:
         kind = "know about" if prefix == _DOMAINS else "show of"
         text = f"How much Clara shall {kind} {name}, 0 to 1. Acts on the next turn"
         if not node.has_parameter(parameter):
-            node.declare_parameter(parameter, value, _descriptor(text, 0.0, 1.0, 0.0))
+            _declare(node, parameter, value, _descriptor(text, 0.0, 1.0, 0.0))
 
 
 def sliders(node: Node) -> dict[str, float]:
@@ -300,6 +301,17 @@ def check(parameters: list[Parameter]) -> SetParametersResult:
                 successful=False, reason=f"{parameter.name} must not be NaN"
             )
     return SetParametersResult(successful=True)
+
+
+def _declare(node: Node, name: str, value: object, descriptor: ParameterDescriptor) -> None:
+    try:
+        node.declare_parameter(name, value, descriptor)
+    except InvalidParameterTypeException as error:
+        if not isinstance(value, float) or "'INTEGER'" not in str(error):
+            raise
+        # YAML reads 1 as an integer, which ROS takes for no other number.
+        said = "give a number with a point, as 1.0 in place of 1, to the parameter"
+        raise ParameterException(said, name) from error
 
 
 def _declared(node: Node) -> dict[str, dict[str, Parameter]]:

@@ -106,16 +106,24 @@ def test_a_bug_while_it_configures_leaves_the_node_unconfigured_with_a_sentence(
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("skill_policy", "dry-run"), ("backend", "OpenAI"), ("kv_type", "q5_0")]
+    ("name", "value", "reason"),
+    [
+        ("skill_policy", "dry-run", "skill_policy must be one of"),
+        ("backend", "OpenAI", "backend must be one of"),
+        ("kv_type", "q5_0", "kv_type must be one of"),
+        ("temperature", "hot", "expecting type 'DOUBLE'"),
+        ("temperature", 1, "a number with a point, as 1.0"),
+        ("personality.warmth", 1, "a number with a point, as 1.0"),
+    ],
 )
-def test_what_is_none_of_the_choices_ends_the_start_with_a_sentence(domain, name, value):
+def test_what_no_parameter_can_be_ends_the_start_with_a_sentence(domain, name, value, reason):
     brain = start_brain(**{name: value})
     try:
         assert brain.wait(20) == 1
     finally:
         brain.kill()
     said = brain.stderr.read()
-    assert f"{name} must be one of" in said and repr(value) in said and "Traceback" not in said
+    assert name in said and str(value) in said and reason in said and "Traceback" not in said
 
 
 def test_a_locked_file_of_conversations_stays_and_the_brain_starts_without(domain, tmp_path):
