@@ -23,26 +23,18 @@ import jsonschema
 from clara_brain.errors import InvalidRequest
 from clara_brain.gbnf import NOTHING, Rules, either, quoted, times
 from clara_brain.number_grammar import INTEGER, NUMBER, Bounds, bounds_of, integers, numbers
-from clara_brain.pattern_grammar import LONGEST_RUN, character, string_with, string_without
+from clara_brain.pattern_grammar import (
+    FORMATS,
+    LONGEST_RUN,
+    character,
+    string_with,
+    string_without,
+)
 from clara_brain.schema_merge import TYPES, Schema, merged, says_something
 
 _MOST_PARTS = 20_000
+_MOST_DISTINCT = 50
 _QUOTE = quoted('"')
-_FORMATS = {
-    "date": r"^\d{4}-(02-(0[1-9]|1\d|2[0-8])|(0[13-9]|1[0-2])-(0[1-9]|[12]\d|30)"
-    r"|(0[13578]|1[02])-31)$",
-    "time": r"^([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,6})?(Z|[+-]([01]\d|2[0-3]):[0-5]\d)$",
-    "duration": r"^P(\d{1,4}D|(\d{1,4}D)?T(\d{1,4}H|(\d{1,4}H)?(\d{1,4}M|(\d{1,4}M)?\d{1,4}S)))$",
-    "uuid": r"^[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}$",
-    "ipv4": r"^((\d|[1-9]\d|1\d\d|2[0-4]\d|25[0-5])\.){3}(\d|[1-9]\d|1\d\d|2[0-4]\d|25[0-5])$",
-}
-# Bounded, for a model that repeats itself would never come to the end.
-_LABEL = "[a-z0-9]{1,24}(-[a-z0-9]{1,24}){0,2}"
-_FORMATS["hostname"] = rf"^{_LABEL}(\.{_LABEL}){{0,3}}$"
-_FORMATS["email"] = (
-    rf"^[a-z0-9]{{1,24}}([._+-][a-z0-9]{{1,24}}){{0,2}}@({_LABEL}\.){{1,3}}[a-z]{{2,10}}$"
-)
-_FORMATS["date-time"] = f"{_FORMATS['date'][:-1]}T{_FORMATS['time'][1:]}"
 
 
 def grammar_of_schema(schema: str) -> str:
@@ -133,7 +125,7 @@ class _Converter:
             if name in schema:
                 return self._any_of(schema, name, within)
         if "const" in schema or "enum" in schema:
-            return self._constants(schema)
+            return self.rules.add(" | ".join(self._constants(schema)))
         kinds = _kinds(schema)
         if kinds is None:
             return self._any_value()
@@ -221,7 +213,7 @@ class _Converter:
             parts = [{"allOf": [beside, part]} for part in parts]
         return self._either(partial(self.value, part, within) for part in parts)
 
-    def _constants(self, schema: Schema) -> str:
+    def _constants(self, schema: Schema) -> list[str]:
         kinds = _kinds({"type": schema["type"]} if "type" in schema else {})
         is_type = jsonschema.Draft202012Validator({}).is_type
         values = [
@@ -231,7 +223,7 @@ class _Converter:
         ]
         if not values:
             raise ValueError("a choice of nothing")
-        return self.rules.add(" | ".join(values))
+        return list(dict.fromkeys(values))
 
     def _number(self, schema: Schema, whole: bool) -> str:
         bounds, step = bounds_of(schema), schema.get("multipleOf", 1)
@@ -243,7 +235,7 @@ class _Converter:
 
     def _string(self, schema: Schema) -> str:
         least, most = _counts(schema, "minLength", "maxLength")
-        pattern = schema.get("pattern") or _FORMATS.get(schema.get("format", ""))
+        pattern = schema.get("pattern") or FORMATS.get(schema.get("format", ""))
         if pattern:
             text = string_with(pattern, least, most, self.rules)
         else:
@@ -256,6 +248,11 @@ class _Converter:
         first = schema.get("prefixItems", [])
         if isinstance(items, list):  # as older drafts write prefixItems
             first, items = items, schema.get("additionalItems", True)
+        if schema.get("uniqueItems") and not first and isinstance(items, dict):
+            choice = self._all_of({"allOf": [items]})
+            if 0 < len(choice.get("enum", ())) <= _MOST_DISTINCT:
+                text = self._distinct(self._constants(choice), least, most)
+                return self.rules.add(f'"[" {self._space} {text} {self._space} "]"')
         pieces = [self.value(each) for each in first[:most]]
         more = max(0, least - len(pieces))
         if items is False or (pieces and "items" not in schema and not more):
@@ -267,6 +264,24 @@ class _Converter:
             rest = None if most is None else most - len(pieces)
             text += " " + self._several(self.value(items), more, rest, further=bool(pieces))
         return self.rules.add(f'"[" {self._space} {text} {self._space} "]"')
+
+    def _distinct(self, values: list[str], least: int, most: int | None) -> str:
+        """Return what stands for `least` to `most` of these values, in their order."""
+        count = len(values)
+        most = count if most is None else most
+        commas = ["", *[f'"," {self._space} '] * (count - 1)]
+        # What may follow where so many were taken already; empty where the list cannot be ended.
+        rests = [NOTHING if least <= taken <= most else "" for taken in range(count + 1)]
+        for value in reversed(values):
+            taken = [
+                f"{comma}{value} {rest}" if rest else ""
+                for comma, rest in zip(commas, rests[1:], strict=True)
+            ]
+            ways = (filter(None, each) for each in zip([*taken, ""], rests, strict=True))
+            rests = [self.rules.add(text) if text else "" for text in map(" | ".join, ways)]
+        if not rests[0]:
+            raise ValueError(f"at least {least} different items of {count}")
+        return rests[0]
 
     def _object(self, schema: Schema) -> str:
         properties, required = schema.get("properties", {}), schema.get("required", [])

@@ -26,6 +26,25 @@ else:
 LONGEST_RUN = 1000
 _Item = tuple[Any, Any]
 
+# What strings of a format look like: some of them, where the format has more.
+FORMATS = {
+    "date": r"^[12]\d{3}-(02-(0[1-9]|1\d|2[0-8])|(0[13-9]|1[0-2])-(0[1-9]|[12]\d|30)"
+    r"|(0[13578]|1[02])-31)$",
+    "time": r"^([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,6})?(Z|[+-]([01]\d|2[0-3]):[0-5]\d)$",
+    "duration": r"^P(\d{1,4}D|(\d{1,4}D)?T(\d{1,4}H|(\d{1,4}H)?(\d{1,4}M|(\d{1,4}M)?\d{1,4}S)))$",
+    "uuid": r"^[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}$",
+    "ipv4": r"^((\d|[1-9]\d|1\d\d|2[0-4]\d|25[0-5])\.){3}(\d|[1-9]\d|1\d\d|2[0-4]\d|25[0-5])$",
+}
+FORMATS["ipv6"] = r"^([0-9a-f]{1,4}:){7}[0-9a-f]{1,4}$"
+FORMATS["uri"] = r"^[a-z][a-z0-9+-]{1,9}://[A-Za-z0-9._~:/?#@!$&()*+,;=%-]{1,200}$"
+# Bounded, for a model that repeats itself would never come to the end.
+_LABEL = "[a-z0-9]{1,24}(-[a-z0-9]{1,24}){0,2}"
+FORMATS["hostname"] = rf"^{_LABEL}(\.{_LABEL}){{0,3}}$"
+FORMATS["email"] = (
+    rf"^[a-z0-9]{{1,24}}([._+-][a-z0-9]{{1,24}}){{0,2}}@({_LABEL}\.){{1,3}}[a-z]{{2,10}}$"
+)
+FORMATS["date-time"] = f"{FORMATS['date'][:-1]}T{FORMATS['time'][1:]}"
+
 _ESCAPED = '\\"\b\f\n\r\t'
 _UNWRITTEN: Ranges = [(0, 0x1F), (0x22, 0x22), (0x5C, 0x5C), (0x7F, 0x7F), (0xD800, 0xDFFF)]
 _LINE_ENDS: Ranges = [(0xA, 0xA), (0xD, 0xD), (0x2028, 0x2029)]

@@ -140,12 +140,24 @@ FOLLOWED: dict[str, Any] = {
     "lengths": TEXT | {"minLength": 3, "maxLength": 6},
     "a length that is not counted to": TEXT | {"maxLength": 5000},
     **{f"a {each}": TEXT | {"format": each} for each in ("date", "time", "date-time", "uuid")},
-    **{f"a {each}": TEXT | {"format": each} for each in ("duration", "ipv4", "hostname")},
+    **{
+        f"a {each}": TEXT | {"format": each}
+        for each in ("duration", "ipv4", "ipv6", "hostname", "uri")
+    },
     "an address": TEXT | {"format": "email"},
     "an unknown format": TEXT | {"format": "color"},
     "a list of some": {"type": "array", "items": WHOLE, "minItems": 2, "maxItems": 4},
     "a list of many": {"type": "array", "items": {"type": "boolean"}, "minItems": 3},
     "an empty list": {"type": "array", "maxItems": 0},
+    "a set": {"type": "array", "items": {"enum": ["a", "b", 3]}, "uniqueItems": True},
+    "a set of some": {
+        "$defs": {"C": {"type": "string", "enum": ["a", "b", None, "c", "d"]}},
+        "type": "array",
+        "items": {"$ref": "#/$defs/C"},
+        "uniqueItems": True,
+        "minItems": 2,
+        "maxItems": 3,
+    },
     "a tuple": {"type": "array", "prefixItems": [REAL, TEXT], "minItems": 2, "maxItems": 2},
     "a tuple and more": {"type": "array", "prefixItems": [REAL], "items": WHOLE, "minItems": 3},
     "a closed tuple": {"type": "array", "prefixItems": [REAL, WHOLE], "items": False},
@@ -253,6 +265,7 @@ def test_a_model_writes_what_a_schema_names(engine):
         ('{"type": "string", "minLength": 1000000000}', "minLength"),
         ('{"type": "array", "items": {"type": "string", "minLength": 1001}}', "minLength"),
         ('{"type": "string", "minLength": 3, "maxLength": 2}', "nothing fits"),
+        ('{"items": {"enum": [1, 2]}, "uniqueItems": true, "minItems": 3}', "different items"),
         ('{"type": "integer", "minimum": 5, "maximum": 4}', "no number"),
         ('{"type": "integer", "exclusiveMinimum": 1, "exclusiveMaximum": 2}', "no number"),
         ('{"type": "integer", "minimum": 1e200}', "100 digits"),
