@@ -34,6 +34,7 @@ from clara_brain.schema_merge import TYPES, Schema, merged, says_something
 
 _MOST_PARTS = 20_000
 _MOST_DISTINCT = 50
+_MOST_OF_STEPS = 1000
 _QUOTE = quoted('"')
 
 
@@ -104,18 +105,14 @@ class _Converter:
         self._references: dict[str, str] = {}
         self._anything = ""
         self._space = self.rules.add(f'" " | {NOTHING}')
-        self._parts = 0
+        self._parts = 0.0
 
     def value(self, schema: Any, within: tuple[str, ...] = ()) -> str:
         """Return what stands for the values of a schema.
 
         `within` are the references that led here without an object or an array in between.
         """
-        self._parts += 1
-        if self._parts > _MOST_PARTS:
-            raise InvalidRequest(
-                f"sampling.json_schema has more than {_MOST_PARTS:,} parts, written out"
-            )
+        self._spend(1)
         schema = _plain(schema)
         if "$ref" in schema:
             return self._reference(schema, within)
@@ -130,6 +127,13 @@ class _Converter:
         if kinds is None:
             return self._any_value()
         return self._either(partial(self._of_type, kind, schema) for kind in kinds)
+
+    def _spend(self, parts: float) -> None:
+        self._parts += parts
+        if self._parts > _MOST_PARTS:
+            raise InvalidRequest(
+                f"sampling.json_schema has more than {_MOST_PARTS:,} parts, written out"
+            )
 
     def _of_type(self, kind: str, schema: Schema) -> str:
         if kind == "object":
@@ -229,8 +233,10 @@ class _Converter:
         bounds, step = bounds_of(schema), schema.get("multipleOf", 1)
         integral = Fraction(step).denominator == 1
         if whole or (integral and "multipleOf" in schema):
-            free = bounds == Bounds() and step == 1
-            return INTEGER if free else integers(bounds, int(step) if integral else 1, self.rules)
+            if bounds == Bounds() and step == 1:
+                return INTEGER
+            self._spend(min(10 * (step - 1), _MOST_OF_STEPS))
+            return integers(bounds, int(step) if integral else 1, self.rules)
         return NUMBER if bounds == Bounds() else numbers(bounds, self.rules)
 
     def _string(self, schema: Schema) -> str:

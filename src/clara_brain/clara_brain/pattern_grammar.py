@@ -115,8 +115,9 @@ def string_without(names: Iterable[str], rules: Rules) -> str:
     may_end = tails.pop("", None) is None
     heads = [(ord(head), ord(head)) for head in tails]
     plain = all_but(_UNWRITTEN)
+    anything = rules.add(one_of(plain) + "*")
     ways = [NOTHING] if may_end else []
-    ways.append(f"{one_of(all_but([*_UNWRITTEN, *heads]))} {rules.add(one_of(plain))}*")
+    ways.append(f"{one_of(all_but([*_UNWRITTEN, *heads]))} {anything}")
     ways += [
         f"{quoted(head)} {string_without(rest, rules)}"
         for head, rest in tails.items()

@@ -118,6 +118,7 @@ FOLLOWED: dict[str, Any] = {
         "exclusiveMinimum": True,
         "maximum": 4,
     },
+    "large steps": WHOLE | {"multipleOf": 12345, "minimum": 0, "maximum": 0},
     "a share": REAL | {"minimum": 0, "maximum": 1},
     "less than a share": REAL | {"exclusiveMinimum": 0, "exclusiveMaximum": 1},
     "decimals": REAL | {"minimum": -0.25, "exclusiveMaximum": 1.5},
@@ -291,8 +292,10 @@ def test_a_schema_that_no_grammar_is_made_of_is_an_invalid_request(schema, said)
 
 def test_a_large_schema_is_one_that_llama_cpp_takes(bytewise):
     counted = {f"s{number}": TEXT | {"maxLength": number} for number in range(500, 1000)}
-    optional = {f"p{number}": WHOLE | {"maximum": 0} for number in range(1000)}
-    schema = json.dumps({"type": "object", "properties": counted | optional})
+    optional = {f"p{number}": WHOLE | {"maximum": 0} for number in range(900)}
+    schema = json.dumps(
+        {"type": "object", "properties": counted | optional, "additionalProperties": WHOLE}
+    )
     sampling = SamplerSettings(
         0.0, 1.0, 0, 0.0, 1.0, 0, grammar_of_schema(schema), json_schema=schema
     )
