@@ -74,11 +74,10 @@ def _converted(schema: Any) -> str:
         raise InvalidRequest(
             f"sampling.json_schema has a part that no grammar can be made of: {error}"
         ) from error
-    except (TypeError, AttributeError, KeyError) as error:
+    except (TypeError, AttributeError, LookupError, ArithmeticError) as error:
         # Older drafts have keywords of other types, and a reference may lead to anything.
         raise InvalidRequest(
-            "sampling.json_schema has a keyword with a value of another type than is known"
-            f" ({error})"
+            f"sampling.json_schema has a keyword with a value that is not known: {error}"
         ) from error
 
 
@@ -293,10 +292,10 @@ class _Converter:
         properties, required = schema.get("properties", {}), schema.get("required", [])
         names = dict.fromkeys([*properties, *required])
         required = set(required)
-        others = schema.get("additionalProperties", not properties)
+        others = schema.get("additionalProperties", "properties" not in schema)
         members = []
         for name in names:
-            part = properties.get(name, others)
+            part = properties.get(name, schema.get("additionalProperties", True))
             if part is not False or name in required:
                 pair = self._pair(quoted(_json(name)), part)
                 members.append((pair, name in required))
