@@ -60,6 +60,7 @@ def recollection(response: QueryMemory.Response, now: Time) -> Recollection:
         succeeded=sum(each.succeeded for each in results) if counted else 0,
         failed=sum(each.failed for each in results) if counted else 0,
         order=_order(response, facts),
+        counted=tuple(response.counted),
     )
 
 

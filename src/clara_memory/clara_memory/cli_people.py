@@ -48,13 +48,17 @@ def ask(text: tuple[str, ...], guess: bool, **at: Any) -> None:
     asked = Query(text=question, ask=("action", "object"), top_k=5, max_episodes=many, guess=guess)
     with door(at) as memory:
         answer = memory.ask(asked)
-        # A node answers with candidates and not with a count over all episodes.
-        count = memory.tally_asked(question) if isinstance(memory, EpisodicMemory) else None
+        usual = [] if at["as_json"] else sentences(answer, question)
+        if isinstance(memory, EpisodicMemory):
+            count = memory.tally_asked(question)
+            counted, said = tally_to_json(count) if count else {}, told(count, answer, usual)
+        else:  # a node says what it counted in sentences
+            in_words = memory.counted(question)
+            counted, said = {"counted": in_words} if in_words else {}, in_words or usual
     if at["as_json"]:
-        shown = tables.answer_to_json(answer) | (tally_to_json(count) if count else {})
-        click.echo(json.dumps(shown, ensure_ascii=False))
+        click.echo(json.dumps(tables.answer_to_json(answer) | counted, ensure_ascii=False))
         return
-    for sentence in told(count, answer, sentences(answer, question)):
+    for sentence in said:
         click.echo(sentence)
 
 

@@ -61,6 +61,11 @@ class NodeClient:
         request = conversions.query_request(query)
         return conversions.answer(self._call(QueryMemory, "memory/query", request))
 
+    def counted(self, text: str) -> list[str]:
+        """Return in sentences what a question wants counted; nothing where it wants nothing so."""
+        request = conversions.query_request(Query(text=text, ask=("result",), max_episodes=1))
+        return list(self._call(QueryMemory, "memory/query", request).counted)
+
     def stats(self) -> Stats:
         """Return the figures of the memory."""
         request = GetMemoryStats.Request()

@@ -53,6 +53,12 @@ class Query:
     recency_half_life_s: float = 0.0
     guess: bool = False
 
+    @property
+    def is_text_alone(self) -> bool:
+        """Whether the text is all that chooses episodes, so that it can be asked as a tally."""
+        narrowed = (self.cue, self.since_ns, self.until_ns, self.outcomes, self.robots)
+        return bool(self.text) and not any((*narrowed, self.subjects))
+
 
 @dataclass(frozen=True, slots=True)
 class CueMatch:

@@ -25,6 +25,7 @@ from clara_memory.background import Background, resolve
 from clara_memory.errors import InvalidRequest, MemoryFault, StorageFailed
 from clara_memory.memory import EpisodicMemory
 from clara_memory.recorder import Recorder
+from clara_memory.tally_in_words import sentences_of
 
 LOG_THROTTLE_S = 1.0
 
@@ -97,7 +98,11 @@ class Services:
         if self._shared.recorder is None or self._shared.memory is None:
             return self._not_active(response)
         try:
-            answer = self._shared.memory.ask(conversions.query(request), now_ns=self._now_ns())
+            query, moment = conversions.query(request), self._now_ns()
+            answer = self._shared.memory.ask(query, now_ns=moment)
+            if query.is_text_alone:
+                tallied = self._shared.memory.tally_asked(query.text, now_ns=moment)
+                response.counted = sentences_of(tallied) if tallied else []
             return conversions.answer_response(answer, response)
         except Exception as error:
             self._refuse(response, error)

@@ -2,10 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Forgetting, pinning, merging, patterns and watched actions, over real DDS."""
 
+import contextlib
 import threading
 
 import pytest
 from clara_memory.action_watcher import WAIT_FOR_GOAL_S
+from clara_memory.node_client import NodeClient
 from rcl_interfaces.msg import ParameterType
 from rcl_interfaces.srv import GetParameters, ListParameters
 from rclpy.action import ActionClient, ActionServer, CancelResponse
@@ -72,6 +74,20 @@ def test_a_reading_says_what_was_meant(node, peer):
     unknown = query(peer, cue=[RoleFiller(role="object", filler="tearoom")])
     assert unknown.abstained and unknown.readings[0].nearest == "TEAPOT"
     assert not query(peer, cue=[unknown.readings[0].cue], guess=True).abstained
+
+
+def test_what_a_text_wants_counted_is_counted_over_all_that_fit(node, peer):
+    for place in ("KITCHEN", "KITCHEN", "BATH"):
+        store(peer, action="CLEAN", context=[RoleFiller(role="place", filler=place)])
+    asked = "where did you clean most often?"
+    (said,) = query(peer, text=asked).counted
+    assert said == "KITCHEN most often: 2 of 3 episodes with action=CLEAN; then BATH 1."
+    assert not query(peer, text=asked, outcomes=[Episode.FAILED]).counted
+    assert not query(peer, text="what did you clean?").counted
+    with contextlib.closing(NodeClient("clara", 5.0)) as client:
+        threading.Thread(target=lambda: told.extend(client.counted(asked))).start()
+        told: list[str] = []
+        peer.until(lambda: told == [said], "the client's answer")
 
 
 def test_pinned_episodes_outlive_the_cap_and_the_figures_say_so(start, peer):
