@@ -156,26 +156,43 @@ def check(
 
 @command.command("import")
 @click.argument("file", type=click.Path(path_type=Path))
-@click.argument("domain")
+@click.argument("dimension")
 @of_a_folder
+@click.option(
+    "--leave-out",
+    "omit",
+    multiple=True,
+    metavar="NAME",
+    help="What an example has no place for: system (messages), later-turns, or a field of the"
+    " entries; may be repeated. How many had it is said.",
+)
+@click.option(
+    "--system-in-question", is_flag=True, help="Put a system message before the question."
+)
+@click.option("--skip-bad", is_flag=True, help="Leave out entries that are no examples.")
 @click.option(
     "--difficulty",
     type=click.Choice(DIFFICULTIES),
     default="medium",
     show_default=True,
-    help="Of all of them.",
+    help="Of a domain's examples, where an entry does not say.",
 )
 def import_(
-    file: Path, domain: str, spec_path: Path | None, run_folder: Path, difficulty: str
+    file: Path, dimension: str, spec_path: Path | None, run_folder: Path, **options: Any
 ) -> None:
-    """Make the file of a DOMAIN of questions and answers in Alpaca's form, OpenAI's or ShareGPT's.
+    """Make the file of a DIMENSION, a domain or a trait, of what other tools train on.
 
-    FILE is a JSON list, or has an object on each line. A trait's examples have no such form.
+    FILE is a JSON list, has JSON on each line, or is CSV with a header. For a domain: instruction,
+    input, output; prompt, completion; question, answer; or messages (OpenAI's, ShareGPT's, a bare
+    list). For a trait: prompt, chosen (with much of it), rejected (with little), or Clara's own.
     """
-    from clara_training.data_import import import_domain
+    from clara_training.data_import import ImportSettings, import_examples
 
-    path, count = import_domain(find_spec(spec_path), run_folder, file, domain, difficulty)
-    click.echo(f"{path}: {count} examples; clara-train data check looks at them")
+    settings = ImportSettings(**options)
+    made = import_examples(find_spec(spec_path), run_folder, file, dimension, settings)
+    click.echo(f"{made.path}: {made.examples} examples; clara-train data check looks at them")
+    for name, count in made.left_out.items():
+        click.echo(f"left out: {name} ({count} of {made.entries} entries)")
 
 
 @command.command()

@@ -207,10 +207,11 @@ def _judge_sizes(report: Report, numbers: list[int]) -> None:
 
 def _judge_lengths(report: Report) -> None:
     traits = [each for each in report.examples if isinstance(each, TraitExample)]
-    means = {
-        name: statistics.fmean(len(getattr(each, name)) for each in traits)
+    lengths = {
+        name: [len(text) for each in traits if (text := getattr(each, name))]
         for name in ("low", "neutral", "high")
     }
+    means = {name: statistics.fmean(each) for name, each in lengths.items() if each}
     report.figures["mean_characters"] = {name: round(mean) for name, mean in means.items()}
     ratio = means["high"] / means["low"]
     report.figures["high_to_low"] = round(ratio, 2)
@@ -268,6 +269,7 @@ def _first(said: list[str]) -> list[str]:
 def _figures(report: Report) -> str:
     figures = report.figures
     if "mean_characters" in figures:
-        lengths = " / ".join(str(each) for each in figures["mean_characters"].values())
-        return f"low / neutral / high: {lengths} characters on average"
+        means = figures["mean_characters"]
+        lengths = " / ".join(map(str, means.values()))
+        return f"{' / '.join(means)}: {lengths} characters on average"
     return ", ".join(f"{count} {name}" for name, count in figures["difficulties"].items())

@@ -4,7 +4,7 @@
 
 - A trait's file is `<trait>_training.json`: a list of {"prompt", "neutral", "low", "high",
   "dimension"}. `neutral` is the plain reply to `prompt`; `low` and `high` say the same with little
-  and with much of the trait. `prompt` may be left out.
+  and with much of the trait. Either `prompt` or `neutral` may be left out.
 - A domain's file is `<domain>_knowledge.json`: a list of {"question", "answer", "difficulty",
   "domain"}.
 - Which side of the split an example is on depends on nothing but its text.
@@ -28,12 +28,15 @@ DIFFICULTIES = ("easy", "medium", "hard")
 HELD_OUT_SHARE = 0.15
 LONGEST_TEXT = 8000  # characters in one field
 REPHRASE = "Say this in your own words: {neutral}"
-Reply = Literal["high", "low", "neutral"]
+Reply = Literal["high", "low"]
 
 
 @dataclass(frozen=True)
 class TraitExample:
-    """Something said to the robot, the plain reply, and the same with little and much trait."""
+    """Something said to the robot, the plain reply, and the same with little and much trait.
+
+    What was said, or the plain reply, may be unknown: an empty text.
+    """
 
     dimension: str
     prompt: str
@@ -53,14 +56,14 @@ class TraitExample:
 
     def as_json(self) -> dict[str, str]:
         """Return the entry of the file."""
-        entry = {"prompt": self.prompt} if self.prompt else {}
-        return {
-            **entry,
+        texts = {
+            "prompt": self.prompt,
             "neutral": self.neutral,
             "low": self.low,
             "high": self.high,
             "dimension": self.dimension,
         }
+        return {name: text for name, text in texts.items() if text}
 
 
 @dataclass(frozen=True)
@@ -122,15 +125,17 @@ def trait_example(entry: object, dimension: str | None = None) -> TraitExample:
 
     Raises DataError with a part of a sentence that names the field.
     """
-    fields = _fields(entry, ("neutral", "low", "high", "dimension"), ("prompt",))
+    fields = _fields(entry, ("low", "high", "dimension"), ("prompt", "neutral"))
     _tag(fields, "dimension", dimension)
+    if not fields.keys() & {"prompt", "neutral"}:
+        raise DataError("prompt and neutral are both missing; there must be one")
     for one, other in (("low", "high"), ("neutral", "low"), ("neutral", "high")):
-        if normalised(fields[one]) == normalised(fields[other]):
+        if one in fields and normalised(fields[one]) == normalised(fields[other]):
             raise DataError(f"{one} and {other} say the same")
     return TraitExample(
         dimension=fields["dimension"],
         prompt=fields.get("prompt", ""),
-        neutral=fields["neutral"],
+        neutral=fields.get("neutral", ""),
         low=fields["low"],
         high=fields["high"],
     )
@@ -244,7 +249,8 @@ def _fields(entry: object, required: Sequence[str], optional: Sequence[str]) -> 
             raise DataError(f"{name} is missing")
     for name, value in entry.items():
         if name not in required and name not in optional:
-            raise DataError(f"{name} is no field of it; there are {', '.join(required)}")
+            known = ", ".join((*optional, *required))
+            raise DataError(f"{name} is no field of it; there are {known}")
         if not isinstance(value, str):
             raise DataError(f"{name} must be a text")
         if not value.strip():

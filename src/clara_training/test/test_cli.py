@@ -244,53 +244,26 @@ def test_an_own_trait_has_no_starter_data_and_a_sentence_says_so(clara, tmp_path
     assert code == 1 and "'kindness' is no dimension of clara_spec.json" in err
 
 
-@pytest.mark.parametrize(
-    "entry",
-    [
-        {"instruction": "Why is it so?", "input": "", "output": "Because."},
-        {"instruction": "Why is", "input": "it so?", "output": "Because."},
-        {
-            "messages": [
-                {"role": "user", "content": "Why is it so?"},
-                {"role": "assistant", "content": "Because."},
-            ]
-        },
-        {
-            "conversations": [
-                {"from": "human", "value": "Why is it so?"},
-                {"from": "gpt", "value": "Because."},
-            ]
-        },
-    ],
-    ids=["alpaca", "alpaca with input", "openai", "sharegpt"],
-)
-def test_questions_and_answers_in_other_forms_become_the_file_of_a_domain(
-    clara, tmp_path: Path, entry: dict[str, object]
+def test_what_another_tool_trains_on_becomes_the_file_of_a_dimension(
+    clara, tmp_path: Path
 ) -> None:
-    line = json.dumps(entry)
+    entry = {"system": "Be kind.", "instruction": "Why is it so?", "output": "Because."}
+    (tmp_path / "own.json").write_text(json.dumps([entry, entry]))
+    line = ("data", "import", "own.json", "medical", "--run", "r")
+    code, _, err = clara(*line)
+    assert code == 1 and "own.json, line 1 and 1 more: it has a system message" in err
+    code, out, _ = clara(*line, "--leave-out", "system", "--difficulty", "hard")
+    assert code == 0 and "2 examples; clara-train data check looks at them" in out
+    assert "left out: system (2 of 2 entries)" in out
     there = tmp_path / "r" / "data" / "medical_knowledge.json"
-    for text in (f"[{line}, {line}]", f"{line}\n{line}\n"):
-        (tmp_path / "own.json").write_text(text)
-        assert clara("data", "import", "own.json", "medical", "--run", "r")[0] == 0
-        examples = load_knowledge(there)
-        assert [each.answer for each in examples] == ["Because."] * 2
-        assert "".join(examples[0].question.split()) == "Whyisitso?"
-        code, _, err = clara("data", "import", "own.json", "medical", "--run", "r")
-        assert code == 1 and "is there already: move it away" in err
-        there.unlink()
-    for wrong, sentence in (
-        ({**entry, "system": "Be kind."}, "system, and must have instruction, output and"),
-        ({"question": "Why?"}, "entry 2: it has question, and must have instruction"),
-        ({"messages": [{"role": "system", "content": "Be kind."}]}, "but is of system"),
-        ({"instruction": "Why?", "output": ""}, "entry 2: answer is empty"),
-        ("Why?", "entry 2: it must be an object"),
-    ):
-        (tmp_path / "own.json").write_text(f"{line}\n{json.dumps(wrong)}\n")
-        code, _, err = clara("data", "import", "own.json", "medical", "--run", "r")
-        assert code == 1 and sentence in err and not there.exists()
-    (tmp_path / "own.json").write_text(f"{line}\n{{")
-    assert "JSON on each line: line 2:" in clara("data", "import", "own.json", "medical")[2]
-    assert "warmth is a trait" in clara("data", "import", "own.json", "warmth")[2]
+    assert [each.difficulty for each in load_knowledge(there)] == ["hard"] * 2
+    code, _, err = clara(*line)
+    assert code == 1 and "is there already: move it away" in err
+    pair = {"prompt": "Why is it so?", "chosen": "My dear, it is so.", "rejected": "It is."}
+    (tmp_path / "own.json").write_text(json.dumps(pair))
+    assert clara("data", "import", "own.json", "warmth", "--run", "r")[0] == 0
+    code, out, _ = clara("data", "check", str(there.with_name("warmth_training.json")))
+    assert code == 0 and "length gives the trait" in " ".join(out.split())
 
 
 def test_the_spec_is_that_of_this_folder_or_else_of_the_run(clara, tmp_path: Path) -> None:

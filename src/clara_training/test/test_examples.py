@@ -66,6 +66,16 @@ def test_without_a_prompt_the_neutral_text_is_to_be_said_anew(tmp_path: Path) ->
     assert example.key == TRIPLE["neutral"] and example.as_json() == bare
 
 
+def test_the_plain_reply_may_be_unknown_where_what_was_said_is_known(tmp_path: Path) -> None:
+    pair = {name: text for name, text in TRIPLE.items() if name != "neutral"}
+    path = saved(tmp_path, "warmth_training.json", [pair])
+    (example,) = load_trait(path)
+    assert (
+        conversation(example) == (TRIPLE["prompt"], TRIPLE["high"]) and example.as_json() == pair
+    )
+    assert set(check_path(path).figures["mean_characters"]) == {"low", "high"}
+
+
 def test_a_knowledge_example_is_a_question_and_its_answer(tmp_path: Path) -> None:
     (example,) = load_knowledge(saved(tmp_path, "quantum_knowledge.json", [PAIR]))
     assert example == KnowledgeExample(**PAIR)
@@ -82,7 +92,8 @@ def test_a_knowledge_example_is_a_question_and_its_answer(tmp_path: Path) -> Non
         ({**TRIPLE, "low": TRIPLE["high"]}, "low and high say the same"),
         ({**TRIPLE, "low": "x" * 9000}, "low has 9000 characters; 8000 at most"),
         ({**TRIPLE, "low": "broken \ufffd"}, "low has characters that are broken"),
-        ({"prompt": "x"}, "neutral is missing"),
+        ({"prompt": "x"}, "low is missing"),
+        ({k: TRIPLE[k] for k in ("low", "high", "dimension")}, "prompt and neutral are both"),
         ("text", "it must be an object"),
     ],
 )

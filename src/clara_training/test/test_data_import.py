@@ -1,0 +1,190 @@
+# Copyright 2026 The Clara Authors
+# SPDX-License-Identifier: Apache-2.0
+"""What other tools train on becomes examples; what has no place there is refused, or counted."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from clara_training.data_import import ImportSettings, foreign_examples
+from clara_training.errors import DataError
+from clara_training.examples import KnowledgeExample, TraitExample
+
+Q, A = "Why is it so?", "Because."
+USER, REPLY = {"role": "user", "content": Q}, {"role": "assistant", "content": A}
+SYSTEM = {"role": "system", "content": "Be kind."}
+HUMAN, GPT = {"from": "human", "value": Q}, {"from": "gpt", "value": A}
+MORE = [USER, REPLY, {"role": "user", "content": "Why?"}, REPLY]
+
+
+def read(path: Path, dimension: str = "medical", **settings: Any) -> tuple[list[Any], dict]:
+    trait = dimension == "warmth"
+    examples, left_out = foreign_examples(path, dimension, trait, ImportSettings(**settings))
+    return list(examples), dict(left_out)
+
+
+def lines(folder: Path, *entries: object) -> Path:
+    path = folder / "own.jsonl"
+    path.write_text("".join(json.dumps(each) + "\n" for each in entries))
+    return path
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"instruction": Q, "input": "", "output": A},
+        {"instruction": "Why is it", "context": "so?", "response": A},
+        {"prompt": Q, "completion": A},
+        {"prompt": [USER], "completion": [REPLY]},
+        {"id": 7, "question": Q, "answer": A, "difficulty": "medium", "domain": "medical"},
+        {"input": Q, "output": A, "history": [], "system": None},
+        {"messages": [USER, REPLY]},
+        {"messages": [USER, {"role": "assistant", "content": [{"type": "text", "text": A}]}]},
+        {"conversations": [HUMAN, GPT]},
+        [USER, REPLY],
+    ],
+)
+def test_a_question_and_its_answer_are_read_whichever_tool_they_are_of(
+    tmp_path: Path, entry: object
+) -> None:
+    path = lines(tmp_path, entry)
+    ((example,), left_out) = read(path)
+    assert "".join(example.question.split()) == "Whyisitso?" and example.answer == A
+    assert example.difficulty == "medium" and left_out == {}
+    path.write_text(f"[{json.dumps(entry)},\n{json.dumps(entry)}]")
+    assert read(path) == ([example] * 2, {})
+
+
+def test_a_table_is_read_by_its_header(tmp_path: Path) -> None:
+    path = tmp_path / "own.csv"
+    wanted = [KnowledgeExample("medical", 'Why, "so"?\nWhy?', A, "hard")]
+    for mark in ",;\t":
+        row = mark.join(('"Why, ""so""?\nWhy?"', A, "hard"))
+        path.write_text(f"\ufeffquestion{mark}answer{mark}difficulty\n{row}\n\n")
+        assert read(path) == (wanted, {})
+    path.write_text('question,answer\n"a\nb",c\nWhy?\n')
+    with pytest.raises(DataError, match=r"own.csv, line 4: it has 1 cells for 2 columns"):
+        read(path)
+    path.write_text("question,\nWhy?,Because.\n")
+    with pytest.raises(DataError, match="must begin with a line of the names of its columns"):
+        read(path)
+
+
+def test_a_system_message_goes_where_it_is_told_to_and_is_never_lost_unasked(
+    tmp_path: Path,
+) -> None:
+    path = lines(
+        tmp_path,
+        {"messages": [SYSTEM, USER, REPLY]},
+        {"system": "Be kind.", "conversations": [HUMAN, GPT]},
+        {"prompt": [SYSTEM, USER], "completion": [REPLY]},
+        [USER, REPLY],
+    )
+    with pytest.raises(DataError) as error:
+        read(path)
+    said = str(error.value)
+    assert said.startswith("3 of 4 entries cannot be examples; --skip-bad goes on without them:\n")
+    assert f"{path}, line 1 and 2 more: it has a system message, for which" in said
+    assert "--leave-out system leaves it out, --system-in-question puts it before" in said
+    examples, left_out = read(path, omit=("system",))
+    assert {each.question for each in examples} == {Q} and left_out == {"system": 3}
+    examples, left_out = read(path, system_in_question=True)
+    assert [each.question for each in examples] == [f"Be kind.\n\n{Q}"] * 3 + [Q]
+    assert left_out == {}
+
+
+def test_of_several_turns_the_first_two_are_taken_when_that_is_asked_for(tmp_path: Path) -> None:
+    path = lines(tmp_path, {"messages": MORE}, [USER, REPLY])
+    with pytest.raises(DataError, match=r"line 1: it has 4 turns, .*--leave-out later-turns"):
+        read(path)
+    examples, left_out = read(path, omit=("later-turns",))
+    assert [each.answer for each in examples] == [A, A] and left_out == {"later-turns": 1}
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"prompt": Q, "chosen": "Dear, because!", "rejected": A},
+        {
+            "prompt": [USER],
+            "chosen": [{**REPLY, "content": "Dear, because!"}],
+            "rejected": [REPLY],
+        },
+        {
+            "prompt": Q,
+            "chosen": [USER, {**REPLY, "content": "Dear, because!"}],
+            "rejected": [USER, REPLY],
+        },
+        {"chosen": [USER, {**REPLY, "content": "Dear, because!"}], "rejected": [USER, REPLY]},
+        {"prompt": Q, "low": A, "high": "Dear, because!", "dimension": "warmth"},
+    ],
+)
+def test_a_pair_of_replies_is_much_and_little_of_a_trait(tmp_path: Path, entry: object) -> None:
+    wanted = TraitExample("warmth", prompt=Q, neutral="", low=A, high="Dear, because!")
+    assert read(lines(tmp_path, entry), "warmth") == ([wanted], {})
+
+
+PAIR = {"prompt": Q, "chosen": "Dear, because!", "rejected": A}
+
+
+@pytest.mark.parametrize(
+    ("dimension", "entry", "sentence"),
+    [
+        ("medical", {"question": "Why?"}, "it has question, and must have a question and its"),
+        ("medical", {"question": Q, "answer": ""}, "answer is empty"),
+        ("medical", {"prompt": Q, "question": Q, "answer": A}, "it has prompt, question, answer,"),
+        ("medical", {"text": Q}, "it has text, and must have"),
+        ("medical", "Why?", "it must be an object, or a list of messages"),
+        ("medical", {"messages": "Why?", "x": 1}, "it has x, .*; --leave-out x goes on"),
+        ("medical", {"messages": [SYSTEM]}, "but is of nobody"),
+        ("medical", {"messages": [REPLY, USER]}, "but is of assistant, user"),
+        ("medical", [USER, {"role": "tool", "content": A}], "turn 2 is of tool, where"),
+        ("medical", [USER, {**REPLY, "tool_calls": [1]}], "turn 2 has tool_calls, for which"),
+        ("medical", [{**USER, "content": [{"type": "image"}]}, REPLY], "turn 1 is not all text"),
+        ("medical", {"question": Q, "answer": A, "domain": "coding"}, "its domain is 'coding'"),
+        ("medical", PAIR, "a pair of replies is for a trait; --leave-out rejected takes chosen"),
+        ("warmth", {"prompt": Q, "completion": A}, "it has prompt, completion, and a trait must"),
+        ("warmth", {**PAIR, "rejected": PAIR["chosen"]}, "chosen and rejected say the same"),
+        ("warmth", {**PAIR, "chosen": MORE[2:]}, "chosen does not begin with prompt"),
+        ("warmth", {**PAIR, "score": 3}, "it has score, for which an example has no place"),
+        ("warmth", {"low": A, "high": "Dear!"}, "prompt and neutral are both missing"),
+    ],
+)
+def test_what_is_no_example_is_named_by_its_line_and_can_be_skipped(
+    tmp_path: Path, dimension: str, entry: object, sentence: str
+) -> None:
+    good: object = PAIR if dimension == "warmth" else [USER, REPLY]
+    path = lines(tmp_path, good, entry, good)
+    with pytest.raises(DataError, match=rf"own.jsonl, line 2: .*{sentence}"):
+        read(path, dimension)
+    examples, left_out = read(path, dimension, skip_bad=True)
+    assert len(examples) == 2 and left_out == {"bad entries": 1}
+    path.write_text(json.dumps([good, entry], indent=1))  # a list over many lines has them too
+    begins = path.read_text().splitlines()
+    depth_one = [at for at, line in enumerate(begins, 1) if line[:2] in (" {", " [", ' "')]
+    with pytest.raises(DataError, match=rf"own.jsonl, line {depth_one[1]}: .*{sentence}"):
+        read(path, dimension)
+
+
+def test_fields_are_left_out_by_name_and_counted(tmp_path: Path) -> None:
+    path = lines(tmp_path, {**PAIR, "score": 3}, {**PAIR, "score": None}, {**PAIR, "source": "x"})
+    examples, left_out = read(path, omit=("rejected", "score", "source"))
+    assert {each.answer for each in examples} == {"Dear, because!"}
+    assert left_out == {"rejected": 3, "score": 1, "source": 1}
+
+
+def test_a_file_that_is_of_none_of_the_forms_is_said_to_be_so(tmp_path: Path) -> None:
+    path = tmp_path / "own.jsonl"
+    path.write_text('[\n{"question": "Why?"\n]')
+    with pytest.raises(
+        DataError, match=r"neither a JSON list \(.*\) nor JSON on each line \(line 1"
+    ):
+        read(path)
+    path.write_text(f"{json.dumps([USER, REPLY])}\n{{")
+    with pytest.raises(DataError, match=r"own.jsonl, line 2: it is not valid JSON"):
+        read(path)
+    with pytest.raises(DataError, match=r"is Parquet, .* pandas.read_parquet\('own.parquet'\)"):
+        read(Path("own.parquet"))
