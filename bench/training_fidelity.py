@@ -66,6 +66,10 @@ def main() -> None:
         for label, kind, weights in (
             ("F16", "F16", None),
             ("Q8_0", "Q8_0", None),
+            ("Q6_K", "Q6_K", None),
+            ("Q6_K, importance matrix", "Q6_K", matrix),
+            ("Q5_K_M", "Q5_K_M", None),
+            ("Q5_K_M, importance matrix", "Q5_K_M", matrix),
             ("Q4_K_M", "Q4_K_M", None),
             ("Q4_K_M, importance matrix", "Q4_K_M", matrix),
         ):

@@ -9,6 +9,9 @@ from pathlib import Path
 import click
 
 from clara_training.cli_data import find_spec, of_a_run
+from clara_training.quantize import KINDS
+
+QUANTIZATION = click.Choice(["auto", *KINDS])
 
 
 @click.command()
@@ -16,7 +19,7 @@ from clara_training.cli_data import find_spec, of_a_run
 @click.option("--base", default="", help="Base model, when it was another than the spec's.")
 @click.option(
     "--quantization",
-    type=click.Choice(["auto", "F16", "Q8_0", "Q4_K_M"]),
+    type=QUANTIZATION,
     default="auto",
     show_default=True,
     help="Of clara.gguf and base.gguf; auto: Q4_K_M, or Q8_0 for rows that Q4_K does not fit.",

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from clara_training import cli_data
+from clara_training.cli_export import QUANTIZATION
 from clara_training.cli_types import FiniteRange
 from clara_training.errors import GateFailed
 from clara_training.examples import HELD_OUT_SHARE
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 @click.option("--threads", type=click.IntRange(1), help="Of the CPU; default: idle cores.")
 @click.option(
     "--quantization",
-    type=click.Choice(["auto", "F16", "Q8_0", "Q4_K_M"]),
+    type=QUANTIZATION,
     default="auto",
     show_default=True,
     help="Of clara.gguf.",

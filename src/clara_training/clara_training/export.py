@@ -114,7 +114,7 @@ def export_run(
             f"{kind!r} is no quantisation known here; there are auto, {', '.join(quantize.KINDS)}"
         )
     matrix = base_matrix = None
-    if kind == "Q4_K_M" and settings.use_imatrix:
+    if kind in quantize.WEIGHTED and settings.use_imatrix:
         # Both, over the same texts: the two files are compared, and only the training may differ.
         learned = _Learned(run, spec, names, found.context)
         matrix = _importance(run / "imatrix.gguf", merged, inputs, learned, tell)

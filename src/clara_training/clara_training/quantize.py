@@ -25,9 +25,18 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-KINDS = {"F16": 1, "Q8_0": 7, "Q4_K_M": 15}  # llama.cpp's enum llama_ftype
-# Blocks of 32 weights in 34 bytes; Q4_K_M is Q4_K's 4.5 bits and some of Q6_K's 6.56.
-_BYTES_A_WEIGHT = {"F16": 2.0, "Q8_0": 34 / 32, "Q4_K_M": 4.8 / 8}
+# llama.cpp's enum llama_ftype
+KINDS = {"F16": 1, "Q8_0": 7, "Q6_K": 18, "Q5_K_M": 17, "Q4_K_M": 15}
+WEIGHTED = ("Q6_K", "Q5_K_M", "Q4_K_M")  # those that an importance matrix makes truer
+# Blocks of 32 weights in 34 bytes, of 256 in 210; Q4_K_M is Q4_K's 4.5 bits, Q5_K_M Q5_K's 5.5,
+# and some of Q6_K's 6.56.
+_BYTES_A_WEIGHT = {
+    "F16": 2.0,
+    "Q8_0": 34 / 32,
+    "Q6_K": 210 / 256,
+    "Q5_K_M": 5.7 / 8,
+    "Q4_K_M": 4.8 / 8,
+}
 BLOCK = 256
 
 

@@ -15,7 +15,7 @@ import tiny
 import torch
 from clara_training.errors import ExportError, StorageError
 from clara_training.export_gguf import write_model
-from clara_training.fidelity import compare
+from clara_training.fidelity import GATES, compare
 
 from clara_training import export_gguf, imatrix, quantize
 
@@ -46,17 +46,18 @@ def test_quantised_models_pass_their_gates_and_need_no_fallback(
 ) -> None:
     model, source = wide
     assert quantize.choose(source) == "Q4_K_M"
-    sizes = []
-    for kind in ("Q8_0", "Q4_K_M"):
+    sizes, divergence = [], []
+    for kind, file_type in (("Q8_0", 7), ("Q6_K", 18), ("Q5_K_M", 17), ("Q4_K_M", 15)):
         path = tmp_path / f"{kind}.gguf"
         made = quantize.quantise(source, path, kind, threads=1)
         assert made.fallbacks == () and made.bytes == path.stat().st_size
-        assert gguf.GGUFReader(path).fields["general.file_type"].contents() == (
-            7 if kind == "Q8_0" else 15
-        )
+        assert gguf.GGUFReader(path).fields["general.file_type"].contents() == file_type
         sizes.append(made.bits_per_weight)
-    assert compare(model, tmp_path / "Q8_0.gguf", texts(1), threads=1).kl < 1e-2
-    assert sizes[0] > sizes[1] > 4
+        divergence.append(compare(model, path, texts(1), threads=1).kl)
+    assert divergence[0] < 1e-2
+    assert sizes == sorted(sizes, reverse=True) and sizes[-1] > 4
+    assert divergence == sorted(divergence)
+    assert set(quantize.WEIGHTED) < set(quantize.KINDS) == set(GATES)
 
 
 def test_an_importance_matrix_makes_four_bits_truer(
