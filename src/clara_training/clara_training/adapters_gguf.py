@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,7 +36,24 @@ from clara_training.manifest import product_file
 if TYPE_CHECKING:
     import torch
 
+ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
+_CONFIG, _WEIGHTS = ADAPTER_FILES
 _PREFIX = "base_model.model."
+# What peft saves of the base where the head or the embeddings are adapted, changed or not.
+_SAVED_ALONG = (".base_layer.weight", "lm_head.weight", "embed_tokens.weight", "wte.weight")
+_ALONG = ": where it is the base's own, save the adapter with save_embedding_layers=False"
+# What of peft's settings makes more of an adapter than B A, and the value that does not.
+_PLAIN = {
+    "peft_type": "LORA",
+    "use_dora": False,
+    "use_qalora": False,
+    "modules_to_save": None,
+    "layer_replication": None,
+    "alora_invocation_tokens": None,
+    "trainable_token_indices": None,
+}
+# Ways to begin that leave the base's weights as they are; others (pissa, olora, ...) do not.
+_BEGUN = (None, True, False, "gaussian", "eva", "orthogonal")
 Pair = tuple[NDArray[Any], NDArray[Any]]
 
 
@@ -53,7 +71,7 @@ def write_adapter(
     `config` is that of the model it was trained on, `base` that model's name. The same tensors as
     llama.cpp's convert_lora_to_gguf.py. Raises ExportError.
     """
-    settings = _settings(folder)
+    settings = adapter_settings(folder)
     pairs, alpha = _pairs(folder, settings, config)
     _write(
         path,
@@ -69,6 +87,39 @@ def write_adapter(
         },
     )
     return _rank(pairs)
+
+
+def adapter_settings(folder: Path) -> dict[str, Any]:
+    """Read adapter_config.json of a peft adapter. Raises ExportError unless it is a plain LoRA."""
+    path = folder / _CONFIG
+    try:
+        settings: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        wanting = [name for name in ("r", "lora_alpha") if not settings.get(name)]
+    except (OSError, ValueError, AttributeError) as error:
+        raise ExportError(
+            f"{folder} is not a peft adapter: {path.name} cannot be read ({error})"
+        ) from error
+    for name, wanted in _PLAIN.items():
+        if (settings.get(name) or wanted) != wanted:
+            raise ExportError(
+                f"the adapter {folder} has {name} {settings[name]!r}, which llama.cpp cannot apply"
+                " while it runs; train it without, or merge it"
+            )
+    begun = settings.get("init_lora_weights")
+    if begun not in _BEGUN:
+        raise ExportError(
+            f"the adapter {folder} was begun with init_lora_weights {begun!r}, which changes the"
+            " base model's own weights: save it again with peft's"
+            " path_initial_model_for_weight_conversion, or merge it"
+        )
+    if not (folder / _WEIGHTS).is_file():
+        raise ExportError(
+            f"the adapter {folder} has no {_WEIGHTS}"
+            + (": save it again with a newer peft" * (folder / "adapter_model.bin").is_file())
+        )
+    if wanting:
+        raise ExportError(f"{path} does not say {' and '.join(wanting)} of the adapter")
+    return settings
 
 
 def collapse(weights: Mapping[Path, float], path: Path) -> int:
@@ -117,29 +168,12 @@ def _rank(pairs: Mapping[str, Pair]) -> int:
     return max(int(a.shape[0]) for a, _ in pairs.values())
 
 
-def _settings(folder: Path) -> dict[str, Any]:
-    path = folder / "adapter_config.json"
-    try:
-        settings: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ExportError(
-            f"{folder} is not a peft adapter: {path.name} cannot be read ({error})"
-        ) from error
-    for name, wanted in (("peft_type", "LORA"), ("use_dora", False), ("modules_to_save", None)):
-        if (settings.get(name) or wanted) != wanted:
-            raise ExportError(
-                f"the adapter {folder} has {name} {settings[name]!r}, which llama.cpp cannot apply"
-                " while it runs; train it without, or merge it"
-            )
-    return settings
-
-
 def _pairs(
     folder: Path, settings: Mapping[str, Any], config: Mapping[str, Any]
 ) -> tuple[dict[str, Pair], float]:
     """Return A and B by llama.cpp's name of the weight, and the alpha of all of them."""
     safetensors = packages.load("safetensors.torch", "export")
-    path = folder / "adapter_model.safetensors"
+    path = folder / _WEIGHTS
     try:
         tensors: dict[str, torch.Tensor] = safetensors.load_file(path)
     except Exception as error:  # safetensors raises its own and OSError
@@ -153,7 +187,10 @@ def _pairs(
     pairs: dict[str, Pair] = {}
     for key in sorted(tensors):
         if not key.endswith((".lora_A.weight", ".lora_B.weight")):
-            raise ExportError(f"{path} has the tensor {key}, which is no part of a plain LoRA")
+            raise ExportError(
+                f"{path} has the tensor {key}, which is no part of a plain LoRA"
+                + _ALONG * key.endswith(_SAVED_ALONG)
+            )
         if key.endswith(".lora_B.weight"):
             continue
         module = key.removeprefix(_PREFIX).removesuffix(".lora_A.weight")
@@ -174,9 +211,9 @@ def _pairs(
 
 
 def _own(pattern: Mapping[str, Any] | None, module: str, default: float) -> float:
-    """Find a module's own value; a pattern names modules by the end of their name."""
+    """Find a module's own value as peft does: a pattern is one of the end of its name."""
     for end, value in (pattern or {}).items():
-        if module == end or module.endswith(f".{end}"):
+        if re.match(rf"(.*\.)?({end})$", module):
             return float(value)
     return default
 

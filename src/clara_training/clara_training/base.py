@@ -15,7 +15,7 @@ import fcntl
 import importlib.util
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,19 +83,10 @@ def find_base(name: str) -> Base:
 
     Raises BaseModelError with what to do, StorageError.
     """
-    if name == EMBEDDED:
-        return _from_gguf(name, _embedded_gguf())
-    path = Path(name).expanduser()
-    if path.suffix == ".gguf":
-        if not path.is_file():
-            raise BaseModelError(f"the base model {name} is not there")
+    path = _local(name)
+    if path is not None and path.suffix == ".gguf":
         return _from_gguf(name, path)
-    if path.is_dir():
-        base = Base(name, path)
-    elif name.startswith((".", "/", "~")) or name.count("/") > 1:
-        raise BaseModelError(f"the base model's folder {name} is not there")
-    else:
-        base = Base(name, _from_hub(name))
+    base = Base(name, path or _from_hub(name, [*_FILES, "*.safetensors"]))
     base.config  # noqa: B018 - raises where it cannot be read
     if not weight_files(base.folder):
         raise BaseModelError(
@@ -103,6 +94,24 @@ def find_base(name: str) -> Base:
             "formats are not loaded, convert them with transformers' save_pretrained"
         )
     return base
+
+
+def load_config(name: str) -> Any:
+    """Load the config of a base model, of which nothing else need be there.
+
+    Raises BaseModelError, MissingPackage.
+    """
+    transformers = _transformers("loading a config")
+    path = _local(name) or _from_hub(name, ["config.json"])
+    where: dict[str, Any] = {"pretrained_model_name_or_path": str(path)}
+    if path.suffix == ".gguf":
+        where = {"pretrained_model_name_or_path": str(path.parent), "gguf_file": path.name}
+    try:
+        return transformers.AutoConfig.from_pretrained(**where, local_files_only=True)
+    except Exception as error:  # transformers raises what it likes for damaged or foreign files
+        raise BaseModelError(
+            f"the config of the base model {name} cannot be loaded: {first_line(error)}"
+        ) from error
 
 
 def load_tokenizer(base: Base) -> Any:
@@ -192,6 +201,25 @@ def default_device() -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
+def _local(name: str) -> Path | None:
+    """Return the GGUF or the folder that a name means; None where it is one at the hub.
+
+    Raises BaseModelError where it is not there.
+    """
+    if name == EMBEDDED:
+        return _embedded_gguf()
+    path = Path(name).expanduser()
+    if path.suffix == ".gguf":
+        if not path.is_file():
+            raise BaseModelError(f"the base model {name} is not there")
+        return path
+    if path.is_dir():
+        return path
+    if name.startswith((".", "/", "~")) or name.count("/") > 1:
+        raise BaseModelError(f"the base model's folder {name} is not there")
+    return None
+
+
 def _embedded_gguf() -> Path:
     spec = importlib.util.find_spec(EMBEDDED_PACKAGE)
     for folder in (spec.submodule_search_locations if spec else None) or ():
@@ -262,12 +290,12 @@ def _without_null_quantization(path: Path) -> None:
         path.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
 
 
-def _from_hub(name: str) -> Path:
+def _from_hub(name: str, patterns: Sequence[str]) -> Path:
     hub = packages.load("huggingface_hub", "a base model from the hub")
     errors = packages.load("huggingface_hub.errors", "a base model from the hub")
     try:
-        weights = {"allow_patterns": [*_FILES, "*.safetensors"], "ignore_patterns": [_ONCE_MORE]}
-        return Path(hub.snapshot_download(name, **weights))
+        files = {"allow_patterns": list(patterns), "ignore_patterns": [_ONCE_MORE]}
+        return Path(hub.snapshot_download(name, **files))
     except errors.GatedRepoError as error:
         raise BaseModelError(
             f"the base model {name} is only for those whom its owners let in: accept its terms at "

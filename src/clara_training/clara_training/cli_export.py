@@ -32,7 +32,15 @@ QUANTIZATION = click.Choice(["auto", *KINDS])
     type=click.Path(path_type=Path, file_okay=False),
     help="Only write this transformers folder as GGUF, f16, to --output.",
 )
-@click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="With --model.")
+@click.option(
+    "--adapter",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Only write this LoRA adapter (of a run, peft, TRL or unsloth) as GGUF, f16, to --output,"
+    " for the model that it was trained on, or --base.",
+)
+@click.option(
+    "--output", type=click.Path(path_type=Path, dir_okay=False), help="With --model or --adapter."
+)
 def command(
     spec_path: Path | None,
     run_folder: Path,
@@ -43,19 +51,17 @@ def command(
     collapsed: bool,
     threads: int | None,
     model: Path | None,
+    adapter: Path | None,
     output: Path | None,
 ) -> None:
     """Write the merged model and the adapters as GGUF, with a Modelfile and a manifest."""
-    if (model is None) != (output is None):
-        raise click.UsageError("--model and --output go together")
+    if (model is None and adapter is None) != (output is None) or (model and adapter):
+        raise click.UsageError("--output goes together with one of --model and --adapter")
     if model is not None and output is not None:
-        from clara_training.export_families import window_sentence
-        from clara_training.export_gguf import read_config, write_model
-
-        parameters = write_model(model, output)
-        if sentence := window_sentence(str(model), read_config(model)):
-            click.echo(sentence)
-        click.echo(f"{output}: {parameters:,} parameters, {output.stat().st_size / 1e6:.1f} MB")
+        _write_model(model, output)
+        return
+    if adapter is not None and output is not None:
+        _write_adapter(adapter, output, base)
         return
     from clara_training.export import ExportSettings, export_run
 
@@ -68,3 +74,23 @@ def command(
         tell=click.echo,
     )
     click.echo(f"serve it: ros2 launch clara_brain clara.launch.py model:={products['model']}")
+
+
+def _write_model(model: Path, output: Path) -> None:
+    from clara_training.export_families import window_sentence
+    from clara_training.export_gguf import read_config, write_model
+
+    parameters = write_model(model, output)
+    if sentence := window_sentence(str(model), read_config(model)):
+        click.echo(sentence)
+    click.echo(f"{output}: {parameters:,} parameters, {output.stat().st_size / 1e6:.1f} MB")
+
+
+def _write_adapter(adapter: Path, output: Path, base: str) -> None:
+    from clara_training.export_adapter import export_adapter
+
+    rank = export_adapter(adapter, output, base=base)
+    click.echo(f"{output}: rank {rank}, {output.stat().st_size / 1e6:.1f} MB")
+    click.echo(
+        f"load it into a brain that runs: clara adapters load {output.stem} {output.resolve()}"
+    )

@@ -76,7 +76,7 @@ def test_ranks_and_alphas_that_differ_by_module_are_kept(tmp_path: Path) -> None
             lora_alpha=8,
             target_modules=["q_proj", "down_proj"],
             rank_pattern={"down_proj": 2},
-            alpha_pattern={"down_proj": 10},
+            alpha_pattern={"down_proj": 10, r"1\.\w+\.q_proj": 3},
             use_rslora=True,
         ),
     )
