@@ -23,6 +23,11 @@ if TYPE_CHECKING:
 @click.option("--base", default="", help="Base model: smollm2, a folder, a GGUF, or a hub name.")
 @click.option("--rank", type=click.IntRange(1), help="Of the adapters.  [default: 16]")
 @click.option("--alpha", type=click.IntRange(1), help="Scale is alpha / rank.  [default: 32]")
+@click.option(
+    "--targets",
+    metavar="A,B",
+    help="Layers that get an adapter, such as q_proj,v_proj.  [default: all linear ones]",
+)
 @click.option("--dropout", type=FiniteRange(0, 0.9), help="On adapters.  [default: 0]")
 @click.option("--epochs", type=click.IntRange(1), help="At most.  [default: 3]")
 @click.option("--batch-size", type=click.IntRange(1), help="Examples at once.  [default: 4]")
@@ -57,6 +62,9 @@ def command(
     from clara_training.monitor import ClaraMonitor
 
     given = {name: value for name, value in options.items() if value is not None}
+    if "targets" in given:
+        names = {name.strip() for name in given["targets"].split(",")}
+        given["targets"] = tuple(sorted(names - {""}))
     how: dict[str, Any] = {"packing": not given.pop("no_packing")}
     for name in ("device", "threads", "row_tokens", "recompute"):
         if name in given:

@@ -52,6 +52,7 @@ class LoraSettings:
 
     rank: int = 16
     alpha: int = 32
+    targets: tuple[str, ...] = ()  # layers that get an adapter, by the end of their name; (): all
     dropout: float = 0.0
     epochs: int = 3
     batch_size: int = 4
@@ -78,7 +79,10 @@ class LoraSettings:
 
     def chosen(self) -> dict[str, Any]:
         """Return what decides the product, beside its inputs."""
-        return {name: value for name, value in asdict(self).items() if name != "how"}
+        chosen = {name: value for name, value in asdict(self).items() if name != "how"}
+        if not self.targets:  # as it was before there was a choice: those adapters are done
+            del chosen["targets"]
+        return chosen
 
 
 @dataclass(frozen=True)
@@ -214,6 +218,7 @@ class _Room:
         self._ranks = ranks
         self._tokenizer = load_tokenizer(base)
         self._model = load_model(base, ranks.device, four_bit=settings.four_bit)
+        check_targets(self._model, settings.targets, base.name)
 
     def train(
         self,
@@ -302,7 +307,7 @@ class _Room:
             r=settings.rank,
             lora_alpha=settings.alpha,
             lora_dropout=settings.dropout,
-            target_modules="all-linear",
+            target_modules=list(settings.targets) or "all-linear",
             task_type="CAUSAL_LM",
         )
         torch.manual_seed(settings.seed)
@@ -339,6 +344,23 @@ class _Room:
             patience=settings.patience,
             seed=settings.seed,
         )
+
+
+def check_targets(model: Any, targets: Sequence[str], name: str) -> None:
+    """Raise LoraError unless each target is a linear layer of the model, which is not its head."""
+    torch = packages.load("torch", "training adapters")
+    transformers = packages.load("transformers", "training adapters")
+    kinds = (torch.nn.Linear, transformers.pytorch_utils.Conv1D)
+    head = model.get_output_embeddings()
+    there = [
+        module
+        for module, layer in model.named_modules()
+        if isinstance(layer, kinds) and layer is not head
+    ]
+    for target in targets:
+        if not any(each == target or each.endswith(f".{target}") for each in there):
+            known = sorted({each.rpartition(".")[2] for each in there})
+            raise LoraError(f"{name} has no layer {target!r} to adapt; it has {', '.join(known)}")
 
 
 def save_adapter(adapter: Any, config: Any, folder: Path) -> None:

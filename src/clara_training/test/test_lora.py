@@ -120,6 +120,19 @@ def test_adapters_that_are_there_are_not_trained_again(place):
     assert [adapter.was_there for adapter in train(place, "warmth", max_steps=3)] == [False]
 
 
+def test_an_adapter_of_some_layers_alone_is_as_peft_has_it_and_its_own_product(place):
+    (whole,) = train(place, max_steps=2)
+    assert "targets" not in read_manifest(whole.folder)["settings"]  # older ones are still done
+    (some,) = train(place, max_steps=2, targets=("down_proj", "q_proj"))
+    assert not some.was_there
+    assert {name.split(".")[-3] for name in weights(some)} == {"down_proj", "q_proj"}
+    assert some.metrics["held_out_loss"] == pytest.approx(held_out_loss(place, some), rel=1e-4)
+    assert train(place, max_steps=2, targets=("down_proj", "q_proj"))[0].was_there
+    for wrong in ("proj", "lm_head", "embed_tokens"):
+        with pytest.raises(LoraError, match=f"has no layer '{wrong}' to adapt; it has down_proj,"):
+            train(place, targets=("q_proj", wrong))
+
+
 def test_one_adapter_leaves_no_trace_in_the_next(place):
     _, together = train(place, "warmth", "medical", max_steps=3)
     wanted = weights(together)
