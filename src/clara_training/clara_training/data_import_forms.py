@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from clara_training.errors import DataError
-from clara_training.examples import Example, knowledge_example, trait_example
+from clara_training.examples import Example, knowledge_example, normalised, trait_example
 
 SYSTEM, LATER_TURNS = "system", "later-turns"  # what can be left out beside fields
 _ASKED = ("question", "prompt", "instruction")
@@ -35,6 +35,7 @@ _SPEAKERS = {
     **dict.fromkeys(("system", "developer"), "system"),
 }
 _WHO, _WHAT = ("role", "from"), ("content", "value")
+_EMPTY: tuple[object, ...] = (None, "", [], {})
 Turn = tuple[str, str]  # who speaks, and what is said
 Fields = dict[str, Any]
 
@@ -83,6 +84,9 @@ class Forms:
                 "it has chosen and rejected, and a pair of replies is for a trait;"
                 " --leave-out rejected takes chosen as the answer"
             )
+        if isinstance(fields.get("label"), bool) and not fields.pop("label"):
+            # TRL's, where good and bad answers are not paired.
+            raise DataError("its label is false: the answer is not as it should be")
         question, answer = self._question_and_answer(self._turns(fields))
         texts = {"question": question, "answer": answer}
         return knowledge_example({**texts, "difficulty": difficulty, "domain": self.dimension})
@@ -104,8 +108,9 @@ class Forms:
         )
         if question != other:
             raise DataError("chosen and rejected do not answer the same question")
-        if high.split() == low.split():
-            raise DataError("chosen and rejected say the same")
+        if normalised(high) == normalised(low):
+            first = " in their first reply" * (LATER_TURNS in self.omitted)
+            raise DataError(f"chosen and rejected say the same{first}")
         texts = {"prompt": question, "low": low, "high": high}
         return trait_example({**texts, "dimension": self.dimension})
 
@@ -136,10 +141,12 @@ class Forms:
         return [*begun, *question, *answer]
 
     def _asked(self, fields: Fields, name: str) -> list[Turn]:
-        texts = [fields[each] for each in dict.fromkeys((name, *_ASKED_ABOUT)) if fields.get(each)]
-        if texts and not isinstance(texts[0], list):
-            return [("user", "\n\n".join(map(str, texts)))]
-        return self._said(texts[0], "user", name) if texts else []
+        said = [fields[each] for each in dict.fromkeys((name, *_ASKED_ABOUT)) if fields.get(each)]
+        if len(said) == 1:
+            return self._said(said[0], "user", name)
+        if not all(isinstance(each, str) for each in said):
+            raise DataError(f"{name} and what stands beside it must be texts")
+        return [("user", "\n\n".join(said))] if said else []
 
     def _said(self, value: object, who: str, name: str) -> list[Turn]:
         """Return the turns of a list of messages, or a text as one."""
@@ -200,12 +207,13 @@ class Forms:
         return name in self.omit
 
     def _without_omitted(self, fields: Mapping[str, Any]) -> Fields:
-        self.omitted |= {name for name, value in fields.items() if value and name in self.omit}
+        left_out = {name: value for name, value in fields.items() if name in self.omit}
+        self.omitted |= {name for name, value in left_out.items() if value not in _EMPTY}
         return {name: value for name, value in fields.items() if name not in self.omit}
 
     def _check_fields(self, fields: Fields, known: Collection[str], called: str = "it") -> None:
         # What is empty is no loss.
-        if unknown := [name for name, value in fields.items() if value and name not in known]:
+        if unknown := [k for k, value in fields.items() if k not in known and value not in _EMPTY]:
             raise DataError(
                 f"{called} has {_listed(unknown)}, for which an example has no place;"
                 f" {' '.join(f'--leave-out {name}' for name in unknown)} goes on without"

@@ -98,7 +98,8 @@ def _shapes(path: Path) -> dict[str, Shape]:
     safetensors = packages.load("safetensors", "export")
     try:
         with safetensors.safe_open(path, framework="pt") as file:
-            return {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}  # noqa: SIM118
+            keys = list(file.keys())
+            return {key: tuple(file.get_slice(key).get_shape()) for key in keys}
     except (OSError, safetensors.SafetensorError) as error:
         raise ExportError(f"{path} cannot be read: {error}") from error
 
