@@ -93,5 +93,6 @@ def _faults(file: Path, faults: Mapping[str, list[int]], bad: int, entries: int)
     if bad == 1:
         return said[0]
     rest = [f"... and {len(said) - _SHOWN} more kinds of faults"] if len(said) > _SHOWN else []
-    first = f"{bad} of {entries} entries cannot be examples; --skip-bad goes on without them:"
+    way = "; --skip-bad goes on without them" * (bad < entries)
+    first = f"{bad} of {entries} entries cannot be examples{way}:"
     return "\n".join([first, *said[:_SHOWN], *rest])

@@ -176,6 +176,8 @@ def test_what_is_no_example_is_named_by_its_line_and_can_be_skipped(
 
 def test_fields_are_left_out_by_name_and_counted(tmp_path: Path) -> None:
     path = lines(tmp_path, {**PAIR, "score": 3}, {**PAIR, "score": None}, {**PAIR, "source": "x"})
+    with pytest.raises(DataError, match=r"^3 of 3 entries cannot be examples:\n"):
+        read(path)
     examples, left_out = read(path, omit=("rejected", "score", "source"))
     assert {each.answer for each in examples} == {"Dear, because!"}
     assert left_out == {"rejected": 3, "score": 1, "source": 1}
