@@ -85,9 +85,11 @@ def test_what_a_text_wants_counted_is_counted_over_all_that_fit(node, peer):
     assert not query(peer, text=asked, outcomes=[Episode.FAILED]).counted
     assert not query(peer, text="what did you clean?").counted
     with contextlib.closing(NodeClient("clara", 5.0)) as client:
-        threading.Thread(target=lambda: told.extend(client.counted(asked))).start()
         told: list[str] = []
+        thread = threading.Thread(target=lambda: told.extend(client.counted(asked)))
+        thread.start()
         peer.until(lambda: told == [said], "the client's answer")
+        thread.join()
 
 
 def test_pinned_episodes_outlive_the_cap_and_the_figures_say_so(start, peer):
