@@ -29,6 +29,7 @@ from clara_training.governance_trace import fit_trace
 from clara_training.manifest import is_done, read_manifest, sha256_of, write_manifest
 from clara_training.pretrain_checkpoint import BEST
 from clara_training.pretrain_device import check_device, exact_products
+from clara_training.run_lock import alone
 from clara_training.scratch import load_model
 from clara_training.shards import FILE as CORPUS_FILE
 
@@ -37,6 +38,12 @@ STATES = "governance-states"
 Tell = Callable[[str], None]
 
 
+def _folder(run: Path) -> Path:
+    """Return the folder of a run, of which the model's own may have been given."""
+    return run.parent if (run / "config.json").exists() else run
+
+
+@alone("governance", folder=lambda run, *_, **__: _folder(run))
 def make_heads(
     run: Path,
     corpus: Path | None = None,
@@ -60,10 +67,10 @@ def make_heads(
         tell: is told what was done.
         progress: is told how many spans are read, of how many.
 
-    Raises GovernanceError, CorpusError, PretrainError, StorageError.
+    Raises GovernanceError, CorpusError, PretrainError, RunInUse, StorageError.
     """
     states, settings = states or StatesSettings(), settings or FitSettings()
-    run = run.parent if (run / "config.json").exists() else run
+    run = _folder(run)
     try:
         manifest = read_manifest(run / BEST)
     except ManifestError as error:

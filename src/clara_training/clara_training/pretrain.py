@@ -41,6 +41,7 @@ from clara_training.pretrain_optimizer import new_optimizer
 from clara_training.pretrain_resume import advice_after, beginning, step_rows, with_defaults
 from clara_training.pretrain_sharding import refuse, shard, spread, whole
 from clara_training.ranks import Ranks, join_ranks
+from clara_training.run_lock import hold
 from clara_training.scratch import Model, new_model
 from clara_training.shards import FILE, HELD_OUT, TRAIN, Rows, TokenStream, read_corpus
 from clara_training.tokenizer import load_tokenizer
@@ -86,7 +87,7 @@ def pretrain(
         tell: is told what was done.
         report: is given the figures of each step.
 
-    Raises PretrainError, CorpusError, StorageError, MissingPackage.
+    Raises PretrainError, CorpusError, RunInUse, StorageError, MissingPackage.
     """
     settings, execution = settings or PretrainSettings(), execution or Execution()
     if size is None or context is None:
@@ -94,7 +95,7 @@ def pretrain(
         size, context = size or usual[0], context or usual[1]
     if said := prepare(execution.device, int(os.environ.get("WORLD_SIZE", "1"))):
         tell(said)
-    with join_ranks(execution.device) as ranks:
+    with hold(output, kind, begins=True), join_ranks(execution.device) as ranks:
         execution = replace(execution, device=ranks.device)
         if not ranks.leads:
             tell, report = (lambda sentence: None), (lambda record: None)

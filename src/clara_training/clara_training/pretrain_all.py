@@ -25,6 +25,7 @@ from clara_training.pretrain_checkpoint import BEST, STATE
 from clara_training.pretrain_export import HISTORY, export, files_of
 from clara_training.pretrain_loop import Execution, PretrainSettings
 from clara_training.report_scratch import write_scratch_report
+from clara_training.run_lock import alone
 from clara_training.shards import FILE
 from clara_training.stages import Stages
 from clara_training.validate_scratch import (
@@ -64,6 +65,7 @@ class Finished:
     seconds: dict[str, float]
 
 
+@alone("pretrain-all", begins=True, folder=lambda data, output, *_, **__: output)
 def pretrain_all(
     data: Path | None,
     output: Path,

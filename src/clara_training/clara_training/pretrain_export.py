@@ -19,6 +19,7 @@ from clara_training.errors import ManifestError, PretrainError
 from clara_training.export_check import check_tokens
 from clara_training.export_gguf import write_model
 from clara_training.manifest import code_sha256, is_done, read_manifest, write_manifest
+from clara_training.run_lock import alone
 from clara_training.shards import FILE, TRAIN, TokenStream
 
 EXPORT = "pretrain-export"
@@ -38,6 +39,7 @@ def files_of(run: Path, kind: str) -> dict[str, Path]:
     }
 
 
+@alone("export", folder=lambda model, **_: model.parent)
 def export(
     model: Path, *, device: str = "cpu", tell: Tell = lambda sentence: None
 ) -> dict[str, Path]:
@@ -45,7 +47,7 @@ def export(
 
     What is done already is not done again. Where the corpus is at hand, Q4_K_M is made with an
     importance matrix of the text that was learned, which the model reads on `device`. Raises
-    ExportError, StorageError, ManifestError, MissingPackage.
+    ExportError, RunInUse, StorageError, ManifestError, MissingPackage.
     """
     manifest = read_manifest(model)
     figures, origin = manifest["metrics"], manifest["settings"]

@@ -15,33 +15,35 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Concatenate, ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar
 
 from clara_training.errors import RunInUse, StorageError
 
 FILE = ".in-use"
 _held: set[Path] = set()  # by this process, whose stages call each other
-Rest = ParamSpec("Rest")
+Given = ParamSpec("Given")
 Result = TypeVar("Result")
-Stage = Callable[Concatenate[Path, Rest], Result]
+Stage = Callable[Given, Result]
 
 
 def alone(
-    stage: str, *, begins: bool = False
-) -> Callable[[Stage[Rest, Result]], Stage[Rest, Result]]:
-    """Have a stage, whose first argument is the run's folder, hold it while it works.
+    stage: str,
+    *,
+    begins: bool = False,
+    folder: Callable[..., Path] = lambda run, *_, **__: run,
+) -> Callable[[Stage[Given, Result]], Stage[Given, Result]]:
+    """Have a stage hold the run's folder while it works.
 
-    One that `begins` a run makes the folder; for others, one that is not there is theirs to
-    complain of. The stage then raises RunInUse and StorageError as well.
+    `folder` finds it in what the stage is given; it is the first argument if nothing is said. One
+    that `begins` a run makes the folder; for others, one that is not there is theirs to complain
+    of. The stage then raises RunInUse and StorageError as well.
     """
 
-    def decorate(work: Stage[Rest, Result]) -> Stage[Rest, Result]:
+    def decorate(work: Stage[Given, Result]) -> Stage[Given, Result]:
         @functools.wraps(work)
-        def alone_at_work(run: Path, /, *args: Rest.args, **kwargs: Rest.kwargs) -> Result:
-            if not (begins or run.is_dir()) or os.environ.get("RANK", "0") != "0":
-                return work(run, *args, **kwargs)
-            with _hold(run, stage):
-                return work(run, *args, **kwargs)
+        def alone_at_work(*args: Given.args, **kwargs: Given.kwargs) -> Result:
+            with hold(folder(*args, **kwargs), stage, begins=begins):
+                return work(*args, **kwargs)
 
         return alone_at_work
 
@@ -49,9 +51,11 @@ def alone(
 
 
 @contextmanager
-def _hold(run: Path, stage: str) -> Iterator[None]:
+def hold(run: Path, stage: str, *, begins: bool = False) -> Iterator[None]:
+    """Hold a run's folder; see `alone`. Raises RunInUse, StorageError."""
     folder = run.resolve()
-    if folder in _held:
+    led = os.environ.get("RANK", "0") != "0"
+    if folder in _held or led or not (begins or run.is_dir()):
         yield
         return
     path = run / FILE
@@ -68,7 +72,7 @@ def _hold(run: Path, stage: str) -> Iterator[None]:
                 file.seek(0)
                 who = file.read().decode("utf-8", "replace").strip() or "another process"
                 raise RunInUse(
-                    f"{run} is in use by {who}: wait for it, or take another folder with --run"
+                    f"{run} is in use by {who}: wait for it, or take another folder"
                 ) from None
             file.truncate(0)
             file.write(f"clara-train {stage} (process {os.getpid()})\n".encode())

@@ -29,6 +29,7 @@ from clara_training.passages import LEAST, MOST, Passage, Texts, Trigrams, draw_
 from clara_training.pretrain_checkpoint import BEST
 from clara_training.pretrain_device import check_device, exact_products
 from clara_training.pretrain_export import corpus_of, files_of, trained_manifest
+from clara_training.run_lock import alone
 from clara_training.sample import Sampling, generate
 from clara_training.scratch import flops_per_token, load_model
 from clara_training.shards import HELD_OUT, TRAIN
@@ -66,6 +67,7 @@ class ScratchSettings:
         return cls(12, 20_000, 512, 2, 48)
 
 
+@alone("validate")
 def validate_scratch(
     run: Path,
     settings: ScratchSettings | None = None,
@@ -85,7 +87,8 @@ def validate_scratch(
         threads: of the CPU; 0: idle cores.
         tell: is told what was found.
 
-    Raises ValidationError, PretrainError, CorpusError, ExportError, StorageError, MissingPackage.
+    Raises ValidationError, PretrainError, CorpusError, ExportError, RunInUse, StorageError,
+    MissingPackage.
     """
     settings = settings or ScratchSettings()
     check_device(device)

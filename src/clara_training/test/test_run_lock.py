@@ -14,12 +14,17 @@ from typing import Any
 import pytest
 from clara_training.errors import ExportError, RunInUse
 from clara_training.export import export_run
+from clara_training.governance import make_heads
 from clara_training.lora import LoraSettings, train_adapters
 from clara_training.merge import merge_adapters
 from clara_training.pipeline import run_pipeline
+from clara_training.pretrain import pretrain
+from clara_training.pretrain_all import pretrain_all
+from clara_training.pretrain_export import export
 from clara_training.run_lock import FILE
 from clara_training.spec import default_spec
 from clara_training.validate import validate_run
+from clara_training.validate_scratch import validate_scratch
 
 AT_WORK = """
 import sys
@@ -39,6 +44,11 @@ STAGES: dict[str, Callable[[Path], Any]] = {
     "export": lambda run: export_run(run, default_spec()),
     "validate": lambda run: validate_run(run, default_spec()),
     "run": lambda run: run_pipeline(run, default_spec()),
+    "simone": lambda run: pretrain("simone", None, run),
+    "pretrain-all": lambda run: pretrain_all(None, run),
+    "pretrain export": lambda run: export(run / "best_model"),
+    "validate from scratch": lambda run: validate_scratch(run),
+    "governance": lambda run: make_heads(run),
 }
 
 
