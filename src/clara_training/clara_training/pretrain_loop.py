@@ -23,6 +23,7 @@ import numpy as np
 import torch
 
 from clara_training.errors import PretrainError
+from clara_training.held_out import held_out_rows, steps_between
 from clara_training.objectives import LANGUAGE, LOSSES, Objectives
 from clara_training.pretrain_checkpoint import Progress
 from clara_training.pretrain_device import DeviceFigures, Precision
@@ -50,7 +51,7 @@ class PretrainSettings:
     final: float = 0.1  # of the learning rate, at the end
     weight_decay: float = 0.1
     max_gradient_norm: float = 1.0
-    evaluations: int = 4  # in each epoch
+    evaluations: int = 4  # in each epoch, at most
     patience: int = 3  # evaluations without a new best before training stops; 0: never
     seed: int = 0
     content_alignment: bool = False
@@ -138,7 +139,10 @@ def fit(
     precision = precision or Precision("fp32")
     compute = Compute(model, execution.device, precision, ranks, objectives, sharded)
     total = settings.total_steps(rows.count)
-    every = max(1, total // max(1, settings.num_epochs * settings.evaluations))
+    measured = held_out_rows(held_out, rows.context)
+    step_tokens = settings.step_rows * rows.context
+    evaluations = settings.num_epochs * settings.evaluations
+    every = steps_between(evaluations, total, measured.tokens, step_tokens)
     progress.rows_at_once = progress.rows_at_once or settings.batch_size
     progress.recompute = progress.recompute or execution.recompute
     if progress.recompute:
@@ -184,9 +188,9 @@ def fit(
             objectives.weights.note({LANGUAGE: loss, **found.others})
         seconds = time.perf_counter() - began
         progress.step += 1
-        progress.tokens += settings.step_rows * rows.context
+        progress.tokens += step_tokens
         progress.seconds += seconds
-        speed = settings.step_rows * rows.context / seconds
+        speed = step_tokens / seconds
         record: dict[str, Any] = {
             "step": progress.step,
             "of": total,
@@ -205,8 +209,7 @@ def fit(
             record["loss_weights"] = objectives.weights.values()
         report(record)
         if progress.step % every == 0 or progress.step == total:
-            at_once = progress.rows_at_once
-            bits = bits_per_byte(model, held_out, rows.context, at_once, compute)
+            bits = bits_per_byte(model, measured, progress.rows_at_once, compute)
             if not math.isfinite(bits):
                 raise PretrainError(
                     f"after step {progress.step} of {total} the held-out loss is {bits:g}:"
@@ -216,13 +219,14 @@ def fit(
             progress.waited = 0 if best else progress.waited + 1
             if best:
                 progress.best, progress.best_step = bits, progress.step
+            evaluation = {"held_out_bits_per_byte": bits, "held_out_tokens": measured.tokens}
             progress.history.append(
                 {
                     **{"step": progress.step, "tokens": progress.tokens, "loss": loss},
-                    **{"seconds": progress.seconds, "held_out_bits_per_byte": bits},
+                    **{"seconds": progress.seconds, **evaluation},
                 }
             )
-            report({"step": progress.step, "held_out_bits_per_byte": bits})
+            report({"step": progress.step, **evaluation})
             write = due() or progress.step == total or progress.waited >= patience
             keep(best, write)
             written = time.monotonic() if write else written

@@ -19,12 +19,12 @@ from torch import Tensor
 
 from clara_training.decoder import Documents, documents_in
 from clara_training.errors import PretrainError, out_of_memory
+from clara_training.held_out import HeldOutRows
 from clara_training.objectives import LANGUAGE, Objectives, StepPlan
 from clara_training.pretrain_checkpoint import Progress
 from clara_training.pretrain_device import Precision
 from clara_training.ranks import Ranks
 from clara_training.scratch import Model
-from clara_training.shards import TokenStream
 from clara_training.varlen import takes
 
 ALONE = Ranks(0, 1, "cpu")
@@ -176,12 +176,11 @@ def _sum_gradients(compute: Compute, plan: StepPlan | None) -> None:
 
 def bits_per_byte(
     model: Model,
-    stream: TokenStream,
-    context: int,
+    held_out: HeldOutRows,
     rows_at_once: int,
     compute: Compute | None = None,
 ) -> float:
-    """Return the bits that the model needs for a byte of the stream's text.
+    """Return the bits that the model needs for a byte of the rows' text.
 
     Each token is predicted once, with up to `context` tokens of its own document before it.
     With `compute`, in its precision, and by all of its processes; never compiled, for the last
@@ -190,7 +189,8 @@ def bits_per_byte(
     device = str(next(model.parameters()).device)
     compute = compute or Compute(model, device)
     model.eval()
-    starts = compute.ranks.share(range(0, len(stream) - 1, context))
+    stream, context = held_out.stream, held_out.context
+    starts = compute.ranks.share(held_out.starts)
     whole = [start for start in starts if start + context < len(stream)]
     groups = [whole[at : at + rows_at_once] for at in range(0, len(whole), rows_at_once)]
     groups += [[start] for start in starts if start + context >= len(stream)]
@@ -220,7 +220,7 @@ def bits_per_byte(
             row = torch.from_numpy(stream.slice(0, 2)[None]).to(device)
             _nll(model, row, compute.precision)
     nats = compute.ranks.sum_numbers(nats)[0]
-    bits: float = nats / math.log(2) / stream.bytes
+    bits: float = nats / math.log(2) / held_out.bytes
     return bits
 
 

@@ -104,6 +104,7 @@ class TokenStream:
     """The tokens of one split, one after the other. Raises CorpusError when a shard is damaged."""
 
     def __init__(self, folder: Path, split: str) -> None:
+        self.folder = folder
         counts = read_corpus(folder)["splits"][split]
         kind = np.dtype(f"<{counts['dtype']}")
         self._shards = []

@@ -203,6 +203,15 @@ def load_tokenizer(folder: Path) -> Tokenizer:
         raise CorpusError(f"the tokenizer {path} cannot be read: {error}") from error
 
 
+def byte_lengths(tokenizer: Tokenizer) -> NDArray[np.int64]:
+    """Return of how many bytes of text each token is, (V,); the special ones are of none."""
+    lengths = np.zeros(tokenizer.get_vocab_size(), np.int64)
+    for token, number in tokenizer.get_vocab().items():
+        if token not in SPECIAL:
+            lengths[number] = len(token)  # spelled with a letter for each byte
+    return lengths
+
+
 def _learn(texts: Sequence[str], vocab_size: int) -> tuple[list[str], list[Merge]]:
     """Return the 256 bytes as BPE spells them, and the merges, most frequent first."""
     import json

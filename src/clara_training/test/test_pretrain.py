@@ -21,6 +21,7 @@ from clara_training.corpus import SAMPLE, CorpusSettings, make_corpus
 from clara_training.errors import PretrainError
 from clara_training.gguf_scores import GgufScores
 from clara_training.governance_fit import FitSettings
+from clara_training.held_out import held_out_rows, steps_between
 from clara_training.manifest import read_manifest
 from clara_training.pretrain_checkpoint import Keeper, Progress, State
 from clara_training.pretrain_export import export
@@ -28,7 +29,7 @@ from clara_training.pretrain_loop import PretrainSettings, bits_per_byte
 from clara_training.sample import Sampling, generate, next_token
 from clara_training.scratch import load_model, new_model
 from clara_training.shards import HELD_OUT, TokenStream, write_shards
-from clara_training.tokenizer import load_tokenizer
+from clara_training.tokenizer import byte_lengths, load_tokenizer
 from scratch_world import CONTEXT, STEPS, VOCAB, sample_corpus, train
 
 from clara_training import cli, mvlm
@@ -273,7 +274,8 @@ def test_a_loss_that_is_not_finite_stops_the_training_and_the_last_good_state_is
     assert said.startswith("at step 2 of") and "the loss is nan" in said
     kept = tmp_path / "checkpoints" / "step-00000000"
     assert f"Kept are {kept}: go on from one with --resume_from and a smaller" in said
-    bits = bits_per_byte(load_model(kept), TokenStream(corpus, HELD_OUT), 64, 4)
+    rows = held_out_rows(TokenStream(corpus, HELD_OUT), 64)
+    bits = bits_per_byte(load_model(kept), rows, 4)
     assert math.isfinite(bits)
 
 
@@ -363,8 +365,44 @@ def test_bits_per_byte_are_those_of_each_document_read_by_itself(
             log_p = model(torch.tensor([document])).log_softmax(-1)[0]
             nats -= float(sum(log_p[at, token] for at, token in enumerate(known)))
     stream = TokenStream(tmp_path, "held_out")
-    measured = bits_per_byte(model, stream, 128, 4)
+    measured = bits_per_byte(model, held_out_rows(stream, 128), 4)
     assert measured == pytest.approx(nats / math.log(2) / 100, rel=1e-5)
+
+
+def test_of_long_held_out_text_rows_from_all_over_are_measured_and_no_more(
+    corpus: Path, trained: dict[str, Path]
+) -> None:
+    stream, tokenizer = TokenStream(corpus, HELD_OUT), load_tokenizer(corpus / "tokenizer")
+    size = len(stream)
+    rows = held_out_rows(stream, CONTEXT, size // 3)
+    assert 0.3 * size < rows.tokens <= size // 3 and rows == held_out_rows(
+        stream, CONTEXT, size // 3
+    )
+    assert rows.starts[0] == 0 and 0.6 * size < rows.starts[-1] < size
+    assert int(byte_lengths(tokenizer)[stream.slice(0, size)].sum()) == stream.bytes
+    model = load_model(trained["mvlm"])
+    nats = text = 0.0
+    for start in rows.starts:
+        tokens = torch.from_numpy(stream.slice(start, min(start + CONTEXT + 1, size)))
+        with torch.inference_mode():
+            nats += float(model(tokens[None, :-1], tokens[None, 1:]))
+        text += len(tokenizer.decode(tokens[1:].tolist()).encode())
+    assert rows.bytes == text
+    assert bits_per_byte(model, rows, 4) == pytest.approx(nats / math.log(2) / text, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("total", "measured", "learned", "steps"),
+    [
+        (714, 111_397, 8192, 59),  # KJV and WEB for three epochs: four times in each
+        (240, 135_000, 2048, 22),
+        (12, 500_000, 2048, 82),  # once, at the end
+    ],
+)
+def test_to_measure_takes_no_longer_than_to_learn(
+    total: int, measured: int, learned: int, steps: int
+) -> None:
+    assert steps_between(12, total, measured, learned) == steps
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -436,7 +474,11 @@ def test_the_commands_train_export_and_write(
     assert not (out / "governance.safetensors").exists()
     assert (out / "simone.gguf").exists() and (out / "corpus" / "corpus.json").exists()
     lines = (out / "metrics" / "training.jsonl").read_text().splitlines()
-    assert sum("loss" in json.loads(line) for line in lines) == 3
+    records = [json.loads(line) for line in lines]
+    assert sum("loss" in each for each in records) == 3
+    whole = len(TokenStream(out / "corpus", HELD_OUT)) - 1
+    assert {each.get("held_out_tokens", whole) for each in records} == {whole}
+    assert read_manifest(out / "best_model")["metrics"]["history"][-1]["held_out_tokens"] == whole
     quick = FitSettings(seeds=1, folds=2)
     monkeypatch.setattr("clara_training.governance_fit.FitSettings", lambda seed: quick)
     code, said, _ = clara(*command[:-4], "--max_steps", 5, "--resume_from", "best_model")
