@@ -4,11 +4,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
 
+from clara_training.errors import CorpusError, GovernanceError
 from clara_training.packages import load
 
 
@@ -78,6 +81,26 @@ def govern(
         )
     release_memory()
     Console().print(table(verdicts(read_manifest(path)["metrics"])))
+
+
+def checking(labels: Path | None, *, wanted: bool) -> Callable[[Path], None]:
+    """Return what complains of labels once there is a corpus; a file that is none is told now."""
+    from clara_training.governance_labels import check_labels, read_labels
+
+    if labels is None or not wanted:
+        return lambda corpus: None
+    read_labels(labels)
+    return partial(check_labels, labels=labels)
+
+
+def govern_if_possible(run: Path, labels: Path | None, device: str | None) -> None:
+    """Make the heads after a training; say so where its text is none for them."""
+    try:
+        govern(run, None, labels, device)
+    except (CorpusError, GovernanceError) as error:
+        if labels is not None:
+            raise
+        click.echo(f"no governance heads: {error}")
 
 
 def table(rows: list[tuple[str, str, str, str, str]]) -> Any:

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 import click
 
+from clara_training.cli_governance import checking, govern_if_possible
 from clara_training.cli_types import FiniteRange
 from clara_training.packages import load
 
@@ -78,6 +79,16 @@ def of_a_training(function: _F) -> _F:
     return function
 
 
+def of_heads(function: _F) -> _F:
+    """Add the options of the heads that are made after a training."""
+    for option in (
+        _option("labels", type=click.Path(path_type=Path), help="For them, as of governance."),
+        click.option("--governance/--no-governance", default=True, help="Heads of SIM-ONE."),
+    ):
+        function = option(function)
+    return function
+
+
 @click.command()
 @of_a_training
 def mvlm(**options: Any) -> None:
@@ -88,24 +99,17 @@ def mvlm(**options: Any) -> None:
 @click.command()
 @of_a_training
 @_option("untied", is_flag=True, help="An output embedding of its own.")
-@click.option("--governance/--no-governance", default=True, help="Heads, after the training.")
-@_option("labels", type=click.Path(path_type=Path), help="For them; see clara-train governance.")
+@of_heads
 def simone(governance: bool, labels: Path | None, **options: Any) -> None:
     """Train SIM-ONE on a corpus; goes on where it stopped."""
-    best = _train("simone", options)
+    best = _train("simone", options, checking(labels, wanted=governance))
     if governance and os.environ.get("RANK", "0") == "0":
-        from clara_training.cli_governance import govern
-        from clara_training.errors import CorpusError, GovernanceError
-
-        try:
-            govern(best.parent, None, labels, options["device"])
-        except (CorpusError, GovernanceError) as error:
-            if labels is not None:
-                raise
-            click.echo(f"no governance heads: {error}")
+        govern_if_possible(best.parent, labels, options["device"])
 
 
-def _train(kind: str, options: dict[str, Any]) -> Path:
+def _train(
+    kind: str, options: dict[str, Any], check: Callable[[Path], None] = lambda corpus: None
+) -> Path:
     load("torch", "training")
     from clara_training.base import default_device
     from clara_training.machine import use_threads
@@ -133,6 +137,7 @@ def _train(kind: str, options: dict[str, Any]) -> Path:
             Execution(**how),
             **model,
             resume_from=resume_from,
+            check=check,
             tell=bar.tell,
             report=bar,
         )

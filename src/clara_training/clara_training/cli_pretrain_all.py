@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from clara_training.cli_pretrain import of_a_training
-from clara_training.errors import CorpusError, GateFailed, GovernanceError, PretrainError
+from clara_training.cli_governance import checking, govern_if_possible
+from clara_training.cli_pretrain import of_a_training, of_heads
+from clara_training.errors import GateFailed, PretrainError
 from clara_training.packages import load
 
 if TYPE_CHECKING:
@@ -23,9 +24,9 @@ if TYPE_CHECKING:
 
 @click.command()
 @of_a_training
-@click.option("--governance/--no-governance", default=True, help="Heads of SIM-ONE.")
+@of_heads
 @click.option("--quick", is_flag=True, help="Coarse figures: to see it work.")
-def command(governance: bool, quick: bool, **options: Any) -> None:
+def command(governance: bool, labels: Path | None, quick: bool, **options: Any) -> None:
     """Train MVLM and SIM-ONE, export, judge and report them, and pack it all for download.
 
     Both learn from the same text with the same settings. --max_steps bounds the time: see the
@@ -51,6 +52,7 @@ def command(governance: bool, quick: bool, **options: Any) -> None:
     output = given.pop("output_dir", Path("runs") / "scratch")
     data = given.pop("data_dir", None)
     given.setdefault("device", default_device())
+    check = checking(labels, wanted=governance)
     shape = {name: given[name] for name in ("size", "context", "vocab_size") if name in given}
     settings = AllSettings(
         training=PretrainSettings(**_of(PretrainSettings, given)),
@@ -78,6 +80,9 @@ def command(governance: bool, quick: bool, **options: Any) -> None:
                 yield bar
             shown.clear()
 
+        def govern(run: Path) -> None:
+            govern_if_possible(run, labels, given["device"])
+
         def advance(size: int) -> None:
             if not packed:
                 packed.append(opened.enter_context(_new_bar(bundle_files(output))))
@@ -87,7 +92,8 @@ def command(governance: bool, quick: bool, **options: Any) -> None:
             data,
             output,
             settings,
-            govern=_governance(given["device"]) if governance else None,
+            govern=govern if governance else None,
+            check=check,
             tell=tell,
             watch=watch,
             advance=advance,
@@ -103,18 +109,6 @@ def _of(kind: Any, given: Mapping[str, Any]) -> dict[str, Any]:
     """Return the options that are fields of a dataclass."""
     names = {each.name for each in fields(kind)}
     return {name: value for name, value in given.items() if name in names}
-
-
-def _governance(device: str) -> Callable[[Path], None]:
-    from clara_training.cli_governance import govern
-
-    def make(run: Path) -> None:
-        try:
-            govern(run, None, None, device)
-        except (CorpusError, GovernanceError) as error:
-            click.echo(f"no governance heads: {error}")
-
-    return make
 
 
 @contextmanager

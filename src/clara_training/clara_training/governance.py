@@ -20,7 +20,7 @@ from clara_training.allocator import keep_memory
 from clara_training.errors import GovernanceError, ManifestError
 from clara_training.governance_file import FILE, HEADS, Governance, write_governance
 from clara_training.governance_fit import FitSettings
-from clara_training.governance_labels import label_documents
+from clara_training.governance_labels import label_documents, read_labels
 from clara_training.governance_memory import fit_memory
 from clara_training.governance_metrics import Estimate, json_of
 from clara_training.governance_policy import fit_policy
@@ -60,7 +60,8 @@ def make_heads(
     Args:
         run: the folder that the model was trained in, with `best_model` in it.
         corpus: what it was trained on; None: as the run's manifest says, or `corpus` in `run`.
-        labels: JSON with the class of books or documents; None: see `governance_labels`.
+        labels: JSON with the class of books or documents; None: those of heads of this model that
+            are there, else see `governance_labels`.
         states: which text the heads learn from.
         settings: how they are fitted and judged.
         device: that the model runs on.
@@ -82,7 +83,13 @@ def make_heads(
     path = run / FILE
     inputs = {"model": str(manifest["sha256"]), "corpus": str(manifest["settings"]["corpus"])}
     if labels is not None:
-        inputs["labels"] = _sha256_of_labels(labels)
+        read_labels(labels)
+        inputs["labels"] = sha256_of(labels)
+    elif before := _labelled(path):
+        if before["inputs"] == {**inputs, "labels": before["inputs"]["labels"]}:
+            tell(f"{path} is there already, with classes of your own: --labels makes it anew")
+            return path
+        tell(f"{path} had classes of your own, and --labels does not give them: it is made anew")
     chosen = {**asdict(settings), "states": asdict(states)}
     if is_done(path, STAGE, inputs, chosen):
         tell(f"{path} is there already")
@@ -200,8 +207,12 @@ def _corpus_of(run: Path, given: Path | None, manifest: Mapping[str, Any]) -> Pa
     )
 
 
-def _sha256_of_labels(labels: Path) -> str:
+def _labelled(path: Path) -> dict[str, Any] | None:
+    """Return the manifest of heads that are there, whole, and know the user's own classes."""
     try:
-        return sha256_of(labels)
-    except ManifestError as error:
-        raise GovernanceError(f"labels {labels} cannot be read: {error}") from error
+        manifest = read_manifest(path)
+        inputs, settings = manifest["inputs"], manifest["settings"]
+    except (ManifestError, KeyError):
+        return None
+    own = "labels" in inputs and is_done(path, STAGE, inputs, settings)
+    return manifest if own else None

@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from clara_training.errors import GovernanceError
+from clara_training.shards import HELD_OUT, TRAIN, read_sources
 
 BIBLE = Path(__file__).parent / "discourse_classes.json"
 Source = tuple[str, str]  # of a document: its book, and where it was read
@@ -75,6 +76,11 @@ def label_documents(
     if len({folder for folder in folders if folder}) > 1:
         return folders, "the sub-folders"
     return _look_up(sources, read_labels(BIBLE)), BIBLE.name
+
+
+def check_labels(corpus: Path, labels: Path) -> None:
+    """Raise GovernanceError where the user's labels are not for a corpus; also CorpusError."""
+    label_documents([*read_sources(corpus, TRAIN), *read_sources(corpus, HELD_OUT)], labels)
 
 
 def names_of(source: Source) -> tuple[str, ...]:

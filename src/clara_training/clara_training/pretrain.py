@@ -67,6 +67,7 @@ def pretrain(
     tied: bool = True,
     resume_from: str = "",
     resumable: bool = True,
+    check: Callable[[Path], None] = lambda corpus: None,
     tell: Tell = lambda sentence: None,
     report: Report = lambda record: None,
 ) -> Path:
@@ -84,6 +85,7 @@ def pretrain(
         tied: whether input and output embeddings are the same (SIM-ONE).
         resume_from: a name in `output`, as best_model, or a path: go on from this one.
         resumable: whether who calls can say so, and is advised to.
+        check: is given the corpus before anything is learned from it, and may raise.
         tell: is told what was done.
         report: is given the figures of each step.
 
@@ -100,6 +102,7 @@ def pretrain(
         if not ranks.leads:
             tell, report = (lambda sentence: None), (lambda record: None)
         corpus = _corpus(data, output, vocab_size, tell, ranks)
+        check(corpus)
         vocabulary = int(read_corpus(corpus)["vocab_size"])
         identity = {
             **asdict(settings),

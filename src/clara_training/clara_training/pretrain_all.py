@@ -72,6 +72,7 @@ def pretrain_all(
     settings: AllSettings | None = None,
     *,
     govern: Callable[[Path], None] | None = None,
+    check: Callable[[Path], None] = lambda corpus: None,
     tell: Tell = lambda sentence: None,
     watch: Watch = lambda kind: nullcontext(lambda figures: None),
     advance: Advance = lambda size: None,
@@ -83,6 +84,7 @@ def pretrain_all(
         output: the folder of everything that is made.
         settings: what is made, and how.
         govern: makes the governance heads of SIM-ONE, in its folder.
+        check: is given the corpus before anything is learned from it, and may raise.
         tell: is told what is done.
         watch: watches each of the trainings.
         advance: is told of the bytes that packing has read.
@@ -96,6 +98,7 @@ def pretrain_all(
 
     stages.begin("corpus")
     corpus = _corpus(data, output, settings, tell)
+    check(corpus)
     for kind in KINDS:
         stages.begin(kind)
         with watch(kind) as note:

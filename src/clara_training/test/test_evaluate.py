@@ -331,6 +331,10 @@ def test_bad_input_is_a_sentence(
     run = output / "simone"
     assert "was not trained on the corpus" in said("validate", run, "--data_dir", other)
     assert "is not a corpus" in said("validate", run, "--data_dir", tmp_path)
+    (tmp_path / "labels.json").write_text('{"law": ["Leviticus"]}')
+    named = ("pretrain-all", "--data_dir", corpus, "--output_dir", tmp_path / "all", "--labels")
+    assert "none.json cannot be read" in said(*named, tmp_path / "none.json")
+    assert "'leviticus' is no book" in said(*named, tmp_path / "labels.json")
     assert "holds no finished model from scratch" in said("validate", run, tmp_path)
     if not torch.cuda.is_available():
         for asked in (("validate", run), ("sample", run / "best_model")):

@@ -26,10 +26,10 @@ from clara_training.governance_states import (
     StatesSettings,
     read_states,
 )
-from clara_training.manifest import read_manifest
+from clara_training.manifest import read_manifest, write_manifest
 from clara_training.scratch import load_model
 from clara_training.shards import HELD_OUT, TRAIN, TokenStream, read_sources
-from scratch_world import VOCAB, train
+from scratch_world import VOCAB, sample_corpus, train
 
 from clara_training import cli
 
@@ -179,6 +179,25 @@ def test_bad_labels_are_a_sentence(run: Path, heads: Path, tmp_path: Path) -> No
     with pytest.raises(GovernanceError, match="cannot be read"):
         make_heads(run, labels=tmp_path / "none.json", settings=QUICK)
     assert read_governance(heads).heads.keys() == {"policy", "memory", "trace"}  # untouched
+
+
+def test_classes_of_ones_own_are_kept_where_none_are_given_and_their_loss_is_said(
+    run: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(run / "best_model", tmp_path / "best_model")
+    of = read_manifest(run / "best_model")
+    heads = tmp_path / FILE
+    heads.write_bytes(b"heads")
+    inputs = {"model": of["sha256"], "corpus": of["settings"]["corpus"], "labels": "mine"}
+    write_manifest(heads, "governance", inputs, {}, {})
+    said: list[str] = []
+    assert make_heads(tmp_path, run.parent / "corpus", tell=said.append) == heads
+    assert said.pop().startswith(f"{heads} is there already, with classes of your own: --labels")
+    write_manifest(heads, "governance", {**inputs, "model": "another"}, {}, {})
+    with pytest.raises(GovernanceError, match="was not trained on the corpus"):
+        make_heads(tmp_path, sample_corpus(tmp_path), tell=said.append)
+    assert "had classes of your own, and --labels does not give them" in said[0]
+    assert heads.read_bytes() == b"heads"
 
 
 def test_with_fewer_than_two_classes_of_two_books_there_is_no_policy_head_and_it_is_said(

@@ -469,6 +469,14 @@ def test_the_commands_train_export_and_write(
         *("--accuracy", "--loss-weights", "dwa", "--optimizer", "muon", "--precision", "fp32"),
         *("--size", "nano", "--context", 64, "--max_steps", 3, "--threads", 1),
     )
+    labels = tmp_path / "labels.json"
+    code, _, err = clara(*command, "--labels", labels)
+    assert code == 1 and not out.exists()
+    assert err == f"clara-train: labels {labels} cannot be read: No such file or directory\n"
+    labels.write_text('{"law": ["Leviticus"]}')
+    code, _, err = clara(*command, "--labels", labels)
+    assert code == 1 and "'leviticus' is no book or document of the corpus" in err
+    assert not (out / "metrics").exists()  # nothing was trained yet
     code, said, _ = clara(*command, "--no-governance")
     assert code == 0 and "held-out bits per byte at step 3 of 3" in said
     assert not (out / "governance.safetensors").exists()
