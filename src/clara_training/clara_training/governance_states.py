@@ -11,8 +11,9 @@ can be fitted again with other labels or settings in seconds.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,7 @@ _HEADING_TOKENS = 24  # in which a heading ends
 _LEAST = 0.5  # of a span: what is left of a document is a span of its own from here on
 _AT_ONCE = 4096  # tokens
 Progress = Callable[[int, int], None]
+Window = tuple[int, int, int]  # document, first token, length
 
 
 @dataclass(frozen=True)
@@ -237,10 +239,8 @@ def traced_tokens(spans: NDArray[np.int64], split: int, most: int) -> NDArray[np
     return inside[np.linspace(0, len(inside) - 1, min(len(inside), most)).astype(np.int64)]
 
 
-def _windows(
-    corpus: Path, split: str, size: int, most: int, cap: int, seed: int
-) -> list[tuple[int, int, int]]:
-    """Return (document, first token, length) of windows with up to `cap` spans in all.
+def _windows(corpus: Path, split: str, size: int, most: int, cap: int, seed: int) -> list[Window]:
+    """Return windows with up to `cap` spans in all.
 
     Documents give one window each, from anywhere in them, before any gives a second one. Documents
     are numbered over both splits.
@@ -252,7 +252,7 @@ def _windows(
     before = 0 if split == TRAIN else len(read_sources(corpus, TRAIN))
     skipped = _heading_lengths(corpus, split, sources)
     draw = np.random.Generator(np.random.PCG64([seed, before > 0]))
-    found: list[list[tuple[int, int, int]]] = []
+    found: list[list[Window]] = []
     for number, (start, end) in enumerate(zip(starts, ends, strict=True)):
         begin = int(start) + 1 + skipped[number]
         cut = []
@@ -263,15 +263,26 @@ def _windows(
             if length:
                 cut.append((before + number, at, length))
         found.append([cut[place] for place in draw.permutation(len(cut))])
-    order = draw.permutation(len(found))
-    chosen: list[tuple[int, int, int]] = []
+    chosen: list[Window] = []
     spans = 0
-    for turn in range(max(map(len, found), default=0)):
-        for number in order:
-            if turn < len(found[number]) and spans < cap:
-                chosen.append(found[number][turn])
-                spans += -(-found[number][turn][2] // size)
+    for window in by_turns(found[number] for number in draw.permutation(len(found))):
+        if spans >= cap:
+            break
+        chosen.append(window)
+        spans += -(-window[2] // size)
     return sorted(chosen, key=lambda window: window[1])
+
+
+def by_turns(documents: Iterable[Iterable[Window]]) -> Iterator[Window]:
+    """Yield the first window of each document, then the second of each that has one, and so on."""
+    left = [iter(each) for each in documents]
+    while left:
+        still = []
+        for each in left:
+            for window in islice(each, 1):
+                yield window
+                still.append(each)
+        left = still
 
 
 def _heading_lengths(corpus: Path, split: str, sources: Sequence[tuple[str, str]]) -> list[int]:

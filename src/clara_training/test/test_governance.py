@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,8 @@ from clara_training.governance_labels import label_documents, read_labels
 from clara_training.governance_policy import fit_policy
 from clara_training.governance_states import (
     StatesSettings,
+    Window,
+    by_turns,
     read_states,
 )
 from clara_training.manifest import read_manifest, write_manifest
@@ -133,6 +136,21 @@ def test_heads_that_are_there_are_not_made_again_and_come_out_the_same_from_one_
     assert again.read_bytes() == heads.read_bytes()
     # Read from the cache, and not computed again.
     assert (tmp_path / "run" / STATES / "alone.npy").stat().st_mtime_ns == states
+
+
+def test_windows_are_taken_by_turns_and_short_documents_are_not_asked_again() -> None:
+    asked: list[int] = []
+
+    def document(number: int, windows: int) -> Iterator[Window]:
+        for window in range(windows):
+            asked.append(number)
+            yield number, window, 1
+        asked.append(number)
+
+    documents = [document(number, 1) for number in range(50)] + [document(50, 200)]
+    taken = by_turns(documents)
+    assert [next(taken)[:2] for _ in range(52)] == [*((n, 0) for n in range(51)), (50, 1)]
+    assert sum(1 for _ in taken) == 198 and len(asked) == 50 * 2 + 201
 
 
 def test_states_of_a_span_are_those_of_the_model(run: Path, heads: Path) -> None:
