@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,10 +28,10 @@ from clara_training import packages
 from clara_training.errors import ValidationError
 from clara_training.gguf_scores import GgufScores
 from clara_training.passages import Passage, Texts, Trigrams
+from clara_training.tokenizer import byte_lengths
 
 CUE, EXACT, REST = 8, 8, 24  # tokens: given, that must be right to be exact, that are compared
 REFERENCES, FOLLOWERS = 8, 4  # candidates, the right one among them
-Tick = Callable[[], object]
 
 
 @dataclass(frozen=True)
@@ -51,31 +51,31 @@ class Mean:
         return cls(statistics.fmean(values), spread, len(values))
 
 
-def held_out_text(
-    model: Any, texts: Texts, tokenizer: Any, most: int, tick: Tick = lambda: None
-) -> dict[str, Any]:
+def held_out_text(model: Any, texts: Texts, tokenizer: Any, most: int) -> dict[str, Any]:
     """Measure a PyTorch model, where it is, on held-out documents, about `most` tokens at most.
 
     Each token is predicted with the tokens of its document before it, from the begin of a piece of
-    `context` tokens on.
+    `context` tokens on. Where there are more, every so manieth piece is measured.
     """
     torch = packages.load("torch", "judging held-out text")
     context, device = model.config.context, next(model.parameters()).device
+    pieces = [
+        (book, at, min(at + context + 1, end))
+        for book, (start, end) in zip(texts.books, texts.places, strict=True)
+        for at in range(start, end - 1, context)
+    ]
     every = max(1, -(-len(texts.stream) // most))
+    lengths = byte_lengths(tokenizer)
     books: dict[str, list[float]] = {}
-    for number in range(0, len(texts), every):
-        tokens = texts.tokens(number)
-        nats = 0.0
-        for start in range(0, len(tokens) - 1, context):
-            piece = torch.from_numpy(tokens[start : start + context + 1]).to(device)
-            with torch.inference_mode():
-                log_p = model(piece[None, :-1])[0].float().log_softmax(-1)
-            nats -= float(log_p.gather(1, piece[1:, None]).sum())
-        size = len(tokenizer.decode(tokens[1:].tolist()).encode("utf-8"))
-        of_book = books.setdefault(texts.books[number], [0.0, 0.0, 0.0])
-        for at, value in enumerate((nats, len(tokens) - 1, size)):
+    for book, start, end in pieces[::every]:
+        tokens = texts.stream.slice(start, end)
+        piece = torch.from_numpy(tokens).to(device)
+        with torch.inference_mode():
+            log_p = model(piece[None, :-1])[0].float().log_softmax(-1)
+        nats = -float(log_p.gather(1, piece[1:, None]).sum())
+        of_book = books.setdefault(book, [0.0, 0.0, 0.0])
+        for at, value in enumerate((nats, len(tokens) - 1, int(lengths[tokens[1:]].sum()))):
             of_book[at] += value
-        tick()
     totals = np.sum(list(books.values()), axis=0)
     return {
         **_of_text(*totals.tolist()),
@@ -114,7 +114,6 @@ def recall(
     passages: Sequence[Passage],
     trigrams: Trigrams,
     tokenizer: Any,
-    tick: Tick = lambda: None,
 ) -> dict[str, Any]:
     """Measure how much of passages comes back from their beginnings, at temperature 0."""
     similarity = packages.load("rapidfuzz.distance", "judging recall").Levenshtein
@@ -139,7 +138,6 @@ def recall(
         if number < _SHOWN:
             texts = [tokenizer.decode(list(each)) for each in (cue, rest, written["model"])]
             shown.append(dict(zip(("given", "wanted", "written"), texts, strict=True)))
-        tick()
     return {
         **{
             name: {
@@ -156,9 +154,7 @@ def recall(
 _SHOWN = 4
 
 
-def references(
-    model: GgufScores, passages: Sequence[Passage], seed: int = 0, tick: Tick = lambda: None
-) -> dict[str, Any]:
+def references(model: GgufScores, passages: Sequence[Passage], seed: int = 0) -> dict[str, Any]:
     """Measure how often a passage is likeliest after the beginning of its own document.
 
     The others are of other books where there are any, all different, and no longer than the model
@@ -184,15 +180,12 @@ def references(
         scores = [model.log_probabilities(each, [passage.tokens])[0] for each in candidates]
         right.append(float(scores[0] > max(scores[1:])))
         chance.append(1 / len(candidates))
-        tick()
     if not right:
         return {}
     return {"accuracy": vars(Mean.of(right)), "chance": statistics.fmean(chance)}
 
 
-def coherence(
-    model: GgufScores, passages: Sequence[Passage], seed: int = 0, tick: Tick = lambda: None
-) -> dict[str, Any]:
+def coherence(model: GgufScores, passages: Sequence[Passage], seed: int = 0) -> dict[str, Any]:
     """Measure how often what follows a passage is told from what follows others.
 
     What the model cannot read with the passage is not asked about.
@@ -224,7 +217,6 @@ def coherence(
         ]
         right.append(float(gain[0] > max(gain[1:])))
         gains.append(gain[0])
-        tick()
     if not right:
         return {}
     return {

@@ -177,7 +177,11 @@ class GgufScores:
         return found
 
     def step(self, token: int, position: int) -> NDArray[np.float32]:
-        """Read one more token after what was read last; its logits, (1, vocabulary)."""
+        """Read one more token after what was read last; its logits, (1, vocabulary).
+
+        ExportError at a position that the model was not made for.
+        """
+        self._check(position + 1)
         self._outputs = 0
         self._put(0, token, position, (0,), wanted=True)
         return self._decode(1)

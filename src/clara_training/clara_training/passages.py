@@ -29,6 +29,7 @@ _REFERENCE = 32  # tokens of a document's beginning, where it has no heading
 _HEADING = 16  # tokens of a heading, at most
 _OF_A_DOCUMENT = 2  # passages, where there are documents enough
 _WINDOW = 48  # tokens of a passage, where there are no sentences
+_READ = 200_000  # tokens of a document, at most
 _STOPS, _CLOSING = "。！？；：｡．।॥།؟۔؛։።፧၊။។", "”’」』》】）)"  # noqa: RUF001
 _ENDS = re.compile(
     # A space ends a sentence behind a stop, and behind those of other scripts nothing need follow.
@@ -58,16 +59,18 @@ class Texts:
 
     def __init__(self, corpus: Path, split: str) -> None:
         self.split, self.stream = split, TokenStream(corpus, split)
-        self._starts = [int(at) for at in np.load(corpus / f"{split}.documents.npy")]
+        starts = [int(at) for at in np.load(corpus / f"{split}.documents.npy")]
+        # Of each document, the place of its boundary and of what comes after it.
+        self.places = list(pairwise([*starts, len(self.stream)]))
         self.books = [book for book, _ in read_sources(corpus, split)]
 
     def __len__(self) -> int:
-        return len(self._starts)
+        return len(self.places)
 
-    def tokens(self, number: int) -> NDArray[np.int64]:
-        """Return the tokens of a document, the boundary first."""
-        ends = [*self._starts[1:], len(self.stream)]
-        return self.stream.slice(self._starts[number], ends[number])
+    def tokens(self, number: int, most: int | None = None) -> NDArray[np.int64]:
+        """Return the first tokens of a document, or all of them; the boundary is one."""
+        start, end = self.places[number]
+        return self.stream.slice(start, end if most is None else min(end, start + most))
 
 
 def draw_passages(texts: Texts, tokenizer: Any, count: int, seed: int = 0) -> list[Passage]:
@@ -79,7 +82,7 @@ def draw_passages(texts: Texts, tokenizer: Any, count: int, seed: int = 0) -> li
         for number in draw.permutation(len(texts)).tolist():
             if len(found) >= count:
                 break
-            own = cut(texts.books[number], texts.tokens(number))
+            own = cut(texts.books[number], *_read(texts, number, draw))
             chosen = draw.permutation(len(own))[:most]
             found += [own[at] for at in chosen.tolist()]
         if found:
@@ -87,23 +90,40 @@ def draw_passages(texts: Texts, tokenizer: Any, count: int, seed: int = 0) -> li
     return found[:count]
 
 
-def _sentences(tokenizer: Any, book: str, tokens: NDArray[np.int64]) -> list[Passage]:
+def _read(
+    texts: Texts, number: int, draw: np.random.Generator
+) -> tuple[NDArray[np.int64], NDArray[np.int64] | None]:
+    """Return the tokens of a document; of a very long one its beginning, and a part of it."""
+    start, end = texts.places[number]
+    if end - start <= _READ:
+        return texts.tokens(number), None
+    at = int(draw.integers(start + 1, end - _READ))
+    return texts.tokens(number, 8 * _REFERENCE), texts.stream.slice(at, at + _READ)
+
+
+def _sentences(
+    tokenizer: Any, book: str, tokens: NDArray[np.int64], part: NDArray[np.int64] | None
+) -> list[Passage]:
     text = tokenizer.decode(tokens[1:].tolist())
     heading, _, rest = text.partition("\n\n")
     opening = tokenizer.encode(f"{heading}\n\n").ids
     if not rest or len(opening) > _HEADING:
         opening, rest = tokens[1 : _REFERENCE + 1].tolist(), text
         rest = rest[len(tokenizer.decode(opening)) :]
-    pieces = sentences(rest)
+    # The first and the last sentence of a part are cut.
+    pieces = sentences(rest) if part is None else sentences(tokenizer.decode(part.tolist()))[1:-1]
     encoded = [tuple(tokenizer.encode(piece).ids) for piece in pieces]
     following = [tuple(tokenizer.encode(f" {piece}").ids) for piece in pieces[1:]]
     return _passages(book, (0, *opening), encoded, following)
 
 
-def _windows(book: str, tokens: NDArray[np.int64]) -> list[Passage]:
-    ids = tokens.tolist()
-    windows = [tuple(ids[at : at + _WINDOW]) for at in range(_REFERENCE + 1, len(ids), _WINDOW)]
-    return _passages(book, tuple(ids[: _REFERENCE + 1]), windows, windows[1:])
+def _windows(
+    book: str, tokens: NDArray[np.int64], part: NDArray[np.int64] | None
+) -> list[Passage]:
+    reference = tuple(tokens[: _REFERENCE + 1].tolist())
+    ids = (tokens[_REFERENCE + 1 :] if part is None else part).tolist()
+    windows = [tuple(ids[at : at + _WINDOW]) for at in range(0, len(ids), _WINDOW)]
+    return _passages(book, reference, windows, windows[1:])
 
 
 def _passages(
@@ -179,10 +199,13 @@ class Trigrams:
         self, before: NDArray[np.int64], after: NDArray[np.int64]
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return what was seen before, in order, and what most often followed it."""
-        pairs, counts = np.unique(np.stack((before, after)), axis=1, return_counts=True)
-        order = np.lexsort((pairs[1], -counts, pairs[0]))
-        seen, first = np.unique(pairs[0][order], return_index=True)
-        return seen, pairs[1][order][first]
+        # One number for both: numpy sorts numbers far more quickly than pairs of them.
+        pairs, counts = np.unique(before * self._vocabulary + after, return_counts=True)
+        before, after = np.divmod(pairs, self._vocabulary)
+        seen, first = np.unique(before, return_index=True)
+        most = np.maximum.reduceat(counts, first)
+        likeliest = np.flatnonzero(counts == np.repeat(most, np.diff(first, append=len(pairs))))
+        return seen, after[likeliest[np.searchsorted(likeliest, first)]]
 
     @staticmethod
     def _next(table: tuple[NDArray[np.int64], NDArray[np.int64]], key: int) -> int | None:

@@ -12,7 +12,7 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -185,18 +185,17 @@ def _measure(
     }
     with GgufScores(files["Q8_0"], n_ctx=_room(drawn), threads=threads) as scores:
         result |= _asked(scores, drawn, train, tokenizer, model, settings, kept)
-    prompts = [each.tokens[: evaluate.CUE] for each in drawn[HELD_OUT][: settings.samples]] or [
-        tuple(held_out.tokens(at)[1 : evaluate.CUE + 1].tolist())
-        for at in range(min(settings.samples, len(held_out)))
+    cue = min(evaluate.CUE, model.config.context - 2)  # room for the boundary and a token
+    documents = range(min(settings.samples, len(held_out)))
+    prompts = [each.tokens[:cue] for each in drawn[HELD_OUT][: settings.samples]] or [
+        tuple(held_out.tokens(at, cue + 1)[1:].tolist()) for at in documents
     ]
     result["samples"] = kept("samples", lambda: _samples(model, prompts, tokenizer, settings))
     for name in ("drawn", "likeliest"):
         ids = [tokenizer.encode(each[name]).ids for each in result["samples"]]
         result.setdefault("repetition", {})[name] = evaluate.repetition(ids)
-    written = [
-        held_out.tokens(at)[1 : settings.sample_tokens].tolist() for at in range(len(held_out))
-    ]
-    result["repetition"]["people"] = evaluate.repetition(written[: settings.samples])
+    written = [held_out.tokens(at, settings.sample_tokens)[1:].tolist() for at in documents]
+    result["repetition"]["people"] = evaluate.repetition(written)
     result["fidelity"] = _fidelity(run, held_out, files, settings, threads, kept)
     result["governance"] = _governance(run, str(manifest["sha256"]))
     return result
@@ -222,8 +221,14 @@ def _asked(
     settings: ScratchSettings,
     kept: Kept,
 ) -> dict[str, Any]:
-    most = min(len(train.stream), _TRIGRAM_TOKENS)
-    trigrams = Trigrams(train.stream.slice(0, most), model.config.vocab_size)
+    @cache
+    def trigrams() -> Trigrams:
+        most = min(len(train.stream), _TRIGRAM_TOKENS)
+        return Trigrams(train.stream.slice(0, most), model.config.vocab_size)
+
+    def recall(fitting: list[Passage]) -> dict[str, Any]:
+        return evaluate.recall(scores, fitting, trigrams(), tokenizer)
+
     context = model.config.context
     result: dict[str, Any] = {name: {} for name in _OF_PASSAGES}
     for split, passages in drawn.items():
@@ -235,10 +240,7 @@ def _asked(
         if not fitting:  # what cannot be measured is left out
             result |= {name: {**result[name], split: {}} for name in _OF_PASSAGES}
             continue
-        result["recall"][split] = kept(
-            f"recall {split}",
-            partial(evaluate.recall, scores, fitting, trigrams, tokenizer),
-        )
+        result["recall"][split] = kept(f"recall {split}", partial(recall, fitting))
         result["references"][split] = kept(
             f"references {split}", partial(evaluate.references, scores, fitting, settings.seed)
         )
@@ -250,7 +252,7 @@ def _asked(
 
 
 def _speed(scores: GgufScores, tokens: int = 32) -> float:
-    best = 0.0
+    best, tokens = 0.0, min(tokens, scores.positions - 1)
     for _ in range(2):
         scores.logits([0])
         start = time.perf_counter()
@@ -301,7 +303,7 @@ def _fidelity(
         for number in range(len(held_out)):
             if left <= 1:
                 break
-            texts.append(held_out.tokens(number)[: min(length, left)].tolist())
+            texts.append(held_out.tokens(number, min(length, left)).tolist())
             left -= len(texts[-1])
         found = compare(loaded[0], path, texts, threads=threads)
         return {**found.as_json(), "quantization": kind, "faults": found.faults(kind)}

@@ -38,7 +38,7 @@ from clara_training.tokenizer import load_tokenizer
 from clara_training.validate_scratch import ScratchSettings, validate_scratch
 from click.testing import CliRunner
 
-from clara_training import cli, evaluate
+from clara_training import cli, evaluate, pretrain_export
 from clara_training import validate_scratch as validate_scratch_module
 
 PACKAGE = Path(__file__).parents[1]
@@ -160,6 +160,7 @@ def test_a_text_longer_than_a_model_was_made_for_is_a_sentence(
     with GgufScores(output / "mvlm" / "mvlm.gguf", n_ctx=512, threads=1) as scores:
         assert scores.positions == 128
         for ask in (
+            lambda: scores.step(1, 128),
             lambda: scores.logits([1] * 129),
             lambda: scores.generate([1] * 129, 1),
             lambda: scores.log_probabilities([0] * 100, [[1] * 20, [1] * 30]),
@@ -195,6 +196,9 @@ def test_held_out_bits_are_those_of_each_document_by_itself(
             nats += float(torch.nn.functional.cross_entropy(logits, piece[0, 1:], reduction="sum"))
     found = finished.validations["simone"]["held_out"]
     assert found["bits_per_byte"] == pytest.approx(nats / math.log(2) / size, rel=1e-4)
+    part = evaluate.held_out_text(model, texts, tokenizer, len(texts.stream) // 3)
+    assert len(texts) < 3 and part["tokens"] < 0.5 * len(texts.stream)  # documents are cut
+    assert part["bits_per_byte"] == pytest.approx(found["bits_per_byte"], rel=0.1)
     trained = read_manifest(output / "simone" / "best_model")["metrics"]["best"]
     assert found["bits_per_byte"] == pytest.approx(trained, rel=0.02)
     tokens = texts.tokens(0)[1:]
@@ -281,6 +285,7 @@ def test_what_cannot_be_measured_is_left_out_of_the_report(
 ) -> None:
     run = shutil.copytree(made[0] / "simone", tmp_path / "simone")
     monkeypatch.setattr(validate_scratch_module, "draw_passages", lambda *_: [])
+    monkeypatch.setattr(validate_scratch_module, "Trigrams", None)  # made for who is asked only
     said: list[str] = []
     found = validate_scratch(
         run, replace(QUICK, seed=9), corpus=made[0] / "corpus", threads=1, tell=said.append
@@ -290,6 +295,17 @@ def test_what_cannot_be_measured_is_left_out_of_the_report(
     assert sum("none of 20 to 96 tokens is there" in each for each in said) == 2
     assert len(found["samples"]) == 1 and found["samples"][0]["given"]
     assert "In their own words" in write_scratch_report([run]).read_text()
+
+
+def test_of_a_model_of_the_least_context_is_measured_what_fits_into_it(
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pretrain_export, "CALIBRATION_TOKENS", 64)
+    best = scratch_world.train("mvlm", corpus, tmp_path, max_steps=1, again={"context": 8})
+    pretrain_export.export(best)
+    found = validate_scratch(tmp_path, QUICK, threads=1)
+    assert found["recall"] == {"train": {}, "held_out": {}}
+    assert all(each["given"] for each in found["samples"]) and found["tokens_per_second"] > 0
 
 
 def test_governance_metrics_are_shown_and_heads_of_another_model_fail_their_gate(

@@ -33,12 +33,36 @@ def test_passages_are_drawn_alike_for_everyone_and_fit(tmp_path: Path) -> None:
         assert tokenizer.decode(list(each.reference[1:])).strip().lower() == f"{each.book} 1"
 
 
+def test_of_a_long_text_a_part_from_anywhere_is_read_and_no_sentence_of_it_is_cut(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    corpus = sample_corpus(tmp_path)
+    tokenizer = load_tokenizer(corpus / "tokenizer")
+    texts = Texts(corpus, TRAIN)
+    begins: dict[str, list[float]] = {}
+    monkeypatch.setattr("clara_training.passages._READ", 600)
+    for seed in range(4):
+        for each in draw_passages(texts, tokenizer, 12, seed):
+            document = texts.tokens(texts.books.index(each.book))
+            whole = tokenizer.decode(document[1:].tolist())
+            said = tokenizer.decode(list(each.tokens))
+            assert said in sentences(whole)
+            assert each.reference[0] == 0 and whole.startswith(
+                tokenizer.decode(list(each.reference[1:]))
+            )
+            begins.setdefault(f"{each.book} {seed}", []).append(whole.index(said))
+    spread = [max(places) - min(places) for places in begins.values()]
+    assert len(spread) > 4 and max(spread) < 600 * 4  # characters of a token
+    assert max(map(max, begins.values())) > 3000
+
+
 def test_trigrams_go_on_with_what_most_often_followed() -> None:
     tokens = [1, 2, 3, 1, 2, 3, 1, 2, 4, 9, 9, 9, 9, 9]
     trigrams = Trigrams(tokens, 10)
     assert trigrams.generate([1, 2], 4) == [3, 1, 2, 3]
     assert trigrams.generate([7, 4], 2) == [9, 9]  # by the last token alone
     assert trigrams.generate([7, 8], 1) == [9]  # by none
+    assert Trigrams([5, 4, 5, 3, 5, 4, 5, 3], 10).generate([9, 5], 1) == [3]  # of two as frequent
 
 
 WRAPPED = (
