@@ -34,6 +34,8 @@ from clara_training.pretrain_checkpoint import (
     Progress,
     State,
     identity_in,
+    identity_of,
+    latest,
 )
 from clara_training.pretrain_device import choose_precision, prepare
 from clara_training.pretrain_loop import Execution, PretrainSettings, Report, fit
@@ -111,6 +113,8 @@ def pretrain(
         }
         best, inputs = output / BEST, {"corpus": identity["corpus"]}
         if is_done(best, STAGE, inputs, identity):
+            if ranks.leads:
+                _remove_left_over(output, identity)
             tell(f"{best} is there already")
             return best
         fresh = State(
@@ -150,6 +154,16 @@ def pretrain(
         del state, fresh
         release_memory()
     return best
+
+
+def _remove_left_over(output: Path, identity: dict[str, Any]) -> None:
+    """Remove the checkpoints of a finished training that was killed before it could.
+
+    Those of another one, which goes on from its model, are in use.
+    """
+    there = latest(output)
+    if there is not None and with_defaults(identity_of(there)) == identity:
+        shutil.rmtree(output / CHECKPOINTS, ignore_errors=True)
 
 
 def _usual_shape(output: Path, device: str, tell: Tell) -> tuple[str, int]:

@@ -184,10 +184,14 @@ def identity_in(output: Path) -> dict[str, Any]:
         return dict(read_manifest(output / BEST)["settings"])
     except (ManifestError, KeyError, TypeError, ValueError):
         pass
-    if (there := latest(output)) is None:
-        return {}
+    there = latest(output)
+    return {} if there is None else identity_of(there)
+
+
+def identity_of(checkpoint: Path) -> dict[str, Any]:
+    """Return the identity of the training that a checkpoint is of; {} if it is damaged."""
     try:
-        content = torch.load(there / STATE, map_location="cpu", weights_only=True, mmap=True)
+        content = torch.load(checkpoint / STATE, map_location="cpu", weights_only=True, mmap=True)
         return dict(content["identity"])
     except Exception:  # damaged files make unpicklers raise anything; who trains on is told
         return {}

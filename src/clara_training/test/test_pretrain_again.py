@@ -43,6 +43,26 @@ def test_where_no_step_is_left_a_finished_model_keeps_its_manifest(
     assert read_manifest(run / "best_model") == before
 
 
+def test_checkpoints_go_with_the_training_they_are_of(corpus: Path, run: Path) -> None:
+    checkpoints = run / "checkpoints"
+    # As when it is killed when all is done but to remove them.
+    shutil.copytree(run / "best_model", checkpoints / f"step-{STEPS:08d}")
+    train("mvlm", corpus, run)
+    assert not checkpoints.exists()
+
+    def stop(record: dict[str, Any]) -> None:
+        if record["step"] == STEPS + 2:
+            raise KeyboardInterrupt
+
+    again = {"resume_from": "best_model", "report": stop}
+    with pytest.raises(KeyboardInterrupt):
+        train("mvlm", corpus, run, seconds=0, max_steps=STEPS + 3, again=again)
+    there = list(checkpoints.iterdir())
+    assert there
+    train("mvlm", corpus, run)  # which is done, and has no part in them
+    assert list(checkpoints.iterdir()) == there
+
+
 def test_it_decays_and_takes_rows_as_it_is_told_now(
     corpus: Path, run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
