@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from clara_training.cli_types import FiniteRange
-from clara_training.data_cost import DEFAULT_CAP, DEFAULT_MODEL, PRICED_ON, PRICES
+from clara_training.data_cost import DEFAULT_CAP, DEFAULT_MODEL, PRICED_ON, PRICES, PRICES_SOURCE
 from clara_training.environment import ANTHROPIC_KEY, secret
 from clara_training.examples import DIFFICULTIES
 from clara_training.spec import Spec, load_spec
@@ -402,8 +402,8 @@ def _show_estimates(estimates: list[Estimate], spent: float, settings: Settings)
         sum(getattr(each, name) for each in estimates) for name in ("expected", "most")
     )
     click.echo(
-        f"{settings.model}: about ${expected:.2f}, at most ${most:.2f} (prices of {PRICED_ON}); "
-        f"spent so far ${spent:.2f}; cap ${settings.max_cost:.2f}"
+        f"{settings.model}: about ${expected:.2f}, at most ${most:.2f} (prices of {PRICED_ON},"
+        f" {PRICES_SOURCE}); spent so far ${spent:.2f}; cap ${settings.max_cost:.2f}"
     )
 
 

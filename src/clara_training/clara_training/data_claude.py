@@ -159,9 +159,9 @@ class Claude:
         found = self._patiently(lambda: self._client.messages.batches.retrieve(batch_id))
         return bool(found.processing_status == "ended")
 
-    def recent_batches(self, limit: int = 20) -> list[tuple[str, str, int]]:
-        """Return id, time of creation and number of requests of the latest batches."""
-        page = self._patiently(lambda: self._client.messages.batches.list(limit=limit))
+    def recent_batches(self) -> list[tuple[str, str, int]]:
+        """Return id, time of creation and number of requests of the latest 20 batches."""
+        page = self._patiently(lambda: self._client.messages.batches.list(limit=20))
         found = []
         for each in page.data:
             counts = each.request_counts

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -23,7 +23,6 @@ from clara_training.examples import KnowledgeExample, TraitExample, conversation
 from clara_training.gguf_scores import GgufScores, token_log_probabilities
 
 OTHER_ANSWERS = 3
-Tick = Callable[[], None]
 
 
 @dataclass(frozen=True)
@@ -102,13 +101,12 @@ def knowledge_cases(
     return cases
 
 
-def margin(model: GgufScores, cases: Sequence[Case], tick: Tick = lambda: None) -> Margin:
+def margin(model: GgufScores, cases: Sequence[Case]) -> Margin:
     """Measure a trait as the model is now, adapters included."""
     found = []
     for case in cases:
         high, low = _per_token(model, case)
         found.append(high - low)
-        tick()
     spread = statistics.stdev(found) / math.sqrt(len(found)) if len(found) > 1 else 0.0
     return Margin(
         mean=statistics.fmean(found),
@@ -118,7 +116,7 @@ def margin(model: GgufScores, cases: Sequence[Case], tick: Tick = lambda: None) 
     )
 
 
-def knowledge(model: GgufScores, cases: Sequence[Case], tick: Tick = lambda: None) -> Knowledge:
+def knowledge(model: GgufScores, cases: Sequence[Case]) -> Knowledge:
     """Measure a domain as the model is now, adapters included."""
     right, total, count = 0, 0.0, 0
     for case in cases:
@@ -126,20 +124,16 @@ def knowledge(model: GgufScores, cases: Sequence[Case], tick: Tick = lambda: Non
         right += first > max(rest)
         total += first * len(case.replies[0])
         count += len(case.replies[0])
-        tick()
     return Knowledge(right / len(cases), math.exp(-total / count), len(cases))
 
 
-def text_perplexity(
-    model: GgufScores, texts: Sequence[Sequence[int]], tick: Tick = lambda: None
-) -> float:
+def text_perplexity(model: GgufScores, texts: Sequence[Sequence[int]]) -> float:
     """Perplexity of plain text, each list of tokens by itself."""
     total, count = 0.0, 0
     for text in texts:
         logits = model.logits(text[:-1])
         total += float(token_log_probabilities(logits, text[1:]).sum())
         count += len(text) - 1
-        tick()
     return math.exp(-total / count)
 
 
