@@ -121,7 +121,7 @@ def main() -> None:
     options = parser.parse_args()
 
     from clara_training.corpus import CorpusSettings, make_corpus
-    from clara_training.governance_file import FILE, HEADS
+    from clara_training.governance_file import GOVERNANCE_FILE, HEADS
     from clara_training.manifest import read_manifest
 
     settings = CorpusSettings(vocab_size=options.vocabulary, held_out=HELD_OUT)
@@ -132,8 +132,8 @@ def main() -> None:
         memory.append((training, peak(fit, options, seed)))
         run = run_of(options, seed)
         models.append(read_manifest(run / "best_model")["metrics"])
-        found.append(read_manifest(run / FILE)["metrics"])
-        found[-1]["file_bytes"] = (run / FILE).stat().st_size
+        found.append(read_manifest(run / GOVERNANCE_FILE)["metrics"])
+        found[-1]["file_bytes"] = (run / GOVERNANCE_FILE).stat().st_size
     bits = statistics.fmean(model["best"] for model in models)
     size, read = models[0]["parameters"], models[0]["tokens"]
     rows = {

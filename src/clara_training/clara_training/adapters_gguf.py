@@ -32,13 +32,13 @@ from clara_training.export_gguf import (
     write_tensor,
 )
 from clara_training.manifest import product_file
+from clara_training.weight_files import ADAPTER, ADAPTER_PREFIX
 
 if TYPE_CHECKING:
     import torch
 
-ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
-_CONFIG, _WEIGHTS = ADAPTER_FILES
-_PREFIX = "base_model.model."
+_CONFIG = "adapter_config.json"
+ADAPTER_FILES = (_CONFIG, ADAPTER)
 # What peft saves of the base where the head or the embeddings are adapted, changed or not.
 _SAVED_ALONG = (".base_layer.weight", "lm_head.weight", "embed_tokens.weight", "wte.weight")
 _ALONG = ": where it is the base's own, save the adapter with save_embedding_layers=False"
@@ -112,9 +112,9 @@ def adapter_settings(folder: Path) -> dict[str, Any]:
             " base model's own weights: save it again with peft's"
             " path_initial_model_for_weight_conversion, or merge it"
         )
-    if not (folder / _WEIGHTS).is_file():
+    if not (folder / ADAPTER).is_file():
         raise ExportError(
-            f"the adapter {folder} has no {_WEIGHTS}"
+            f"the adapter {folder} has no {ADAPTER}"
             + (": save it again with a newer peft" * (folder / "adapter_model.bin").is_file())
         )
     if wanting:
@@ -173,7 +173,7 @@ def _pairs(
 ) -> tuple[dict[str, Pair], float]:
     """Return A and B by llama.cpp's name of the weight, and the alpha of all of them."""
     safetensors = packages.load("safetensors.torch", "export")
-    path = folder / _WEIGHTS
+    path = folder / ADAPTER
     try:
         tensors: dict[str, torch.Tensor] = safetensors.load_file(path)
     except Exception as error:  # safetensors raises its own and OSError
@@ -193,7 +193,7 @@ def _pairs(
             )
         if key.endswith(".lora_B.weight"):
             continue
-        module = key.removeprefix(_PREFIX).removesuffix(".lora_A.weight")
+        module = key.removeprefix(ADAPTER_PREFIX).removesuffix(".lora_A.weight")
         partner = key.replace(".lora_A.", ".lora_B.")
         if partner not in tensors:
             raise ExportError(f"{path} lacks the tensor {partner}")

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,7 +35,7 @@ from clara_training.corpus_read import (
 from clara_training.errors import CorpusError
 from clara_training.manifest import is_done, sha256_of, write_manifest
 from clara_training.shards import (
-    FILE,
+    CORPUS_FILE,
     FORMAT,
     HELD_OUT,
     TRAIN,
@@ -44,6 +44,7 @@ from clara_training.shards import (
     write_shards,
     write_sources,
 )
+from clara_training.stages import Tell
 from clara_training.tokenizer import QUALITY_SEEDS, encoded, save_tokenizer, train_tokenizer
 
 if TYPE_CHECKING:
@@ -55,7 +56,6 @@ SAMPLE = Path(__file__).parent / "sample_corpus"  # three books of the King Jame
 HELD_OUT_SHARE = 0.05
 RARE = 10
 _COUNTED = 1 << 24  # tokens
-Tell = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ def make_corpus(
         )
     if folder.is_file():
         raise CorpusError(f"{folder} is a file: give --output_dir a folder")
-    if folder.exists() and any(folder.iterdir()) and not (folder / FILE).exists():
+    if folder.exists() and any(folder.iterdir()) and not (folder / CORPUS_FILE).exists():
         raise CorpusError(f"{folder} is in use for something else: give --output_dir a new folder")
     modules = sword_modules(source or SWORD)
     if source is None and not modules:
@@ -152,11 +152,11 @@ def make_corpus(
         }
         for split, group in kept.items():
             write_sources(part, split, [(each.book, each.source) for each in group])
-        atomic_json(part / FILE, report)
+        atomic_json(part / CORPUS_FILE, report)
         save_tokenizer(tokenizer, part / TOKENIZER)
         report["tokenizer"] = compare_with_characters(report["splits"][HELD_OUT], texts)
         report["tokenizer"]["rare"] = _rare(part, vocab_size)
-        atomic_json(part / FILE, report)
+        atomic_json(part / CORPUS_FILE, report)
         write_manifest(part, STAGE, inputs, vars(settings), report["splits"])
     tell(summary(report))
     return report

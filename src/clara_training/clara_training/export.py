@@ -14,7 +14,7 @@ each dimension is in it already (`clara.strength.<name>`), so that a slider adds
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -44,6 +44,7 @@ from clara_training.modelfile import write_modelfile
 from clara_training.origins import check_merged
 from clara_training.run_lock import alone
 from clara_training.spec import Spec
+from clara_training.stages import Tell
 
 STAGE = "export"
 SYSTEM = "You are Clara, the voice and mind of a robot."
@@ -51,7 +52,6 @@ STRENGTH = "clara.strength."
 BASE_MATRIX = "base-imatrix.gguf"
 CALIBRATION_TOKENS = 8192
 _TEXT_TOKENS = 256
-Tell = Callable[[str], None]
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,8 @@ from clara_training.base import Base, find_base, load_config
 from clara_training.errors import BaseModelError, ExportError, first_line
 from clara_training.export_families import family
 from clara_training.manifest import BASE_NAME, sha256_of, write_manifest
-from clara_training.merge_check import PREFIX, Shape, base_of
+from clara_training.merge_check import Shape, base_of
+from clara_training.weight_files import ADAPTER, ADAPTER_PREFIX
 
 STAGE = "export"
 _HEAD = "lm_head"
@@ -70,8 +71,8 @@ def _config(folder: Path, name: str) -> Any:
 def _check_fit(folder: Path, name: str, called: str, config: Any) -> None:
     """Raise ExportError unless each A and B has the sizes of its layer of the base model."""
     shapes = _layers(name, config)
-    for key, shape in _shapes(folder / ADAPTER_FILES[1]).items():
-        module, _, kind = key.removeprefix(PREFIX).rpartition(".lora_")
+    for key, shape in _shapes(folder / ADAPTER).items():
+        module, _, kind = key.removeprefix(ADAPTER_PREFIX).rpartition(".lora_")
         if kind not in ("A.weight", "B.weight"):
             continue  # of which write_adapter says what it is
         if module not in shapes:

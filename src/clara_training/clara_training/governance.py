@@ -18,7 +18,7 @@ from typing import Any
 
 from clara_training.allocator import keep_memory
 from clara_training.errors import GovernanceError, ManifestError
-from clara_training.governance_file import FILE, HEADS, Governance, write_governance
+from clara_training.governance_file import GOVERNANCE_FILE, HEADS, Governance, write_governance
 from clara_training.governance_fit import FitSettings
 from clara_training.governance_labels import label_documents, read_labels
 from clara_training.governance_memory import fit_memory
@@ -31,11 +31,11 @@ from clara_training.pretrain_checkpoint import BEST
 from clara_training.pretrain_device import check_device, exact_products
 from clara_training.run_lock import alone
 from clara_training.scratch import load_model
-from clara_training.shards import FILE as CORPUS_FILE
+from clara_training.shards import CORPUS_FILE
+from clara_training.stages import Tell
 
 STAGE = "governance"
 STATES = "governance-states"
-Tell = Callable[[str], None]
 
 
 def _folder(run: Path) -> Path:
@@ -80,7 +80,7 @@ def make_heads(
             " clara-train simone, which goes on where it stopped"
         ) from error
     corpus = _corpus_of(run, corpus, manifest)
-    path = run / FILE
+    path = run / GOVERNANCE_FILE
     inputs = {"model": str(manifest["sha256"]), "corpus": str(manifest["settings"]["corpus"])}
     if labels is not None:
         read_labels(labels)

@@ -29,7 +29,7 @@ from clara_training.governance_heads import (
 )
 from clara_training.manifest import product_file
 
-FILE = "governance.safetensors"
+GOVERNANCE_FILE = "governance.safetensors"
 METADATA = "clara_governance"
 VERSION = 2
 HEADS = ("policy", "memory", "trace")

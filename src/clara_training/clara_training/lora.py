@@ -31,12 +31,12 @@ from clara_training.manifest import (
 )
 from clara_training.run_lock import alone
 from clara_training.spec import Spec
+from clara_training.weight_files import ADAPTER
 
 if TYPE_CHECKING:
     from clara_training.lora_lessons import Lessons
 
 STAGE = "lora"
-WEIGHTS = "adapter_model.safetensors"
 ROW_TOKENS = {"DOCUMENTS": 2048, "VARLEN": 16384, "BLOCKS": 2048, "PADDED": 0}
 _FEWEST_ROW_TOKENS = 256
 _ROW_BYTES = 3e9  # of activations, on a CPU
@@ -375,5 +375,5 @@ def save_adapter(adapter: Any, config: Any, folder: Path) -> None:
     config.target_modules = sorted(config.target_modules)
     with atomic_folder(folder) as partial:
         # Through memory, for safetensors' own writer has an error of its own for a full disk.
-        (partial / WEIGHTS).write_bytes(safetensors.save(tensors, {"format": "pt"}))
+        (partial / ADAPTER).write_bytes(safetensors.save(tensors, {"format": "pt"}))
         config.save_pretrained(partial)

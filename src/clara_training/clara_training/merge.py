@@ -29,8 +29,7 @@ from clara_training.manifest import (
     sha256_of,
     write_manifest,
 )
-from clara_training.merge_bound import FILE as TOGETHER
-from clara_training.merge_bound import Bound, find_bound, keep_within
+from clara_training.merge_bound import TOGETHER_FILE, Bound, find_bound, keep_within
 from clara_training.merge_check import check_members
 from clara_training.merge_config import (
     SHARES,
@@ -45,6 +44,7 @@ from clara_training.merge_config import (
 )
 from clara_training.run_lock import alone
 from clara_training.spec import Spec
+from clara_training.stages import Tell
 
 STAGE = "merge"
 ENGINES = ("auto", "direct", "mergekit")
@@ -77,7 +77,7 @@ def merge_adapters(
     base: str = "",
     others: Mapping[str, float] | None = None,
     progress: Callable[[int, int], None] = lambda done, of: None,
-    tell: Callable[[str], None] = lambda sentence: None,
+    tell: Tell = lambda sentence: None,
 ) -> Merged:
     """Merge a run's adapters and return the model.
 
@@ -186,11 +186,11 @@ def _bound(
     settings: MergeSettings,
     members: Sequence[Member],
     base: Base,
-    tell: Callable[[str], None],
+    tell: Tell,
 ) -> Bound | None:
     if settings.perplexity_limit is None or settings.method in SHARES:
         # Of an earlier merge; live sliders are not to keep what this one does not.
-        (run / "adapters" / TOGETHER).unlink(missing_ok=True)
+        (run / "adapters" / TOGETHER_FILE).unlink(missing_ok=True)
     if settings.perplexity_limit is None:
         return None
     if settings.method in SHARES:

@@ -33,8 +33,9 @@ from clara_training.errors import BaseModelError, MergeError, out_of_memory
 from clara_training.manifest import sha256_of
 from clara_training.merge_check import tensor_shapes
 from clara_training.merge_config import Member
+from clara_training.stages import Tell
 
-FILE = "together.json"
+TOGETHER_FILE = "together.json"
 TEXT = Path(__file__).parent / "tuning_text.txt"
 LIMIT = 1.25  # of the perplexity, over the base's; the gate asks for at most 1.5 of another text
 FARTHEST = 4.0  # times the spec's own strengths; nobody asks for more
@@ -42,7 +43,6 @@ _ROUNDS = 8
 _NEAR = 0.03  # of the logarithm of the limit
 _WINDOW = 256
 _BEYOND = 700.0  # nats; e to the power of more is no number any more
-Tell = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ def find_bound(
     }
     weights = {member.name: member.weight for member in members}
     settings = {"limit": limit, "weights": weights}
-    path = adapters / FILE
+    path = adapters / TOGETHER_FILE
     there = _read(path)
     if there and there.get("inputs") == inputs and there.get("settings") == settings:
         return _bound(there)

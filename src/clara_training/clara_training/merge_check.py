@@ -19,10 +19,8 @@ from clara_training.base import Base
 from clara_training.errors import AdapterError, ManifestError, MergeError
 from clara_training.manifest import BASE_NAME, read_manifest
 from clara_training.merge_config import Member
-from clara_training.weight_files import weight_files
+from clara_training.weight_files import ADAPTER, ADAPTER_PREFIX, weight_files
 
-PREFIX = "base_model.model."
-_WEIGHTS = "adapter_model.safetensors"
 Shape = tuple[int, ...]
 
 
@@ -64,13 +62,13 @@ def adapter_header(folder: Path) -> AdapterHeader:
         rank, alpha = int(config["r"]), float(config["lora_alpha"])
     except (KeyError, TypeError, ValueError):
         raise AdapterError(f"adapter {folder} does not say its r and lora_alpha") from None
-    path = folder / _WEIGHTS
+    path = folder / ADAPTER
     if not path.is_file():
-        raise AdapterError(f"adapter {folder} has no {_WEIGHTS}")
+        raise AdapterError(f"adapter {folder} has no {ADAPTER}")
     modules: dict[str, tuple[Shape, Shape]] = {}
     shapes = {name: shape for name, (_, shape) in tensor_shapes(folder).items()}
     for name, shape in shapes.items():
-        module, _, kind = name.removeprefix(PREFIX).rpartition(".lora_")
+        module, _, kind = name.removeprefix(ADAPTER_PREFIX).rpartition(".lora_")
         if kind == "A.weight" and name.replace("lora_A", "lora_B") in shapes:
             modules[module] = (shape, shapes[name.replace("lora_A", "lora_B")])
         elif kind != "B.weight":

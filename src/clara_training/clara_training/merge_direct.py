@@ -21,8 +21,9 @@ import torch
 
 from clara_training.atomic import disk_error
 from clara_training.errors import MergeError
-from clara_training.merge_check import PREFIX, AdapterHeader, adapter_header, tensor_shapes
+from clara_training.merge_check import AdapterHeader, adapter_header, tensor_shapes
 from clara_training.merge_config import Member, MergeSettings
+from clara_training.weight_files import ADAPTER_PREFIX
 
 METHODS = ("linear", "task_arithmetic", "ties")
 SHARD_BYTES = 4 << 30
@@ -136,8 +137,8 @@ class Source:
         if not name.endswith(".weight") or module not in self.header.modules:
             return None
         file = self._files[self.header.path]
-        a = file.get_tensor(f"{PREFIX}{module}.lora_A.weight").float()
-        b = file.get_tensor(f"{PREFIX}{module}.lora_B.weight").float()
+        a = file.get_tensor(f"{ADAPTER_PREFIX}{module}.lora_A.weight").float()
+        b = file.get_tensor(f"{ADAPTER_PREFIX}{module}.lora_B.weight").float()
         change = torch.mm(b * self.header.scale, a)
         return self._finite(change.T if self.header.transposed else change, name)
 

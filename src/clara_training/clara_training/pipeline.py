@@ -26,7 +26,7 @@ from clara_training.merge_config import MergeSettings, check_settings, method_of
 from clara_training.report import write_report
 from clara_training.run_lock import alone
 from clara_training.spec import Spec
-from clara_training.stages import Stages
+from clara_training.stages import Stages, Tell
 from clara_training.validate import ValidateSettings, held_out_cases, validate_run
 
 # What a CPU does in under an hour with the embedded base and all eight dimensions.
@@ -41,7 +41,6 @@ CONTRAST = 1.0
 # general text more.
 ANCHOR = 1.0
 
-Tell = Callable[[str], None]
 Record = Callable[[str, dict[str, Any]], None]
 
 

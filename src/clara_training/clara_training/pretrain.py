@@ -45,7 +45,8 @@ from clara_training.pretrain_sharding import refuse, shard, spread, whole
 from clara_training.ranks import Ranks, join_ranks
 from clara_training.run_lock import hold
 from clara_training.scratch import Model, new_model
-from clara_training.shards import FILE, HELD_OUT, TRAIN, Rows, TokenStream, read_corpus
+from clara_training.shards import CORPUS_FILE, HELD_OUT, TRAIN, Rows, TokenStream, read_corpus
+from clara_training.stages import Tell
 from clara_training.tokenizer import load_tokenizer
 from clara_training.varlen import takes
 
@@ -53,7 +54,6 @@ STAGE = "pretrain"
 # Size and tokens of a row where none are asked for: what a CPU, or a GPU, trains in minutes.
 SHAPES = {"cpu": ("tiny", 512), "cuda": ("base", 1024)}
 _LOOKED_AT = 4096  # rows
-Tell = Callable[[str], None]
 
 
 def pretrain(
@@ -355,7 +355,7 @@ def _take_up(
 def _corpus(
     data: Path | None, output: Path, vocab_size: int | None, tell: Tell, ranks: Ranks
 ) -> Path:
-    if data is None or not (data / FILE).exists():
+    if data is None or not (data / CORPUS_FILE).exists():
         corpus = output / "corpus"
         if ranks.leads:
             make_corpus(data, corpus, CorpusSettings(vocab_size=vocab_size), tell=tell)

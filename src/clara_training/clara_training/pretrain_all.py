@@ -19,6 +19,7 @@ from clara_training.atomic import atomic_json
 from clara_training.bundle import Advance, write_bundle
 from clara_training.corpus import CorpusSettings, make_corpus
 from clara_training.errors import BundleError, CorpusError
+from clara_training.governance_file import GOVERNANCE_FILE
 from clara_training.manifest import is_done, sha256_of, write_manifest
 from clara_training.pretrain import pretrain
 from clara_training.pretrain_checkpoint import BEST, STATE
@@ -26,10 +27,9 @@ from clara_training.pretrain_export import HISTORY, export, files_of
 from clara_training.pretrain_loop import Execution, PretrainSettings
 from clara_training.report_scratch import write_scratch_report
 from clara_training.run_lock import alone
-from clara_training.shards import FILE
-from clara_training.stages import Stages
+from clara_training.shards import CORPUS_FILE
+from clara_training.stages import Stages, Tell
 from clara_training.validate_scratch import (
-    GOVERNANCE,
     RESULT,
     ScratchSettings,
     validate_scratch,
@@ -38,7 +38,6 @@ from clara_training.validate_scratch import (
 STAGE = "bundle"
 KINDS = ("mvlm", "simone")
 BUNDLE = "clara-models.tar.gz"
-Tell = Callable[[str], None]
 # For the kind that is trained, what is open meanwhile and is given the figures of each step.
 Watch = Callable[[str], AbstractContextManager[Callable[[dict[str, Any]], None]]]
 
@@ -142,7 +141,7 @@ def pretrain_all(
 
 def _corpus(data: Path | None, output: Path, settings: AllSettings, tell: Tell) -> Path:
     """Return the corpus, made once for both. Raises CorpusError."""
-    if data is not None and (data / FILE).exists():
+    if data is not None and (data / CORPUS_FILE).exists():
         if settings.vocab_size is not None:
             raise CorpusError(
                 f"{data} is a corpus and has its vocabulary already: leave --vocab_size out, or"
@@ -188,7 +187,7 @@ def bundle_files(output: Path) -> dict[str, Path]:
         run = output / kind
         found += files_of(run, kind).values()
         found += [run / HISTORY, run / RESULT]
-        found += [each for each in (run / GOVERNANCE,) if each.exists()]
+        found += [each for each in (run / GOVERNANCE_FILE,) if each.exists()]
         found += [
             path
             for path in sorted((run / BEST).iterdir())

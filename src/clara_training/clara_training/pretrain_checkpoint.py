@@ -28,7 +28,7 @@ from clara_training.errors import ManifestError, PretrainError, first_line
 from clara_training.manifest import read_manifest, sha256_of
 from clara_training.pretrain_sharding import whole
 from clara_training.scratch import Model, load_model, save_model
-from clara_training.tokenizer import FILE as TOKENIZER
+from clara_training.tokenizer import TOKENIZER_FILE
 
 FORMAT = 1
 _HASH = re.compile(r"[0-9a-f]{64}")
@@ -152,8 +152,8 @@ def read_state(folder: Path, tokenizer: Path) -> State:
 
     `tokenizer` is the folder of the one that the text was tokenised with.
     """
-    theirs = folder / TOKENIZER
-    if theirs.exists() and sha256_of(theirs) != sha256_of(tokenizer / TOKENIZER):
+    theirs = folder / TOKENIZER_FILE
+    if theirs.exists() and sha256_of(theirs) != sha256_of(tokenizer / TOKENIZER_FILE):
         raise PretrainError(
             f"{folder} was trained with another tokenizer than that of the corpus in"
             f" {tokenizer.parent}: its tokens would mean something else"

@@ -9,7 +9,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +20,14 @@ from clara_training.export_check import check_tokens
 from clara_training.export_gguf import write_model
 from clara_training.manifest import code_sha256, is_done, read_manifest, write_manifest
 from clara_training.run_lock import alone
-from clara_training.shards import FILE, TRAIN, TokenStream
+from clara_training.shards import CORPUS_FILE, TRAIN, TokenStream
+from clara_training.stages import Tell
 
 EXPORT = "pretrain-export"
 NAMES = {"mvlm": "MVLM", "simone": "SIM-ONE"}
 HISTORY = "history.json"
 CALIBRATION_TOKENS = 8192
 _TEXT_TOKENS = 256
-Tell = Callable[[str], None]
 
 
 def files_of(run: Path, kind: str) -> dict[str, Path]:
@@ -123,12 +123,12 @@ def corpus_of(run: Path, manifest: Mapping[str, Any], given: Path | None = None)
 
     Raises PretrainError when the given one is none.
     """
-    if given is not None and not (given / FILE).exists():
+    if given is not None and not (given / CORPUS_FILE).exists():
         raise PretrainError(f"{given} is not a corpus: make one with clara-train corpus")
     known = manifest["metrics"].get("corpus_folder")
     places = [run / known] if known else []
     for place in [given] if given else [*places, run / "corpus"]:
-        if (place / FILE).exists():
+        if (place / CORPUS_FILE).exists():
             return place.resolve()
     return None
 

@@ -19,7 +19,7 @@ from typing import ParamSpec, TypeVar
 
 from clara_training.errors import RunInUse, StorageError
 
-FILE = ".in-use"
+LOCK_FILE = ".in-use"
 _held: set[Path] = set()  # by this process, whose stages call each other
 Given = ParamSpec("Given")
 Result = TypeVar("Result")
@@ -58,7 +58,7 @@ def hold(run: Path, stage: str, *, begins: bool = False) -> Iterator[None]:
     if folder in _held or led or not (begins or run.is_dir()):
         yield
         return
-    path = run / FILE
+    path = run / LOCK_FILE
     try:
         run.mkdir(parents=True, exist_ok=True)
         file = path.open("a+b", buffering=0)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 FORMAT = 1
-FILE = "corpus.json"
+CORPUS_FILE = "corpus.json"
 TRAIN, HELD_OUT = "train", "held_out"
 SHARD_TOKENS = 1 << 26
 
@@ -86,12 +86,13 @@ def read_sources(folder: Path, split: str) -> list[tuple[str, str]]:
 
 def read_corpus(folder: Path) -> dict[str, Any]:
     """Read corpus.json. Raises CorpusError."""
-    path = folder / FILE
+    path = folder / CORPUS_FILE
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise CorpusError(
-            f"{folder} is not a corpus: {FILE} is not there; make one with clara-train corpus"
+            f"{folder} is not a corpus: {CORPUS_FILE} is not there; make one with clara-train"
+            " corpus"
         ) from None
     except (OSError, ValueError) as error:
         raise CorpusError(f"{path} cannot be read ({error}); make the corpus again") from error

@@ -1,17 +1,19 @@
 # Copyright 2026 The Clara Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Says which stage of a long work begins, and how long each took."""
+"""What people are told of a long work: which stage begins, and how long each took."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
 
+Tell = Callable[[str], None]  # is given a sentence for people
+
 
 class Stages:
     """The stages of a work, in their order; `seconds` has how long each that has ended took."""
 
-    def __init__(self, names: Sequence[str], tell: Callable[[str], None]) -> None:
+    def __init__(self, names: Sequence[str], tell: Tell) -> None:
         self.seconds: dict[str, float] = {}
         self._names, self._tell = names, tell
         self._current, self._began = "", 0.0

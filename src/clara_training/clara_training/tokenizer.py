@@ -37,7 +37,7 @@ QUALITY_SEEDS = (
     *("faith", "hope", "love", "peace", "patience", "kindness", "covenant", "righteousness"),
 )
 END = SPECIAL[0]
-FILE = "tokenizer.json"
+TOKENIZER_FILE = "tokenizer.json"
 _BYTES = 256
 _PIECE = 1 << 16  # characters, and as many more as there is no cut in
 _AT_ONCE = 1 << 20  # characters
@@ -195,7 +195,7 @@ def save_tokenizer(tokenizer: Tokenizer, folder: Path, context: int = 1024) -> N
 def load_tokenizer(folder: Path) -> Tokenizer:
     """Load the tokenizer of a corpus or a model. Raises CorpusError."""
     tokenizers = packages.load("tokenizers", "the tokenizer")
-    path = folder / FILE
+    path = folder / TOKENIZER_FILE
     try:
         found: Tokenizer = tokenizers.Tokenizer.from_file(str(path))
         return found

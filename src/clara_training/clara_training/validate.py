@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -27,10 +27,11 @@ from clara_training.gguf_scores import GgufScores
 from clara_training.lora import load_examples
 from clara_training.machine import use_threads
 from clara_training.manifest import read_manifest, sha256_of
-from clara_training.merge_bound import FILE
+from clara_training.merge_bound import TOGETHER_FILE
 from clara_training.origins import check_exported, check_merged
 from clara_training.run_lock import alone
 from clara_training.spec import Spec
+from clara_training.stages import Tell
 from clara_training.validate_gates import gates
 from clara_training.validate_kept import Kept
 
@@ -44,7 +45,6 @@ QUESTIONS = (
 _WINDOW = 256
 _REPLY_TOKENS = 48
 _CONTEXT = 2048
-Tell = Callable[[str], None]
 Texts = list[list[int]]
 
 
@@ -356,7 +356,7 @@ def _together(run: Path) -> dict[str, Any] | None:
     """
     try:
         share = read_manifest(run / "merged")["metrics"].get("share")
-        measured = json.loads((run / "adapters" / FILE).read_text(encoding="utf-8"))
+        measured = json.loads((run / "adapters" / TOGETHER_FILE).read_text(encoding="utf-8"))
     except (ManifestError, OSError, ValueError):
         return None
     if share is None:

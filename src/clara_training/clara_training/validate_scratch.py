@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cache, partial
 from pathlib import Path
@@ -23,6 +23,7 @@ from clara_training.corpus import TOKENIZER
 from clara_training.errors import ValidationError
 from clara_training.fidelity import compare
 from clara_training.gguf_scores import GgufScores
+from clara_training.governance_file import GOVERNANCE_FILE, METADATA
 from clara_training.machine import use_threads
 from clara_training.manifest import sha256_of
 from clara_training.passages import LEAST, MOST, Passage, Texts, Trigrams, draw_passages
@@ -33,17 +34,16 @@ from clara_training.run_lock import alone
 from clara_training.sample import Sampling, generate
 from clara_training.scratch import flops_per_token, load_model
 from clara_training.shards import HELD_OUT, TRAIN
+from clara_training.stages import Tell
 from clara_training.tokenizer import load_tokenizer
 from clara_training.validate_gates import Verdict
 from clara_training.validate_kept import Kept
 
 RESULT = "validation.json"
-GOVERNANCE = "governance.safetensors"
 _PIECE = 256  # tokens of a text that fidelity is judged on
 _TRIGRAM_TOKENS = 1 << 24
 _MEASURES = 13
 _OF_PASSAGES = ("recall", "references", "coherence")
-Tell = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ def validate_scratch(
     fingerprint = {
         **{name: sha256_of(path) for name, path in files.items()},
         "corpus": sha256_of(found),
-        "governance": sha256_of(run / GOVERNANCE) if (run / GOVERNANCE).exists() else "",
+        "governance": sha256_of(run / GOVERNANCE_FILE) if (run / GOVERNANCE_FILE).exists() else "",
         "settings": json.dumps(asdict(settings)),
     }
     if fingerprint["corpus"] != manifest["settings"]["corpus"]:
@@ -316,13 +316,13 @@ def _fidelity(
 
 def _governance(run: Path, model: str) -> dict[str, Any] | None:
     """Return what the heads' file says of them; None where there is none."""
-    path = run / GOVERNANCE
+    path = run / GOVERNANCE_FILE
     if not path.exists():
         return None
     safetensors = packages.load("safetensors", "the governance heads")
     try:
         with safetensors.safe_open(str(path), "np") as file:
-            said = json.loads(file.metadata()["clara_governance"])
+            said = json.loads(file.metadata()[METADATA])
         metrics, of_model = dict(said["metrics"]), str(said["model_sha256"])
     except Exception as error:  # a cut-off file raises whatever it likes
         raise ValidationError(

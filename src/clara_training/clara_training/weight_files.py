@@ -1,6 +1,6 @@
 # Copyright 2026 The Clara Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Which files of a folder hold a model's weights, as transformers finds them.
+"""Which files of a folder hold a model's weights, as transformers finds them, and an adapter's.
 
 A folder may hold the same weights once more, in another form that transformers does not read
 (Mistral's consolidated.safetensors): they are no part of the model.
@@ -13,6 +13,8 @@ from pathlib import Path
 
 ONE = "model.safetensors"
 INDEX = "model.safetensors.index.json"
+ADAPTER = "adapter_model.safetensors"
+ADAPTER_PREFIX = "base_model.model."  # of its tensors' names, before those of the model
 
 
 def weight_files(folder: Path) -> list[Path]:

@@ -15,7 +15,7 @@ import pytest
 import torch
 from clara_training.corpus import SAMPLE, CorpusSettings, make_corpus
 from clara_training.errors import CorpusError, GovernanceError
-from clara_training.governance import FILE, STATES, make_heads, verdicts
+from clara_training.governance import GOVERNANCE_FILE, STATES, make_heads, verdicts
 from clara_training.governance_file import read_governance
 from clara_training.governance_fit import FitSettings
 from clara_training.governance_heads import (
@@ -130,7 +130,7 @@ def test_heads_that_are_there_are_not_made_again_and_come_out_the_same_from_one_
     make_heads(run, settings=QUICK, tell=said.append)
     assert said == [f"{heads} is there already"]
     shutil.copytree(run, tmp_path / "run")
-    (tmp_path / "run" / FILE).unlink()
+    (tmp_path / "run" / GOVERNANCE_FILE).unlink()
     states = (tmp_path / "run" / STATES / "alone.npy").stat().st_mtime_ns
     again = make_heads(tmp_path / "run", run.parent / "corpus", settings=QUICK)
     assert again.read_bytes() == heads.read_bytes()
@@ -204,7 +204,7 @@ def test_classes_of_ones_own_are_kept_where_none_are_given_and_their_loss_is_sai
 ) -> None:
     shutil.copytree(run / "best_model", tmp_path / "best_model")
     of = read_manifest(run / "best_model")
-    heads = tmp_path / FILE
+    heads = tmp_path / GOVERNANCE_FILE
     heads.write_bytes(b"heads")
     inputs = {"model": of["sha256"], "corpus": of["settings"]["corpus"], "labels": "mine"}
     write_manifest(heads, "governance", inputs, {}, {})
@@ -238,7 +238,7 @@ def test_with_fewer_than_two_classes_of_two_books_there_is_no_policy_head_and_it
 def test_a_damaged_file_and_a_missing_model_are_sentences(
     run: Path, heads: Path, tmp_path: Path
 ) -> None:
-    broken = tmp_path / FILE
+    broken = tmp_path / GOVERNANCE_FILE
     broken.write_bytes(heads.read_bytes()[:-500])
     with pytest.raises(GovernanceError, match=r"is damaged .*: remove it and make it again"):
         read_governance(broken)
@@ -282,7 +282,7 @@ def test_the_command_makes_the_heads_and_says_what_each_is_worth(
     monkeypatch.setattr(sys, "argv", [*command, "--data_dir", str(run.parent / "corpus")])
     cli.main()
     said = capsys.readouterr().out
-    assert "not better than naive Bayes" in said and (tmp_path / FILE).exists()
+    assert "not better than naive Bayes" in said and (tmp_path / GOVERNANCE_FILE).exists()
     monkeypatch.setattr(sys, "argv", [*command, "--data_dir", str(tmp_path / "nowhere")])
     with pytest.raises(SystemExit):
         cli.main()

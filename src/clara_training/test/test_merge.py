@@ -20,7 +20,7 @@ from clara_training.merge import merge_adapters
 from clara_training.merge_config import MergeSettings
 from clara_training.merge_direct import trim
 from clara_training.merge_mergekit import run_mergekit
-from clara_training.run_lock import FILE
+from clara_training.run_lock import LOCK_FILE
 from clara_training.spec import Spec
 from click.testing import CliRunner
 from safetensors.torch import load_file, save_file
@@ -221,7 +221,7 @@ def test_the_merged_folder_is_a_model_with_tokenizer_template_and_manifest(place
     assert merge(place, method="ties").was_there
     assert not merge(place, method="ties", density=0.4).was_there
     assert spec.base_model == manifest["settings"]["base_model"]
-    assert {path.name for path in run.iterdir()} == {"adapters", "configs", "merged", FILE}
+    assert {path.name for path in run.iterdir()} == {"adapters", "configs", "merged", LOCK_FILE}
 
 
 def test_a_spec_becomes_a_configuration_that_mergekit_runs_as_it_is(place):
@@ -372,7 +372,7 @@ def test_a_merge_that_is_stopped_leaves_the_model_that_was_there(place):
     with pytest.raises(KeyboardInterrupt):
         merge_adapters(run, spec, MergeSettings("ties"), progress=stop)
     assert far(load(run / "merged"), before) == 0
-    assert {path.name for path in run.iterdir()} == {"adapters", "configs", "merged", FILE}
+    assert {path.name for path in run.iterdir()} == {"adapters", "configs", "merged", LOCK_FILE}
     assert not merge(place, method="ties").was_there
 
 
@@ -386,7 +386,7 @@ def test_a_full_disk_is_a_sentence_and_nothing_is_left_of_it(place, engine):
             merge(place, method="task_arithmetic", engine=engine)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    assert {path.name for path in run.iterdir()} == {"adapters", FILE}
+    assert {path.name for path in run.iterdir()} == {"adapters", LOCK_FILE}
     assert not merge(place, method="task_arithmetic", engine=engine).was_there
 
 

@@ -21,7 +21,7 @@ from clara_training.pipeline import run_pipeline
 from clara_training.pretrain import pretrain
 from clara_training.pretrain_all import pretrain_all
 from clara_training.pretrain_export import export
-from clara_training.run_lock import FILE
+from clara_training.run_lock import LOCK_FILE
 from clara_training.spec import default_spec
 from clara_training.validate import validate_run
 from clara_training.validate_scratch import validate_scratch
@@ -74,7 +74,7 @@ def test_a_folder_that_another_process_is_at_work_in_is_left_alone(
     for stage in STAGES.values():
         with pytest.raises(RunInUse, match=who):
             stage(run)
-    assert [path.name for path in run.iterdir()] == [FILE]
+    assert [path.name for path in run.iterdir()] == [LOCK_FILE]
     # Of several that torchrun started, the first has it for all.
     with monkeypatch.context() as patch, pytest.raises(ExportError, match="merged is not there"):
         patch.setenv("RANK", "1")
