@@ -72,7 +72,7 @@ def test_defaults_and_choices_in_the_help_are_those_of_the_settings(
     hints = {name: hint for kind in settings for name, hint in get_type_hints(kind).items()}
     known = {name: get_args(hint) for name, hint in hints.items() if get_origin(hint) is Literal}
     known["precision"] = PRECISIONS
-    options = cli.commands.get_command(click.Context(cli.commands), command).params  # type: ignore[union-attr]
+    options = cli.commands.get_command(click.Context(cli.commands), command).params
     told = 0
     for option in options:
         said = re.search(r"\[default: ([^];: ]+)", getattr(option, "help", None) or "")
@@ -84,5 +84,5 @@ def test_defaults_and_choices_in_the_help_are_those_of_the_settings(
             assert tuple(option.type.choices) == known[option.name]
         if option.name in ("size", "context"):
             one, other = (usual[option.name == "context"] for usual in SHAPES.values())
-            assert f"[default: {one}; GPU: {other}]" in str(option.help)  # type: ignore[attr-defined]
+            assert f"[default: {one}; GPU: {other}]" in str(option.help)
     assert told >= least
