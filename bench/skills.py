@@ -15,23 +15,14 @@ action, nor is a question for a yes.
 from __future__ import annotations
 
 import argparse
-from dataclasses import replace
 from pathlib import Path
 
 import yaml
-from clara_brain.engine import Engine, Request
+from clara_brain.engine import Engine
 from clara_brain.model_info import default_model
-from clara_brain.plain_orders import only_reading, word_for_word
-from clara_brain.prompt import RawPrompt
 from clara_brain.settings import EngineSettings
-from clara_brain.skill_decision import (
-    GREEDY,
-    MAX_TOKENS,
-    decide,
-    decision_prompt,
-    grammar,
-    possible,
-)
+from clara_brain.skill_choice import choice_request, decision_of
+from clara_brain.skill_decision import possible
 from clara_brain.skill_file import load_skills
 from clara_brain.skills import Skill
 from report import report
@@ -58,20 +49,15 @@ class Tally:
 
 def decided(engine: Engine, skills: tuple[Skill, ...], said: str, tally: Tally) -> object:
     """Return skill and values as (name, values), "refused", "asks" ("Shall I ...?"), or None."""
-    choices = possible(skills, said)
-    if not choices:
-        return None
-    plain = word_for_word(skills, choices, said)
-    if plain is not None:
-        return plain.skill, plain.values
-    tally.asked_model += 1
-    sampling = replace(GREEDY, grammar=grammar(choices))
-    prompt = RawPrompt(decision_prompt(skills, said))
-    written = engine.complete(Request(prompt, sampling, MAX_TOKENS)).text
-    decision = decide(skills, written, said)
-    if decision is None:
-        return "asks" if only_reading(skills, choices, said) else None
-    return "refused" if decision.reason else (decision.skill, decision.values)
+    offers = possible(skills, said)
+    request = choice_request(skills, offers, said)
+    tally.asked_model += request is not None
+    written = engine.complete(request).text if request else None
+    choice = decision_of(skills, offers, said, written)
+    if choice.decision is None or choice.unsure:
+        return "asks" if choice.unsure else None
+    refused = choice.decision.reason
+    return "refused" if refused else (choice.decision.skill, choice.decision.values)
 
 
 def measure(engine: Engine, skills_name: str, utterances_name: str) -> Tally:

@@ -9,29 +9,21 @@ decide about each sentence; nothing is ever sent. A fault is one sentence and ex
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import click
 from rich.console import Console
 from rich.table import Column, Table
 
-from clara_brain.backend import Request
+from clara_brain.abilities import abilities, asks_abilities
+from clara_brain.confirmation import asks_to_stop
 from clara_brain.engine import Engine
 from clara_brain.errors import BrainError
 from clara_brain.model_info import default_model
-from clara_brain.orders import Offer, why_no_order
-from clara_brain.plain_orders import only_reading, word_for_word
-from clara_brain.prompt import RawPrompt
+from clara_brain.orders import why_no_order
 from clara_brain.settings import EngineSettings
-from clara_brain.skill_decision import (
-    GREEDY,
-    MAX_TOKENS,
-    decide,
-    decision_prompt,
-    grammar,
-    possible,
-)
+from clara_brain.skill_choice import choice_request, decision_of
+from clara_brain.skill_decision import possible
 from clara_brain.skill_file import load_skills
 from clara_brain.skill_messages import MessageTemplate
 from clara_brain.skills import Confirm, Parameter, Skill
@@ -52,9 +44,44 @@ def command(file: Path, sentences: tuple[str, ...], model: Path | None) -> None:
     engine = Engine(model or default_model(), EngineSettings())
     try:
         for said in sentences:
-            console.print(f"{said!r}: {_tried(engine, skills, templates, said)}", markup=False)
+            console.print(f"{said!r}: {tried(engine, skills, templates, said)}", markup=False)
     finally:
         engine.close()
+
+
+def tried(
+    engine: Engine,
+    skills: tuple[Skill, ...],
+    templates: dict[str, MessageTemplate],
+    said: str,
+) -> str:
+    """Say what the brain would do with a sentence."""
+    if asks_to_stop(said, skills):
+        return "a stop: Clara cancels what runs"
+    if asks_abilities(said):
+        return f"no order; Clara says: {abilities(skills)}"
+    offers = possible(skills, said)
+    if not offers:
+        why = why_no_order(skills, said)
+        return (
+            f"no order for any skill: {why}" if why else "no order for any skill; Clara just talks"
+        )
+    request = choice_request(skills, offers, said)
+    written = engine.complete(request).text if request else None
+    choice = decision_of(skills, offers, said, written)
+    decision = choice.decision
+    if decision is None:
+        return "no order, says the model; an example like it would help"
+    if choice.unsure:
+        hint = " An example like it would help" * bool(request)
+        return f"Clara asks: Shall I {decision.in_words()}?{hint}"
+    if decision.reason:
+        return f"refused: {decision.reason}"
+    sent = decision.in_words()
+    if decision.skill in templates:
+        message = templates[decision.skill].build(decision.values)
+        sent += f"\n  sends {type(message).__name__}: {message}"
+    return sent
 
 
 def table(skills: tuple[Skill, ...]) -> Table:
@@ -80,44 +107,6 @@ def _parameter(parameter: Parameter) -> str:
         limits = f"{parameter.minimum:g} to {parameter.maximum:g} {parameter.unit}".rstrip()
     default = "" if parameter.default is None else f" ({parameter.default})"
     return f"{parameter.name}: {limits or parameter.type}{default}"
-
-
-def _tried(
-    engine: Engine,
-    skills: tuple[Skill, ...],
-    templates: dict[str, MessageTemplate],
-    said: str,
-) -> str:
-    choices = possible(skills, said)
-    if not choices:
-        why = why_no_order(skills, said)
-        return (
-            f"no order for any skill: {why}" if why else "no order for any skill; Clara just talks"
-        )
-    decision = word_for_word(skills, choices, said)
-    if decision is None:
-        decision = decide(skills, _written(engine, skills, choices, said), said)
-    if decision is None:
-        unsure = only_reading(skills, choices, said)
-        if unsure is None:
-            return "no order, says the model; an example like it would help"
-        return f"Clara asks: Shall I {unsure.in_words()}? An example like it would help"
-    if decision.reason:
-        return f"refused: {decision.reason}"
-    sent = decision.in_words()
-    if decision.skill in templates:
-        message = templates[decision.skill].build(decision.values)
-        sent += f"\n  sends {type(message).__name__}: {message}"
-    return sent
-
-
-def _written(engine: Engine, skills: tuple[Skill, ...], choices: list[Offer], said: str) -> str:
-    request = Request(
-        RawPrompt(decision_prompt(skills, said)),
-        replace(GREEDY, grammar=grammar(choices)),
-        MAX_TOKENS,
-    )
-    return engine.complete(request).text
 
 
 def main() -> None:

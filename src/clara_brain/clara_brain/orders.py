@@ -20,7 +20,7 @@ from clara_brain.known_words import another_verb, unexplained
 from clara_brain.number_slots import number_slots
 from clara_brain.order_objects import begins_like_an_example, is_done_to_a_person, names_its_thing
 from clara_brain.skills import LONGEST_TEXT, Parameter, Skill
-from clara_brain.text_slots import optional_text, text_begins, text_behind
+from clara_brain.text_slots import exact_text, may_be_no_text, text_begins, text_behind
 from clara_brain.units import si_unit
 from clara_brain.verbs import trigger_words
 
@@ -59,9 +59,11 @@ _QUESTION = re.compile(
 _DO_IT = re.compile(
     r"^\W*(please\W+)?(do|have) (a|an|it|me|my|our|some|that|the|this|your)\b", re.I
 )
-# Brackets, assignments, colons (but not of a time of day) and line breaks belong to markup and
-# programs.
-_MARKUP = re.compile(r"[()\[\]{}<>=|`\n\r]|:(?!\d)")
+# Brackets, assignments and colons (but not of a time of day) belong to markup and programs.
+_MARKUP = re.compile(r"[()\[\]{}<>=|`]|:(?!\d)")
+
+_SEVERAL_LINES = re.compile(r"[\n\r]")
+NOT_PLAIN = "it is negated, or not for now"
 
 # What may stand before the verb of an order: an address, politeness, "could you", "I want you to".
 _OPENING = (
@@ -85,33 +87,42 @@ class Offer:
     """A skill that the sentence may ask for, and the spellings that it allows for each parameter.
 
     A parameter that is not in `values` is free; one with no spelling takes its default. Those in
-    `named` were plainly said, so their default would be wrong.
+    `named` were plainly said, so their default would be wrong. With `unsure`, a part of its text
+    may be meant for the robot ("... when Bob comes"), so a person is to be asked.
     """
 
     skill: Skill
     values: dict[str, tuple[str, ...]]
     named: frozenset[str] = frozenset()
+    unsure: bool = False
+
+
+def has_the_form(text: str) -> bool:
+    """Whether a text is one line and no longer than any order, whatever it says."""
+    return len(text) <= _LONGEST and not _SEVERAL_LINES.search(text)
 
 
 def is_plain_order(text: str) -> bool:
-    """Whether the sentence may be an order for now.
+    """Whether the sentence, its free text aside, may be an order for now.
 
     It is none when negated, conditional, for later, a question about facts, markup, or longer than
     any order. "Could you ...?" may be one.
     """
-    if len(text) > _LONGEST:
+    if not has_the_form(text):
         return False
     return not any(pattern.search(text) for pattern in (_NEGATION, _NOT_NOW, _QUESTION, _MARKUP))
 
 
 def offers(skills: Iterable[Skill], text: str) -> list[Offer]:
     """Return the skills that the sentence names, with the values that it names."""
+    if not has_the_form(text):
+        return []
     found = (offer_or_reason(skill, text) for skill in skills)
     return [each for each in found if isinstance(each, Offer)]
 
 
 def offer_or_reason(skill: Skill, text: str) -> Offer | str:
-    """Return what a plain order offers of a skill, or in words for its author why it does not."""
+    """Return what a sentence offers of a skill, or in words for its author why it does not."""
     words = trigger_words(skill)
     found = [(word, order) for word in words if (order := _order(skill, word, text))]
     if words and not found:
@@ -120,11 +131,12 @@ def offer_or_reason(skill: Skill, text: str) -> Offer | str:
         )
     verb, order = found[0] if found else ("", text)
     begin = text_begins(skill, order)
-    free = optional_text(skill)
-    if free:
-        text = order[:begin]
-    own_words = text_behind(order, begin) if free else text
+    free = exact_text(skill)
+    own_words = text_behind(order, begin) if free else ""
+    if not is_plain_order(text[: len(text) - len(order) + begin] if free else text):
+        return NOT_PLAIN
     order = order[:begin]
+    text = order if free else text
     places = [(each.start, each.end) for each in mentions(skill, order)]
     if unknown := unexplained(skill, order, places):
         return f"{skill.name} does not know the word {unknown!r}"
@@ -138,18 +150,15 @@ def offer_or_reason(skill: Skill, text: str) -> Offer | str:
     flags = flag_slots(skill, text)
     if things is None or numbers is None or flags is None:
         return "nothing tells what in it is for which parameter, or a number is for none"
-    texts: dict[str, tuple[str, ...]] = {
-        each.name: (own_words,) if own_words else ()
-        for each in skill.parameters
-        if each.type == "text" and (each.said or each is free)
-    }
+    texts: dict[str, tuple[str, ...]] = {free.name: (own_words,) * bool(own_words)} if free else {}
     values = things.values | numbers.values | flags.values | texts
     for each in skill.parameters:
         if not values.get(each.name, ("",)) and each.default is None:
             unit = f" in {each.unit}" if each.unit else ""
             return f"{each.name} is not said{unit}"
-    told = frozenset([free.name] if free and own_words else [])
-    return Offer(skill, values, things.named | numbers.named | flags.named | told)
+    told = frozenset(name for name, said in texts.items() if said)
+    unsure = bool(_NOT_NOW.search(own_words)) or may_be_no_text(own_words)
+    return Offer(skill, values, things.named | numbers.named | flags.named | told, unsure)
 
 
 def why_no_order(skills: Iterable[Skill], text: str) -> str:
@@ -158,7 +167,7 @@ def why_no_order(skills: Iterable[Skill], text: str) -> str:
     Empty where it does not open so, or is one: "take the lamp" opens as an order for a robot that
     takes cups, "take care" does not.
     """
-    if len(text) > _LONGEST or _QUESTION.search(text):
+    if not has_the_form(text) or _QUESTION.search(text):
         return ""
     for skill in skills:
         order = next(
@@ -166,8 +175,6 @@ def why_no_order(skills: Iterable[Skill], text: str) -> str:
         )
         if not order or not begins_like_an_example(skill, order):
             continue
-        if not is_plain_order(text):
-            return "it is negated, or not for now"
         reason = offer_or_reason(skill, text)
         return reason if isinstance(reason, str) else ""
     return ""
@@ -238,13 +245,18 @@ def imperative(skills: Iterable[Skill], text: str) -> str:
 
     Politeness has done its work by then, and a small model decides better without it.
     """
-    bare = _CLOSING.sub("", re.sub(_OPENING, "", " ".join(text.split()), flags=re.IGNORECASE))
+    bare = without_politeness(re.sub(_OPENING, "", " ".join(text.split()), flags=re.IGNORECASE))
     for skill in skills:
         for verb in trigger_words(skill):
             form = re.compile(rf"(?:{verb}|{_doing(verb)})(?!\w)", re.IGNORECASE)
             if form.match(bare):
                 return form.sub(verb, bare, count=1)
     return bare or text
+
+
+def without_politeness(text: str) -> str:
+    """Return a text without what may stand behind an order: "please", a mark."""
+    return _CLOSING.sub("", text)
 
 
 def _order(skill: Skill, verb: str, text: str) -> str:

@@ -8,13 +8,16 @@ making something up.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 
-from clara_brain.orders import Offer, imperative
-from clara_brain.skill_decision import Decision, decide, written_value
+from clara_brain.orders import Offer, imperative, without_politeness
+from clara_brain.skill_decision import Decision, decide, written_call, written_value
 from clara_brain.skills import Example, Skill, Value
+from clara_brain.text_slots import exact_text
+
+_NO_WORD = r"(?!\w)"
+_MARKS = re.compile(r"[,;!?\"\u201c\u201d]|[.:](?!\d)|(?<!\w)['\u2018\u2019]|['\u2019](?!\w)")
 
 
 def word_for_word(skills: Sequence[Skill], choices: Sequence[Offer], text: str) -> Decision | None:
@@ -35,8 +38,6 @@ def only_reading(skills: Sequence[Skill], choices: Sequence[Offer], text: str) -
     if len(choices) != 1:
         return None
     (offer,) = choices
-    if any(each.type == "text" and each.default is None for each in offer.skill.parameters):
-        return None
     named = {name: said for name, said in offer.values.items() if said}
     if any(len(said) > 1 for said in named.values()):
         return None
@@ -52,49 +53,49 @@ def _is_meant(offer: Offer, name: str) -> bool:
 def _accepted(
     skills: Sequence[Skill], skill: Skill, values: dict[str, str], text: str
 ) -> Decision | None:
-    texts = {each.name for each in skill.parameters if each.type == "text"}
-    call = ", ".join(
-        f"{name}={json.dumps(value, ensure_ascii=False) if name in texts else value}"
-        for name, value in values.items()
-    )
-    decision = decide(skills, f"{skill.name}({call})", text)
+    decision = decide(skills, written_call(skill, values), text)
     return decision if decision is not None and not decision.reason else None
 
 
 def _matched(offer: Offer, example: Example, pattern: str, said: str) -> dict[str, str] | None:
     """Return the values of an order that is an example but for them."""
-    places: dict[str, str] = {}
+    spoken: dict[str, dict[str, str]] = {}
     flags: dict[str, str] = {}
     for name, value in example.use.items():
         parameter = offer.skill.parameter(name)
-        spoken = _spoken(value)
-        if parameter is not None and parameter.type == "boolean":
-            flags[name] = spoken
+        if parameter is None:
+            return None
+        if parameter.type == "boolean":
+            flags[name] = written_value(value)
             continue
-        if parameter is None or not parameter.said or parameter.type == "text":
+        ends = parameter is exact_text(offer.skill)
+        if not parameter.said and not ends:
             return None
-        if len(re.findall(rf"(?<!\w){re.escape(spoken)}(?!\w)", pattern)) != 1:
+        place = rf"(?<!\w){re.escape(_spoken(value, ends))}{'$' if ends else _NO_WORD}"
+        if len(re.findall(place, pattern)) != 1:
             return None
-        pattern = re.sub(rf"(?<!\w){re.escape(spoken)}(?!\w)", f"\0{name}\0", pattern)
-        places[name] = "|".join(re.escape(_spoken(each)) for each in offer.values.get(name, ()))
+        pattern = re.sub(place, f"\0{name}\0", pattern)
+        spoken[name] = {_spoken(each, ends): each for each in offer.values.get(name, ())}
     parts = pattern.split("\0")
     regex = "".join(
-        f"(?P<{part}>{places[part]})" if at % 2 else re.escape(part)
+        f"(?P<{part}>{'|'.join(map(re.escape, spoken[part]))})" if at % 2 else re.escape(part)
         for at, part in enumerate(parts)
     )
     match = re.fullmatch(regex, said)
     if match is None:
         return None
-    return flags | {
-        name: next(each for each in offer.values[name] if _spoken(each) == found)
-        for name, found in match.groupdict().items()
-    }
+    return flags | {name: spoken[name][found] for name, found in match.groupdict().items()}
 
 
-def _spoken(value: Value) -> str:
-    return written_value(value).replace("_", " ").lower()
+def _spoken(value: Value, ends: bool) -> str:
+    """Return a value as it is compared; politeness behind a text that ends the order is not."""
+    said = written_value(value).replace("_", " ")
+    return _without_marks(without_politeness(said) if ends else said)
 
 
 def _normal(skills: Sequence[Skill], text: str) -> str:
-    bare = imperative(skills, text).lower()
-    return " ".join(re.sub(r"[,;!?\"]|\.(?!\d)", " ", bare).split())
+    return _without_marks(imperative(skills, text))
+
+
+def _without_marks(text: str) -> str:
+    return " ".join(_MARKS.sub(" ", text.lower()).split())

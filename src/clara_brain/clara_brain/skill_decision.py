@@ -12,16 +12,17 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import zip_longest
 
 from clara_brain.errors import SkillRefused
 from clara_brain.flag_slots import written_flag
-from clara_brain.orders import Offer, imperative, is_plain_order, offers
+from clara_brain.orders import Offer, imperative, offers
 from clara_brain.sampler import SamplerSettings
 from clara_brain.skills import Example, Parameter, Skill, Value
 from clara_brain.spoken_numbers import distinct
+from clara_brain.text_slots import exact_text
 
 NONE = "none"
 MAX_TOKENS = 160
@@ -84,7 +85,7 @@ def possible(skills: Sequence[Skill], text: str) -> list[Offer]:
 
     Empty when no skill can come of it, and the model need not be asked.
     """
-    return offers(skills, text) if is_plain_order(text) else []
+    return offers(skills, text)
 
 
 def decision_prompt(skills: Sequence[Skill], text: str) -> str:
@@ -101,12 +102,20 @@ def decision_prompt(skills: Sequence[Skill], text: str) -> str:
 
 def call(skill: Skill, example: Example) -> str:
     """Write a skill and its parameters as the model is to write them."""
+    return written_call(skill, {name: written_value(value) for name, value in example.use.items()})
+
+
+def written_call(skill: Skill, values: Mapping[str, str]) -> str:
+    """Write a skill and its parameters, which are written but for the quotes of a text."""
     texts = {each.name for each in skill.parameters if each.type == "text"}
     written = (
-        f"{name}={json.dumps(value) if name in texts else written_value(value)}"
-        for name, value in example.use.items()
+        f"{name}={_in_quotes(value) if name in texts else value}" for name, value in values.items()
     )
     return f"{skill.name}({', '.join(written)})"
+
+
+def _in_quotes(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)
 
 
 def grammar(choices: Sequence[Offer]) -> str:
@@ -152,7 +161,7 @@ def _validated(skills: Sequence[Skill], match: re.Match[str], said: str) -> Deci
             raise SkillRefused(f"{skill.name} has no parameter {name!r}")
         if name in values:
             raise SkillRefused(f"{name} is given twice")
-        values[name] = _value(parameter, text, said, offer.values.get(name, ()))
+        values[name] = _value(parameter, text, said, offer)
     for parameter in skill.parameters:
         if parameter.name in values:
             continue
@@ -190,7 +199,8 @@ def _arguments(text: str) -> list[tuple[str, str]]:
     return found
 
 
-def _value(parameter: Parameter, text: str, said: str, named: tuple[str, ...]) -> Value:
+def _value(parameter: Parameter, text: str, said: str, offer: Offer) -> Value:
+    named = offer.values.get(parameter.name, ())
     try:
         value = parameter.check(_read(parameter, text))
     except ValueError as error:
@@ -200,8 +210,8 @@ def _value(parameter: Parameter, text: str, said: str, named: tuple[str, ...]) -
             not named and value != parameter.default
         ):
             raise SkillRefused(f"{parameter.name} {text} was not said")
-    elif parameter.type == "text" and parameter.default is not None:
-        if value not in (*named, parameter.default):
+    elif parameter is exact_text(offer.skill):
+        if value not in (named or (parameter.default,)):
             raise SkillRefused(f"{parameter.name} {text} was not said")
     elif parameter.said:
         if parameter.numeric:
@@ -261,12 +271,11 @@ def _call_rule(offer: Offer) -> str:
 
 
 def _value_rule(parameter: Parameter, offer: Offer) -> str:
-    if parameter.type == "text" and parameter.default is not None and offer.values:
-        said = (*offer.values.get(parameter.name, ()), str(parameter.default))[:1]
-        return _quoted(json.dumps(said[0], ensure_ascii=False))
-    if parameter.type == "text":
-        return f'"\\"" [^"\\\\\\x00-\\x1F\\x7F]{{0,{parameter.max_length}}} "\\""'
     written = offer.values.get(parameter.name)
+    if parameter.type == "text":
+        if written and parameter is exact_text(offer.skill):
+            return _quoted(_in_quotes(written[0]))
+        return f'"\\"" [^"\\\\\\x00-\\x1F\\x7F]{{0,{parameter.max_length}}} "\\""'
     if written is None:
         if parameter.numeric:
             return '"-"? [0-9]{1,9} ("." [0-9]{1,9})?'

@@ -17,7 +17,7 @@ from typing import Any
 
 from clara_brain.errors import SkillFileError
 from clara_brain.flag_slots import booleans, telling_words
-from clara_brain.orders import is_plain_order, offer_or_reason
+from clara_brain.orders import offer_or_reason
 from clara_brain.skill_decision import call, decide
 from clara_brain.skill_schema import first_fault
 from clara_brain.skills import (
@@ -113,11 +113,9 @@ def _check_examples(skill: Skill, path: Path_) -> None:
             )
     for at, example in enumerate(skill.examples):
         said = example.say
-        reason = "it is a question, negated, for later or no order at all"
-        if is_plain_order(said):
-            found = offer_or_reason(skill, said)
-            decision = decide([skill], call(skill, example), said)
-            reason = found if isinstance(found, str) else decision.reason if decision else ""
+        found = offer_or_reason(skill, said)
+        decision = decide([skill], call(skill, example), said)
+        reason = found if isinstance(found, str) else decision.reason if decision else ""
         if reason:
             raise Fault(
                 f"{where}.examples[{at}] could not be obeyed: {said!r}: {reason}; an order says"

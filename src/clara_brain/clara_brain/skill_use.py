@@ -14,13 +14,15 @@ from enum import Enum
 from typing import Protocol
 
 from clara_brain.abilities import abilities, asks_abilities
+from clara_brain.backend import Request
 from clara_brain.confirmation import after_a_yes, answer, asks_to_stop
 from clara_brain.errors import SkillRefused
-from clara_brain.orders import Offer, asks_facts, ordered_verb, why_no_order
-from clara_brain.plain_orders import only_reading, word_for_word
+from clara_brain.orders import asks_facts, ordered_verb, why_no_order
+from clara_brain.plain_orders import only_reading
 from clara_brain.prompt import Exchange
 from clara_brain.reply_guard import NoPromise
-from clara_brain.skill_decision import Decision, decide, possible
+from clara_brain.skill_choice import choice_request, decision_of
+from clara_brain.skill_decision import Decision, possible
 from clara_brain.skill_gate import SkillGate
 from clara_brain.skills import Confirm, Skill
 
@@ -81,7 +83,7 @@ class Used:
 class SkillUse:
     """The skills, as one turn of one conversation uses them.
 
-    `choose` lets the model write one of the offers, or None when the turn was cut short.
+    `choose` lets the model answer a `choice_request`, or returns None when the turn was cut short.
     `experience` says what memory knows of earlier attempts, empty when nothing; `ended` whether
     the turn is over. `stopped` is what the turn has stopped already, with the ids of the actions;
     with `silenced` it ended what was being said.
@@ -92,7 +94,7 @@ class SkillUse:
         skills: Sequence[Skill],
         gate: SkillGate,
         host: SkillHost,
-        choose: Callable[[list[Offer]], Awaitable[str | None]],
+        choose: Callable[[Request], Awaitable[str | None]],
         experience: Callable[[Decision], Awaitable[str]],
         ended: Callable[[], bool],
         stopped: Sequence[tuple[Decision, str]] = (),
@@ -142,15 +144,12 @@ class SkillUse:
         if self._skills and "?" not in text and asks_to_stop(text, self._skills):
             # A model would make something up.
             return Used(said="Nothing that I could cancel is under way.")
-        choices = possible(self._skills, text)
-        decision = word_for_word(self._skills, choices, text)
-        unsure = False
-        if decision is None and choices:
-            written = await self._choose(choices)
-            decision = decide(self._skills, written, text) if written is not None else None
-            if decision is None and written is not None and policy is SkillPolicy.ALWAYS:
-                decision = only_reading(self._skills, choices, text)
-                unsure = decision is not None
+        offers = possible(self._skills, text)
+        request = choice_request(self._skills, offers, text)
+        written = await self._choose(request) if request else None
+        choice = decision_of(self._skills, offers, text, written)
+        unsure = choice.unsure
+        decision = None if unsure and policy is not SkillPolicy.ALWAYS else choice.decision
         if decision is None and asked is not None and "?" not in text:
             return _declined(asked, "I did not take that for a yes, so I will not")
         if decision is None and (why := why_no_order(self._skills, text)):

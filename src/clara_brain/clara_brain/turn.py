@@ -26,8 +26,7 @@ from clara_brain.errors import (
     Unforeseen,
 )
 from clara_brain.kv_cache import AdapterScales
-from clara_brain.orders import Offer
-from clara_brain.prompt import ChatPrompt, Exchange, RawPrompt
+from clara_brain.prompt import ChatPrompt, Exchange
 from clara_brain.readout import Embedding
 from clara_brain.recollection import Recollection
 from clara_brain.remembering import Remembered, remember
@@ -35,7 +34,7 @@ from clara_brain.reply_guard import NoPromise
 from clara_brain.sampler import SamplerSettings
 from clara_brain.schema_check import hold_against
 from clara_brain.sessions import Session, Sessions
-from clara_brain.skill_decision import GREEDY, MAX_TOKENS, Decision, decision_prompt, grammar
+from clara_brain.skill_decision import Decision
 from clara_brain.skill_gate import SkillGate
 from clara_brain.skill_use import Decided, SkillHost, SkillPolicy, SkillUse, no_promise
 from clara_brain.skills import Skill
@@ -328,23 +327,16 @@ class Turn:
         engine = self._engine
         return with_recalled(text, recalled, engine.neutralise, fenced=not engine.continues_text)
 
-    async def _choose(self, choices: list[Offer]) -> str | None:
-        """Let the model write one of the choices, or none; None when the turn was cut short.
+    async def _choose(self, request: Request) -> str | None:
+        """Let the model write which skill it is, or none; None when the turn was cut short.
 
         A model that continues a text has not learned to choose: only orders that are word for
         word one of a skill's remain.
         """
         if self._engine.continues_text:
             return None
-        request = self._request
         completion = await self._complete(
-            Request(
-                RawPrompt(decision_prompt(self._skills, request.text)),
-                replace(GREEDY, grammar=grammar(choices)),
-                MAX_TOKENS,
-                deadline=request.deadline,
-                session=request.session,
-            ),
+            replace(request, deadline=self._request.deadline, session=self.session),
             lambda delta: None,
         )
         if completion.error:

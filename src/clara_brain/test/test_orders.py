@@ -428,7 +428,7 @@ def test_an_example_that_could_not_be_obeyed_is_refused(tmp_path):
     for parameter, example, reason in (
         (angle, "to point 5, use: {a: 0.5}", "could not be obeyed"),
         (angle, "right 90 degrees, use: {a: -90}", "a -90 was not said"),
-        (angle, "it when I say so, use: {a: 1}", "it is a question, negated, for later"),
+        (angle, "it when I say so, use: {a: 1}", "it is negated, or not for now"),
         (f"{angle}, default: 9", "5 degrees, use: {a: 9}", "a 9 was not said"),
         ("type: choice, choices: [dock]", "back, use: {a: dock}", "a is not said"),
         ("type: boolean", "it on, use: {a: true}", "needs an example for true and one for false"),

@@ -9,19 +9,14 @@ from pathlib import Path
 
 import pytest
 import yaml
+from clara_brain.abilities import abilities
+from clara_brain.check_skills import tried
 from clara_brain.engine import Request
 from clara_brain.errors import SkillFileError
 from clara_brain.orders import imperative
 from clara_brain.prompt import RawPrompt
-from clara_brain.skill_decision import (
-    GREEDY,
-    MAX_TOKENS,
-    decide,
-    decision_prompt,
-    grammar,
-    possible,
-    whole_grammar,
-)
+from clara_brain.skill_choice import choice_request, decision_of
+from clara_brain.skill_decision import GREEDY, decide, possible, whole_grammar
 from clara_brain.skill_file import load_skills
 from clara_brain.spoken_numbers import fitting, spellings
 
@@ -34,19 +29,14 @@ GO = "skills:\n- name: a\n  description: x\n"
 
 
 def decided(engine, said):
-    choices = possible(SKILLS, said)
-    if not choices:
+    offers = possible(SKILLS, said)
+    request = choice_request(SKILLS, offers, said)
+    written = engine.complete(request).text if request else None
+    choice = decision_of(SKILLS, offers, said, written)
+    decision = choice.decision
+    if decision is None or decision.reason or choice.unsure:
         return None
-    sampling = replace(GREEDY, grammar=grammar(choices))
-    prompt = RawPrompt(decision_prompt(SKILLS, said))
-    written = engine.complete(Request(prompt, sampling, MAX_TOKENS)).text
-    decision = decide(SKILLS, written, said)
-    if decision is None or decision.reason:
-        return None
-    return decision.skill, {
-        **decision.context,
-        **({"object": decision.object} if decision.object else {}),
-    }
+    return decision.skill, decision.values
 
 
 def test_the_model_acts_on_orders_and_on_nothing_else(engine):
@@ -63,6 +53,18 @@ def test_the_model_acts_on_orders_and_on_nothing_else(engine):
     print(f"{len(UTTERANCES)} utterances: recall {right}/{wanted}, wrong {len(wrong)}")
     assert wrong == []
     assert right / wanted >= 0.9
+
+
+def test_a_tried_sentence_says_what_the_brain_would_do(engine):
+    said = {
+        "grab the cup": "pick up the cup",
+        "stop": "a stop: Clara cancels what runs",
+        "what can you do?": f"no order; Clara says: {abilities(SKILLS)}",
+        "grab the knife": "no order for any skill: pick_up does not know the word 'knife'",
+        "the sky is blue": "no order for any skill; Clara just talks",
+        "grab the cup or the book": "refused: cup and book were both said; say one object",
+    }
+    assert {each: tried(engine, SKILLS, {}, each) for each in said} == said
 
 
 def test_the_grammar_of_the_whole_file_is_one_that_llama_cpp_takes(engine):

@@ -4,10 +4,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
-from clara_brain.plain_orders import only_reading
+from clara_brain.plain_orders import only_reading, word_for_word
+from clara_brain.skill_choice import Choice, decision_of
 from clara_brain.skill_decision import decide, grammar, possible
 from clara_brain.skills import Example, Parameter, Skill
+from clara_brain.text_slots import exact_text
 
 PLACE = Parameter("place", "choice", said=True, choices=("lab", "office"))
 NOTE = Parameter("note", "text", said=False, default="")
@@ -60,12 +64,59 @@ def test_what_stands_before_a_text_is_held_to_the_rules_for_all_orders(said):
 
 
 @pytest.mark.parametrize(
-    ("said", "is_one"),
+    ("said", "words"),
     [
-        ("cheer and shout we won the cup", True),
-        ("cheer we won the cup", True),
-        ("cheer tomorrow's winner and shout hooray", False),
+        ("cheer and shout we won the cup", "we won the cup"),
+        ("cheer and shout: don't you dare (ever)", "don't you dare (ever)"),
+        ('cheer and shout "hip" and hooray', '"hip" and hooray'),
+        ("cheer and shout 'hip hip'!", "hip hip"),
+        ("cheer and shout be quiet please", "be quiet please"),
+        ("cheer and shout shout for joy", "shout for joy"),
+        ("please cheer and shout it is over", "it is over"),
+        ("cheer and shout a \\ b", "a \\ b"),
     ],
 )
-def test_the_words_of_a_text_that_must_be_said_are_free(said, is_one):
-    assert bool(possible([CHEER], said)) == is_one
+def test_a_text_that_must_be_said_is_taken_as_it_is_and_by_no_model(said, words):
+    choices = possible([CHEER], said)
+    assert word_for_word([CHEER], choices, said).values == {"words": words}
+    assert decide([CHEER], 'cheer(words="won")', said).reason == 'words "won" was not said'
+    assert decision_of([CHEER], choices, said, None) == Choice(
+        word_for_word([CHEER], choices, said), unsure=False
+    )
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        *("cheer tomorrow's winner and shout hooray", "cheer we won the cup", "cheer and shout"),
+        *("don't cheer and shout hooray", "tomorrow cheer and shout hooray"),
+        *("cheer and shout that again", "cheer and shout it, please", "cheer and shout a\nb"),
+        *("why do you cheer and shout hooray", "cheer (loud) and shout hooray"),
+    ],
+)
+def test_where_nothing_leads_to_a_text_or_the_rest_is_no_order_there_is_none(said):
+    assert possible([CHEER], said) == []
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        *("cheer and shout hooray when Bob comes", "cheer and shout hooray in five minutes"),
+        *("cheer and shout from the roof", "cheer and shout hooray and then go home"),
+        "cheer and shout hooray. Open the door",
+    ],
+)
+def test_what_of_a_text_may_be_meant_for_the_robot_is_asked_about(said):
+    choice = decision_of([CHEER], possible([CHEER], said), said, None)
+    assert choice.unsure and choice.decision.values["words"] in said
+
+
+def test_a_text_that_its_examples_put_in_other_words_is_left_to_the_model():
+    words = replace(CHEER.parameters[0], said=False)
+    shown = Example("cheer for Bob", {"words": "go Bob"})
+    loud = replace(CHEER, parameters=(words,), examples=(shown,))
+    assert exact_text(loud) is None and exact_text(CHEER) is not None
+    assert decide([loud], 'cheer(words="go Ann")', "cheer for Ann").reason == ""
+    assert (
+        decision_of([loud], possible([loud], "cheer for Ann"), "cheer for Ann", None) == Choice()
+    )
