@@ -17,6 +17,7 @@ from itertools import pairwise
 
 from clara_brain import spoken_numbers
 from clara_brain.skills import Skill
+from clara_brain.spoken_units import unit_words
 from clara_brain.units import si_unit
 from clara_brain.verbs import trigger_words
 
@@ -244,6 +245,7 @@ def _vocabulary(skill: Skill) -> frozenset[str]:
             described -= set(pair)
     texts = [skill.name, skill.action, skill.in_words, *said, *choices, *names]
     words = {word for text in texts for word in words_of(text)} | described | set(skill.words)
+    words = words.union(*(unit_words(each.unit) for each in skill.parameters))
     # "Picking", "drives": the words of the file in other forms. Not the short ones: "thing" is
     # no form of "the".
     verbs = {word for verb in trigger_words(skill) for word in words_of(verb)}

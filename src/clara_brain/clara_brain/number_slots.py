@@ -115,7 +115,7 @@ def _fitting(
         for number in found or _one_of_a_unit(skill, parameter, text)
         if not _within(number.start, number.end, things)
         and (parameter.unit or number.unit in units or counted & _words_behind(text, number))
-        and (number.before in naming or not _may_be_a_thing(skill, text, number, counted))
+        and (number.name in naming or not _may_be_a_thing(skill, text, number, counted))
         and (not _must_be_named(skill, parameter) or number.before in naming)
         and _is_so_set(parameter, _change(number, text), before)
     ]

@@ -32,7 +32,8 @@ from clara_brain.skills import (
     Target,
     TargetKind,
 )
-from clara_brain.spoken_numbers import unit_of
+from clara_brain.spoken_numbers import unit_named
+from clara_brain.units import DEGREE
 from clara_brain.yaml_lines import Fault, Path_, YamlFile
 
 _KINDS = {
@@ -135,7 +136,7 @@ def _parameter(name: str, entry: Mapping[str, Any], path: Path_, where: str) -> 
         type=kind,
         said=entry.get("must_be_said", kind in ("choice", "number", "integer")),
         choices=tuple(entry.get("choices", ())),
-        unit=unit_of(entry.get("unit", "").lower()) or entry.get("unit", ""),
+        unit=_unit(name, entry.get("unit", "")),
         max_length=entry.get("max_length", LONGEST_TEXT),
         **limits,
     )
@@ -148,6 +149,12 @@ def _parameter(name: str, entry: Mapping[str, Any], path: Path_, where: str) -> 
     except ValueError as error:
         raise Fault(f"{where}.default: {error}", (*path, "default")) from None
     return Parameter(**{**vars(parameter), "default": default})
+
+
+def _unit(name: str, unit: str) -> str:
+    """Return a unit as `units` has it; the degrees of a temperature are no angle."""
+    known = unit_named(unit) or unit
+    return DEGREE if known == "deg" and "temperature" in name.split("_") else known
 
 
 def _example(

@@ -14,35 +14,14 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from clara_brain.units import si_unit
+from clara_brain.spoken_units import UNIT_BEHIND, UNIT_OF
+from clara_brain.units import TEMPERATURES, si_unit
 
-_UNITS = {
-    "m": "m meter meters metre metres",
-    "cm": "cm centimeter centimeters centimetre centimetres",
-    "mm": "mm millimeter millimeters millimetre millimetres",
-    "km": "km kilometer kilometers kilometre kilometres",
-    "in": "inch inches",
-    "ft": "foot feet ft",
-    "yd": "yard yards",
-    "mi": "mile miles",
-    "s": "s sec second seconds",
-    "min": "min minute minutes",
-    "h": "h hour hours",
-    "deg": "deg degree degrees °",
-    "rad": "rad radian radians",
-    "kg": "kg kilogram kilograms kilo kilos",
-    "g": "g gram grams",
-    "%": "% percent",
-    "m/s": "m/s mps",
-    "km/h": "km/h kmh kph",
-    "mi/h": "mph",
-}
-_UNIT_OF = {word: unit for unit, words in _UNITS.items() for word in words.split()}
 # What may follow a number without being what it counts.
 _NEUTRAL_WORDS = """
 a across again ahead along and at away back backwards by clara down for forward forwards from
-further left more now of on once onto over please right robot slowly straight that then there to
-towards up with you
+further left more now of on once onto out over please right robot slowly straight that then there
+to towards up with you
 """
 _NEUTRAL = frozenset(_NEUTRAL_WORDS.split())
 _SMALL_WORDS = """
@@ -84,7 +63,8 @@ class Said:
     """A number that was said.
 
     `unit` is None where none followed, "?" for what is no unit. `before` is the word that the
-    number belongs to, as the "in" of "in about five minutes"; empty where none stands before it.
+    number belongs to, as the "in" of "in about five minutes" and the "by" of "by x 3" where x is a
+    label, and `name` is what is right before it, as the x; empty where none stands before it.
     From `start` to `end` it stands in the sentence, without its unit.
     """
 
@@ -93,6 +73,7 @@ class Said:
     before: str = ""
     start: int = 0
     end: int = 0
+    name: str = ""
 
 
 @dataclass(frozen=True)
@@ -142,9 +123,10 @@ def _numbers(text: str, names: frozenset[str], labels: frozenset[str]) -> tuple[
         first = last.first if goes_on else _first(tokens, at, last.end, changes)
         if found and first <= last.first:
             begun = found.pop()
-            unit, before = unit or begun.unit, begun.before
+            unit, before, name = unit or begun.unit, begun.before, begun.name
         else:
-            before = _before(tokens, first, labels)
+            before = _before(tokens, first, _ABOUT.union(labels))
+            name = _before(tokens, first, _ABOUT)
         more = _more(tokens, end) or _more(tokens, behind)
         start, stop = tokens[first].start, tokens[(more or end) - 1].end
         if first < at or more:
@@ -157,7 +139,7 @@ def _numbers(text: str, names: frozenset[str], labels: frozenset[str]) -> tuple[
                 replace(each, unit=unit if each.unit in (None, "?") else each.unit)
                 for each in found
             ]
-        found.append(Said(written, unit, before, start, stop))
+        found.append(Said(written, unit, before, start, stop, name))
         last, at = _Place(first, end, behind), more or end
     return tuple(found)
 
@@ -175,6 +157,10 @@ def fitting(
     `labels` as for `numbers`.
     """
     everything = numbers(text, names, labels)
+    if unit in TEMPERATURES and "deg" not in others:
+        everything = tuple(
+            replace(each, unit=unit) if each.unit == "deg" else each for each in everything
+        )
     said = [each for each in everything if not unit or each.unit in (None, unit)]
     # "2 meters and 3" is two meters: where a unit was said, the bare numbers mean something else.
     if unit and any(each.unit == unit for each in said):
@@ -199,7 +185,14 @@ def spellings(said: Iterable[Said]) -> tuple[str, ...]:
 
 def unit_of(word: str) -> str:
     """Return the unit that a word in lower case says; empty where it says none."""
-    return _UNIT_OF.get(word, "")
+    return UNIT_OF.get(word, "")
+
+
+def unit_named(text: str) -> str:
+    """Return the unit that a text of any case names behind a number: "degrees Celsius", "L"."""
+    tokens = _tokens(text)
+    unit, end = _unit(tokens, 0)
+    return unit if unit and "?" not in unit and end == len(tokens) else ""
 
 
 def word_of(digits: str) -> str:
@@ -212,7 +205,7 @@ def is_number_word(word: str) -> bool:
     """Whether a word in lower case says a number, a part of one, or a unit."""
     return bool(
         _kind(word)
-        or word in _UNIT_OF
+        or word in UNIT_OF
         or word in _NOT_FINITE
         or word in _MINUS
         or word in ("half", "point", "per", "e")
@@ -248,7 +241,7 @@ def _goes_on(tokens: list[_Token], last: _Place, at: int, unit: str | None) -> b
         return _word(tokens, at) in _MINUS
     if _only_marks(tokens[last.end : at]):
         return True
-    counted = _word(tokens, last.end) in _UNIT_OF  # "aisle 4 shelf 2" is no such number
+    counted = _word(tokens, last.end) in UNIT_OF  # "aisle 4 shelf 2" is no such number
     return unit is None and counted and _only_marks(tokens[last.behind : at])
 
 
@@ -276,8 +269,9 @@ def _first(tokens: list[_Token], at: int, last_end: int, changes: frozenset[str]
     return first
 
 
-def _before(tokens: list[_Token], at: int, labels: Collection[str]) -> str:
-    while _word(tokens, at - 1) in _ABOUT.union(labels) and _word(tokens, at - 2):
+def _before(tokens: list[_Token], at: int, passed: Collection[str]) -> str:
+    """Return the word before a token; not one of those passed where another word is before it."""
+    while _word(tokens, at - 1) in passed and _word(tokens, at - 2):
         at -= 1
     return _word(tokens, at - 1)
 
@@ -378,17 +372,30 @@ def _unit(tokens: list[_Token], at: int, labels: Collection[str] = ()) -> tuple[
         # 5' and 5 € are not just five.
         sign = at < len(tokens) and tokens[at].kind == "other"
         return ("?", at) if sign and tokens[at].text not in _PUNCTUATION else (None, at)
-    if word in _NEUTRAL or _kind(word) or (word in labels and word not in _UNIT_OF):
+    if _is_in_a_place(tokens, at):
         return None, at
-    unit, at = _UNIT_OF.get(word, "?"), at + 1
+    if word in _NEUTRAL or _kind(word) or (word in labels and word not in UNIT_BEHIND):
+        return None, at
+    unit, at = UNIT_BEHIND.get(word, "?"), at + 1
+    scale = UNIT_BEHIND.get(_word(tokens, at), "")
+    if unit == "deg" and scale in TEMPERATURES:
+        unit, at = scale, at + 1  # "degrees Celsius"
     by, of = (tokens[at].text.lower() if at < len(tokens) else ""), _word(tokens, at + 1)
-    if by in ("per", "/") or (by in ("a", "an", "each", "every") and of in _UNIT_OF):
+    if by in ("per", "/") or (by in ("a", "an", "each", "every") and of in UNIT_OF):
         if at + 2 < len(tokens) and tokens[at + 2].text.lower() in ("per", "/"):
             return "?", at + 2  # "1 meter per second per second"
-        return f"{unit}/{_UNIT_OF.get(of, '?')}", at + 2
+        return f"{unit}/{UNIT_BEHIND.get(of, '?')}", at + 2
     if by.isdigit() and tokens[at].kind == "other":
         return "?", at  # "1m50"
     return unit, at
+
+
+def _is_in_a_place(tokens: list[_Token], at: int) -> bool:
+    """Whether "in" says where: "on level 4 in aisle D", but "5 in" and "5 in back" are inches."""
+    following = _word(tokens, at + 1)
+    if _word(tokens, at) != "in" or not following or _kind(following):
+        return False
+    return following in _ARTICLES or following not in _NEUTRAL | {"and", "or"}
 
 
 def _word(tokens: list[_Token], at: int) -> str:
@@ -400,7 +407,7 @@ def _word(tokens: list[_Token], at: int) -> str:
 def _glued_to_a_word(tokens: list[_Token], at: int) -> bool:
     """Whether letters that are no unit follow at once, as in 0x10 or 3rd."""
     word = _word(tokens, at + 1)
-    return bool(word) and tokens[at + 1].start == tokens[at].end and word not in _UNIT_OF
+    return bool(word) and tokens[at + 1].start == tokens[at].end and word not in UNIT_BEHIND
 
 
 def distinct(written: tuple[str, ...]) -> Iterator[str]:

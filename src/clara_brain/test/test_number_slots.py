@@ -147,7 +147,7 @@ HONK = skill(number("times"), wave_2_times={"times": 2.0})
 DRAWER = skill(number("drawer"), go_to_drawer_3={"drawer": 3.0})
 HEAT = skill(number("temperature"), go_to_22_degrees={"temperature": 22.0})
 SERVE = skill(number("table"), number("glasses", "", 1.0), go_to_table_4={"table": 4.0})
-WATER = skill(number("amount", "liters", 2.0), go_with_3_liters={"amount": 3.0})
+WATER = skill(number("amount", "l", 2.0), go_with_3_liters={"amount": 3.0})
 BED = Parameter("bed", "choice", said=True, choices=("tomatoes", "peppers"))
 PICK = skill(number("count"), BED, go_10_tomatoes={"count": 10.0, "bed": "tomatoes"})
 
@@ -235,6 +235,7 @@ def test_a_number_with_more_behind_it_is_no_name_of_a_thing():
     [
         (DRAWER, "go to drawer one", "drawer", "1"),
         (DRAWER, "go to drawer number 3", "drawer", "3"),
+        (SERVE, "go to table one", "table", "1"),
         (PICK, "go one pepper", "count", "1"),
         (PICK, "go 3 ripe peppers", "count", "3"),
         (WATER, "go with one liter", "amount", "1"),

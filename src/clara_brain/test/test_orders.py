@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from clara_brain.errors import SkillFileError
 from clara_brain.orders import is_plain_order
-from clara_brain.plain_orders import word_for_word
+from clara_brain.plain_orders import only_reading, word_for_word
 from clara_brain.skill_decision import decide, possible
 from clara_brain.skill_file import load_skills
 from clara_brain.skills import Skill
@@ -96,6 +96,9 @@ def test_a_number_that_is_not_read_whole_is_kept_as_it_was_said(text):
         "drive at 2 meters each second",
         "drive at 2 meters per second",
         "drive at 0.4 m / s",
+        "drive 5 in",
+        "drive 5 in back",
+        "drive 5 in, please",
     ],
 )
 def test_what_another_unit_follows_is_not_taken(text):
@@ -126,6 +129,19 @@ def test_what_another_unit_follows_is_not_taken(text):
         ("go to floor 3 room 12", "", ("3", "12")),
         ("go to aisle 4, shelf 2", "", ("4", "2")),
         ("turn \u221290°", "deg", ("-90",)),
+        ("go to level 4 in aisle 2", "", ("4", "2")),
+        ("take basket 2 out of the oil", "", ("2",)),
+        ("heat it to 22 degrees", "°C", ("22",)),
+        ("heat it to 22 degrees Celsius", "°C", ("22",)),
+        ("heat it to 22 °C", "°C", ("22",)),
+        ("heat it to 22C", "°C", ("22",)),
+        ("heat it to 22 centigrade", "°F", ()),
+        ("heat it to 70 degrees Fahrenheit", "°C", ()),
+        ("heat it to 70 degrees Fahrenheit", "deg", ()),
+        ("give it 2 litres", "l", ("2",)),
+        ("give it 2 l", "l", ("2",)),
+        ("give it 2 l", "ml", ()),
+        ("pump it to 2 bar", "bar", ("2",)),
     ],
 )
 def test_what_has_one_reading_is_read(text, unit, read):
@@ -487,6 +503,10 @@ def test_an_order_with_the_longest_text_is_still_one():
         (50, "cm", 0.5),
         (36, "km/h", 10.0),
         (0.3, "m/s", 0.3),
+        (1000, "lb", 453.59237),
+        (22, "°C", 22.0),
+        (22, "°", 22.0),
+        (3, "l", 3.0),
         (50, "%", 50.0),
         (3, "", 3.0),
     ],
@@ -550,6 +570,43 @@ def test_units_may_be_spelt_out_and_be_anything_that_is_counted(tmp_path):
         "examples: [{say: wave 3 times, use: {count: 3}}]",
     )
     assert possible(wave, "wave 2 times") and possible(wave, "wave for 2 seconds") == []
+
+
+@pytest.mark.parametrize(
+    ("written", "example", "unit", "said"),
+    [
+        ("°C", "22 degrees", "°C", ("18 °C", "18 degrees Celsius", "18 C", "18")),
+        ("degrees Celsius", "22 degrees Celsius", "°C", ("18 degrees", "18 centigrade")),
+        ("degF", "70 °F", "°F", ("68 degrees", "68 degrees Fahrenheit", "68F")),
+        # What the file calls degrees has no scale, and is no angle.
+        ("deg", "22 degrees", "°", ("18 degrees", "18°", "18")),
+    ],
+)
+def test_a_temperature_is_said_in_degrees_and_is_no_angle(tmp_path, written, example, unit, said):
+    number = int(example[:2])
+    heat = one_skill(
+        *(tmp_path / "heat.yaml", "name: heat"),
+        f"parameters: {{temperature: {{type: number, minimum: 0, maximum: 99, unit: {written}}}}}",
+        f"examples: [{{say: heat it to {example}, use: {{temperature: {number}}}}}]",
+    )
+    assert heat[0].parameters[0].unit == unit
+    for each in said:
+        text = f"heat it to {each}"
+        decision = only_reading(heat, possible(heat, text), text)
+        (temperature,) = conversions.action_event(decision, "a1").context
+        assert list(temperature.values) == [float(each[:2])]
+    for other in ("18 liters", "18 bar", "18 kelvin", "18 radians"):
+        assert possible(heat, f"heat it to {other}") == []
+
+
+def test_a_word_that_is_a_unit_behind_a_number_alone_is_no_known_word(tmp_path):
+    home = one_skill(
+        *(tmp_path / "home.yaml", "name: go_home"),
+        "examples: [{say: go home}]",
+    )
+    assert possible(home, "go home")
+    for said in ("go home to the bar", "go home by c", "go home at 5 bar"):
+        assert possible(home, said) == []
 
 
 def test_a_flag_that_need_not_be_said_wants_one_word_only(tmp_path):
