@@ -20,6 +20,7 @@ from clara_brain.known_words import another_verb, unexplained
 from clara_brain.number_slots import number_slots
 from clara_brain.order_objects import begins_like_an_example, is_done_to_a_person, names_its_thing
 from clara_brain.skills import LONGEST_TEXT, Parameter, Skill
+from clara_brain.spoken_counts import ONCE, with_counts
 from clara_brain.text_slots import exact_text, may_be_no_text, text_begins, text_behind
 from clara_brain.units import si_unit
 from clara_brain.verbs import trigger_words
@@ -33,7 +34,7 @@ _NEGATION = re.compile(
 )
 # An order for later, or for a case that may never come, is none for now.
 _NOT_NOW = re.compile(
-    r"\b(if|unless|until|till|when|whenever|while|once(?! more)|as soon as|after|before|later"
+    r"\b(if|unless|until|till|when|whenever|while|once|as soon as|after|before|later"
     r"|tomorrow|tonight|at some point|some ?day|eventually|next (time|week|month|year|morning)"
     r"|every (day|time|morning|evening|night|hour)"
     r"|should (i|we|he|she|it|they|there|any\w*|some\w*|you (have|need|want|like|see|hear|get))"
@@ -45,6 +46,7 @@ _NOT_NOW = re.compile(
     r"|at \d{1,2}([:.]\d\d)? ?(am|pm|o['\u2019]clock)|at \d{1,2}:\d\d)\b",
     re.I,
 )
+_ONCE_NO_TIME = re.compile(rf"{ONCE}|\bonce (?:more|again)\b|\bat once\b", re.I)
 # Before a number these say when: "at six", "in half an hour".
 _WHEN = frozenset(["in", "at", "by", "around"])
 _TIMES = frozenset(["s", "min", "h"])
@@ -110,6 +112,7 @@ def is_plain_order(text: str) -> bool:
     """
     if not has_the_form(text):
         return False
+    text = _ONCE_NO_TIME.sub(" ", text)
     return not any(pattern.search(text) for pattern in (_NEGATION, _NOT_NOW, _QUESTION, _MARKUP))
 
 
@@ -135,8 +138,8 @@ def offer_or_reason(skill: Skill, text: str) -> Offer | str:
     own_words = text_behind(order, begin) if free else ""
     if not is_plain_order(text[: len(text) - len(order) + begin] if free else text):
         return NOT_PLAIN
-    order = order[:begin]
-    text = order if free else text
+    order = with_counts(skill, order[:begin])
+    text = order if free else with_counts(skill, text)
     places = [(each.start, each.end) for each in mentions(skill, order)]
     if unknown := unexplained(skill, order, places):
         return f"{skill.name} does not know the word {unknown!r}"

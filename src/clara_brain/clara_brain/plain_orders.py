@@ -14,6 +14,8 @@ from collections.abc import Sequence
 from clara_brain.orders import Offer, imperative, without_politeness
 from clara_brain.skill_decision import Decision, decide, written_call, written_value
 from clara_brain.skills import Example, Skill, Value
+from clara_brain.spoken_counts import with_counts
+from clara_brain.spoken_numbers import in_digits
 from clara_brain.text_slots import exact_text
 
 _NO_WORD = r"(?!\w)"
@@ -24,10 +26,10 @@ def word_for_word(skills: Sequence[Skill], choices: Sequence[Offer], text: str) 
     """Return the decision for an order that repeats an example with other values; or None."""
     if not choices:
         return None  # the text may be no order at all, and as long as it likes
-    said = _normal(skills, text)
     for offer in choices:
+        said = _normal(skills, offer.skill, text)
         for example in offer.skill.examples:
-            values = _matched(offer, example, _normal(skills, example.say), said)
+            values = _matched(offer, example, _normal(skills, offer.skill, example.say), said)
             if values is not None:
                 return _accepted(skills, offer.skill, values, text)
     return None
@@ -90,12 +92,13 @@ def _matched(offer: Offer, example: Example, pattern: str, said: str) -> dict[st
 def _spoken(value: Value, ends: bool) -> str:
     """Return a value as it is compared; politeness behind a text that ends the order is not."""
     said = written_value(value).replace("_", " ")
-    return _without_marks(without_politeness(said) if ends else said)
+    return _compared(without_politeness(said) if ends else said)
 
 
-def _normal(skills: Sequence[Skill], text: str) -> str:
-    return _without_marks(imperative(skills, text))
+def _normal(skills: Sequence[Skill], skill: Skill, text: str) -> str:
+    return _compared(imperative(skills, with_counts(skill, text)))
 
 
-def _without_marks(text: str) -> str:
-    return " ".join(_MARKS.sub(" ", text.lower()).split())
+def _compared(text: str) -> str:
+    """Return a text without its marks, its numbers in digits."""
+    return " ".join(_MARKS.sub(" ", in_digits(text).lower()).split())

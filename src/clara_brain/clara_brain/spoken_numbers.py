@@ -65,7 +65,7 @@ class Said:
     `unit` is None where none followed, "?" for what is no unit. `before` is the word that the
     number belongs to, as the "in" of "in about five minutes" and the "by" of "by x 3" where x is a
     label, and `name` is what is right before it, as the x; empty where none stands before it.
-    From `start` to `end` it stands in the sentence, without its unit.
+    From `start` to `end` it stands in the sentence, without its unit, which is up to `behind`.
     """
 
     written: str
@@ -74,6 +74,7 @@ class Said:
     start: int = 0
     end: int = 0
     name: str = ""
+    behind: int = 0
 
 
 @dataclass(frozen=True)
@@ -139,7 +140,8 @@ def _numbers(text: str, names: frozenset[str], labels: frozenset[str]) -> tuple[
                 replace(each, unit=unit if each.unit in (None, "?") else each.unit)
                 for each in found
             ]
-        found.append(Said(written, unit, before, start, stop, name))
+        unit_end = max(stop, tokens[behind - 1].end)
+        found.append(Said(written, unit, before, start, stop, name, unit_end))
         last, at = _Place(first, end, behind), more or end
     return tuple(found)
 
@@ -176,6 +178,15 @@ def fitting(
             written = " ".join(f"{each.written} {each.unit}" for each in alike)
             return [Said(written, unit, start=alike[0].start, end=alike[-1].end)]
     return said
+
+
+def in_digits(text: str) -> str:
+    """Return a text with its numbers in digits, and with their units as `units` has them."""
+    for each in reversed(numbers(text)):
+        known = each.unit not in (None, "?") and each.behind > each.end
+        unit = f" {each.unit}" if known else text[each.end : each.behind]
+        text = f"{text[: each.start]}{each.written}{unit}{text[each.behind :]}"
+    return text
 
 
 def spellings(said: Iterable[Said]) -> tuple[str, ...]:

@@ -250,6 +250,43 @@ def test_one_of_a_unit_or_behind_its_name_is_a_number(robot, said, name, value):
     assert number_slots(robot, said).values[name] == (value,)
 
 
+@pytest.mark.parametrize(
+    ("robot", "said", "values"),
+    [
+        (HONK, "wave once", {"times": 1}),
+        (HONK, "please wave twice", {"times": 2}),
+        (HONK, "wave thrice", {"times": 3}),
+        (DRAWER, "go to the third drawer", {"drawer": 3}),
+        (DRAWER, "go to the 3rd drawer please", {"drawer": 3}),
+        (SERVE, "go to the second table", {"table": 2, "glasses": 1.0}),
+        (GATE, "drive the gate once", {}),
+        (GATE, "drive the gate at once", {}),
+        (GATE, "drive the gate once more", {}),
+        (GATE, "drive the gate twice", None),
+        (TURN, "drive 90 degrees twice", None),
+        (HONK, "wave the second time", None),
+        (DRAWER, "go to the third cupboard", None),
+        (HONK, "wave once you are there", None),
+        (DRAWER, "go to drawer 3 once I say so", None),
+    ],
+)
+def test_counts_and_ordinals_are_numbers_where_a_skill_counts(robot, said, values):
+    choices = possible([robot], said)
+    decision = only_reading([robot], choices, said)
+    assert (decision and decision.values) == values
+    if values and robot is not GATE:
+        assert word_for_word([robot], choices, said) == decision
+
+
+@pytest.mark.parametrize(
+    "said",
+    ["drive half a meter", "drive 0.5 m", "drive 0.5 metres", "drive zero point five meters!"],
+)
+def test_an_order_is_an_example_however_its_number_is_said(said):
+    half = skill(number("distance", "m"), drive_2_meters={"distance": 2.0})
+    assert word_for_word([half], possible([half], said), said).values == {"distance": 0.5}
+
+
 def test_one_by_itself_is_no_number():
     assert number_slots(GATE, "drive that one") is not None
 
