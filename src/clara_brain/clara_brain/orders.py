@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from clara_brain import spoken_numbers
 from clara_brain.choice_slots import choice_slots, mentions
@@ -52,8 +53,12 @@ _WHEN = frozenset(["in", "at", "by", "around"])
 _TIMES = frozenset(["s", "min", "h"])
 _LAST_HOUR = 24
 
+# What people say while they think, anywhere, and what they begin with.
+_FILLERS = r"um+|uh+|erm+|hm+"
+_EXCLAMATIONS = rf"{_FILLERS}|yo|oh|ah"
+_THINKING = re.compile(rf"\b(?:{_FILLERS})\b[\s,.\u2026]*", re.I)
 _QUESTION = re.compile(
-    r"^\W*((hey|hi|hello|ok|okay|clara|robot|so|and|but|well|tell me|say)\W+)*"
+    rf"^\W*((hey|hi|hello|ok|okay|clara|robot|so|and|but|well|tell me|say|{_EXCLAMATIONS})\W+)*"
     r"(what|why|when|where|who|whose|which|how|is|are|am|was|were|did|do|does|has|have|had|should"
     r"|shall)\b",
     re.I,
@@ -67,14 +72,11 @@ _MARKUP = re.compile(r"[()\[\]{}<>=|`]|:(?!\d)")
 _SEVERAL_LINES = re.compile(r"[\n\r]")
 NOT_PLAIN = "it is negated, or not for now"
 
-# What may stand before the verb of an order: an address, politeness, "could you", "I want you to".
-_OPENING = (
-    r"^\W*(?:(?:hey|hi|hello|ok|okay|clara|robot|please|kindly|now|then|and|so|well|just|quickly"
-    r"|there|yes|actually|first|al(?:l )?right|great)\W+)*"
-    r"(?:(?:(?:can|could|would|will) you(?: mind| possibly)?|would you be so kind as to"
-    r"|(?:i|we)(?: would|['\u2019]d)? (?:need|want|like) you to"
-    r"|you (?:can|should|must|have to|need to|may)|time to|go and|go)\W+)?"
-    r"(?:(?:please|kindly|now|just|quickly)\W+)*"
+# An address or politeness before the verb of an order. No two may read the same text, or a long
+# text takes forever.
+_ADDRESS = (
+    rf"hey|hi|hello|ok|okay|clara|robot|please|kindly|now|then|and|so|well|just|quickly|there|yes"
+    rf"|actually|first|al(?:l )?right|great|{_EXCLAMATIONS}"
 )
 
 # What may stand behind an order: politeness, and the mark at the end.
@@ -138,8 +140,8 @@ def offer_or_reason(skill: Skill, text: str) -> Offer | str:
     own_words = text_behind(order, begin) if free else ""
     if not is_plain_order(text[: len(text) - len(order) + begin] if free else text):
         return NOT_PLAIN
-    order = with_counts(skill, order[:begin])
-    text = order if free else with_counts(skill, text)
+    order = as_read(skill, order[:begin])
+    text = order if free else as_read(skill, text)
     places = [(each.start, each.end) for each in mentions(skill, order)]
     if unknown := unexplained(skill, order, places):
         return f"{skill.name} does not know the word {unknown!r}"
@@ -248,13 +250,25 @@ def imperative(skills: Iterable[Skill], text: str) -> str:
 
     Politeness has done its work by then, and a small model decides better without it.
     """
-    bare = without_politeness(re.sub(_OPENING, "", " ".join(text.split()), flags=re.IGNORECASE))
-    for skill in skills:
-        for verb in trigger_words(skill):
-            form = re.compile(rf"(?:{verb}|{_doing(verb)})(?!\w)", re.IGNORECASE)
-            if form.match(bare):
-                return form.sub(verb, bare, count=1)
-    return bare or text
+    order = without_politeness(" ".join(_THINKING.sub("", text).split()))
+    skills = tuple(skills)
+    found = [
+        (match.start(2), verb, match.end(2))
+        for skill in skills
+        for verb in trigger_words(skill)
+        if (match := _begins(skill.called, verb, order))
+    ]
+    if found:
+        # "Go home" is to go, also where "home" is a verb.
+        _, verb, end = min(found)
+        return verb + order[end:]
+    called = tuple(dict.fromkeys(name for skill in skills for name in skill.called))
+    return re.sub(_opening(called), "", order, flags=re.IGNORECASE) or text
+
+
+def as_read(skill: Skill, text: str) -> str:
+    """Return a text as the rules read it: counts are numbers, and fillers are nothing."""
+    return with_counts(skill, _THINKING.sub("", text))
 
 
 def without_politeness(text: str) -> str:
@@ -267,11 +281,32 @@ def _order(skill: Skill, verb: str, text: str) -> str:
 
     "Mowing the lawn" is what somebody does, and no order but behind "would you mind".
     """
-    found = re.match(rf"({_OPENING})({verb}|{_doing(verb)})(?!\w)", text, re.IGNORECASE)
+    found = _begins(skill.called, verb, text)
     if found is None or another_verb(skill, verb, text[found.end() :]):
         return ""
     plain = re.fullmatch(verb, found[2], re.IGNORECASE)
     return text[found.start(2) :] if plain or "mind" in found[1].lower() else ""
+
+
+def _begins(called: tuple[str, ...], verb: str, text: str) -> re.Match[str] | None:
+    """Match what stands before a verb, and the verb, of a text that begins with it."""
+    return re.match(rf"({_opening(called)})({verb}|{_doing(verb)})(?!\w)", text, re.IGNORECASE)
+
+
+@lru_cache
+def _opening(called: tuple[str, ...]) -> str:
+    """Return a pattern for what may stand before the verb of an order.
+
+    An address, by what the robot is called as well, politeness, "could you", "I want you to".
+    """
+    names = {name.lower() for name in called if not re.fullmatch(_ADDRESS, name, re.IGNORECASE)}
+    return (
+        rf"^\W*(?:(?:{'|'.join((_ADDRESS, *sorted(names)))})\W+)*"
+        r"(?:(?:(?:can|could|would|will) you(?: mind| possibly)?|would you be so kind as to"
+        r"|(?:i|we)(?: would|['\u2019]d)? (?:need|want|like) you to"
+        r"|you (?:can|should|must|have to|need to|may)|time to|go and|go)\W+)?"
+        r"(?:(?:please|kindly|now|just|quickly)\W+)*"
+    )
 
 
 def _doing(verb: str) -> str:

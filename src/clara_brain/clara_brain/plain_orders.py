@@ -11,10 +11,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from clara_brain.orders import Offer, imperative, without_politeness
+from clara_brain.orders import Offer, as_read, imperative, without_politeness
 from clara_brain.skill_decision import Decision, decide, written_call, written_value
 from clara_brain.skills import Example, Skill, Value
-from clara_brain.spoken_counts import with_counts
 from clara_brain.spoken_numbers import in_digits
 from clara_brain.text_slots import exact_text
 
@@ -27,9 +26,9 @@ def word_for_word(skills: Sequence[Skill], choices: Sequence[Offer], text: str) 
     if not choices:
         return None  # the text may be no order at all, and as long as it likes
     for offer in choices:
-        said = _normal(skills, offer.skill, text)
+        said = _normal(offer.skill, text)
         for example in offer.skill.examples:
-            values = _matched(offer, example, _normal(skills, offer.skill, example.say), said)
+            values = _matched(offer, example, _normal(offer.skill, example.say), said)
             if values is not None:
                 return _accepted(skills, offer.skill, values, text)
     return None
@@ -95,8 +94,8 @@ def _spoken(value: Value, ends: bool) -> str:
     return _compared(without_politeness(said) if ends else said)
 
 
-def _normal(skills: Sequence[Skill], skill: Skill, text: str) -> str:
-    return _compared(imperative(skills, with_counts(skill, text)))
+def _normal(skill: Skill, text: str) -> str:
+    return _compared(imperative([skill], as_read(skill, text)))
 
 
 def _compared(text: str) -> str:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +68,7 @@ def _skills(document: Any) -> Iterator[Skill]:
             reason = "is reserved" if name == "none" else "is given twice"
             raise Fault(f"the skill name {name!r} {reason}", path)
         names.append(name)
-        skill = _skill(entry, ("skills", at))
+        skill = replace(_skill(entry, ("skills", at)), called=tuple(document.get("called") or ()))
         _check_examples(skill, ("skills", at))
         yield skill
 

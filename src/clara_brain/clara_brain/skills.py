@@ -153,7 +153,8 @@ class Skill:
 
     `words` are verbs that ask for it; when empty, those of its name and its examples do.
     `in_words` is how Clara says it, with parameters in braces, as "drive to the {place}". Without
-    a `target` it is published on `action_request`. `timeout` is in seconds.
+    a `target` it is published on `action_request`. `timeout` is in seconds. `called` are names
+    that the robot is addressed by in front of an order.
     """
 
     name: str
@@ -167,6 +168,7 @@ class Skill:
     confirm: Confirm = Confirm.NEVER
     at_most: Rate | None = None
     timeout: float = 0.0
+    called: tuple[str, ...] = ()
 
     def parameter(self, name: str) -> Parameter | None:
         """Return the parameter of that name, or None."""

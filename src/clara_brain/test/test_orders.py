@@ -490,6 +490,26 @@ def test_a_text_that_is_too_long_for_an_order_is_none_at_once(said):
     assert time.monotonic() - began < 0.5
 
 
+def test_fillers_and_what_the_robot_is_called_may_stand_before_an_order(tmp_path):
+    path = tmp_path / "skills.yaml"
+    skill = "skills:\n- {name: go_home, description: Go., examples: [{say: go home}]}\n"
+    path.write_text(f"called: [Forklift, robot, um]\n{skill}")
+    skills = load_skills(path)
+    for said in ("forklift go home", "um, uh hey Forklift, could you go home", "yo robot go home"):
+        assert word_for_word(skills, possible(skills, said), said).skill == "go_home"
+    said = "um put the, uh, book on the hmm shelf"
+    assert word_for_word(ARM, possible(ARM, said), said).values["place"] == "shelf"
+    assert possible(HOME, "um go to the kitchen") and not possible(HOME, "forklift go to the dock")
+    for said in ("go home to the forklift", "the forklift can go home", "umbrella go home"):
+        assert possible(skills, said) == []
+    began = time.monotonic()
+    assert possible(skills, "robot um forklift " * 17 + "x") == []
+    assert time.monotonic() - began < 0.5
+    path.write_text(f"called: [the forklift]\n{skill}")
+    with pytest.raises(SkillFileError, match=r"line 1: called\[0\] must look like 'Rover'"):
+        load_skills(path)
+
+
 def test_an_order_with_the_longest_text_is_still_one():
     said = "Clara, could you please announce that " + "the train is late " * 14
     assert len(said) > 250 and possible(HOME, said)
