@@ -118,14 +118,6 @@ def is_plain_order(text: str) -> bool:
     return not any(pattern.search(text) for pattern in (_NEGATION, _NOT_NOW, _QUESTION, _MARKUP))
 
 
-def offers(skills: Iterable[Skill], text: str) -> list[Offer]:
-    """Return the skills that the sentence names, with the values that it names."""
-    if not has_the_form(text):
-        return []
-    found = (offer_or_reason(skill, text) for skill in skills)
-    return [each for each in found if isinstance(each, Offer)]
-
-
 def offer_or_reason(skill: Skill, text: str) -> Offer | str:
     """Return what a sentence offers of a skill, or in words for its author why it does not."""
     words = trigger_words(skill)

@@ -18,7 +18,7 @@ from itertools import zip_longest
 
 from clara_brain.errors import SkillRefused
 from clara_brain.flag_slots import written_flag
-from clara_brain.orders import Offer, imperative, offers
+from clara_brain.orders import Offer, has_the_form, imperative, offer_or_reason
 from clara_brain.sampler import SamplerSettings
 from clara_brain.skills import Example, Parameter, Skill, Value
 from clara_brain.spoken_numbers import distinct
@@ -85,7 +85,10 @@ def possible(skills: Sequence[Skill], text: str) -> list[Offer]:
 
     Empty when no skill can come of it, and the model need not be asked.
     """
-    return offers(skills, text)
+    if not has_the_form(text):
+        return []
+    found = (offer_or_reason(skill, text) for skill in skills)
+    return [each for each in found if isinstance(each, Offer)]
 
 
 def decision_prompt(skills: Sequence[Skill], text: str) -> str:
