@@ -69,6 +69,7 @@ _DO_IT = re.compile(
 # Brackets, assignments and colons (but not of a time of day) belong to markup and programs.
 _MARKUP = re.compile(r"[()\[\]{}<>=|`]|:(?!\d)")
 
+_A_WORD = re.compile(r"\w")
 _SEVERAL_LINES = re.compile(r"[\n\r]")
 NOT_PLAIN = "it is negated, or not for now"
 
@@ -132,6 +133,8 @@ def offer_or_reason(skill: Skill, text: str) -> Offer | str:
     own_words = text_behind(order, begin) if free else ""
     if not is_plain_order(text[: len(text) - len(order) + begin] if free else text):
         return NOT_PLAIN
+    if free and not own_words and _A_WORD.search(order, begin):
+        return f"{free.name} is not said"
     order = as_read(skill, order[:begin])
     text = order if free else as_read(skill, text)
     places = [(each.start, each.end) for each in mentions(skill, order)]

@@ -22,10 +22,13 @@ _QUOTES = (('"', '"'), ("'", "'"), ("\u201c", "\u201d"), ("\u2018", "\u2019"))
 # "Announce it" and "show the message again" have no text.
 _NO_TEXT_WORDS = "again anything here it now please something that them there these this those"
 _NO_TEXT = frozenset(_NO_TEXT_WORDS.split())
-# "The message from Tom" and "on the screen" may belong to what is in front, "and then go home" may
-# be an order of its own, and so may what follows a full stop, but that of "Dr. Lee".
+# "The message from Tom" and "on the screen" may belong to what is in front, "announce what you
+# see" has no words of its own, "and then go home" may be an order, and so may what follows a full
+# stop, but that of "Dr. Lee".
 _MAY_BE_NO_TEXT = re.compile(
-    r"^(?:of|from|about|to|for|on)\b|\band then\b|\w{4}[.!?]+\s+\w", re.IGNORECASE
+    r"^(?:of|from|about|to|for|on|what|who|whose|where|when|why|how|which|whether|if)\b"
+    r"|\band then\b|\w{4}[.!?]+\s+\w",
+    re.IGNORECASE,
 )
 
 

@@ -57,6 +57,7 @@ def test_a_text_that_need_not_be_said_is_all_behind_what_leads_to_it(said, note)
         "send 2 parcels to the lab",
         "send half the parcel to the lab",
         "send the parcel past the lab and say hello",
+        "send the parcel to the lab and say something",
     ],
 )
 def test_what_stands_before_a_text_is_held_to_the_rules_for_all_orders(said):
@@ -103,7 +104,7 @@ def test_where_nothing_leads_to_a_text_or_the_rest_is_no_order_there_is_none(sai
     [
         *("cheer and shout hooray when Bob comes", "cheer and shout hooray in five minutes"),
         *("cheer and shout from the roof", "cheer and shout hooray and then go home"),
-        "cheer and shout hooray. Open the door",
+        *("cheer and shout hooray. Open the door", "cheer and shout what you see"),
     ],
 )
 def test_what_of_a_text_may_be_meant_for_the_robot_is_asked_about(said):
