@@ -55,6 +55,8 @@ _TOKEN = re.compile(
     r"|(?P<word>[^\W\d_]+(?:/[^\W\d_]+)?|[°%∞])"
     r"|(?P<other>\S)"
 )
+# "5 in north"; "5 in the corridor" may be metres.
+_INCHES = re.compile(r"\s*in\b(?!\s+(?:an?|the)\b)", re.IGNORECASE)
 _PLAIN = re.compile(r"(?:[-+\u2212])?(?:\d{1,9}(?:\.\d{1,9})?|\.\d{1,9})")
 
 
@@ -162,6 +164,13 @@ def fitting(
     if unit in TEMPERATURES and "deg" not in others:
         everything = tuple(
             replace(each, unit=unit) if each.unit == "deg" else each for each in everything
+        )
+    if si_unit(unit) == "m":
+        everything = tuple(
+            replace(each, unit="?")
+            if each.unit is None and _INCHES.match(text, each.end)
+            else each
+            for each in everything
         )
     said = [each for each in everything if not unit or each.unit in (None, unit)]
     # "2 meters and 3" is two meters: where a unit was said, the bare numbers mean something else.
@@ -402,11 +411,9 @@ def _unit(tokens: list[_Token], at: int, labels: Collection[str] = ()) -> tuple[
 
 
 def _is_in_a_place(tokens: list[_Token], at: int) -> bool:
-    """Whether "in" says where: "on level 4 in aisle D", but "5 in" and "5 in back" are inches."""
+    """Whether "in" may say where: "on level 4 in aisle D"; at the end it may be inches."""
     following = _word(tokens, at + 1)
-    if _word(tokens, at) != "in" or not following or _kind(following):
-        return False
-    return following in _ARTICLES or following not in _NEUTRAL | {"and", "or"}
+    return _word(tokens, at) == "in" and bool(following) and not _kind(following)
 
 
 def _word(tokens: list[_Token], at: int) -> str:

@@ -98,6 +98,7 @@ def test_a_number_that_is_not_read_whole_is_kept_as_it_was_said(text):
         "drive at 0.4 m / s",
         "drive 5 in",
         "drive 5 in back",
+        "drive 5 in north",
         "drive 5 in, please",
     ],
 )
