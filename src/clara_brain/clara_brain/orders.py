@@ -76,7 +76,7 @@ NOT_PLAIN = "it is negated, or not for now"
 # An address or politeness before the verb of an order. No two may read the same text, or a long
 # text takes forever.
 _ADDRESS = (
-    rf"hey|hi|hello|ok|okay|clara|robot|please|kindly|now|then|and|so|well|just|quickly|there|yes"
+    rf"hey|hi|hello|ok|okay|clara|robot|please|kindly|now|then|and|so|well|just|quick|quickly|there|yes"
     rf"|actually|first|al(?:l )?right|great|{_EXCLAMATIONS}"
 )
 
@@ -299,7 +299,7 @@ def _opening(called: tuple[str, ...]) -> str:
         rf"^\W*(?:(?:{'|'.join((_ADDRESS, *sorted(names)))})\W+)*"
         r"(?:(?:(?:can|could|would|will) you(?: mind| possibly)?|would you be so kind as to"
         r"|(?:i|we)(?: would|['\u2019]d)? (?:need|want|like) you to"
-        r"|you (?:can|should|must|have to|need to|may)|time to|go and|go)\W+)?"
+        r"|you (?:can|should|must|have to|need to|may)|time to|go ahead and|go and|go)\W+)?"
         r"(?:(?:please|kindly|now|just|quickly)\W+)*"
     )
 

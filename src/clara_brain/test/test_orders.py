@@ -346,6 +346,7 @@ def test_another_thing_and_what_is_only_told_are_no_orders(mower, said):
         *("mow the old orchard", "mow my orchard", "mow the orchard slow", "go back home"),
         *("return back to the charging station", "mow the orchard once more", "grab that"),
         *("yes, mow the orchard", "actually, go home", "great, now mow the orchard", "grab it"),
+        *("quick, go home", "alright, go ahead and close the hand"),
         *("you need to go home", "could you possibly go home", "alright, close the hand"),
     ],
 )
