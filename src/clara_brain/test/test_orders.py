@@ -492,6 +492,17 @@ def test_a_text_that_is_too_long_for_an_order_is_none_at_once(said):
     assert time.monotonic() - began < 0.5
 
 
+def test_a_thousand_verbs_are_looked_for_at_once():
+    words = [f"verb{chr(97 + at // 26)}{chr(97 + at % 26)}" for at in range(512)]
+    skills = [
+        Skill(f"skill_{at}", "ACT", "Act.", words=tuple(words[8 * at : 8 * at + 8]))
+        for at in range(64)
+    ]
+    began = time.monotonic()
+    assert possible(skills, f"please {words[-1]} now")[0].skill is skills[-1]
+    assert time.monotonic() - began < 0.5
+
+
 def test_fillers_and_what_the_robot_is_called_may_stand_before_an_order(tmp_path):
     path = tmp_path / "skills.yaml"
     skill = "skills:\n- {name: go_home, description: Go., examples: [{say: go home}]}\n"
