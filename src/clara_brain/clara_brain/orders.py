@@ -76,8 +76,8 @@ NOT_PLAIN = "it is negated, or not for now"
 # An address or politeness before the verb of an order. No two may read the same text, or a long
 # text takes forever.
 _ADDRESS = (
-    rf"hey|hi|hello|ok|okay|clara|robot|please|kindly|now|then|and|so|well|just|quick|quickly|there|yes"
-    rf"|actually|first|al(?:l )?right|great|{_EXCLAMATIONS}"
+    r"hey|hi|hello|ok|okay|clara|robot|please|kindly|now|then|and|so|well|just|quick|quickly|there"
+    rf"|yes|actually|first|al(?:l )?right|great|{_EXCLAMATIONS}"
 )
 
 # What may stand behind an order: politeness, and the mark at the end.
