@@ -65,6 +65,9 @@ def ask(text: tuple[str, ...], guess: bool, **at: Any) -> None:
 def sentences(answer: Answer, question: str = "") -> list[str]:
     """Return an answer in words, with how long and what first where the question asks for it."""
     said = [f"Time asked about: {one.filler}." for one in answer.understood if one.role == WHEN]
+    said += tables.under_way(answer)
+    if answer.abstained and answer.under_way:
+        return said
     if answer.abstained:
         said.append(f"I do not know: {answer.answers[0].reason}.")
         said += [

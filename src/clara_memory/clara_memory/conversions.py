@@ -11,6 +11,7 @@ from typing import Any
 
 from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import KeyValue
+from std_msgs.msg import Header
 
 from clara_interfaces import msg, srv
 from clara_memory.episode import MAX_ROLES, Episode, Kind, Outcome, RoleFiller
@@ -81,6 +82,18 @@ def event(message: msg.ActionEvent) -> Event:
         object=message.object,
         start_ns=to_ns(message.header.stamp),
         context=fillers("context", message.context),
+    )
+
+
+def event_message(made: Event) -> msg.ActionEvent:
+    """Return an Event as a message."""
+    return msg.ActionEvent(
+        header=Header(stamp=to_time(made.start_ns)),
+        action_id=made.action_id,
+        subject=made.subject,
+        action=made.action,
+        object=made.object,
+        context=filler_messages(made.context),
     )
 
 
@@ -213,6 +226,7 @@ def answer_response(found: Answer, response: srv.QueryMemory.Response) -> srv.Qu
     ]
     response.matches = found.matches
     response.searched = found.searched
+    response.under_way = [event_message(one) for one in found.under_way]
     return response
 
 
@@ -292,6 +306,7 @@ def answer(response: srv.QueryMemory.Response) -> Answer:
         ),
         matches=response.matches,
         searched=response.searched,
+        under_way=tuple(event(one) for one in response.under_way),
     )
 
 

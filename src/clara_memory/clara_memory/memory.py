@@ -62,6 +62,7 @@ from clara_memory.ranking import find, rank, resolve
 from clara_memory.retrieval import Answer, Query, check_query
 from clara_memory.store import Store
 from clara_memory.tally import Figures, Measured, Tally, figures_of, measured_in, tally_of
+from clara_memory.under_way import fitting
 
 Filler = str | float | Sequence[float] | RoleFiller
 # Cast, for a damaged byte can make bytes of a text; who then asks for the row hears of it.
@@ -136,6 +137,7 @@ class EpisodicMemory:
         try:
             self._load()
             self._pairing = Pairing(self._store, robot, pairing or PairingSettings())
+            self._begun = self._pairing.begun()  # as of the last commit
         except BaseException:
             self._store.close()
             raise
@@ -336,6 +338,7 @@ class EpisodicMemory:
                 if gone:
                     self._respell(self._columns.remove(gone))
                     self._forgotten += len(gone)
+                self._begun = self._pairing.begun()
         return changes
 
     def forget(
@@ -406,6 +409,7 @@ class EpisodicMemory:
                 self._store.empty_log()
                 with self._index:
                     self._respell(self._columns.remove(seqs))
+                    self._begun = self._pairing.begun()
         return len(seqs) + others
 
     def _respell(self, varied: Iterable[Spelling]) -> None:
@@ -582,9 +586,13 @@ class EpisodicMemory:
                 reason=asked.reason,
                 first=asked.first,
             )
+            begun = self._begun
         if self.bounds.forgetting_policy == "least_used":
             self._uses.count((int(seq) for seq in ranking.seqs), time.time_ns())
-        return resolve(ranking, asked.understood, self._store)
+        answer = resolve(ranking, asked.understood, self._store)
+        since_ns = moment - int(self._pairing.settings.result_timeout_s * 1e9)
+        lasting = [one.episode for one in begun if one.received_ns > since_ns]
+        return replace(answer, under_way=fitting(lasting, query, self.robot, moment))
 
     def tally(self, role: str, query: Query | None = None, *, now_ns: int | None = None) -> Tally:
         """Return how often each filler of a role is in the episodes that fit a query, exactly.

@@ -17,6 +17,7 @@ import hashlib
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from itertools import islice
 from sqlite3 import Connection
 
 from clara_memory.episode import UNKNOWN_ACTION, Episode, Outcome, RoleFiller, completed
@@ -28,6 +29,7 @@ from clara_memory.store import Store
 
 NO_RESULT = "no result came"
 NO_EVENT = "its event never came"
+_MOST_BEGUN = 100  # that a question is held against
 _REASONS = {"event": NO_RESULT, "result": NO_EVENT}
 
 
@@ -111,6 +113,12 @@ class Pairing:
     def pending(self) -> int:
         """Return the number of actions that started and have not ended yet."""
         return len(self._waiting["event"])
+
+    def begun(self) -> tuple[Waiting, ...]:
+        """Return the latest events that wait and have no result, the latest last."""
+        latest = islice(reversed(self._waiting["event"].items()), _MOST_BEGUN)
+        begun = [one for name, one in latest if self._under_way(name) is None]
+        return tuple(reversed(begun))
 
     def reload(self) -> None:
         """Take what waits from the disk."""

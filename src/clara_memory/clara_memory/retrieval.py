@@ -24,6 +24,7 @@ from clara_memory.episode import (
 )
 from clara_memory.errors import InvalidRequest
 from clara_memory.item_memory import Reading
+from clara_memory.messages import Event
 from clara_memory.times import check_cue_time
 
 DEFAULT_TOP_K = 10
@@ -119,6 +120,7 @@ class Answer:
     readings: tuple[CueMatch, ...]
     matches: int
     searched: int
+    under_way: tuple[Event, ...] = ()
 
     @property
     def abstained(self) -> bool:

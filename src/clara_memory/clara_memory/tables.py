@@ -10,9 +10,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
-from clara_memory.episode import Episode
+from clara_memory.episode import Episode, RoleFiller
 from clara_memory.formats import episode_to_json, filler_to_json
 from clara_memory.memory import Stats
+from clara_memory.messages import Event
 from clara_memory.retrieval import WHEN, Answer
 from clara_memory.unread import UNREAD
 
@@ -41,6 +42,10 @@ def answer_to_json(answer: Answer) -> dict[str, Any]:
         "understood": [filler_to_json(filler) for filler in answer.understood],
         "matches": answer.matches,
         "searched": answer.searched,
+        "under_way": [
+            {**asdict(event), "context": [filler_to_json(filler) for filler in event.context]}
+            for event in answer.under_way
+        ],
     }
 
 
@@ -60,6 +65,8 @@ def show_answer(answer: Answer) -> None:
         escape(f"{answer.matches} of {answer.searched} episodes fit: {understood}"),
         highlight=False,
     )
+    for sentence in under_way(answer):
+        console.print(escape(sentence), highlight=False)
     if answer.abstained:
         for reading in answer.readings:
             if reading.nearest and not reading.accepted:
@@ -98,6 +105,13 @@ def show_answer(answer: Answer) -> None:
             moment(episode.end_ns),
         )
     console.print(episodes)
+
+
+def under_way(answer: Answer) -> list[str]:
+    """Return the sentences that say what fits and has no result yet."""
+    return [
+        f"Under way since {moment(event.start_ns)}: {_done(event)}." for event in answer.under_way
+    ]
 
 
 def shortfall(answer: Answer) -> str:
@@ -144,8 +158,10 @@ def moment(time_ns: int) -> str:
 
 def what(episode: Episode) -> str:
     """Return what was done, to what and how, in one line."""
-    done = " ".join(filter(None, (episode.subject, episode.action, episode.object)))
-    roles = ", ".join(str(filler) for filler in (*episode.context, *episode.effects))
-    return (
-        done + (f" ({roles})" if roles else "") + (f": {episode.detail}" if episode.detail else "")
-    )
+    return _done(episode, episode.effects) + (f": {episode.detail}" if episode.detail else "")
+
+
+def _done(it: Episode | Event, effects: tuple[RoleFiller, ...] = ()) -> str:
+    done = " ".join(filter(None, (it.subject, it.action, it.object)))
+    roles = ", ".join(str(filler) for filler in (*it.context, *effects))
+    return done + (f" ({roles})" if roles else "")

@@ -104,10 +104,14 @@ def test_an_event_before_a_restart_meets_its_result_after_it(start, peer):
 
 
 def test_an_event_without_a_result_is_unknown_after_the_time_out(start, peer):
-    start(autostart=True, result_timeout_s=0.3, event_timeout_s=0.3)
+    start(autostart=True, result_timeout_s=3.0, event_timeout_s=0.3)
     peer.publisher(ActionEvent, "action_event").publish(ActionEvent(action_id="a", action="GO"))
     peer.publisher(ActionResult, "action_result").publish(ActionResult(action_id="b", outcome=2))
+    (begun,) = peer.until(lambda: query(peer, text="did you go?").under_way, "what is under way")
+    assert (begun.action_id, begun.action, begun.subject) == ("a", "GO", "")
+    assert begun.header.stamp.sec > 0
     peer.until(lambda: stats(peer).episodes == 2, "both to time out")
+    assert not query(peer).under_way
     episodes = {match.episode.action: match.episode for match in query(peer).episodes}
     assert episodes["GO"].outcome == Episode.UNKNOWN and "no result" in episodes["GO"].detail
     assert episodes["UNKNOWN_ACTION"].outcome == Episode.FAILED and stats(peer).orphans == 1

@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Events and results become episodes, whatever order they come in."""
 
+from dataclasses import replace
+
 import pytest
 
 from clara_memory import (
@@ -10,6 +12,7 @@ from clara_memory import (
     InvalidRequest,
     Outcome,
     PairingSettings,
+    Query,
     Result,
     RoleFiller,
 )
@@ -67,6 +70,57 @@ def test_an_event_without_a_result_becomes_unknown_in_time_and_not_before(memory
     (episode,) = memory.expire(T0 + 300 * S)
     assert episode.outcome is Outcome.UNKNOWN and episode.detail == "no result came within 300 s"
     assert memory.pending == 0
+
+
+@pytest.mark.parametrize(
+    ("asked", "fits"),
+    [
+        ({}, ["a3", "a2", "a1"]),
+        ({"text": "What are you doing right now?"}, ["a3", "a2", "a1"]),
+        ({"text": "what did you do today?"}, ["a3", "a2", "a1"]),
+        ({"text": "what did you do in the last minute?"}, ["a3", "a2", "a1"]),
+        ({"text": "what did you do yesterday?"}, []),
+        ({"text": "did you close the gate?"}, ["a1"]),
+        ({"text": "Is the gate closed?"}, ["a1"]),
+        ({"text": "what happened in the yard?"}, ["a1"]),
+        ({"text": "did you honk?"}, ["a2"]),
+        ({"text": "what is Rex doing?"}, ["a3"]),
+        ({"text": "did you close the door?"}, []),
+        ({"text": "did Rex close the gate?"}, []),
+        ({"text": "did you close the gaet?"}, []),  # which memory may know as something else
+        ({"text": "did you pick up the cup?"}, []),
+        ({"text": "what failed?"}, []),
+        ({"text": "hello"}, []),
+        ({"cue": (RoleFiller("object", "gate"),)}, ["a1"]),
+        ({"cue": (RoleFiller("object", "gatte"),)}, []),
+        ({"subjects": ("REX",)}, ["a3"]),
+        ({"outcomes": (Outcome.FAILED,)}, []),
+    ],
+)
+def test_what_has_begun_and_has_no_result_fits_a_question_as_an_episode_would(memory, asked, fits):
+    begun = [
+        Event("a1", "CLOSE", "ADA", "GATE", T0, (RoleFiller("place", "YARD"),)),
+        Event("a2", "HONK", start_ns=T0 + S),
+        Event("a3", "PATROL", "REX", "HALL", T0 + 2 * S),
+    ]
+    memory.record([Event("a0", "PICK_UP", object="CUP"), Result("a0", Outcome.FAILED), *begun], T0)
+    found = memory.ask(Query(**asked), now_ns=T0 + 20 * S).under_way
+    assert [event.action_id for event in found] == fits
+    assert all(event.subject == ("REX" if event.action_id == "a3" else "") for event in found)
+
+
+def test_what_ended_was_given_up_forgotten_or_lost_is_not_under_way(memory):
+    def under_way(after_s=1):
+        return memory.ask(Query(), now_ns=T0 + after_s * S).under_way
+
+    memory.record([PICK], T0)
+    assert under_way() == (replace(PICK, start_ns=T0),)
+    assert under_way(300) == ()  # also where nobody has called `expire` yet
+    assert memory.forget(where=[RoleFiller("object", "CUP")]) == 1 and under_way() == ()
+    memory.record([PICK], T0)
+    assert memory.record([DONE], T0 + S) and under_way() == ()
+    memory.record([Event("a2", "GO", start_ns=T0), Result("a2", Outcome.FAILED, T0 - 60 * S)], T0)
+    assert under_way() == ()  # two clocks, or a late result of an earlier attempt
 
 
 def test_a_late_result_completes_the_stored_episode_and_keeps_what_it_was(tmp_path):

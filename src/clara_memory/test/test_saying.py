@@ -6,9 +6,9 @@ from datetime import datetime
 
 import pytest
 from clara_memory.cli_people import sentences
-from clara_memory.tables import show_answer
+from clara_memory.tables import answer_to_json, show_answer
 
-from clara_memory import Episode, EpisodicMemory, Kind, Outcome, Query, RoleFiller
+from clara_memory import Episode, EpisodicMemory, Event, Kind, Outcome, Query, RoleFiller
 
 NOW = "2026-06-10T15:00:00"
 
@@ -46,6 +46,18 @@ def test_what_happened_at_another_time_is_not_told_as_unknown():
     assert "object=CUP, but not within the given times and filters" in filtered["action"].reason
     never = memory.query(object="CUP", action="DROP")
     assert never["result"].reason == "no episode has object=CUP and action=DROP"
+
+
+def test_what_is_under_way_is_said_in_place_of_not_knowing(capsys):
+    memory = EpisodicMemory()
+    yard = (RoleFiller("place", "YARD"),)
+    memory.record([Event("a1", "CLOSE", "", "GATE", ns(NOW), yard)], ns(NOW))
+    answer = ask(memory, "did you close the gate?")
+    assert sentences(answer) == ["Under way since 2026-06-10 15:00:00: CLOSE GATE (place=YARD)."]
+    show_answer(answer)
+    assert sentences(answer)[0] in capsys.readouterr().out
+    (event,) = answer_to_json(answer)["under_way"]
+    assert (event["action_id"], event["context"]) == ("a1", [{"role": "place", "filler": "YARD"}])
 
 
 def test_the_time_that_was_understood_is_shown(capsys):
