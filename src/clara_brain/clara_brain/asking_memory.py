@@ -31,6 +31,7 @@ class Asking(Enum):
     NOT = "not"
     QUESTION = "question"  # of anything: memory replies where it is about what it knows
     NAMED = "named"  # of the past, or of what has a name in the world: where memory knows of it
+    NOW = "now"  # of what the robot is doing: nothing but memory may reply
     PAST = "past"  # of the robot's past: nothing but memory may reply
 
 
@@ -73,6 +74,24 @@ _OF_A_TIME = re.compile(
     r"[^.,;:!?\n]*"
     r"\b((the )?last time|yesterday|earlier today|just now|so far|lately|recently)\b",
     re.IGNORECASE,
+)
+# All that the robot is doing, and nothing that has a name.
+_WHAT_GOES_ON = re.compile(
+    rf"{_OPENS}(?:tell (?:me|us) )?(?:"
+    r"what(?: are you|(?: you)?['\u2019]re(?: you)?| you are)(?: \w+ly| still)?"
+    r" (?:doing|up to|working on|busy with)"
+    r"|what(?:['\u2019]s| is)(?: \w+ly| still)?"
+    r" (?:going on|under ?way|running|in progress|your current \w+)"
+    r"|are you(?: \w+ly| still| already| all)?"
+    r" (?:busy|working|occupied|idle|free|done|finished|(?:doing|up to) (?:any|some)thing)"
+    r"|is (?:any|some)thing(?: \w+ly| still)? (?:going on|under ?way|running|in progress))"
+    r"(?: (?:(?:right|just) now|now|currently|yet|already|here|there|at (?:the|this) moment))*"
+    r"(?:,? (?:clara|please))?\s*(?:[.;:!?\n]|$)",
+    re.IGNORECASE,
+)
+# "are you closing the gate?", "is it still open?"
+_GOES_ON = re.compile(
+    rf"\b(?:still|yet|already|\w{{2,}}ing)\b|{_OPENS}(?:is|are)(?:n['\u2019]?t)? ", re.IGNORECASE
 )
 # What has a name may be of the world: where is the Eiffel Tower, how did the Romans build roads.
 _OF_A_NAME = re.compile(
@@ -118,6 +137,8 @@ _DEEDS = frozenset(["action", "result"])
 
 def asks_memory(policy: MemoryPolicy, text: str) -> Asking:
     """Return whether this turn should ask memory, and what it may expect of it."""
+    if policy is not MemoryPolicy.NEVER and _WHAT_GOES_ON.search(text):
+        return Asking.NOW
     if policy is not MemoryPolicy.AUTO:
         return Asking.PAST if policy is MemoryPolicy.ALWAYS else Asking.NOT
     if _about_the_past(text):
@@ -130,12 +151,13 @@ def memory_replies(asking: Asking, text: str, recollection: Recollection | None)
 
     None is a memory that did not answer.
     """
-    if asking is Asking.PAST:
+    if asking in (Asking.PAST, Asking.NOW):
         return True
     if recollection is None or asking is Asking.NOT:
         return False
-    known = bool(recollection.counted or (asking is Asking.NAMED and recollection.facts))
-    return known or _about_its_deeds(text, recollection)
+    found = recollection.facts or recollection.under_way
+    known = bool(recollection.counted or (asking is Asking.NAMED and found))
+    return known or _goes_on(text, recollection) or _about_its_deeds(text, recollection)
 
 
 def points_back(text: str, recollection: Recollection | None = None) -> bool:
@@ -150,6 +172,12 @@ def points_back(text: str, recollection: Recollection | None = None) -> bool:
 
 def _about_the_past(text: str) -> bool:
     return any(one.search(text) for one in (_ABOUT_THE_PAST, _OF_YOU, _OF_A_TIME))
+
+
+def _goes_on(text: str, recollection: Recollection) -> bool:
+    """Whether a question is about what is under way, and not how such a thing is done."""
+    asked = _GOES_ON.search(text) or _WAS.search(text)
+    return bool(recollection.under_way and asked and not _ADVICE.search(text))
 
 
 def _about_its_deeds(text: str, recollection: Recollection) -> bool:

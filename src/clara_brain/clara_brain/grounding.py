@@ -13,7 +13,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from clara_brain.cleaning import plain
-from clara_brain.memory_in_words import UNKNOWN, fact_sentence, not_known, opening
+from clara_brain.memory_in_words import (
+    NOTHING_UNDER_WAY,
+    UNKNOWN,
+    fact_sentence,
+    not_known,
+    opening,
+    under_way_sentences,
+)
 from clara_brain.prompt import Exchange
 from clara_brain.recollection import Recollection
 
@@ -49,12 +56,29 @@ def ground(
     """
     if recollection is None:
         return Grounded(_fenced(text, [], _UNREACHABLE), (), _UNREACHABLE)
-    if not recollection.counted and (recollection.abstained or not recollection.facts):
+    going = under_way_sentences(recollection.under_way, neutralise)
+    if not recollection.counted and (recollection.abstained or not recollection.told):
+        if going:
+            return _told(text, going, quote)
         unknown = not_known(recollection, neutralise)
         why = "" if unknown == UNKNOWN else unknown
         return Grounded(_fenced(text, [], why), _SHOWN_UNKNOWN, unknown if quote else "")
     sentences = [fact_sentence(fact, neutralise) for fact in recollection.told]
-    first = opening(text, recollection, neutralise)
+    first = " ".join(filter(None, [*going, opening(text, recollection, neutralise)]))
+    return _told(text, sentences, quote, first)
+
+
+def ground_now(
+    text: str, recollection: Recollection | None, neutralise: Callable[[str], str], quote: bool
+) -> Grounded:
+    """Set what is under way before a text that asks for that alone; else as `ground`."""
+    if recollection is None:
+        return ground(text, None, neutralise, quote)
+    going = under_way_sentences(recollection.under_way, neutralise)
+    return _told(text, going, quote, "" if going else NOTHING_UNDER_WAY)
+
+
+def _told(text: str, sentences: list[str], quote: bool, first: str = "") -> Grounded:
     quoted = " ".join(filter(None, [first, *sentences]))
     return Grounded(_fenced(text, sentences, first), _SHOWN_FACTS, quoted if quote else "")
 

@@ -3,25 +3,29 @@
 """What memory answered, in short English sentences, free of all that could act as markup.
 
 How often and how it went comes first, over all that fits; then some of the episodes. What was not
-taken into account is said before both, and where memory does not know, why.
+taken into account is said before both, and where memory does not know, why. What is still under
+way comes before all of it.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
 
 from clara_brain.cleaning import clean_detail, cleaned
-from clara_brain.recollection import Age, Fact, Order, Outcome, Recollection
+from clara_brain.participles import participle
+from clara_brain.recollection import Age, Fact, Order, Outcome, Recollection, UnderWay
 
 Neutralise = Callable[[str], str]
 
 UNKNOWN = "I don't remember anything about that."
+NOTHING_UNDER_WAY = "Nothing that I know of is under way."
 _SYMBOL_LENGTH = 64
 _REASON_LENGTH = 240
 _COUNTED_LENGTH = 800
 _ROLES = 2  # beside action and object, that a sentence tells
+_MOST_UNDER_WAY = 4  # that are said one by one
 _MOST_ASKED = 4  # of what was asked for, that is said again
 # "I tried to go to" wants a place.
 _WANTS_MORE = frozenset(["to", "at", "on", "in", "into", "onto", "from", "with", "for", "over"])
@@ -84,18 +88,42 @@ def not_known(recollection: Recollection, neutralise: Neutralise) -> str:
 def fact_sentence(fact: Fact, neutralise: Neutralise) -> str:
     """Say an episode in one short English sentence, free of all that could act as markup."""
     who = cleaned(fact.subject, _SYMBOL_LENGTH, neutralise) or "I"
-    what, name = _all_words([fact.action, fact.object], neutralise)
-    if name:
-        what = f"{what} the {name}"
-    more = [_all_words(pair, neutralise) for pair in islice(fact.context.items(), _ROLES)]
-    if more and not name and what.rpartition(" ")[2] in _WANTS_MORE:
-        what = f"{what} the {more.pop(0)[1]}"
-    if more:
-        what += f" ({', '.join(f'{role}: {filler}' for role, filler in more)})"
+    what = _deed(fact.action, fact.object, fact.context, neutralise)
     sentence = f"{age_words(fact.age)} {who} tried to {what}, {_ENDINGS[fact.outcome]}"
     if detail := clean_detail(fact.detail, neutralise):
         sentence += f": {detail}"
     return sentence[0].upper() + sentence[1:] + "."
+
+
+def under_way_sentences(under_way: Sequence[UnderWay], neutralise: Neutralise) -> list[str]:
+    """Say what is under way, each in one sentence, and that memory does not know more of it."""
+    said = [_under_way_sentence(one, neutralise) for one in under_way[:_MOST_UNDER_WAY]]
+    if more := len(under_way) - len(said):
+        said.append(f"{more} more {'are' if more > 1 else 'is'} under way.")
+    return [*said, "No result has come yet."] if said else []
+
+
+def _under_way_sentence(one: UnderWay, neutralise: Neutralise) -> str:
+    who = cleaned(one.subject, _SYMBOL_LENGTH, neutralise)
+    who = f"{who[:1].upper()}{who[1:]} has" if who else "I have"
+    verb, _, rest = _deed(one.action, one.object, one.context, neutralise).partition(" ")
+    doing = " ".join(filter(None, [participle(verb), rest]))
+    if one.since.is_ahead:
+        return f"{who} begun {doing}."
+    return f"{who} been {doing} for {_span(one.since)}."
+
+
+def _deed(action: str, thing: str, context: Mapping[str, str], neutralise: Neutralise) -> str:
+    """Return what is or was done, to what and how, as it stands behind a "to"."""
+    what, name = _all_words([action, thing], neutralise)
+    if name:
+        what = f"{what} the {name}"
+    more = [_all_words(pair, neutralise) for pair in islice(context.items(), _ROLES)]
+    if more and not name and what.rpartition(" ")[2] in _WANTS_MORE:
+        what = f"{what} the {more.pop(0)[1]}"
+    if more:
+        what += f" ({', '.join(f'{role}: {filler}' for role, filler in more)})"
+    return what
 
 
 def age_words(age: Age) -> str:
@@ -106,18 +134,22 @@ def age_words(age: Age) -> str:
         return "just now"
     if age.days == 1 and age.seconds >= _DAY_S:
         return "yesterday"
+    return f"{_span(age)} ago"
+
+
+def _span(age: Age) -> str:
     scale = ((60, "second", 1), (3570, "minute", 60), (_DAY_S, "hour", 3600))
     for limit, unit, size in scale:
         if age.seconds < limit:
-            return _ago(max(1, round(age.seconds / size)), unit)
-    return _ago(max(1, age.days), "day")
+            return _count(max(1, round(age.seconds / size)), unit)
+    return _count(max(1, age.days), "day")
 
 
 _DAY_S = 84_600  # from when on hours are no longer said
 
 
-def _ago(count: int, unit: str) -> str:
-    return f"{count} {unit}{'s' if count != 1 else ''} ago"
+def _count(count: int, unit: str) -> str:
+    return f"{count} {unit}{'s' if count != 1 else ''}"
 
 
 def _all_words(symbols: Iterable[str], neutralise: Neutralise) -> list[str]:

@@ -7,11 +7,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
+from builtin_interfaces.msg import Time as Stamp
 from rclpy.time import Time
 
 from clara_brain.past_attempts import MOST_ATTEMPTS, Attempt
-from clara_brain.recollection import Age, Fact, Order, Outcome, Recollection, Unread
-from clara_interfaces.msg import Episode, RoleFiller
+from clara_brain.recollection import Age, Fact, Order, Outcome, Recollection, UnderWay, Unread
+from clara_interfaces.msg import ActionEvent, Episode, RoleFiller
 from clara_interfaces.srv import QueryMemory
 
 _UNREAD = "text"  # the role of words that memory did not read
@@ -61,6 +62,7 @@ def recollection(response: QueryMemory.Response, now: Time) -> Recollection:
         failed=sum(each.failed for each in results) if counted else 0,
         order=_order(response, facts),
         counted=tuple(response.counted),
+        under_way=tuple(_under_way(event, now) for event in response.under_way),
     )
 
 
@@ -72,7 +74,7 @@ def attempts(response: QueryMemory.Response, now: Time) -> list[Attempt]:
             action=episode.action,
             object=episode.object,
             outcome=_outcome(episode.outcome),
-            age=_age(episode, now),
+            age=_age(episode.end, now),
             detail=episode.detail,
             context=_in_words(episode),
         )
@@ -87,11 +89,16 @@ def _fact(episode: Episode, now: Time) -> Fact:
         action=episode.action,
         object=episode.object,
         outcome=_outcome(episode.outcome),
-        age=_age(episode, now),
+        age=_age(episode.end, now),
         subject="" if _is_own(episode) else episode.subject or episode.robot,
         detail=episode.detail,
         context=_in_words(episode),
     )
+
+
+def _under_way(event: ActionEvent, now: Time) -> UnderWay:
+    since = _age(event.header.stamp, now)
+    return UnderWay(event.action, event.object, since, event.subject, _in_words(event))
 
 
 def _order(response: QueryMemory.Response, facts: Sequence[Fact]) -> Order:
@@ -102,9 +109,9 @@ def _order(response: QueryMemory.Response, facts: Sequence[Fact]) -> Order:
     return Order.FIRST if ages[:1] > ages[1:2] > [] else Order.LATEST
 
 
-def _in_words(episode: Episode) -> dict[str, str]:
-    """Return the roles of an episode that a word or a number fills."""
-    return {each.role: said for each in episode.context if (said := _spoken(each))}
+def _in_words(happened: Episode | ActionEvent) -> dict[str, str]:
+    """Return the roles of the context that a word or a number fills."""
+    return {each.role: said for each in happened.context if (said := _spoken(each))}
 
 
 def _spoken(filler: RoleFiller) -> str:
@@ -141,11 +148,11 @@ def _outcome(number: int) -> Outcome:
     return Outcome(number) if number in known else Outcome.UNKNOWN
 
 
-def _age(episode: Episode, now: Time) -> Age:
-    """Return how long ago an episode ended."""
-    ended = Time.from_msg(episode.end, clock_type=now.clock_type)
-    today, day = (datetime.fromtimestamp(_seconds(one)).date() for one in (now, ended))
-    return Age(_seconds(now) - _seconds(ended), (today - day).days)
+def _age(stamp: Stamp, now: Time) -> Age:
+    """Return how long ago a moment was."""
+    then = Time.from_msg(stamp, clock_type=now.clock_type)
+    today, day = (datetime.fromtimestamp(_seconds(one)).date() for one in (now, then))
+    return Age(_seconds(now) - _seconds(then), (today - day).days)
 
 
 def _seconds(moment: Time) -> float:

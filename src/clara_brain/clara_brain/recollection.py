@@ -54,6 +54,17 @@ class Fact:
     context: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class UnderWay:
+    """What has begun, `since` when, and has no result yet; else as a Fact."""
+
+    action: str
+    object: str
+    since: Age
+    subject: str = ""
+    context: Mapping[str, str] = field(default_factory=dict)
+
+
 class Order(Enum):
     """Which of the episodes that fit comes first of the facts."""
 
@@ -78,7 +89,8 @@ class Recollection:
     all facts have: they are only the nearest. `recognised` are the roles of what was read, as
     "action", "when" or "object/place", and `asked` what they are asked for, in words. `succeeded`
     and `failed` are counted over all that fit, as `matches` is. `counted` is what else the
-    question wants counted (most, least, a total), in sentences of memory's own.
+    question wants counted (most, least, a total), in sentences of memory's own. `under_way` is
+    what fits and is no episode yet.
     """
 
     facts: tuple[Fact, ...] = ()
@@ -93,8 +105,14 @@ class Recollection:
     succeeded: int = 0
     failed: int = 0
     order: Order = Order.LATEST
+    under_way: tuple[UnderWay, ...] = ()
 
     @property
     def told(self) -> tuple[Fact, ...]:
-        """Return the facts that are said: none where what is counted was read otherwise."""
-        return () if self.counted and (self.unread or self.missing) else self.facts
+        """Return the facts that are said: none where what is counted was read otherwise.
+
+        What comes nearest is not said where what was asked about is under way.
+        """
+        if self.counted and (self.unread or self.missing):
+            return ()
+        return () if self.under_way and self.missing else self.facts

@@ -14,7 +14,7 @@ from clara_brain.asking_memory import (
     memory_replies,
     points_back,
 )
-from clara_brain.grounding import Grounded, cue, ground
+from clara_brain.grounding import Grounded, cue, ground, ground_now
 from clara_brain.recollection import Recollection
 
 # Memory is asked with a cue; the flag says that the turn can do without an answer.
@@ -55,6 +55,9 @@ async def remember(
     asking = asks_memory(policy, text)
     if asking is Asking.NOT:
         return None
+    if asking is Asking.NOW:
+        # Without a cue everything fits that is under way.
+        return Remembered(ground_now(text, await recall("", False), neutralise, quote))
     recollection = await recall(cue(text), asking is Asking.QUESTION)
     if not memory_replies(asking, text, recollection):
         return None
@@ -65,5 +68,5 @@ async def remember(
     return Remembered(
         ground(text, recollection, neutralise, quote),
         tuple(fact.episode_id for fact in recollection.told),
-        recollection.abstained and not recollection.counted,
+        recollection.abstained and not (recollection.counted or recollection.under_way),
     )

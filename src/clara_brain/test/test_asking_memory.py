@@ -12,7 +12,7 @@ from clara_brain.asking_memory import (
     memory_replies,
     points_back,
 )
-from clara_brain.recollection import Age, Fact, Outcome, Recollection, Unread
+from clara_brain.recollection import Age, Fact, Outcome, Recollection, UnderWay, Unread
 
 FACT = Fact("e1", "DELIVER", "LINEN", Outcome.FAILED, Age(60))
 
@@ -128,6 +128,47 @@ def test_a_question_about_the_world_is_the_model_s(text, recognised, unread):
     assert asks_memory(MemoryPolicy.AUTO, text) is Asking.QUESTION
     found = Recollection((FACT,), recognised=recognised, unread=unread)
     assert not memory_replies(Asking.QUESTION, text, found)
+
+
+@pytest.mark.parametrize(
+    ("text", "asking"),
+    [
+        ("what are you doing?", Asking.NOW),
+        ("Hey Clara, what are you doing right now?", Asking.NOW),
+        ("can you tell me what you're up to", Asking.NOW),
+        ("are you busy?", Asking.NOW),
+        ("Are you done yet?", Asking.NOW),
+        ("is anything still under way, Clara?", Asking.NOW),
+        ("what are you doing tonight?", Asking.QUESTION),
+        ("are you free on Monday?", Asking.QUESTION),
+        ("what are you doing with the gate?", Asking.QUESTION),
+        ("I know what you are doing.", Asking.NOT),
+        ("what were you doing?", Asking.PAST),
+    ],
+)
+def test_what_the_robot_is_doing_is_memory_s_alone(text, asking):
+    assert asks_memory(MemoryPolicy.AUTO, text) is asking
+    assert asks_memory(MemoryPolicy.NEVER, text) is Asking.NOT
+    assert memory_replies(Asking.NOW, text, None)
+
+
+@pytest.mark.parametrize(
+    ("text", "replies"),
+    [
+        ("are you closing the gate?", True),
+        ("is the gate closed?", True),
+        ("what are you doing with the gate?", True),
+        ("is it still open?", True),
+        ("how do you close the gate?", False),
+        ("what is a gate?", False),
+        ("should we be closing the gate?", False),
+    ],
+)
+def test_a_question_about_what_is_under_way_is_memory_s(text, replies):
+    found = Recollection(under_way=(UnderWay("CLOSE", "GATE", Age(20)),))
+    assert asks_memory(MemoryPolicy.AUTO, text) in (Asking.QUESTION, Asking.NOT)
+    assert memory_replies(Asking.QUESTION, text, found) is replies
+    assert not memory_replies(Asking.QUESTION, text, Recollection())
 
 
 @pytest.mark.parametrize(

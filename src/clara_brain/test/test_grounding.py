@@ -8,11 +8,12 @@ from datetime import datetime
 
 import pytest
 from clara_brain.engine import Request
-from clara_brain.grounding import ground
+from clara_brain.grounding import ground, ground_now
 from clara_brain.memory_in_words import age_words, fact_sentence
 from clara_brain.memory_messages import attempts, recollection
+from clara_brain.participles import participle
 from clara_brain.prompt import ChatPrompt
-from clara_brain.recollection import Age, Fact, Order, Outcome, Recollection, Unread
+from clara_brain.recollection import Age, Fact, Order, Outcome, Recollection, UnderWay, Unread
 from clara_brain.sampler import SamplerSettings
 from rclpy.time import Time
 
@@ -148,6 +149,80 @@ def test_what_memory_says_of_all_that_fits_comes_first(question, answered, said)
     first, quoted = said.partition(" 2 minutes")[0], grounded.quoted
     assert first in grounded.text or first.startswith("I don't remember")
     assert said in quoted and ("2 minutes" in quoted) is bool(found.told)
+
+
+GATE = UnderWay("CLOSE", "GATE", Age(20))
+NO_RESULT = "No result has come yet."
+
+
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        ({"abstained": True}, f"I have been closing the gate for 20 seconds. {NO_RESULT}"),
+        (
+            {"facts": (SLIPPED,)},
+            f"I have been closing the gate for 20 seconds. {NO_RESULT} 2 minutes ago I tried to"
+            " pick up the cup, but it failed: the cup slipped.",
+        ),
+        (
+            {"facts": (SLIPPED,), "missing": ("GATE",)},
+            f"I have been closing the gate for 20 seconds. {NO_RESULT}",
+        ),
+        (
+            {"counted": ("Twice.",), "matches": 2},
+            f"I have been closing the gate for 20 seconds. {NO_RESULT} Twice.",
+        ),
+        (
+            {"under_way": (UnderWay("PICK_UP", "cup", Age(3700), "rex", {"place": "hall"}),)},
+            f"Rex has been picking up the cup (place: hall) for 1 hour. {NO_RESULT}",
+        ),
+        (
+            {"under_way": (UnderWay("GO_TO", "", Age(-60), context={"place": "dock"}),)},
+            f"I have begun going to the dock. {NO_RESULT}",
+        ),
+    ],
+)
+def test_what_is_under_way_is_said_first_and_before_that_nothing_is_remembered(found, said):
+    recalled = Recollection(**{"under_way": (GATE,), **found})
+    grounded = ground("did you close the gate?", recalled, str, quote=True)
+    assert grounded.quoted == said and said.partition(".")[0] in grounded.text
+
+
+@pytest.mark.parametrize(
+    ("under_way", "said"),
+    [
+        ((), "Nothing that I know of is under way."),
+        (
+            (GATE, UnderWay("HONK", "", Age(1))),
+            "I have been closing the gate for 20 seconds. I have been honking for 1 second."
+            f" {NO_RESULT}",
+        ),
+        ((UnderWay("HONK", "", Age(60)),) * 6, "2 more are under way. No result has come yet."),
+    ],
+)
+def test_what_goes_on_is_said_each_by_itself_or_that_nothing_does(under_way, said):
+    recalled = Recollection((SLIPPED,), under_way=under_way)
+    assert ground_now("are you busy?", recalled, str, quote=True).quoted.endswith(said)
+    assert "cannot reach" in ground_now("are you busy?", None, str, quote=True).quoted
+
+
+@pytest.mark.parametrize(
+    ("verb", "doing"),
+    [
+        ("close", "closing"),
+        ("grip", "gripping"),
+        ("open", "opening"),
+        ("patrol", "patrolling"),
+        ("see", "seeing"),
+        ("tie", "tying"),
+        ("show", "showing"),
+        ("bring", "bringing"),
+        ("cleaning", "cleaning"),
+        ("quit", "quitting"),
+    ],
+)
+def test_verbs_have_a_participle(verb, doing):
+    assert participle(verb) == doing
 
 
 @pytest.mark.parametrize(

@@ -249,6 +249,14 @@ def test_a_reply_rests_on_memory_and_memory_never_opens_a_skill(world):
     assert not again.decisions
     unknown = world.ask("what happened with the piano?").result
     assert unknown.memory_abstained and "don't remember" in unknown.text
+    for question in (
+        "what are you doing?",
+        "did you close the gate?",
+        "are you closing the gate?",
+    ):
+        now = world.ask(question).result
+        assert now.text.startswith("I have been closing the gate for ")
+        assert not now.memory_abstained and not now.memory_ids
     assert not world.requests
 
 

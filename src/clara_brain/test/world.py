@@ -88,7 +88,7 @@ class ChatClient:
 
 
 class World(ChatClient):
-    """A client, a memory that knows one episode, and the brain in a process of its own."""
+    """A client, a memory of an episode and of what began just now, and the brain by itself."""
 
     def __init__(self, namespace: str = "/clara", **parameters: object) -> None:
         from clara_interfaces.msg import ActionEvent, Utterance
@@ -104,8 +104,12 @@ class World(ChatClient):
         self.node.create_service(QueryMemory, "memory/query", self.remember)
 
     def remember(self, request, response):
-        from clara_interfaces.msg import Episode, EpisodeMatch
+        from clara_interfaces.msg import ActionEvent, Episode, EpisodeMatch
 
+        if not request.text or "gate" in request.text:
+            gate = ActionEvent(action="CLOSE", object="GATE")
+            gate.header.stamp = self.node.get_clock().now().to_msg()
+            response.under_way = [gate]
         if "cup" not in request.text:
             response.abstained = True
             return response
