@@ -83,10 +83,12 @@ _WHAT_GOES_ON = re.compile(
     r"|what(?:['\u2019]s| is)(?: \w+ly| still)?"
     r" (?:going on|under ?way|running|in progress|your current \w+)"
     r"|are you(?: \w+ly| still| already| all)?"
-    r" (?:busy|working|occupied|idle|free|done|finished|(?:doing|up to) (?:any|some)thing)"
+    r" (?:busy|working|occupied|idle|free|done|finished|at it"
+    r"|(?:doing|up to) (?:\w+thing|it|that))"
+    r"|(?:is|are) (?:it|that|they)(?: \w+ly| still| already| all)? (?:done|finished|over)"
     r"|is (?:any|some)thing(?: \w+ly| still)? (?:going on|under ?way|running|in progress))"
     r"(?: (?:(?:right|just) now|now|currently|yet|already|here|there|at (?:the|this) moment))*"
-    r"(?:,? (?:clara|please))?\s*(?:[.;:!?\n]|$)",
+    r"(?:,? please|, ?\w+)?\s*(?:[.;:!?\n]|$)",
     re.IGNORECASE,
 )
 # "are you closing the gate?", "is it still open?"

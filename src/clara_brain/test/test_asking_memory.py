@@ -138,6 +138,8 @@ def test_a_question_about_the_world_is_the_model_s(text, recognised, unread):
         ("can you tell me what you're up to", Asking.NOW),
         ("are you busy?", Asking.NOW),
         ("Are you done yet?", Asking.NOW),
+        ("is it finished?", Asking.NOW),
+        ("what are you doing, Robby?", Asking.NOW),
         ("is anything still under way, Clara?", Asking.NOW),
         ("what are you doing tonight?", Asking.QUESTION),
         ("are you free on Monday?", Asking.QUESTION),
