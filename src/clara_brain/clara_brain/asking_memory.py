@@ -91,9 +91,11 @@ _WHAT_GOES_ON = re.compile(
     r"(?:,? please|, ?\w+)?\s*(?:[.;:!?\n]|$)",
     re.IGNORECASE,
 )
-# "are you closing the gate?", "is it still open?"
+# "are you closing the gate?", "is it still open?"; not "how are you doing today?"
 _GOES_ON = re.compile(
-    rf"\b(?:still|yet|already|\w{{2,}}ing)\b|{_OPENS}(?:is|are)(?:n['\u2019]?t)? ", re.IGNORECASE
+    r"(?<!how are you )\b(?:still|yet|already|\w{2,}ing)\b"
+    rf"|{_OPENS}(?:is|are)(?:n['\u2019]?t)? ",
+    re.IGNORECASE,
 )
 # What has a name may be of the world: where is the Eiffel Tower, how did the Romans build roads.
 _OF_A_NAME = re.compile(

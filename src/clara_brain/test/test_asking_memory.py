@@ -163,6 +163,7 @@ def test_what_the_robot_is_doing_is_memory_s_alone(text, asking):
         ("is it still open?", True),
         ("how do you close the gate?", False),
         ("what is a gate?", False),
+        ("how are you doing today?", False),
         ("should we be closing the gate?", False),
     ],
 )
