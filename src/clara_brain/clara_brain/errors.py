@@ -72,6 +72,10 @@ class SkillFileError(BrainError):
     """The file of skills is not valid."""
 
 
+class StateTopicError(BrainError):
+    """An entry of `state_topics` is not valid."""
+
+
 class SkillRefused(BrainError):
     """What the model decided did not pass the allow-list, the types or the ranges."""
 

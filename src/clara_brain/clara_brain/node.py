@@ -62,6 +62,7 @@ from clara_brain.skill_targets import SkillTargets
 from clara_brain.skills import Skill
 from clara_brain.speech import Speech
 from clara_brain.state_folder import StateFolder
+from clara_brain.state_topics import StateTopics
 from clara_brain.together import read_together
 from clara_brain.turn_desk import TurnDesk
 
@@ -97,7 +98,8 @@ class BrainNode(LifecycleNode):  # type: ignore[misc]
         self.skills: tuple[Skill, ...] | None = None
         self.skills_path = ""
         self.targets = SkillTargets(self, group)
-        self._desk = TurnDesk(self, self.targets, group)
+        self._state_topics = StateTopics(self)
+        self._desk = TurnDesk(self, self.targets, self._state_topics, group)
         self._chat = ChatServer(self, self._desk, group)
         self._speech = Speech(self, self._desk, group)
         Services(self, self, group)
@@ -124,6 +126,7 @@ class BrainNode(LifecycleNode):  # type: ignore[misc]
             self._configure_spec(settings.spec)
             self.presets = load_presets(_path(settings.presets, "presets.json"), self.spec.values)
             self._open_skills(settings.skills)
+            self._state_topics.open(settings.state_topics)
             self._open_state(settings.state_path)
             self._load(settings)
         except Exception as error:
@@ -354,6 +357,7 @@ class BrainNode(LifecycleNode):  # type: ignore[misc]
 
     def _unload(self) -> None:
         self.targets.close()
+        self._state_topics.close()
         self.skills = None
         engine, self.engine = self.engine, None
         self._health.engine = self._health.sessions = self.adapters = None

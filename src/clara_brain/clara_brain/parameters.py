@@ -20,7 +20,11 @@ from rcl_interfaces.msg import (
     ParameterDescriptor,
     SetParametersResult,
 )
-from rclpy.exceptions import InvalidParameterTypeException, ParameterException
+from rclpy.exceptions import (
+    InvalidParameterTypeException,
+    ParameterException,
+    ParameterUninitializedException,
+)
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
@@ -77,6 +81,18 @@ _TABLE: dict[str, tuple[str, float | None, float | None]] = {
     ),
     "spec": (f"Personality file; empty: the one shipped. {_NEXT_CONFIGURE}", None, None),
     "skills": (f"YAML file of skills; empty: no skills. {_NEXT_CONFIGURE}", None, None),
+    "state_topics": (
+        "What she can say of the robot's state, each as"
+        f" 'battery level: /battery sensor_msgs/msg/BatteryState percentage times 100 %'."
+        f" {_NEXT_CONFIGURE}",
+        None,
+        None,
+    ),
+    "state_stale_s": (
+        "Seconds after which a value of state_topics is told as one that was",
+        0.01,
+        1e9,
+    ),
     "presets": (f"JSON file of presets; empty: those shipped. {_NEXT_CONFIGURE}", None, None),
     "adapters_path": (
         "Folder of GGUF adapters to load; empty: the folder adapters beside the model."
@@ -216,7 +232,21 @@ def declare(node: Node) -> None:
         for item in fields(group):
             if item.name in _TABLE:
                 value = getattr(group, item.name)
-                _declare(node, item.name, value, _descriptor(*_TABLE[item.name], value))
+                descriptor = _descriptor(*_TABLE[item.name], value)
+                if isinstance(value, tuple):
+                    _declare_texts(node, item.name, descriptor)
+                else:
+                    _declare(node, item.name, value, descriptor)
+
+
+def _declare_texts(node: Node, name: str, descriptor: ParameterDescriptor) -> None:
+    # While one parameter has no value rclpy answers for none (`ros2 param dump` shows nothing);
+    # and as a default it takes [] for bytes.
+    node.declare_parameter(name, Parameter.Type.STRING_ARRAY, descriptor)
+    try:
+        node.get_parameter(name)
+    except ParameterUninitializedException:
+        node.set_parameters([Parameter(name, Parameter.Type.STRING_ARRAY, [])])
 
 
 def declare_sliders(node: Node, spec: Spec) -> None:
@@ -320,7 +350,8 @@ def _declared(node: Node) -> dict[str, dict[str, Parameter]]:
 
 def _values(node: Node, group: type) -> dict[str, Any]:
     names = [item.name for item in fields(group) if item.name in _TABLE]
-    return {name: node.get_parameter(name).value for name in names}
+    values = {name: node.get_parameter(name).value for name in names}
+    return {name: tuple(it) if isinstance(it, list) else it for name, it in values.items()}
 
 
 def _descriptor(

@@ -81,6 +81,8 @@ class BrainSettings:
     model: str = ""
     spec: str = ""
     skills: str = ""
+    state_topics: tuple[str, ...] = ()
+    state_stale_s: float = 60.0
     presets: str = ""
     adapters_path: str = ""
     governance_path: str = ""

@@ -34,7 +34,10 @@ class MessageTemplate:
     def __init__(self, skill: Skill) -> None:
         assert skill.target is not None
         self.target = target = skill.target
-        self.interface = _imported(skill, target)
+        try:
+            self.interface = imported(target.type)
+        except ValueError as error:
+            raise SkillFileError(f"skill {skill.name}: {error}") from None
         part = {TargetKind.ACTION: "Goal", TargetKind.SERVICE: "Request"}.get(target.kind)
         self._kind = getattr(self.interface, part) if part else self.interface
         try:
@@ -64,7 +67,7 @@ class MessageTemplate:
         for path, where, samples in _samples(target, parameters):
             if seen.setdefault(path, where) != where:
                 raise ValueError(f"{path} is set by {seen[path]} and by {where}")
-            slot = _resolve(self._kind, path)
+            slot = field_type(self._kind, path)
             for sample in samples:
                 try:
                     _converted(slot, sample)
@@ -88,23 +91,22 @@ def outcome_of(response: Any) -> tuple[bool, str]:
     return good, " ".join(detail.split())[:_LONGEST_DETAIL]
 
 
-def _imported(skill: Skill, target: Target) -> Any:
-    package, kind, name = target.type.split("/")
+def imported(interface: str) -> Any:
+    """Return the class of an interface, as of "package/msg/Name". Raises ValueError."""
+    package, kind, name = interface.split("/")
     what = {"action": "action", "srv": "service", "msg": "message"}[kind]
     try:
         module = importlib.import_module(f"{package}.{kind}")
     except ImportError as error:
-        raise SkillFileError(
-            f"skill {skill.name}: its type {target.type} cannot be imported ({error}): install the"
-            f" ROS 2 package {package}, or source the workspace that has it"
+        raise ValueError(
+            f"its type {interface} cannot be imported ({error}): install the ROS 2 package"
+            f" {package}, or source the workspace that has it"
         ) from None
     found = getattr(module, name, None)
     if found is None:
         near = difflib.get_close_matches(name, [each for each in dir(module) if each[0].isupper()])
         hint = f"; did you mean {near[0]}?" if near else ""
-        raise SkillFileError(
-            f"skill {skill.name}: the package {package} has no {what} {name}{hint}"
-        )
+        raise ValueError(f"the package {package} has no {what} {name}{hint}")
     return found
 
 
@@ -158,14 +160,23 @@ def _parts(path: str) -> Iterator[tuple[str, int | None]]:
         yield name, int(at) if at else None
 
 
-def _resolve(kind: Any, path: str) -> Any:
+def value_at(message: Any, path: str) -> Any:
+    """Return what a message holds at a path that `field_type` knows."""
+    for name, at in _parts(path):
+        message = getattr(message, name)
+        if at is not None:
+            message = message[at]
+    return message
+
+
+def field_type(kind: Any, path: str) -> Any:
     """Return the type of a field. Raises ValueError where there is none."""
     slot: Any = None
     so_far = ""
     for name, at in _parts(path):
         if slot is not None:
             if not isinstance(slot, idl.NamespacedType):
-                raise ValueError(f"{so_far} has no fields, so {path} cannot be set")
+                raise ValueError(f"{so_far} has no fields, so there is no {path}")
             kind = getattr(importlib.import_module(".".join(slot.namespaces)), slot.name)
         so_far += f"{'.' * bool(so_far)}{name}"
         slot = _slot(kind, name, at)
@@ -182,7 +193,7 @@ def _slot(kind: Any, name: str, at: int | None) -> Any:
     if at is None:
         return slot
     if not isinstance(slot, idl.Array) or at >= slot.size:
-        raise ValueError(f"{name}[{at}] cannot be set: only arrays of a fixed size have places")
+        raise ValueError(f"there is no {name}[{at}]: only arrays of a fixed size have places")
     return slot.value_type
 
 

@@ -64,6 +64,9 @@ class Host(SkillHost, Protocol):
         `briefly`: the turn can do without an answer.
         """
 
+    def state(self, text: str) -> str:
+        """Answer a question about the robot's state as it is now; empty for any other text."""
+
     def experience(self, decision: Decision, wait: Promise) -> Awaitable[str]:
         """Say what memory knows of earlier attempts; empty as `recall` is None."""
 
@@ -206,6 +209,8 @@ class Turn:
         )
         if used.decided or used.said:
             result.decided, said = used.decided, used.said
+        elif not request.sampling.grammar and (told := self._host.state(text)):
+            said = told
         elif remembered := await self._remember():
             grounded, said = remembered.grounded, remembered.grounded.quoted
             result.memory_ids = list(remembered.episode_ids)

@@ -35,6 +35,7 @@ from clara_brain.skill_gate import SkillGate
 from clara_brain.skill_targets import SkillTargets
 from clara_brain.skill_use import Decided
 from clara_brain.skills import Skill
+from clara_brain.state_topics import StateTopics
 from clara_brain.turn import Promise, Turn
 from clara_interfaces.action import Chat
 
@@ -49,9 +50,12 @@ _BRIEFLY_S = 0.1
 class TurnDesk:
     """Takes turns while an engine is there. All methods belong to the executor's thread."""
 
-    def __init__(self, node: Node, targets: SkillTargets, group: CallbackGroup) -> None:
+    def __init__(
+        self, node: Node, targets: SkillTargets, state: StateTopics, group: CallbackGroup
+    ) -> None:
         self._node = node
         self._targets = targets
+        self._state = state
         self._group = group
         self._steady = Clock(clock_type=ClockType.STEADY_TIME)
         self._gate = SkillGate()
@@ -176,6 +180,13 @@ class TurnDesk:
     def request_action(self, skill: Skill, decision: Decision) -> str:
         """Ask the robot to do it; return the action's id (part of the turn's Host)."""
         return self._targets.request(skill, decision)
+
+    def state(self, text: str) -> str:
+        """Answer a question about how the robot is now (part of the turn's Host)."""
+        if self._engine is None:
+            return ""
+        stale_s = parameters.read(self._node).state_stale_s
+        return self._state.answer(text, stale_s, self._engine.neutralise)
 
     async def experience(self, decision: Decision, wait: Promise) -> str:
         """Say how this went before (part of the turn's Host)."""

@@ -31,9 +31,10 @@ class Later:
 
 
 class Alone:
-    """A host without memory and skills."""
+    """A host without memory, skills and topics of the robot's state."""
 
     promise = staticmethod(Later)
+    state = staticmethod(lambda text: "")
 
 
 def turn_of(
