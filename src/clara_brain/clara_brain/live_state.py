@@ -105,7 +105,7 @@ _ASIDE = re.compile(
     re.I,
 )
 # "what is temperature?" is no question about this robot, "what is the temperature?" is one.
-_DEFINES = re.compile(r"what(?:\s+is|\s+are|['\u2019]?s)\s+\0\d+\0\W*", re.I)
+_DEFINES = re.compile(r"what(?:\s+is|\s+are|['\u2019]?s)\s+\0\W*", re.I)
 # All that a question about a value as it is now may have beside the value's own words. None of
 # them tells of the past, of what may be, of somebody else's things, or of how and why.
 _SMALL_WORDS = """
@@ -123,44 +123,40 @@ class StateWords:
     """Which entries a text asks for."""
 
     def __init__(self, entries: Iterable[StateEntry]) -> None:
-        self._entries: list[StateEntry] = []
-        self._by_word: dict[str, int] = {}
-        for number, entry in enumerate(entries):
-            self._entries.append(entry)
-            self._by_word |= {_key(word): number for word in entry.words}
         # Longest first: "battery temperature" is no question about the battery.
-        words = sorted(self._by_word, key=len, reverse=True)
-        spaced = "|".join(re.escape(word).replace(r"\ ", r"[\s-]+") for word in words)
-        self._named = re.compile(rf"\b(?:{spaced})(?=s?\b)s?", re.I) if words else None
+        named = sorted(
+            ((_key(word), entry) for entry in entries for word in entry.words),
+            key=lambda pair: -len(pair[0]),
+        )
+        self._entries = [entry for _, entry in named]
+        words = "|".join(f"({word.replace(' ', _SPACE)})" for word, _ in named)
+        self._named = re.compile(rf"\b(?:{words})(?=s?\b)s?", re.I) if named else None
 
     def asked(self, text: str) -> list[StateEntry]:
         """Return the entries that a question names, in its order; none for any other text."""
         if self._named is None or len(text) > _LONGEST_QUESTION:
             return []
         said = _GREETING.sub("", text.replace("\0", ""), count=1)
-        named: list[int] = []
+        spoken: dict[StateEntry, str] = {}
 
         def mark(found: re.Match[str]) -> str:
-            number = self._number(found[0])
-            if number not in named:
-                named.append(number)
-            return f" \0{number}\0 "
+            assert found.lastindex is not None
+            spoken.setdefault(self._entries[found.lastindex - 1], found[0])
+            return " \0 "
 
         marked = self._named.sub(mark, said)
-        if not named or not ("?" in text or _ASKS.match(said)):
+        if not spoken or not ("?" in text or _ASKS.match(said)):
             return []
-        if _DEFINES.fullmatch(marked) and " " not in self._named.search(said)[0]:  # type: ignore[index]
+        if _DEFINES.fullmatch(marked) and " " not in next(iter(spoken.values())):
             return []
-        rest = re.sub(r"\0\d+\0", " ", _ASIDE.sub(" ", marked))
-        return [self._entries[each] for each in named] if _only_small(rest) else []
+        return list(spoken) if _only_small(_ASIDE.sub(" ", marked)) else []
 
-    def _number(self, said: str) -> int:
-        key = _key(said)
-        return self._by_word[key if key in self._by_word else key.removesuffix("s")]
+
+_SPACE = r"[\s-]+"
 
 
 def _key(word: str) -> str:
-    return re.sub(r"[\s-]+", " ", word.lower())
+    return re.sub(_SPACE, " ", word.lower())
 
 
 def _only_small(rest: str) -> bool:

@@ -38,6 +38,7 @@ BATTERY, TEMPERATURE, CHARGING, MODE, OF_BATTERY = ENTRIES
         ("what's the battery temperature?", [OF_BATTERY]),
         ("are you charging?", [CHARGING]),
         ("which mode are you in?", [MODE]),
+        ("TEMPERATURE\u017f?", [TEMPERATURE]),
         ("Hey Clara, could you please tell me your mode and temperature?", [MODE, TEMPERATURE]),
         # No question
         ("battery level", []),
