@@ -231,4 +231,4 @@ def parse_all(written: Sequence[str]) -> list[StateEntry]:
 
 def place(number: int, written: str) -> str:
     """Name an entry in a sentence about it."""
-    return f"state_topics[{number}] ({written[:80]!r})"
+    return f"state_topics[{number}] ({written.partition(':')[0][:80]!r})"

@@ -98,7 +98,7 @@ class BrainNode(LifecycleNode):  # type: ignore[misc]
         self.skills: tuple[Skill, ...] | None = None
         self.skills_path = ""
         self.targets = SkillTargets(self, group)
-        self._state_topics = StateTopics(self)
+        self._state_topics = StateTopics(self, group)
         self._desk = TurnDesk(self, self.targets, self._state_topics, group)
         self._chat = ChatServer(self, self._desk, group)
         self._speech = Speech(self, self._desk, group)

@@ -14,9 +14,13 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from rclpy.callback_groups import CallbackGroup
+from rclpy.clock import Clock
+from rclpy.clock_type import ClockType
 from rclpy.exceptions import NameValidationException
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.subscription import Subscription
+from rclpy.timer import Timer
 from rosidl_parser import definition as idl
 
 from clara_brain.errors import StateTopicError
@@ -39,6 +43,7 @@ _LATCHED = QoSProfile(
     reliability=ReliabilityPolicy.RELIABLE,
     durability=DurabilityPolicy.TRANSIENT_LOCAL,
 )
+_SEEK_S = 1.0
 _NUMBERS = (*idl.INTEGER_TYPES, *idl.FLOATING_POINT_TYPES)
 
 
@@ -60,27 +65,46 @@ class _Topic:
 
     def __init__(self, node: Node, kind: type, name: str) -> None:
         self._node = node
+        self._kind = kind
         self.message: Any = None
         self.came = 0
-        group = _Unwatched()
-        self._live, self._latched = (
-            node.create_subscription(kind, name, lambda message: None, qos, callback_group=group)
-            for qos in (_LIVE, _LATCHED)
-        )
+        self._live = self._subscription(name, _LIVE)
+        self._latched: Subscription | None = None
+
+    def seek_latched(self) -> None:
+        """Subscribe to what a publisher keeps, once there is one that does.
+
+        Before that, each publisher that keeps nothing would warn that the two do not fit.
+        """
+        if self._latched:
+            return
+        name = self._live.topic_name
+        offered = [each.qos_profile for each in self._node.get_publishers_info_by_topic(name)]
+        if any(_keeps(qos) for qos in offered):
+            self._latched = self._subscription(name, _LATCHED)
 
     def take(self) -> None:
         """Take what has come since the last time."""
-        for subscription in (self._latched, self._live):
+        for subscription in filter(None, (self._latched, self._live)):
             with subscription.handle:
-                while taken := subscription.handle.take_message(subscription.msg_type, False):
+                while taken := subscription.handle.take_message(self._kind, False):
                     message, about = taken
                     came = _came(about, latched=subscription is self._latched)
                     if came >= self.came:
                         self.message, self.came = message, came
 
     def close(self) -> None:
-        for subscription in (self._live, self._latched):
+        for subscription in filter(None, (self._live, self._latched)):
             self._node.destroy_subscription(subscription)
+
+    def _subscription(self, name: str, qos: QoSProfile) -> Subscription:
+        return self._node.create_subscription(
+            self._kind, name, lambda message: None, qos, callback_group=_Unwatched()
+        )
+
+
+def _keeps(offered: QoSProfile) -> bool:
+    return (offered.durability, offered.reliability) == (_LATCHED.durability, _LATCHED.reliability)
 
 
 def _came(about: dict[str, int], latched: bool) -> int:
@@ -92,8 +116,10 @@ def _came(about: dict[str, int], latched: bool) -> int:
 class StateTopics:
     """Answers questions about the robot's state from the topics of `state_topics`."""
 
-    def __init__(self, node: Node) -> None:
+    def __init__(self, node: Node, group: CallbackGroup) -> None:
         self._node = node
+        self._group = group
+        self._timer: Timer | None = None
         self._words = StateWords(())
         self._topics: dict[tuple[str, str], _Topic] = {}
 
@@ -111,9 +137,17 @@ class StateTopics:
             except (ValueError, NameValidationException) as error:
                 raise StateTopicError(f"{place(number, written[number])}: {error}") from None
         self._words = StateWords(entries)
+        if entries:
+            steady = Clock(clock_type=ClockType.STEADY_TIME)
+            self._timer = self._node.create_timer(
+                _SEEK_S, self._seek_latched, callback_group=self._group, clock=steady
+            )
 
     def close(self) -> None:
         """Let go of the topics, and forget what came."""
+        if self._timer:
+            self._node.destroy_timer(self._timer)
+        self._timer = None
         for topic in self._topics.values():
             topic.close()
         self._topics.clear()
@@ -125,6 +159,10 @@ class StateTopics:
             sentence(entry, self._heard(entry), stale_s, neutralise)
             for entry in self._words.asked(text)
         )
+
+    def _seek_latched(self) -> None:
+        for topic in self._topics.values():
+            topic.seek_latched()
 
     def _heard(self, entry: StateEntry) -> Heard | None:
         topic = self._topics[entry.topic, entry.type]

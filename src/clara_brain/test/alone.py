@@ -45,7 +45,8 @@ def turn_of(
     host: Any = None,
     **options: object,
 ) -> Turn:
-    request = TurnRequest(text, "Be kind.", GREEDY, 8, session, **options)
+    options = {"sampling": GREEDY, **options}
+    request = TurnRequest(text, "Be kind.", max_tokens=8, session=session, **options)
     return Turn(engine, sessions, (), SkillGate(), host or Alone(), request, lambda delta: None)
 
 

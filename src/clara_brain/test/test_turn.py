@@ -7,6 +7,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -116,6 +117,24 @@ def test_what_memory_cannot_tell_is_made_up_by_no_model(opened, recalled):
         replied = take(opened, sessions, text, **asked)
         assert replied.completion.completion_tokens and not replied.memory_abstained
     assert briefly == [False, False, True]  # what may be about the world waits no longer
+
+
+def test_how_the_robot_is_now_is_told_before_memory_and_model_but_not_in_a_grammar(opened):
+    class Knowing(Alone):
+        state = staticmethod(lambda text: "It is 83 %." if text == QUESTION else "")
+
+        async def recall(self, *asked: object) -> Recollection | None:
+            return Recollection(abstained=True)
+
+    sessions = Sessions(time.monotonic, max_sessions=4, max_turns=64)
+    asked = {"host": Knowing(), "memory": MemoryPolicy.ALWAYS}
+    told = take(opened, sessions, QUESTION, **asked)
+    assert told.completion.text == "It is 83 %." and not told.completion.completion_tokens
+    assert not told.memory_abstained and sessions.history("s")[-1].assistant == "It is 83 %."
+    assert take(opened, sessions, OF_THE_WORLD, **asked).memory_abstained
+    grammar = replace(GREEDY, grammar='root ::= "a"')
+    formed = take(opened, sessions, QUESTION, sampling=grammar, **asked)
+    assert formed.completion.text == "a"
 
 
 def test_a_question_that_points_back_to_memory_s_reply_is_answered_by_no_model(opened):
