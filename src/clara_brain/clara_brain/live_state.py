@@ -21,7 +21,7 @@ Value = bool | int | float | str
 FORM = "WORDS: TOPIC TYPE FIELD [times NUMBER] [UNIT]"
 _FORM = re.compile(
     r"(?P<words>[^:]+):\s+(?P<topic>\S+)\s+(?P<type>\S+)\s+(?P<field>\S+)"
-    r"(?:\s+times\s+(?P<times>\S+))?(?:\s+(?P<unit>\S.*))?"
+    r"(?:\s+times\s+(?P<times>\S+))?(?:\s+(?!times\b)(?P<unit>\S.*))?"
 )
 _TYPE = re.compile(r"[a-zA-Z]\w*/msg/[A-Z]\w*")
 _FIELD = re.compile(r"[a-z][a-z0-9_]*(\[\d+\])?(\.[a-z][a-z0-9_]*(\[\d+\])?)*")
@@ -92,7 +92,9 @@ _GREETING = re.compile(
     r"^\W*(?:(?:hey|hi|hello|ok|okay|so|and|but|well|now|clara|robot|please)\b\W*)*", re.I
 )
 _TELL = (
-    r"(?:do you know|(?:(?:can|could|will|would) you (?:please )?)?(?:tell|show|give) (?:me|us))\b"
+    r"(?:do you know|i(?: want|['\u2019]d like| would like) to know|let (?:me|us) know"
+    r"|(?:(?:can|could|will|would) you (?:please )?)?"
+    r"(?:(?:tell|show|give) (?:me|us)|say(?= (?:how|what|the|your)\b)|report|check|read))\b"
 )
 _ASKS = re.compile(
     r"(?:what|which|how|is|are|isn['\u2019]?t|aren['\u2019]?t)\b|(?:do|does|have|has) (?:you|it)\b"
@@ -100,7 +102,7 @@ _ASKS = re.compile(
     re.I,
 )
 _ASIDE = re.compile(
-    rf"^{_TELL}|['\u2019](?:s|re)\b"
+    rf"^{_TELL}|['\u2019](?:s|re)\b|\bfor (?:me|us)\b"
     r"|\b(?:do|does) (?:you|it|the robot|your robot) (?:still |currently )?(?:have|feel)\b",
     re.I,
 )
@@ -113,8 +115,9 @@ _SMALL_WORDS = """
     this our robot robot's yourself have has got left remaining there and about of on in at with
     any some enough still now right moment current currently present presently actual exact exactly
     please tell show give me us know thanks clara level levels value values reading readings status
-    state percentage percent high low full empty good bad ok okay fine normal doing looking like
-    going more less than above below over under least most or either degrees all up hey hi hello so
+    state percentage percent high low full empty good bad ok okay fine normal doing looking going
+    more less than above below over under least most or either degrees all up hey hi hello so like
+    almost nearly running getting out half
 """
 _SMALL = frozenset(_SMALL_WORDS.split())
 

@@ -87,11 +87,12 @@ class _Topic:
         """Take what has come since the last time."""
         for subscription in filter(None, (self._latched, self._live)):
             with subscription.handle:
-                while taken := subscription.handle.take_message(self._kind, False):
-                    message, about = taken
-                    came = _came(about, latched=subscription is self._latched)
-                    if came >= self.came:
-                        self.message, self.came = message, came
+                taken = subscription.handle.take_message(self._kind, False)
+            if taken:
+                message, about = taken
+                came = _came(about, latched=subscription is self._latched)
+                if came >= self.came:
+                    self.message, self.came = message, came
 
     def close(self) -> None:
         for subscription in filter(None, (self._live, self._latched)):
