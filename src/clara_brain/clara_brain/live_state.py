@@ -14,7 +14,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from clara_brain.cleaning import cleaned
-from clara_brain.memory_in_words import seconds_ago
+from clara_brain.memory_in_words import age_words
+from clara_brain.recollection import Age
 
 Value = bool | int | float | str
 
@@ -183,10 +184,16 @@ def sentence(
         verbs = ("is ", "was ")
     words = _in_words(entry, value, neutralise)
     if heard.seconds > stale_s:
-        ago = seconds_ago(heard.seconds)
-        return f"{told}{verbs[1]}{words} {ago}; I have heard nothing since."
-    ago = "now" if heard.seconds < 1 else seconds_ago(heard.seconds)
+        return f"{told}{verbs[1]}{words} {_ago(heard.seconds)}; I have heard nothing since."
+    ago = "now" if heard.seconds < 1 else _ago(heard.seconds)
     return f"{told}{verbs[0]}{words}, as of {ago}."
+
+
+def _ago(seconds: float) -> str:
+    if seconds < 10:  # of which memory says "just now"
+        count = max(1, round(seconds))
+        return f"{count} second{'s' if count != 1 else ''} ago"
+    return age_words(Age(seconds, round(seconds / 86_400)))
 
 
 def _in_words(entry: StateEntry, value: Value, neutralise: Callable[[str], str]) -> str:

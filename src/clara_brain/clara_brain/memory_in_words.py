@@ -138,20 +138,11 @@ def age_words(age: Age) -> str:
 
 
 def _span(age: Age) -> str:
-    return _seconds(age.seconds) if age.seconds < _DAY_S else _count(max(1, age.days), "day")
-
-
-def seconds_ago(seconds: float) -> str:
-    """Say seconds as "5 minutes ago"."""
-    return f"{_seconds(seconds)} ago"
-
-
-def _seconds(seconds: float) -> str:
     scale = ((60, "second", 1), (3570, "minute", 60), (_DAY_S, "hour", 3600))
     for limit, unit, size in scale:
-        if seconds < limit:
-            return _count(max(1, round(seconds / size)), unit)
-    return _count(max(1, round(seconds / 86_400)), "day")
+        if age.seconds < limit:
+            return _count(max(1, round(age.seconds / size)), unit)
+    return _count(max(1, age.days), "day")
 
 
 _DAY_S = 84_600  # from when on hours are no longer said

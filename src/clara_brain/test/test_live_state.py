@@ -85,6 +85,12 @@ def test_a_value_is_asked_for_by_a_question_about_it_as_it_is_now(text, asked):
             Heard(83.0, 301.0),
             "The battery level was 83 % 5 minutes ago; I have heard nothing since.",
         ),
+        (BATTERY, Heard(83.0, 1.4), "The battery level is 83 %, as of 1 second ago."),
+        (
+            BATTERY,
+            Heard(83.0, 90_000),
+            "The battery level was 83 % yesterday; I have heard nothing since.",
+        ),
         (BATTERY, None, "I have not heard the battery level yet."),
         (BATTERY, Heard(math.nan, 0), "I hear the battery level, but what comes is no number."),
         (TEMPERATURE, Heard(-41.26, 0), "The temperature is -41.3 °C, as of now."),
