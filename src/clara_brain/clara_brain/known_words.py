@@ -26,18 +26,21 @@ _NEUTRAL_WORDS = """
 a an the this that these those some any my your our their his its
 i me you we us he him she her they them it mine yours
 to at in on into onto of for with towards toward then and or so well just also
-here there straight inside now again please kindly once more further still yet immediately
+here there straight inside now again please kindly once still yet immediately
 already directly exactly maybe really very can could would will
 hey hi hello ok okay clara robot thanks thank
 """
 _NEUTRAL = frozenset(_NEUTRAL_WORDS.split())
+# These mean nothing beside a number or a choice, and in "once more", but "open the vents more" is
+# not all the way.
+_MORE = frozenset(["more", "further"])
 # How a thing is done, which means nothing unless the skill has a parameter for it.
 _MANNERS = frozenset(["slowly", "quickly", "carefully", "gently", "fast", "slow", "quick"])
 # Right before a choice these say how it looks. Where one of a family is in a choice, they tell
 # choices apart: "a big coffee", for one who knows small and large.
 _COLOURS = "red blue green yellow black white brown orange grey gray pink purple"
 _SIZES = "big small large tiny little huge"
-_LOOKS = tuple(frozenset(family.split()) for family in (_COLOURS, _SIZES, "old new", "left right"))
+_LOOKS = tuple(frozenset(family.split()) for family in (_COLOURS, _SIZES, "old new"))
 # With a thing behind them these say where, which is not the place itself: "go near the dock".
 _ABOUT_A_PLACE_WORDS = "across along around between by near over through"
 _ABOUT_A_PLACE = frozenset(_ABOUT_A_PLACE_WORDS.split())
@@ -77,9 +80,15 @@ _FROM_OR_INTO = frozenset(["from", "into", "onto"])
 # What may stand before a noun, and behind an order.
 _BEFORE_A_NOUN_WORDS = "a an the this that these those my your our their his its"
 _BEFORE_A_NOUN = frozenset(_BEFORE_A_NOUN_WORDS.split())
+_OWN = _BEFORE_A_NOUN - {"a", "an"}
 _AT_THE_END_WORDS = "can clara could now please robot thank thanks will would you"
 _AT_THE_END = frozenset(_AT_THE_END_WORDS.split())
 _LONGEST_NOUN = 2
+_PERSON_WORDS = """
+me us him her them you everybody everyone somebody someone people person audience child children
+crowd friend friends guest guests kid kids man men visitor visitors woman women
+"""
+_PERSONS = frozenset(_PERSON_WORDS.split())
 # A noun that says when.
 _TIME_WORDS = """
 monday tuesday wednesday thursday friday saturday sunday dawn sunrise noon midday dusk sunset
@@ -107,6 +116,8 @@ _PARTICLES = frozenset(
         "with",
     ]
 )
+# Between a verb and its particle, or behind the verb, they are an object.
+_STANDS_FOR_A_THING = frozenset(["it", "that", "them", "this", "these", "those"])
 # "Go over to the gate" and "go on to the gate" go to it, and "turn to the left" turns left.
 _ON_TO = re.compile(r"^\s*(?:over|on)\s+(?=(?:to|here|there)\b)", re.IGNORECASE)
 _TO_A_SIDE = re.compile(r"\s*to (?:the |your )?(left|right)\b", re.IGNORECASE)
@@ -118,7 +129,7 @@ def unexplained(skill: Skill, text: str, things: Collection[tuple[int, int]] = (
     """Return the first word of an order that a skill does not know; empty where there is none.
 
     `things` is where choices stand in it. Unknown may be, where a skill needs nothing to be said,
-    a noun at the end that follows a preposition that follows the verb in an example ("wave to my
+    a noun at the end that follows a preposition behind which an example has a person ("wave to my
     friend", for "wave to the people").
     """
     found = list(_WORD.finditer(text))
@@ -144,8 +155,8 @@ def unexplained(skill: Skill, text: str, things: Collection[tuple[int, int]] = (
         following = words[at + 1] if at + 1 < len(words) else ""
         if word in _PEOPLE and following in _BODY:
             return f"{word} {following}"
-        if word == "second" and words[at - 1] in ("the", "my", "your"):
-            return word  # of several things, and no time
+        if spoken_numbers.unit_of(word) and word not in known and at and words[at - 1] in _OWN:
+            return word  # "my feet", "the yard" and "the second" are no measures
         if word in known or word in neutral or spoken_numbers.is_number_word(word):
             continue
         if any(start <= match.start() < end for start, end in things):
@@ -156,6 +167,14 @@ def unexplained(skill: Skill, text: str, things: Collection[tuple[int, int]] = (
             # "Drive 2 meters across" is not straight ahead, "by 2 meters" is.
             if straight and word not in _ABOUT_A_NUMBER:
                 return word
+            continue
+        if word in _MORE and (
+            words[at - 1] == "once"
+            or match.end() + 1 in begins
+            or _is_beside_a_number(text, match, following)
+        ):
+            continue
+        if word in ("up", "down") and _is_up_to(skill, text[match.end() :]):
             continue
         if word in ("number", "another") and _is_number(text[match.end() :], following):
             continue
@@ -192,6 +211,28 @@ def _is_number(rest: str, following: str) -> bool:
     return bool(re.match(r"\W*\d", rest)) or spoken_numbers.is_number_word(following)
 
 
+def _is_beside_a_number(text: str, word: re.Match[str], following: str) -> bool:
+    before = text[: word.start()].rstrip(" %°")
+    last = words_of(before)[-1:]
+    ends = before[-1:].isdigit() or any(map(spoken_numbers.is_number_word, last))
+    return ends or _is_number(text[word.end() :], following)
+
+
+def _is_up_to(skill: Skill, rest: str) -> bool:
+    """Whether "up" or "down" stands before "to" and a number that an example sets so.
+
+    "Turn it down to 20 percent" sets it as "turn it to 20 percent" does.
+    """
+    to = re.match(r"\s+to\b", rest, re.IGNORECASE)
+    if to is None or not _is_number(rest[to.end() :], "".join(words_of(rest[to.end() :])[:1])):
+        return False
+    return any(
+        number.before == "to"
+        for example in skill.examples
+        for number in spoken_numbers.numbers(example.say)
+    )
+
+
 def _goes_back(behind: list[str], things: set[str], known: frozenset[str]) -> bool:
     """Whether "back" says where to: "back home", "back to the dock", "back to 0 degrees"."""
     if not behind:
@@ -211,7 +252,7 @@ def _is_done_to(openings: frozenset[tuple[str, str]], words: list[str], at: int)
     while words[end - 1] in _AT_THE_END:
         end -= 1
     noun = words[at:end]
-    if len(noun) > _LONGEST_NOUN or not (_NEUTRAL | _TIMES).isdisjoint(noun):
+    if len(noun) > _LONGEST_NOUN or not (_NEUTRAL | _MORE | _TIMES).isdisjoint(noun):
         return False
     while at > 0 and words[at - 1] in _BEFORE_A_NOUN:
         at -= 1
@@ -263,19 +304,26 @@ def _vocabulary(skill: Skill) -> frozenset[str]:
 def _openings(skill: Skill) -> frozenset[tuple[str, str]]:
     """Return the pairs of a word and the preposition behind it in the examples.
 
-    But for those that name a goal.
+    But for those that name a goal, or have no person behind them: "take off to 10 meters" says
+    nothing of "take off to the lake", nor does "come up to the surface" of "come up to me".
     """
-    return frozenset(
-        pair
-        for example in skill.examples
-        for pair in pairwise(words_of(example.say))
-        if pair[1] in PREPOSITIONS - _FROM_OR_INTO and pair[0] not in _GOING
-    )
+    found = set()
+    for example in skill.examples:
+        words = words_of(example.say)
+        for at, pair in enumerate(pairwise(words)):
+            if pair[1] not in PREPOSITIONS - _FROM_OR_INTO or pair[0] in _GOING:
+                continue
+            noun = next((each for each in words[at + 2 :] if each not in _BEFORE_A_NOUN), "")
+            if noun in _PERSONS:
+                found.add(pair)
+    return frozenset(found)
 
 
 def is_idle(word: str) -> bool:
     """Whether a word in lower case means nothing by itself, or only a direction."""
-    return word in _NEUTRAL | _MANNERS | _DIRECTIONS | _FORWARD | _BACKWARD | _ABOUT_A_PLACE
+    return (
+        word in _NEUTRAL | _MORE | _MANNERS | _DIRECTIONS | _FORWARD | _BACKWARD | _ABOUT_A_PLACE
+    )
 
 
 def words_of(text: str) -> list[str]:
@@ -297,15 +345,40 @@ def another_verb(skill: Skill, verb: str, rest: str) -> bool:
     side = _TO_A_SIDE.match(rest)
     if side and any(side[1].lower() in each.choices for each in skill.parameters):
         return False
-    following = _WORD.match(rest.lstrip())
-    if following is None or following[0].lower() not in _PARTICLES:
+    following = words_of(rest)[:1]
+    if _STANDS_FOR_A_THING.issuperset(following) and following and not _has_object(skill, verb):
+        return True
+    if not following or following[0] not in _PARTICLES:
         return False
+    (particle,) = following
+    if any(particle in each.choices for each in skill.parameters):
+        return False  # "fly up"
     said = [skill.name, *(example.say for example in skill.examples)]
     pairs = {pair for text in said for pair in pairwise(words_of(text))}
-    particle = following[0].lower()
     return not any(second == particle and first in _forms(verb, skill) for first, second in pairs)
+
+
+def _has_object(skill: Skill, verb: str) -> bool:
+    """Whether a verb is done to something: "take it off" is not done by a skill that takes off.
+
+    An example with the verb tells, else those with other verbs.
+    """
+    shown = [words_of(example.say) for example in skill.examples]
+    own = [words for words in shown if verb in words]
+    behind = [words[words.index(verb) + 1 :] for words in own] or [words[1:] for words in shown]
+    return any(_begins_with_object(words) for words in behind) or not shown
+
+
+def _begins_with_object(words: list[str]) -> bool:
+    if words and words[0] in _PARTICLES | _DIRECTIONS:
+        words = words[1:]
+    if not words:
+        return False
+    word = words[0]
+    thing = not is_idle(word) and not spoken_numbers.is_number_word(word)
+    return thing or word in _BEFORE_A_NOUN | _PERSONS | _STANDS_FOR_A_THING
 
 
 def _forms(verb: str, skill: Skill) -> set[str]:
     """Return the verbs of a skill: a particle that goes with one goes with the others."""
-    return {verb, *skill.words, *words_of(skill.name)}
+    return {verb, *trigger_words(skill), *words_of(skill.name)}

@@ -36,6 +36,11 @@ def read(said: str) -> Decision | None:
         "wave to the people on Friday",
         "wave at noon",
         "wave at him as long as he is here",
+        "take off to the lake",
+        "take off to my left",
+        "open the vents to the left",
+        "lower the forks to my feet",
+        "come down to the deep end",
     ],
 )
 def test_what_is_done_to_nobody_and_goes_nowhere_known_is_no_order(said):
@@ -67,6 +72,18 @@ def test_a_thing_is_no_word_that_a_skill_knows(said):
     assert read(said) is None
 
 
+@pytest.mark.parametrize("said", ["take it off", "take that off please", "come it down"])
+def test_what_is_done_to_a_thing_is_another_verb_than_what_is_done_to_none(said):
+    assert read(said) is None
+
+
+@pytest.mark.parametrize(
+    "said", ["open the vents more", "open the vents some more", "open the vents further"]
+)
+def test_more_of_it_is_not_all_of_it(said):
+    assert read(said) is None
+
+
 @pytest.mark.parametrize(
     "said",
     [
@@ -93,6 +110,14 @@ def test_a_number_is_not_taken_without_its_minus_or_in_part(said):
         ("move to x minus 100 y 200 z 300", "move_to", {"x": -100, "y": 200, "z": 300}),
         ("thrust forward for another 5 seconds", "thrust", {"duration": 5, "power": 30}),
         ("go down to 7 meters", "dive", {"depth": 7}),
+        ("open the vents up to 70 percent", "open_vents", {"opening": 70}),
+        ("open the vents once more", "open_vents", {"opening": 100}),
+        ("drive 2 more meters", "drive", {"distance": 2}),
+        ("take some more gauze to the pharmacy", "deliver", {"object": "gauze"}),
+        ("thrust up 5 seconds", "thrust", {"direction": "up", "duration": 5}),
+        ("look up", "look", {"direction": "up"}),
+        ("turn on the headlight", "headlight", {"state": True}),
+        ("turn off the headlight please", "headlight", {"state": False}),
         ("bring the gauze to recovery", "deliver", {"urgent": False}),
         ("take the gauze to pharmacy urgently", "deliver", {"urgent": True}),
         ("take a suture kit, please, to the theatre", "deliver", {"room": "theatre"}),
