@@ -26,6 +26,16 @@ _PREPOSITION_WORDS = (
 _AWAY = frozenset(["from", "off"])
 _TOWARDS = frozenset(["to", "into", "onto", "toward", "towards"])
 _AT_ONCE = frozenset(["right", "straight"])
+# What else people say for a way. "Back to the dock" and "the back" are no way to move.
+_BACK = r"(?<!the )(?<!my )(?<!your )back(?!\s+(?:at|from|home|in|into|on|onto|to)\b)"
+_OTHER_WORDS = {
+    "backward": _BACK,
+    "backwards": _BACK,
+    "back": "backwards?",
+    "forward": "ahead",
+    "forwards": "ahead",
+    "ahead": "forwards?",
+}
 _NOW = re.compile(r"\s+(?:now|away|here|there|at (?:me|him|her|us|them|it))\b", re.IGNORECASE)
 # A choice that is spelt as one of these is said in its own capitals, or behind what names it.
 _FUNCTION_WORDS = "a an am as be do he i if is it me my no of or she so that this us we you"
@@ -119,8 +129,9 @@ def _mentions(choices: tuple[str, ...], text: str, naming: frozenset[str]) -> tu
         (match.start(), match.end(), name)
         for name in names
         for match in as_said(name).finditer(text)
+        if match[0].lower() not in names - {name}
         # "Right now" says when, or it may.
-        if not (name in _AT_ONCE and _NOW.match(text, match.end()))
+        and not (name in _AT_ONCE and _NOW.match(text, match.end()))
         and (name.lower() not in _FUNCTION or name in _SPEAKER or _is_named(name, match, naming))
     ]
     whole = sorted(
@@ -150,8 +161,8 @@ def _is_named(name: str, match: re.Match[str], naming: frozenset[str]) -> bool:
 def as_said(name: str) -> re.Pattern[str]:
     """Return the pattern of a name of the skills file, as people say it.
 
-    "Room 3" is not said with "room 3.5"; "backwards" is "backward", too, "slow" is "slowly", and
-    "room two" is "room 2".
+    "Room 3" is not said with "room 3.5"; "backwards" and "back" are "backward", too, "slow" is
+    "slowly", and "room two" is "room 2".
     """
     spaced = re.escape(name.replace("_", " ")).replace(r"\ ", r"[\s_-]+")
     spaced = re.sub(r"wards?\b", "wards?", spaced)
@@ -159,6 +170,8 @@ def as_said(name: str) -> re.Pattern[str]:
     spaced = re.sub(r"(?<!\w)\d+(?!\w)", _digits_or_word, spaced)
     if name.isalpha():
         spaced += "(?:ly)?"
+    if other := _OTHER_WORDS.get(name.lower()):
+        spaced = f"(?:{spaced}|{other})"
     return re.compile(rf"(?<!\w){spaced}(?!\w|[.,:/-]\d)", re.IGNORECASE)
 
 

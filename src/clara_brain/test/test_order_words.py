@@ -116,6 +116,8 @@ def test_a_number_is_not_taken_without_its_minus_or_in_part(said):
         ("take some more gauze to the pharmacy", "deliver", {"object": "gauze"}),
         ("thrust up 5 seconds", "thrust", {"direction": "up", "duration": 5}),
         ("look up", "look", {"direction": "up"}),
+        ("thrust back for 5 seconds", "thrust", {"direction": "backward", "duration": 5}),
+        ("thrust straight ahead for 5 seconds", "thrust", {"direction": "forward"}),
         ("turn on the headlight", "headlight", {"state": True}),
         ("turn off the headlight please", "headlight", {"state": False}),
         ("bring the gauze to recovery", "deliver", {"urgent": False}),
@@ -138,6 +140,7 @@ def test_what_an_order_says_is_read(said, skill, values):
         "drive 3 meters towards me",
         "drive 3 meters near me",
         "go forward 5 meters",
+        "thrust back to the dock for 5 seconds",
     ],
 )
 def test_a_length_in_a_direction_that_a_skill_does_not_have_is_no_order(said):
