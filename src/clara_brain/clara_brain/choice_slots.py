@@ -16,7 +16,7 @@ from functools import lru_cache
 from itertools import pairwise
 
 from clara_brain import spoken_numbers
-from clara_brain.known_words import is_idle, words_of
+from clara_brain.known_words import STANDS_FOR_A_THING, has_object, is_idle, is_way, words_of
 from clara_brain.skills import Example, Parameter, Skill
 from clara_brain.slots import OR, Slots, rivals
 
@@ -43,9 +43,10 @@ _FUNCTION = frozenset(_FUNCTION_WORDS.split())
 # Who writes "me" means the person that speaks.
 _SPEAKER = frozenset(["me", "us"])
 _PREPOSITION = re.compile(rf"\b({'|'.join(_PREPOSITION_WORDS.split())})\b", re.IGNORECASE)
-# "Call me Ben" and "look, you are right" are told of somebody; "bring me gauze" is not.
+# "Call me Ben" and "look, you are right" are told of somebody; "bring me gauze" and "tilt it down"
+# are not.
 _PRONOUN = re.compile(
-    r"(\w+)\W+(?:me|us|him|them|you|he|she|it|we|they|i|who|what)"
+    r"(\w+)\W+(me|us|him|them|you|he|she|it|we|they|i|who|what)"
     r"(?:\s+(?:are|is|am|was|were|has|have|had|just))?\s+$",
     re.IGNORECASE,
 )
@@ -162,9 +163,10 @@ def as_said(name: str) -> re.Pattern[str]:
     """Return the pattern of a name of the skills file, as people say it.
 
     "Room 3" is not said with "room 3.5"; "backwards" and "back" are "backward", too, "slow" is
-    "slowly", and "room two" is "room 2".
+    "slowly", "room two" is "room 2", and "nurses' station" is "nurses station".
     """
-    spaced = re.escape(name.replace("_", " ")).replace(r"\ ", r"[\s_-]+")
+    spaced = re.sub(r"['\u2019]?s['\u2019]?(?= )", "\0", name.replace("_", " "))
+    spaced = re.escape(spaced).replace(r"\ ", r"[\s_-]+").replace("\0", "['\u2019]?s['\u2019]?")
     spaced = re.sub(r"wards?\b", "wards?", spaced)
     spaced = re.sub(r"\band\b", "(?:and|&)", spaced)
     spaced = re.sub(r"(?<!\w)\d+(?!\w)", _digits_or_word, spaced)
@@ -218,8 +220,17 @@ def _told_of(skill: Skill, text: str) -> bool:
     """Whether a choice is said of somebody, right behind a pronoun, as no example has it."""
 
     def is_so(said: str) -> bool:
-        before = (_PRONOUN.search(said[: each.start]) for each in mentions(skill, said))
-        return any(each and each[1].lower() not in _GIVING for each in before)
+        return any(
+            before
+            and before[1].lower() not in _GIVING
+            and not (
+                before[2].lower() in STANDS_FOR_A_THING
+                and is_way(each.choice)
+                and has_object(skill, before[1].lower())
+            )
+            for each in mentions(skill, said)
+            if (before := _PRONOUN.search(said[: each.start]))
+        )
 
     return is_so(text) and not any(is_so(example.say) for example in skill.examples)
 

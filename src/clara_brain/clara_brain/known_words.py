@@ -117,7 +117,7 @@ _PARTICLES = frozenset(
     ]
 )
 # Between a verb and its particle, or behind the verb, they are an object.
-_STANDS_FOR_A_THING = frozenset(["it", "that", "them", "this", "these", "those"])
+STANDS_FOR_A_THING = frozenset(["it", "that", "them", "this", "these", "those"])
 # "Go over to the gate" and "go on to the gate" go to it, and "turn to the left" turns left.
 _ON_TO = re.compile(r"^\s*(?:over|on)\s+(?=(?:to|here|there)\b)", re.IGNORECASE)
 _TO_A_SIDE = re.compile(r"\s*to (?:the |your )?(left|right)\b", re.IGNORECASE)
@@ -346,7 +346,7 @@ def another_verb(skill: Skill, verb: str, rest: str) -> bool:
     if side and any(side[1].lower() in each.choices for each in skill.parameters):
         return False
     following = words_of(rest)[:1]
-    if _STANDS_FOR_A_THING.issuperset(following) and following and not _has_object(skill, verb):
+    if following and following[0] in STANDS_FOR_A_THING and not has_object(skill, verb):
         return True
     if not following or following[0] not in _PARTICLES:
         return False
@@ -358,7 +358,7 @@ def another_verb(skill: Skill, verb: str, rest: str) -> bool:
     return not any(second == particle and first in _forms(verb, skill) for first, second in pairs)
 
 
-def _has_object(skill: Skill, verb: str) -> bool:
+def has_object(skill: Skill, verb: str) -> bool:
     """Whether a verb is done to something: "take it off" is not done by a skill that takes off.
 
     An example with the verb tells, else those with other verbs.
@@ -375,8 +375,13 @@ def _begins_with_object(words: list[str]) -> bool:
     if not words:
         return False
     word = words[0]
-    thing = not is_idle(word) and not spoken_numbers.is_number_word(word)
-    return thing or word in _BEFORE_A_NOUN | _PERSONS | _STANDS_FOR_A_THING
+    thing = not is_way(word) and not is_idle(word) and not spoken_numbers.is_number_word(word)
+    return thing or word in _BEFORE_A_NOUN | _PERSONS | STANDS_FOR_A_THING
+
+
+def is_way(word: str) -> bool:
+    """Whether a word in lower case is a way to move or turn."""
+    return word in _DIRECTIONS | _FORWARD | _ANOTHER_WAY | {"left", "right"}
 
 
 def _forms(verb: str, skill: Skill) -> set[str]:

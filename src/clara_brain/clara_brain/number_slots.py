@@ -16,8 +16,21 @@ from itertools import pairwise
 
 from clara_brain import spoken_numbers
 from clara_brain.choice_slots import Mention, as_said, mentions, words_beside
-from clara_brain.known_words import is_idle, words_of
-from clara_brain.skills import Example, Parameter, Skill, Value
+from clara_brain.known_words import words_of
+from clara_brain.number_names import (
+    counted_words,
+    forms_of,
+    is_named,
+    labels_of,
+    may_be_a_thing,
+    must_be_named,
+    naming_words,
+    said_for,
+    says_whose,
+    words_behind,
+    written_number,
+)
+from clara_brain.skills import Example, Parameter, Skill
 from clara_brain.slots import OR, Slots, rivals
 from clara_brain.spoken_numbers import POINTS, Said, spellings, unit_of
 from clara_brain.units import si_unit
@@ -29,8 +42,6 @@ _HALF = re.compile(r"\bhalf\b", re.IGNORECASE)
 _AND = re.compile(r"(?:,|\band)\s*$", re.IGNORECASE)
 _ONE = re.compile(r"\ban? ([a-z]+)\b", re.IGNORECASE)  # "an hour"
 _ORDINARY = frozenset(["second", "foot", "yard", "in", "m", "s", "g", "min"])
-_WORDS_BEHIND = re.compile(r"\s*[^\W\d_]+(?:\s+[^\W\d_]+)?")
-_COUNTS = frozenset(["count", "number", "repeats", "repetitions"])
 _A_UNIT = re.compile(r"\b(\w+) an? ([a-z]+)( and a half)?\b(?! and\b|[\s,]*\d)", re.IGNORECASE)
 _MORE = "more"
 _MORE_BEFORE = re.compile(r"\b(?:another|further|more|extra) $", re.IGNORECASE)
@@ -62,8 +73,8 @@ def number_slots(skill: Skill, text: str) -> Slots | None:
         values = {name: spellings(found) for name, found in fitting.items()}
         return Slots(values, frozenset(name for name, said in values.items() if said))
     values, named = dict.fromkeys(fitting, ()), set()
-    said_for = {name: set(found) for name, found in fitting.items()}
-    for group in rivals([each for each in parameters if fitting[each.name]], said_for):
+    meant = {name: set(found) for name, found in fitting.items()}
+    for group in rivals([each for each in parameters if fitting[each.name]], meant):
         said = sorted({number for each in group for number in fitting[each.name]}, key=_place)
         if len(group) == 1 or len(said) > len(group):
             # Too many: the check of the value says so, in a sentence.
@@ -103,71 +114,23 @@ def _fitting(
     numeric = [each for each in skill.parameters if each.numeric]
     others = [each.unit for each in skill.parameters if each is not parameter]
     names = frozenset() if parameter.unit else _named_points(skill, parameter)
-    found = spoken_numbers.fitting(text, parameter.unit, others, names, _labels(skill))
-    shown = _said_for(skill, parameter)
+    found = spoken_numbers.fitting(text, parameter.unit, others, names, labels_of(skill))
+    shown = said_for(skill, parameter)
     units = {None, *(number.unit for _, number in shown)} - {"?"}
-    counted = _counted(skill, parameter, shown)
+    counted = counted_words(skill, parameter, shown)
     alike = [each for each in numeric if si_unit(each.unit) == si_unit(parameter.unit)]
-    before = {number.before for other in alike for _, number in _said_for(skill, other)}
-    naming = _naming(skill, parameter)
+    before = {number.before for other in alike for _, number in said_for(skill, other)}
+    naming = naming_words(skill, parameter)
+    named_only = must_be_named(skill, parameter, naming, counted)
     return [
         number
         for number in found or _one_of_a_unit(skill, parameter, text)
         if not _within(number.start, number.end, things)
-        and (parameter.unit or number.unit in units or counted & _words_behind(text, number))
-        and (number.name in naming or not _may_be_a_thing(skill, text, number, counted))
-        and (not _must_be_named(skill, parameter) or number.before in naming)
+        and (parameter.unit or number.unit in units or counted & words_behind(text, number))
+        and (is_named(text, number, naming) or not may_be_a_thing(skill, text, number, counted))
+        and (not named_only or says_whose(text, number, naming, counted))
         and _is_so_set(parameter, _change(number, text), before)
     ]
-
-
-def _naming(skill: Skill, parameter: Parameter) -> set[str]:
-    """Return the words that stand before a number as its name: the "drawer" of "drawer one"."""
-    verbs = {word for example in skill.examples for word in words_of(example.say)[:1]}
-    before = {number.before for _, number in _said_for(skill, parameter)}
-    choices = [word for each in skill.parameters for c in each.choices for word in words_of(c)]
-    words = {*words_of(parameter.name), *before, "number"} - verbs.union(skill.words, choices)
-    return {word for word in words if not is_idle(word)}
-
-
-def _must_be_named(skill: Skill, parameter: Parameter) -> bool:
-    """Whether a number has its name before it in all examples, as "drawer 3", and no unit."""
-    if parameter.unit or sum(each.numeric for each in skill.parameters) > 1:
-        return False
-    shown = _said_for(skill, parameter)
-    named = _naming(skill, parameter)
-    return bool(shown) and all(not each.unit and each.before in named for _, each in shown)
-
-
-def _may_be_a_thing(skill: Skill, text: str, number: Said, counted: frozenset[str]) -> bool:
-    """Whether "one" may stand for a thing, as in "that one" and "one of the drawers"."""
-    if text[number.start : number.end].lower() != "one" or number.unit not in (None, "?"):
-        return False
-    countable = counted if number.unit else _labels(skill)
-    return not countable & _words_behind(text, number)
-
-
-def _counted(
-    skill: Skill, parameter: Parameter, shown: Sequence[tuple[str, Said]]
-) -> frozenset[str]:
-    """Return what a number for a parameter may count: what an example does, or choices.
-
-    "Open 5 drawers" is not drawer 5, but "honk 3 times" is as many as its "times".
-    """
-    words = set[str]().union(
-        *(_words_behind(say, number) for say, number in shown if number.unit == "?")
-    )
-    words |= {word for each in skill.parameters for c in each.choices for word in words_of(c)}
-    words |= {word for word in words_of(parameter.name) if word.endswith("s")}
-    if _COUNTS & set(words_of(parameter.name)):
-        words.add("times")
-    return frozenset(form for word in words for form in (word, word.removesuffix("s")))
-
-
-def _words_behind(text: str, number: Said) -> set[str]:
-    """Return the one or two words behind a number: "3 ripe peppers"."""
-    match = _WORDS_BEHIND.match(text, number.end)
-    return set(words_of(match[0])) if match else set()
 
 
 def _one_of_a_unit(skill: Skill, parameter: Parameter, text: str) -> list[Said]:
@@ -185,25 +148,8 @@ def _one_of_a_unit(skill: Skill, parameter: Parameter, text: str) -> list[Said]:
         and not spoken_numbers.is_number_word(match[1].lower())
         and match[2].lower() not in _ORDINARY
         and (unit_of(match[2].lower()) or match[2].lower())
-        in (parameter.unit, *_forms(parameter.unit))
+        in (parameter.unit, *forms_of(parameter.unit))
     ]
-
-
-def _labels(skill: Skill) -> frozenset[str]:
-    """Return words behind a number that are no unit of measure: of the names in "4 x 3 y".
-
-    So are units that are not known as such, as the times of "3 times".
-    """
-    numeric = [each for each in skill.parameters if each.numeric]
-    units = {each.unit.lower() for each in numeric if not spoken_numbers.unit_of(each.unit)} - {""}
-    names = {word for each in numeric for word in each.name.split("_")}
-    units = units.union(*map(_forms, units))
-    return frozenset(units | (names if len(numeric) > 1 else set()))
-
-
-def _forms(unit: str) -> set[str]:
-    """Return a word that is no unit of measure as one, and as several: liter and liters."""
-    return {unit.removesuffix("s"), f"{unit.removesuffix('s')}s"} if unit.isalpha() else set()
 
 
 def _change(number: Said, text: str) -> str:
@@ -225,7 +171,7 @@ def _left_over(
     if _has_open_number(text) and not any(_has_open_number(each.say) for each in skill.examples):
         return True
     numeric = any(each.numeric for each in skill.parameters)
-    units = set[str]().union(*(_forms(each.unit) for each in skill.parameters))
+    units = set[str]().union(*(forms_of(each.unit) for each in skill.parameters))
     taken = [(each.start, each.end) for found in fitting.values() for each in found]
     said = [
         (each.start, each.end)
@@ -239,6 +185,8 @@ def _left_over(
         for match in _ONE.finditer(text)
         if (unit_of(match[1].lower()) or match[1].lower() in units)
         and match[1].lower() not in _ORDINARY
+        # "6 kilometers an hour" is one number.
+        and not any(map(unit_of, words_of(text[: match.start()])[-1:]))
     ]
     return any(
         not _within(start, end, things) and not any(a < end and start < b for a, b in taken)
@@ -253,6 +201,9 @@ def _named_alone(skill: Skill, parameter: Parameter, text: str) -> bool:
     if _AT_FULL.search(text):
         return True
     *_, noun = parameter.name.split("_")
+    one = rf"\ban? (?:\w+ )?{noun.removesuffix('s')}\b"
+    if noun.endswith("s") and parameter.default == 1 and re.search(one, text, re.IGNORECASE):
+        return False  # "a large portion" is one
     shown = {
         word
         for each in skill.examples
@@ -290,16 +241,6 @@ def _within(start: int, end: int, things: Sequence[Mention]) -> bool:
     return any(each.start <= start and end <= each.end for each in things)
 
 
-def _said_for(skill: Skill, parameter: Parameter) -> list[tuple[str, Said]]:
-    """Return the numbers of the examples that are this parameter's, each with its example."""
-    return [
-        (example.say, number)
-        for example in skill.examples
-        for number in spoken_numbers.numbers(example.say, labels=_labels(skill))
-        if number.written == _number(example.use.get(parameter.name, ""))
-    ]
-
-
 def _is_so_set(parameter: Parameter, said: str, before: Collection[str]) -> bool:
     """Whether a number sets a parameter in the way in which the examples set it.
 
@@ -320,7 +261,7 @@ def _named_points(skill: Skill, parameter: Parameter) -> frozenset[str]:
     """Return the "point" of "go to point 5", where that is an example and this parameter is 5."""
     found = set()
     for example in skill.examples:
-        written = _number(example.use.get(parameter.name, ""))
+        written = written_number(example.use.get(parameter.name, ""))
         for number in spoken_numbers.numbers(example.say, POINTS):
             if number.before in POINTS and number.written == written:
                 found.add(number.before)
@@ -404,15 +345,10 @@ def _in_order(skill: Skill, parameters: Sequence[Parameter]) -> list[str] | None
 
 def _order_of(skill: Skill, example: Example, names: Sequence[str]) -> tuple[str, ...]:
     """Return the order in which an example says the numbers of parameters; () if it does not."""
-    written = {_number(example.use[name]): name for name in names if name in example.use}
-    said = spoken_numbers.numbers(example.say, labels=_labels(skill))
+    written = {written_number(example.use[name]): name for name in names if name in example.use}
+    said = spoken_numbers.numbers(example.say, labels=labels_of(skill))
     order = tuple(written[each.written] for each in said if each.written in written)
     return order if sorted(order) == sorted(names) else ()
-
-
-def _number(value: Value) -> str:
-    """Write a value as a number that was said is written; a text stays one."""
-    return value if isinstance(value, str) else f"{value:.9g}"
 
 
 def _place(number: Said) -> int:

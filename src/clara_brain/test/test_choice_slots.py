@@ -148,6 +148,8 @@ def test_half_a_name_is_not_the_default(parameter, said):
         (("IT", "lab"), "park at IT", ("IT",)),
         (("me", "nurse"), "park beside me", ("me",)),
         (("room 2", "room 3"), "park in room two", ("room 2",)),
+        (("nurses station",), "park at the nurses' station", ("nurses station",)),
+        (("nurse's station",), "park at the nurses station", ("nurse's station",)),
         (("slow", "fast"), "park slowly", ("slow",)),
         (("gin", "gin and tonic"), "park the gin & tonic", ("gin and tonic",)),
     ],
@@ -165,10 +167,28 @@ def test_a_part_of_another_choice_beside_the_one_that_is_said_makes_it_no_order(
     assert choice_slots(pour, "pour a gin tonic") is None
 
 
-def test_backwards_is_backward():
+@pytest.mark.parametrize(
+    ("said", "meant"),
+    [
+        ("drive backwards", ("backward",)),
+        ("drive back", ("backward",)),
+        ("drive ahead", ("forward",)),
+        ("drive back to the dock", ()),
+        ("drive to the back", ()),
+    ],
+)
+def test_backwards_is_backward(said, meant):
     way = choosing("direction", "forward", "forward", "backward")
     drive = Skill("drive", "DRIVE", "Drive.", (way,), (Example("drive", {}),))
-    assert choice_slots(drive, "drive backwards").values == {"direction": ("backward",)}
+    assert choice_slots(drive, said).values == {"direction": meant}
+
+
+def test_it_before_a_direction_is_what_a_verb_is_done_to():
+    way = choosing("direction", None, "up", "down")
+    tilt = Skill("tilt", "", "Tilt.", (way,), (Example("tilt the mast up", {"direction": "up"}),))
+    look = Skill("look", "", "Look.", (way,), (Example("look up", {"direction": "up"}),))
+    assert choice_slots(tilt, "tilt it down").values == {"direction": ("down",)}
+    assert choice_slots(look, "look it up") is None
 
 
 @pytest.mark.parametrize(

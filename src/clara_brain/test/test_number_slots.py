@@ -149,6 +149,19 @@ HEAT = skill(number("temperature"), go_to_22_degrees={"temperature": 22.0})
 SERVE = skill(number("table"), number("glasses", "", 1.0), go_to_table_4={"table": 4.0})
 WATER = skill(number("amount", "l", 2.0), go_with_3_liters={"amount": 3.0})
 BED = Parameter("bed", "choice", said=True, choices=("tomatoes", "peppers"))
+BAY = skill(
+    *(number("bay"), number("level", "", 0.0)),
+    go_to_bay_3={"bay": 3.0},
+    go_to_bay_4_level_2={"bay": 4.0, "level": 2.0},
+)
+ROW = skill(number("row"), number("bed"), go_to_row_3_bed_2={"row": 3.0, "bed": 2.0})
+RATE = skill(number("speed", "km/h"), drive_at_6_km_per_hour={"speed": 6.0})
+PORTIONS = skill(
+    number("table"),
+    number("portions", "", 1.0),
+    go_to_table_4={"table": 4.0},
+    go_with_3_portions_to_table_2={"table": 2.0, "portions": 3.0},
+)
 PICK = skill(number("count"), BED, go_10_tomatoes={"count": 10.0, "bed": "tomatoes"})
 
 
@@ -196,6 +209,11 @@ def test_a_name_right_behind_a_number_is_not_that_of_the_next():
         (TURN, "drive the left one"),
         (HEAT, "go to 18 percent"),
         (SERVE, "go to tables 4 and 5"),
+        (ROW, "go to rows 3 and 4"),
+        (ROW, "go to row 3 and 4"),
+        (ROW, "go to row 3 to 4"),
+        (BAY, "go to pallet 3 in bay 5"),
+        (BAY, "go to pallet 3"),
         (PICK, "go 10 percent of the tomatoes"),
         (PICK, "go 10 crates of tomatoes"),
     ],
@@ -244,6 +262,10 @@ def test_a_number_with_more_behind_it_is_no_name_of_a_thing():
         (DRIVE, "drive forward a meter", "distance", "1"),
         (DRIVE, "drive a meter and a half", "distance", "1.5"),
         (DRIVE, "drive a meter at 0.4 m/s", "distance", "1"),
+        (BAY, "go to bay one", "bay", "1"),
+        (BAY, "go to bay number 2 level one", "level", "1"),
+        (RATE, "drive at 6 kilometers an hour", "speed", "6"),
+        (PORTIONS, "go with a large portion to table one", "table", "1"),
     ],
 )
 def test_one_of_a_unit_or_behind_its_name_is_a_number(robot, said, name, value):

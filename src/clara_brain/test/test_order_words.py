@@ -194,7 +194,14 @@ def test_a_condition_of_plain_words_is_one(said):
 
 @pytest.mark.parametrize(
     "said",
-    ["call me Ben", "look who left", "look it up", "look, you are right", "look right at me"],
+    [
+        "call me Ben",
+        "call it Anna",
+        "look who left",
+        "look it up",
+        "look, you are right",
+        "look right at me",
+    ],
 )
 def test_what_is_said_of_somebody_is_no_order(said):
     assert read(said) is None
