@@ -12,7 +12,7 @@ nor is one that says which ("the other one"), how much ("a bit") or how things a
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from itertools import pairwise
 
 from clara_brain import spoken_numbers
@@ -126,7 +126,14 @@ _OWNER = re.compile(r"['\u2019]s?$")
 
 
 def unexplained(skill: Skill, text: str, things: Collection[tuple[int, int]] = ()) -> str:
-    """Return the first word of an order that a skill does not know; empty where there is none.
+    """Return the first word of an order that a skill does not know; empty where there is none."""
+    return next(unknown_words(skill, text, things), "")
+
+
+def unknown_words(
+    skill: Skill, text: str, things: Collection[tuple[int, int]] = ()
+) -> Iterator[str]:
+    """Return the words of an order that a skill does not know.
 
     `things` is where choices stand in it. Unknown may be, where a skill needs nothing to be said,
     a noun at the end that follows a preposition behind which an example has a person ("wave to my
@@ -154,9 +161,11 @@ def unexplained(skill: Skill, text: str, things: Collection[tuple[int, int]] = (
     for at, (word, match) in enumerate(zip(words, found, strict=True)):
         following = words[at + 1] if at + 1 < len(words) else ""
         if word in _PEOPLE and following in _BODY:
-            return f"{word} {following}"
+            yield f"{word} {following}"
+            continue
         if spoken_numbers.unit_of(word) and word not in known and at and words[at - 1] in _OWN:
-            return word  # "my feet", "the yard" and "the second" are no measures
+            yield word  # "my feet", "the yard" and "the second" are no measures
+            continue
         if word in known or word in neutral or spoken_numbers.is_number_word(word):
             continue
         if any(start <= match.start() < end for start, end in things):
@@ -166,7 +175,7 @@ def unexplained(skill: Skill, text: str, things: Collection[tuple[int, int]] = (
         if word in _ABOUT_A_PLACE and not _is_before_a_thing(text[match.end() :], following):
             # "Drive 2 meters across" is not straight ahead, "by 2 meters" is.
             if straight and word not in _ABOUT_A_NUMBER:
-                return word
+                yield word
             continue
         if word in _MORE and (
             words[at - 1] == "once"
@@ -174,7 +183,7 @@ def unexplained(skill: Skill, text: str, things: Collection[tuple[int, int]] = (
             or _is_beside_a_number(text, match, following)
         ):
             continue
-        if word in ("up", "down") and _is_up_to(skill, text[match.end() :]):
+        if word in ("up", "down") and following == "to" and _is_up_to(skill, text[match.end() :]):
             continue
         if word in ("number", "another") and _is_number(text[match.end() :], following):
             continue
@@ -182,8 +191,9 @@ def unexplained(skill: Skill, text: str, things: Collection[tuple[int, int]] = (
             continue
         if word == "back" and _goes_back(words[at + 1 :], choices | known - neutral, known):
             continue
-        return "" if _is_done_to(openings, words, at) else word
-    return ""
+        if _is_done_to(openings, words, at):
+            return
+        yield word
 
 
 def _has_manners(skill: Skill, choices: set[str]) -> bool:
@@ -223,14 +233,18 @@ def _is_up_to(skill: Skill, rest: str) -> bool:
 
     "Turn it down to 20 percent" sets it as "turn it to 20 percent" does.
     """
-    to = re.match(r"\s+to\b", rest, re.IGNORECASE)
-    if to is None or not _is_number(rest[to.end() :], "".join(words_of(rest[to.end() :])[:1])):
-        return False
+    said = [words for number in spoken_numbers.numbers(rest) if (words := _to(rest, number))][:1]
     return any(
-        number.before == "to"
+        [_to(example.say, number)] == said
         for example in skill.examples
         for number in spoken_numbers.numbers(example.say)
     )
+
+
+def _to(text: str, number: spoken_numbers.Said) -> str:
+    """Return the "to" before a number, with its name where there is one: "to floor 3"."""
+    found = re.search(r"\bto(?: [^\W\d_]+)? $", text[: number.start], re.IGNORECASE)
+    return found[0].lower() if found else ""
 
 
 def _goes_back(behind: list[str], things: set[str], known: frozenset[str]) -> bool:

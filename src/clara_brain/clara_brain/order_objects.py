@@ -4,7 +4,8 @@
 
 "Turn on the light" has the verb of a skill that turns on a blade, and "release me" that of one
 that releases the gripper. Where every example with a verb names a thing beside the choices, the
-order must name one as well, or say "it"; and it is done to a person only where an example is.
+order must name one as well, or say "it": "put the fries on" is not "put salt on the fries". And it
+is done to a person only where an example is.
 """
 
 from __future__ import annotations
@@ -35,10 +36,15 @@ _PARTICLES = frozenset(_PARTICLE_WORDS.split())
 
 def names_its_thing(skill: Skill, verb: str, order: str) -> bool:
     """Whether an order that begins with a verb names what the skill's examples name with it."""
-    own = [each for each in skill.examples if _verb_of(each, skill) == verb] or skill.examples
-    if not own or not all(_things(skill, each) for each in own) or mentions(skill, order):
+    own = [each for each in skill.examples if _verb_of(each, skill) == verb]
+    words = words_of(order)
+    if not _STANDS_FOR_IT.isdisjoint(words):
         return True
-    return bool(_STANDS_FOR_IT.intersection(words_of(order))) or _named(skill, words_of(order))
+    if mentions(skill, order):
+        shared = _shared_things(skill, own)
+        return not shared or _is_among(words, shared) or _has_unit(skill, order)
+    shown = own or skill.examples
+    return not shown or not all(_things(skill, each) for each in shown) or _named(skill, words)
 
 
 def begins_like_an_example(skill: Skill, order: str) -> bool:
@@ -54,8 +60,28 @@ def begins_like_an_example(skill: Skill, order: str) -> bool:
 
 def _named(skill: Skill, words: Sequence[str]) -> bool:
     """Whether one of the words is a thing, choices aside, that an example of the skill names."""
-    things = set[str]().union(*(_things(skill, each) for each in skill.examples))
+    return _is_among(words, set[str]().union(*(_things(skill, each) for each in skill.examples)))
+
+
+def _is_among(words: Sequence[str], things: set[str]) -> bool:
     return any(not things.isdisjoint((word, word.removesuffix("s"), f"{word}s")) for word in words)
+
+
+def _shared_things(skill: Skill, examples: Sequence[Example]) -> set[str]:
+    """Return the things that each of some examples names, but for the names of its values.
+
+    "Photograph the basil 5 times" is about no times, and "switch to crawl gait" about no gait.
+    """
+    values = {"time", *(word for each in skill.parameters for word in words_of(each.name))}
+    values |= {word.removesuffix("s") for word in values}
+    shared = [{word.removesuffix("s") for word in _things(skill, each)} for each in examples]
+    return set[str].intersection(*shared) - values if shared else set()
+
+
+def _has_unit(skill: Skill, order: str) -> bool:
+    """Whether a number is said in a unit of the skill: "give the basil 2 liters" is of water."""
+    units = {each.unit for each in skill.parameters} - {""}
+    return any(number.unit in units for number in spoken_numbers.numbers(order))
 
 
 def is_done_to_a_person(skill: Skill, order: str) -> bool:

@@ -17,7 +17,7 @@ from functools import lru_cache
 from clara_brain import spoken_numbers
 from clara_brain.choice_slots import choice_slots, mentions
 from clara_brain.flag_slots import flag_slots
-from clara_brain.known_words import another_verb, unexplained
+from clara_brain.known_words import another_verb, unexplained, unknown_words
 from clara_brain.number_slots import number_slots
 from clara_brain.order_objects import begins_like_an_example, is_done_to_a_person, names_its_thing
 from clara_brain.skills import LONGEST_TEXT, Parameter, Skill
@@ -164,11 +164,12 @@ def offer_or_reason(skill: Skill, text: str) -> Offer | str:
 def why_no_order(skills: Iterable[Skill], text: str) -> str:
     """Return why a sentence that opens as an order for a skill is none.
 
-    Empty where it does not open so, or is one: "take the lamp" opens as an order for a robot that
-    takes cups, "take care" does not.
+    Empty where it does not open so, or may be one: "take the lamp" opens as an order for a robot
+    that takes cups, "take care" does not.
     """
     if not has_the_form(text) or _QUESTION.search(text):
         return ""
+    reasons: list[tuple[int, str]] = []
     for skill in skills:
         order = next(
             filter(None, (_order(skill, verb, text) for verb in trigger_words(skill))), ""
@@ -176,8 +177,18 @@ def why_no_order(skills: Iterable[Skill], text: str) -> str:
         if not order or not begins_like_an_example(skill, order):
             continue
         reason = offer_or_reason(skill, text)
-        return reason if isinstance(reason, str) else ""
-    return ""
+        if isinstance(reason, Offer):
+            return ""
+        reasons.append((_unknown(skill, order), reason))
+    # Of several skills, the one that explains most of it.
+    return min(reasons, key=lambda each: each[0])[1] if reasons else ""
+
+
+def _unknown(skill: Skill, order: str) -> int:
+    """Return how many words of an order a skill does not know."""
+    order = order[: text_begins(skill, order)]
+    places = [(each.start, each.end) for each in mentions(skill, order)]
+    return sum(1 for _ in unknown_words(skill, order, places))
 
 
 def asks_facts(text: str) -> bool:

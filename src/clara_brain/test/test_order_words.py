@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from clara_brain.confirmation import answer
+from clara_brain.orders import why_no_order
 from clara_brain.plain_orders import only_reading, word_for_word
 from clara_brain.skill_decision import Decision, possible
 from clara_brain.skill_file import load_skills
@@ -77,6 +78,11 @@ def test_what_is_done_to_a_thing_is_another_verb_than_what_is_done_to_none(said)
     assert read(said) is None
 
 
+@pytest.mark.parametrize("said", ["put the fries on", "take 3 tomatoes", "put fish in"])
+def test_a_choice_alone_is_not_what_all_examples_with_the_verb_are_about(said):
+    assert read(said) is None
+
+
 @pytest.mark.parametrize(
     "said", ["open the vents more", "open the vents some more", "open the vents further"]
 )
@@ -118,6 +124,10 @@ def test_a_number_is_not_taken_without_its_minus_or_in_part(said):
         ("look up", "look", {"direction": "up"}),
         ("thrust back for 5 seconds", "thrust", {"direction": "backward", "duration": 5}),
         ("thrust straight ahead for 5 seconds", "thrust", {"direction": "forward"}),
+        ("take 3 photos of the tomatoes", "photograph", {"crop": "tomatoes", "count": 3}),
+        ("photograph the tomatoes", "photograph", {"crop": "tomatoes", "count": 1}),
+        ("put salt on the fish", "salt", {"food": "fish", "amount": "normal"}),
+        ("switch to trot", "set_gait", {"gait": "trot"}),
         ("turn on the headlight", "headlight", {"state": True}),
         ("turn off the headlight please", "headlight", {"state": False}),
         ("bring the gauze to recovery", "deliver", {"urgent": False}),
@@ -205,6 +215,11 @@ def test_a_condition_of_plain_words_is_one(said):
 )
 def test_what_is_said_of_somebody_is_no_order(said):
     assert read(said) is None
+
+
+def test_the_reason_is_that_of_the_skill_that_knows_most_of_the_words():
+    reason = why_no_order(MACHINES, "take a photo of the lettuce")
+    assert reason == "photograph does not know the word 'lettuce'"
 
 
 @pytest.mark.parametrize("said", ["okay thanks", "OK, thank you", "that is right now"])
