@@ -24,20 +24,26 @@ _LONGEST_YES = 80
 _YES = (
     r"yes|yeah|yep|yup|sure(?: thing)?|ok|okay|of course|certainly|absolutely|definitely"
     r"|affirmative|confirm|confirmed|go ahead|go on|go for it|do it|do that|please do"
-    r"|by all means|you may|you can|i agree|agreed|sounds good|proceed|correct|fine|al(?:l )?right"
+    r"|by all means|you (?:may|can|should)|that would be (?:fine|good|great|nice)"
+    r"|i agree|agreed|sounds good|proceed|correct|fine|al(?:l )?right"
     r"|roger(?: that)?|why not|that(?: is|['\u2019]s) (?:right(?! now)|correct|fine)"
 )
 _NO = (
     r"no|nope|nah|don['\u2019]?t|do not|never(?: ?mind)?|not now|rather not|better not|stop|wait"
     r"|cancel|forget it|leave it|negative"
 )
-_POLITE = r"please|clara|robot|thanks|thank you|now|do|you|it|that"
+_POLITE = r"mhm|uh|um|please|clara|robot|thanks|thank you|now|do|you|it|that"
 # "Okay, thanks" may as well be the end of it.
 _ENOUGH = r"(?!\W*(?:ok|okay|fine|al(?:l )?right)\W+(?:thanks|thank you)\b)"
 _ANSWER_YES = re.compile(
     rf"{_ENOUGH}\W*(?:(?:{_POLITE})\W+)*(?:{_YES})(?:\W+(?:{_YES}|{_POLITE}))*\W*", re.IGNORECASE
 )
 _YES_AND_MORE = re.compile(rf"\W*(?:{_YES})\b(?:\W+(?:please|and|do|clara|robot))*", re.IGNORECASE)
+_NO_AND_MORE = re.compile(
+    r"\W*(?:no|nope|nah|negative|never ?mind)\b"
+    r"(?:\W+(?:no|please|and|clara|robot|wait|sorry|rather|actually|better)\b)*",
+    re.IGNORECASE,
+)
 _ANSWER_NO = re.compile(rf"\W*(?:(?:{_POLITE})\W+)*(?:{_NO})\b", re.IGNORECASE)
 
 # No two of the words before a stop may read the same text, or a long text takes forever.
@@ -162,6 +168,12 @@ def answer(text: str) -> bool | None:
 def after_a_yes(text: str) -> str:
     """Return what follows a yes, as the "do X" of "yes, do X"; empty where there is none."""
     match = _YES_AND_MORE.match(text)
+    return text[match.end() :].strip(" ,.;!") if match and "?" not in text else ""
+
+
+def after_a_no(text: str) -> str:
+    """Return what follows a no, as the "do X" of "no, do X"; empty where there is none."""
+    match = _NO_AND_MORE.match(text)
     return text[match.end() :].strip(" ,.;!") if match and "?" not in text else ""
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator
-from itertools import pairwise
+from itertools import dropwhile, pairwise
 
 from clara_brain import spoken_numbers
 from clara_brain.skills import Skill
@@ -384,13 +384,15 @@ def has_object(skill: Skill, verb: str) -> bool:
 
 
 def _begins_with_object(words: list[str]) -> bool:
-    if words and words[0] in _PARTICLES | _DIRECTIONS:
+    if words and words[0] in _DIRECTIONS | {"in", "on", "over"}:
         words = words[1:]
-    if not words:
-        return False
-    word = words[0]
-    thing = not is_way(word) and not is_idle(word) and not spoken_numbers.is_number_word(word)
-    return thing or word in _BEFORE_A_NOUN | _PERSONS | STANDS_FOR_A_THING
+    measured = len(words)
+    words = list(dropwhile(spoken_numbers.is_number_word, words))
+    word = words[0] if words else ""
+    if word == "of" and len(words) < measured:
+        return True  # "add 50 grams of salt"
+    thing = word and not is_way(word) and not is_idle(word)
+    return bool(thing) or word in _BEFORE_A_NOUN | _PERSONS | STANDS_FOR_A_THING
 
 
 def is_way(word: str) -> bool:

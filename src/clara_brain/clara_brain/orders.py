@@ -191,6 +191,11 @@ def _unknown(skill: Skill, order: str) -> int:
     return sum(1 for _ in unknown_words(skill, order, places))
 
 
+def opens_as_order(skill: Skill, text: str) -> bool:
+    """Whether a sentence opens as an order with a verb of a skill."""
+    return any(_order(skill, verb, text) for verb in trigger_words(skill))
+
+
 def asks_facts(text: str) -> bool:
     """Whether a text is a question about facts; "could you ...?" and "do the dishes" are none."""
     return bool(_QUESTION.search(text)) and not _DO_IT.search(text)

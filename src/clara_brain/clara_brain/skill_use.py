@@ -15,16 +15,17 @@ from typing import Protocol
 
 from clara_brain.abilities import abilities, asks_abilities
 from clara_brain.backend import Request
-from clara_brain.confirmation import after_a_yes, answer, asks_to_stop
+from clara_brain.confirmation import after_a_no, after_a_yes, answer, asks_to_stop
 from clara_brain.errors import SkillRefused
 from clara_brain.orders import asks_facts, ordered_verb, why_no_order
 from clara_brain.plain_orders import only_reading
 from clara_brain.prompt import Exchange
 from clara_brain.reply_guard import NoPromise
-from clara_brain.skill_choice import choice_request, decision_of
+from clara_brain.skill_choice import Choice, choice_request, decision_of
 from clara_brain.skill_decision import Decision, possible
 from clara_brain.skill_gate import SkillGate
 from clara_brain.skills import Confirm, Skill
+from clara_brain.taken_up import says_a_part, takes_up
 
 
 class SkillPolicy(Enum):
@@ -137,19 +138,20 @@ class SkillUse:
             return Used(said=abilities(self._skills))
         if policy is SkillPolicy.NEVER or self._ended():
             return Used()
+        order = text
         if asked is not None and answer(text) is False:
-            return _declined(asked, "All right, I will not")
-        if asked is not None and (answer(text) or self._repeats(asked, after_a_yes(text))):
+            order = "" if asks_to_stop(text, self._skills) else after_a_no(text)
+            if not possible(self._skills, order):
+                return _declined(asked, _SAID_NO)
+        elif asked is not None and (answer(text) or self._agrees(asked, text)):
             return await self._act(asked, policy, session, text, agreed=True, must_ask=False)
         if self._skills and "?" not in text and asks_to_stop(text, self._skills):
             # A model would make something up.
             return Used(said="Nothing that I could cancel is under way.")
-        offers = possible(self._skills, text)
-        request = choice_request(self._skills, offers, text)
-        written = await self._choose(request) if request else None
-        choice = decision_of(self._skills, offers, text, written)
-        unsure = choice.unsure
-        decision = None if unsure and policy is not SkillPolicy.ALWAYS else choice.decision
+        choice = await self._decide(order, policy)
+        decision, unsure = choice.decision, choice.unsure
+        if asked is not None and order != text and (decision is None or _same(decision, asked)):
+            return _declined(asked, _SAID_NO)
         if decision is None and asked is not None and "?" not in text:
             return _declined(asked, "I did not take that for a yes, so I will not")
         if decision is None and (why := why_no_order(self._skills, text)):
@@ -168,10 +170,24 @@ class SkillUse:
             return _refused(decision, reason)
         return await self._act(decision, policy, session, text, agreed=False, must_ask=must_ask)
 
-    def _repeats(self, asked: Decision, text: str) -> bool:
-        """Whether a text orders what was asked about once more, and can mean nothing else."""
-        said = only_reading(self._skills, possible(self._skills, text), text)
-        return said is not None and (said.skill, said.values) == (asked.skill, asked.values)
+    async def _decide(self, order: str, policy: SkillPolicy) -> Choice:
+        """Return what an order asks for; what would have to be asked about only where it can."""
+        offers = possible(self._skills, order)
+        request = choice_request(self._skills, offers, order)
+        written = await self._choose(request) if request else None
+        choice = decision_of(self._skills, offers, order, written)
+        return Choice() if choice.unsure and policy is not SkillPolicy.ALWAYS else choice
+
+    def _agrees(self, asked: Decision, text: str) -> bool:
+        """Whether a text orders what was asked about once more, or a part and nothing else."""
+        skill = next((each for each in self._skills if each.name == asked.skill), None)
+        if skill is None:
+            return False
+        rest = after_a_yes(text)
+        if not rest:
+            return not possible(self._skills, text) and takes_up(skill, asked, text)
+        said = only_reading(self._skills, possible(self._skills, rest), rest)
+        return (said is not None and _same(said, asked)) or says_a_part(skill, asked, rest)
 
     async def _act(
         self,
@@ -213,6 +229,7 @@ class SkillUse:
         return next(each for each in self._skills if each.name == decision.skill)
 
 
+_SAID_NO = "All right, I will not"
 _NOT_FOLLOWED = "I did not take that for an order that I can follow"
 
 
@@ -227,6 +244,10 @@ def no_promise(skills: Sequence[Skill], text: str, policy: SkillPolicy) -> NoPro
     if policy is SkillPolicy.NEVER:
         instead = "I am not to do anything in this turn."
     return NoPromise(ordered_verb(skills, text), instead)
+
+
+def _same(one: Decision, other: Decision) -> bool:
+    return (one.skill, one.values) == (other.skill, other.values)
 
 
 def _declined(decision: Decision, said: str) -> Used:

@@ -61,6 +61,9 @@ def gate(watch: Watch) -> SkillGate:
         "fine, do it",
         "alright",
         "sure, why not",
+        "mhm yes",
+        "yes you should",
+        "that would be great",
     ],
 )
 def test_a_plain_yes_is_one(text):
@@ -400,6 +403,34 @@ def test_what_the_model_took_for_no_order_is_asked_about(gate):
     alone = hands.say(gate, "lift the small ball slowly", can_ask=False)
     assert alone.decided[0].status is Status.REFUSED and "not clear" in alone.said
     assert hands.say(gate, "lift the ball or the cup").decided == []
+
+
+@pytest.mark.parametrize(
+    ("said", "status", "thing"),
+    [
+        ("yes, take it", Status.REQUESTED, "ball"),
+        ("yes please pick it up", Status.REQUESTED, "ball"),
+        ("yes, the ball", Status.REQUESTED, "ball"),
+        ("take it", Status.REQUESTED, "ball"),
+        ("yes, the cup", Status.DECLINED, "ball"),
+        ("yes, take it in a minute", Status.DECLINED, "ball"),
+        ("ok, thank you then", Status.DECLINED, "ball"),
+        ("ok a second", Status.DECLINED, "ball"),
+        ("no, grab the book", Status.REQUESTED, "book"),
+        ("no wait lift the small book slowly", Status.ASKED, "book"),
+        ("no grab the ball", Status.DECLINED, "ball"),
+        ("no don't grab the book", Status.DECLINED, "ball"),
+        ("no stop grab the book", Status.DECLINED, "ball"),
+    ],
+)
+def test_a_part_of_what_was_asked_is_a_yes_and_an_order_behind_a_no_is_a_new_one(
+    gate, said, status, thing
+):
+    hands = Hands()
+    used = hands.say(gate, "lift the small ball slowly")
+    used = hands.say(gate, said, (Exchange("lift the small ball slowly", used.said),))
+    assert [(each.status, each.decision.object) for each in used.decided] == [(status, thing)]
+    assert len(hands.done) == (status is Status.REQUESTED)
 
 
 @pytest.mark.parametrize(
