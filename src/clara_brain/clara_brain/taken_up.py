@@ -44,7 +44,7 @@ def says_a_part(skill: Skill, asked: Decision, answer: str) -> bool:
     if "?" in answer or not is_plain_order(answer):
         return False
     named = mentions(skill, answer)
-    if any(each.choice not in asked.values.values() for each in named):
+    if not all(_is_as_asked(skill, asked, each.choice) for each in named):
         return False
     beside = beside_choices(skill, answer)
     numbers = spoken_numbers.numbers(beside, labels=labels_of(skill))
@@ -67,6 +67,12 @@ def says_a_part(skill: Skill, asked: Decision, answer: str) -> bool:
     return bool(says_something) and all(
         word in known or spoken_numbers.unit_of(word) in units for word in words
     )
+
+
+def _is_as_asked(skill: Skill, asked: Decision, choice: str) -> bool:
+    """Whether a choice was asked about; of one for several parameters nothing tells for which."""
+    taking = [each.name for each in skill.parameters if choice in each.choices]
+    return len(taking) == 1 and asked.values[taking[0]] == choice
 
 
 def _are_as_asked(skill: Skill, asked: Decision, numbers: Sequence[spoken_numbers.Said]) -> bool:

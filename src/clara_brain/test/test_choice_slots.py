@@ -9,8 +9,9 @@ import time
 import pytest
 from clara_brain.choice_slots import choice_slots, mentions
 from clara_brain.plain_orders import only_reading, word_for_word
-from clara_brain.skill_decision import decide, grammar, possible
+from clara_brain.skill_decision import Decision, decide, grammar, possible
 from clara_brain.skills import Example, Parameter, Skill
+from clara_brain.taken_up import says_a_part
 
 PLACES = ("table", "shelf", "kitchen_table")
 OBJECT = Parameter("object", "choice", said=True, choices=("cup", "tea_cup", "table lamp"))
@@ -206,6 +207,21 @@ def test_to_a_place_is_not_from_it(said, is_one):
         (Example("fetch the cup from the shelf", {"object": "cup", "source": "shelf"}),),
     )
     assert (choice_slots(fetch, said) is not None) == is_one
+
+
+@pytest.mark.parametrize(
+    ("said", "is_so"),
+    [
+        ("the cup", True),
+        ("move the cup", True),
+        ("the tea cup", False),
+        ("from the shelf to the table", False),
+        ("to the table", False),
+    ],
+)
+def test_what_may_be_for_two_parameters_is_no_part_of_what_was_asked(said, is_so):
+    values = {"object": "cup", "source": "table", "destination": "shelf"}
+    assert says_a_part(MOVE, Decision("move", values=values), said) is is_so
 
 
 def test_between_two_is_neither_from_one_nor_to_the_other():
