@@ -83,7 +83,8 @@ _MAY_STOP = (
 )
 # What the robot may have a skill for.
 _MILD_STOP = re.compile(
-    rf"{_BEFORE_STOP}(?:(?:that(?: is|['\u2019]?s) )?(?:(?:quite|far|close|near) )?enough"
+    rf"{_BEFORE_STOP}(?:(?:that(?: is|['\u2019]?s) )?(?:(?:quite|far|close|near) )?enough(?: \w+)?"
+    r"|no more(?: \w+)?"
     r"|that(?: will|['\u2019]ll) do|hold(?: (?:up|still|(?:(?:your|that|the) )?position))?"
     r"|stay(?: (?:put|back|here|away|still|in place))?|(?:cut (?:it|that) out)"
     r"|knock (?:it|that) off|quit(?: (?:it|that|\w+ing(?: around)?))?|cease|pause"

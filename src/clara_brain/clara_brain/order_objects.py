@@ -29,6 +29,8 @@ _PERSONS: Mapping[str, frozenset[str]] = {
 }
 _DETERMINER_WORDS = "the a an that this these those my your some all another"
 _DETERMINERS = frozenset(_DETERMINER_WORDS.split())
+# "Stand up to them", and to it, is another thing to do.
+_TO_SOMEBODY = frozenset(["at", "to", "with"])
 # "Turn on me" and "come up with her": between a verb and a person.
 _PARTICLE_WORDS = "up on off over down in out away back right"
 _PARTICLES = frozenset(_PARTICLE_WORDS.split())
@@ -85,13 +87,15 @@ def _has_unit(skill: Skill, order: str) -> bool:
 
 
 def is_done_to_a_person(skill: Skill, order: str) -> bool:
-    """Whether an order is done to a person, or with or to one, as no example has it."""
+    """Whether an order is done to a person, or with or to one or a thing, as no example has it."""
     words = words_of(order)
     said = {word for example in skill.examples for word in words_of(example.say)}
     for at, word in enumerate(words[1:], start=1):
+        before = words[at - 1]
+        if word in _STANDS_FOR_IT and before in _TO_SOMEBODY - said:
+            return True
         if word not in _PERSONS or not said.isdisjoint(_PERSONS[word]):
             continue
-        before = words[at - 1]
         if at == 1 or (at == 2 and before in _PARTICLES and before not in PREPOSITIONS & said):
             return True
         if before in PREPOSITIONS | {"over"} and before not in said | {"for"}:

@@ -42,6 +42,8 @@ def read(said: str) -> Decision | None:
         "open the vents to the left",
         "lower the forks to my feet",
         "come down to the deep end",
+        "open the gripper to them",
+        "take off with it",
     ],
 )
 def test_what_is_done_to_nobody_and_goes_nowhere_known_is_no_order(said):

@@ -209,6 +209,8 @@ def test_everything_else_is_neither(text):
         "um hold on",
         "hold",
         "quit cleaning",
+        "that is enough water",
+        "no more chlorine please",
         "that is enough for today",
         "turn yourself off",
     ],
