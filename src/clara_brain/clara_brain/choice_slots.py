@@ -32,8 +32,8 @@ _OTHER_WORDS = {
     "backward": _BACK,
     "backwards": _BACK,
     "back": "backwards?",
-    "forward": "ahead",
-    "forwards": "ahead",
+    "forward": r"ahead(?!\s+of\b)",
+    "forwards": r"ahead(?!\s+of\b)",
     "ahead": "forwards?",
 }
 _NOW = re.compile(r"\s+(?:now|away|here|there|at (?:me|him|her|us|them|it))\b", re.IGNORECASE)
@@ -163,7 +163,7 @@ def as_said(name: str) -> re.Pattern[str]:
     """Return the pattern of a name of the skills file, as people say it.
 
     "Room 3" is not said with "room 3.5"; "backwards" and "back" are "backward", too, "slow" is
-    "slowly", "room two" is "room 2", and "nurses' station" is "nurses station".
+    "slowly", "room two" and "room number 2" are "room 2", "nurses' station" is "nurses station".
     """
     spaced = re.sub(r"['\u2019]?s['\u2019]?(?= )", "\0", name.replace("_", " "))
     spaced = re.escape(spaced).replace(r"\ ", r"[\s_-]+").replace("\0", "['\u2019]?s['\u2019]?")
@@ -179,7 +179,7 @@ def as_said(name: str) -> re.Pattern[str]:
 
 def _digits_or_word(match: re.Match[str]) -> str:
     word = spoken_numbers.word_of(match[0])
-    return f"(?:{match[0]}|{word})" if word else match[0]
+    return rf"(?:number\s+)?(?:{match[0]}|{word or match[0]})"
 
 
 def beside_choices(skill: Skill, text: str) -> str:

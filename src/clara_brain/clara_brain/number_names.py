@@ -69,8 +69,9 @@ def may_be_a_thing(skill: Skill, text: str, number: Said, counted: frozenset[str
     """Whether "one" may stand for a thing, as in "that one" and "one of the drawers"."""
     if text[number.start : number.end].lower() != "one" or number.unit not in (None, "?"):
         return False
+    behind = words_behind(text, number)
     countable = counted if number.unit else labels_of(skill)
-    return not countable & words_behind(text, number)
+    return not countable & behind and not any(map(spoken_numbers.unit_of, behind))
 
 
 def counted_words(

@@ -36,13 +36,15 @@ from clara_brain.spoken_numbers import POINTS, Said, spellings, unit_of
 from clara_brain.units import si_unit
 
 _AT_FULL = re.compile(r"\b(?:at|with) full\b", re.IGNORECASE)
-_FOR_ONE = re.compile(r"\bfor an? (?:second|sec|min|foot|yard)\b(?! \w)", re.IGNORECASE)
+_FOR_ONE = re.compile(r"\bfor an?(?:other)? (?:second|sec|min|foot|yard)\b(?! \w)", re.IGNORECASE)
 _MINUS = re.compile(r"\b(?:minus|negative)\b", re.IGNORECASE)
 _HALF = re.compile(r"\bhalf\b", re.IGNORECASE)
 _AND = re.compile(r"(?:,|\band)\s*$", re.IGNORECASE)
-_ONE = re.compile(r"\ban? ([a-z]+)\b", re.IGNORECASE)  # "an hour"
+_ONE = re.compile(r"\ban?(?:other)? ([a-z]+)\b", re.IGNORECASE)  # "an hour"
 _ORDINARY = frozenset(["second", "foot", "yard", "in", "m", "s", "g", "min"])
-_A_UNIT = re.compile(r"\b(\w+) an? ([a-z]+)( and a half)?\b(?! and\b|[\s,]*\d)", re.IGNORECASE)
+_A_UNIT = re.compile(
+    r"\b(\w+) an?(?:other)? ([a-z]+)( and a half)?\b(?! and\b|[\s,]*\d)", re.IGNORECASE
+)
 _MORE = "more"
 _MORE_BEFORE = re.compile(r"\b(?:another|further|more|extra) $", re.IGNORECASE)
 _MORE_BEHIND = re.compile(
@@ -134,7 +136,7 @@ def _fitting(
 
 
 def _one_of_a_unit(skill: Skill, parameter: Parameter, text: str) -> list[Said]:
-    """Return the 1 of "a meter", and the 1.5 of "a meter and a half"."""
+    """Return the 1 of "a meter" and "another meter", and the 1.5 of "a meter and a half"."""
     return [
         Said(
             "1.5" if match[3] else "1",

@@ -66,7 +66,10 @@ def _named(skill: Skill, words: Sequence[str]) -> bool:
 
 
 def _is_among(words: Sequence[str], things: set[str]) -> bool:
-    return any(not things.isdisjoint((word, word.removesuffix("s"), f"{word}s")) for word in words)
+    forms = (
+        (word, word.removesuffix("s"), f"{word}s", word.removesuffix("ing")) for word in words
+    )
+    return any(not things.isdisjoint(each) for each in forms)
 
 
 def _shared_things(skill: Skill, examples: Sequence[Example]) -> set[str]:

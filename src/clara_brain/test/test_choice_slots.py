@@ -149,6 +149,8 @@ def test_half_a_name_is_not_the_default(parameter, said):
         (("IT", "lab"), "park at IT", ("IT",)),
         (("me", "nurse"), "park beside me", ("me",)),
         (("room 2", "room 3"), "park in room two", ("room 2",)),
+        (("room 2", "room 3"), "park in room number three", ("room 3",)),
+        (("bay 12",), "park in bay number 12", ("bay 12",)),
         (("nurses station",), "park at the nurses' station", ("nurses station",)),
         (("nurse's station",), "park at the nurses station", ("nurse's station",)),
         (("slow", "fast"), "park slowly", ("slow",)),
@@ -175,6 +177,7 @@ def test_a_part_of_another_choice_beside_the_one_that_is_said_makes_it_no_order(
         ("drive back", ("backward",)),
         ("drive ahead", ("forward",)),
         ("drive back to the dock", ()),
+        ("drive ahead of me", ()),
         ("drive to the back", ()),
     ],
 )

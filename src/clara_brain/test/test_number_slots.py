@@ -262,6 +262,8 @@ def test_a_number_with_more_behind_it_is_no_name_of_a_thing():
         (DRIVE, "drive forward a meter", "distance", "1"),
         (DRIVE, "drive a meter and a half", "distance", "1.5"),
         (DRIVE, "drive a meter at 0.4 m/s", "distance", "1"),
+        (DRIVE, "drive another meter", "distance", "1"),
+        (DRIVE, "drive one more meter", "distance", "1"),
         (BAY, "go to bay one", "bay", "1"),
         (BAY, "go to bay number 2 level one", "level", "1"),
         (RATE, "drive at 6 kilometers an hour", "speed", "6"),

@@ -168,6 +168,8 @@ def test_a_length_in_a_direction_that_a_skill_does_not_have_is_no_order(said):
         "thrust forward for 5 seconds at full",
         "mow the orchard at a low height",
         "shake for a second",
+        "shake for another minute",
+        "shake for another second",
         "shake for a few seconds",
     ],
 )
