@@ -16,7 +16,8 @@ from functools import lru_cache
 from itertools import pairwise
 
 from clara_brain import spoken_numbers
-from clara_brain.known_words import STANDS_FOR_A_THING, has_object, is_idle, is_way, words_of
+from clara_brain.known_words import is_idle, is_way, words_of
+from clara_brain.other_verbs import STANDS_FOR_A_THING, has_object
 from clara_brain.skills import Example, Parameter, Skill
 from clara_brain.slots import OR, Slots, rivals
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator
-from itertools import dropwhile, pairwise
+from itertools import pairwise
 
 from clara_brain import spoken_numbers
 from clara_brain.skills import Skill
@@ -50,7 +50,7 @@ _BODY_WORDS = "arm arms hand hands shoulder elbow wrist finger head neck leg kne
 _BODY = frozenset(_BODY_WORDS.split())
 # Words that may turn an order round. So may "left" and "right", but there is a left cup as well.
 _DIRECTION_WORDS = "away back backward backwards behind down from off out under up"
-_DIRECTIONS = frozenset(_DIRECTION_WORDS.split())
+DIRECTIONS = frozenset(_DIRECTION_WORDS.split())
 # A description that names both of these, as "a positive angle is to the left, a negative one to
 # the right", does not say which of them an order without a sign is.
 _OPPOSITES = (
@@ -79,8 +79,8 @@ _GOING = frozenset(_GOING_WORDS.split())
 _FROM_OR_INTO = frozenset(["from", "into", "onto"])
 # What may stand before a noun, and behind an order.
 _BEFORE_A_NOUN_WORDS = "a an the this that these those my your our their his its"
-_BEFORE_A_NOUN = frozenset(_BEFORE_A_NOUN_WORDS.split())
-_OWN = _BEFORE_A_NOUN - {"a", "an"}
+BEFORE_A_NOUN = frozenset(_BEFORE_A_NOUN_WORDS.split())
+_OWN = BEFORE_A_NOUN - {"a", "an"}
 _AT_THE_END_WORDS = "can clara could now please robot thank thanks will would you"
 _AT_THE_END = frozenset(_AT_THE_END_WORDS.split())
 _LONGEST_NOUN = 2
@@ -88,39 +88,13 @@ _PERSON_WORDS = """
 me us him her them you everybody everyone somebody someone people person audience child children
 crowd friend friends guest guests kid kids man men visitor visitors woman women
 """
-_PERSONS = frozenset(_PERSON_WORDS.split())
+PERSONS = frozenset(_PERSON_WORDS.split())
 # A noun that says when.
 _TIME_WORDS = """
 monday tuesday wednesday thursday friday saturday sunday dawn sunrise noon midday dusk sunset
 midnight breakfast lunch dinner
 """
 _TIMES = frozenset(_TIME_WORDS.split())
-# A verb and one of these may be another verb: take and take up, close and close to.
-_PARTICLES = frozenset(
-    [
-        "about",
-        "after",
-        "at",
-        "away",
-        "by",
-        "for",
-        "from",
-        "in",
-        "into",
-        "off",
-        "on",
-        "out",
-        "over",
-        "to",
-        "up",
-        "with",
-    ]
-)
-# Between a verb and its particle, or behind the verb, they are an object.
-STANDS_FOR_A_THING = frozenset(["it", "that", "them", "this", "these", "those"])
-# "Go over to the gate" and "go on to the gate" go to it, and "turn to the left" turns left.
-_ON_TO = re.compile(r"^\s*(?:over|on)\s+(?=(?:to|here|there)\b)", re.IGNORECASE)
-_TO_A_SIDE = re.compile(r"\s*to (?:the |your )?(left|right)\b", re.IGNORECASE)
 _WORD = re.compile(r"[^\W\d_]+(?:['\u2019][^\W\d_]+)?")
 _OWNER = re.compile(r"['\u2019]s?$")
 
@@ -268,7 +242,7 @@ def _is_done_to(openings: frozenset[tuple[str, str]], words: list[str], at: int)
     noun = words[at:end]
     if len(noun) > _LONGEST_NOUN or not (_NEUTRAL | _MORE | _TIMES).isdisjoint(noun):
         return False
-    while at > 0 and words[at - 1] in _BEFORE_A_NOUN:
+    while at > 0 and words[at - 1] in BEFORE_A_NOUN:
         at -= 1
     return tuple(words[max(0, at - 2) : at]) in openings
 
@@ -327,17 +301,15 @@ def _openings(skill: Skill) -> frozenset[tuple[str, str]]:
         for at, pair in enumerate(pairwise(words)):
             if pair[1] not in PREPOSITIONS - _FROM_OR_INTO or pair[0] in _GOING:
                 continue
-            noun = next((each for each in words[at + 2 :] if each not in _BEFORE_A_NOUN), "")
-            if noun in _PERSONS:
+            noun = next((each for each in words[at + 2 :] if each not in BEFORE_A_NOUN), "")
+            if noun in PERSONS:
                 found.add(pair)
     return frozenset(found)
 
 
 def is_idle(word: str) -> bool:
     """Whether a word in lower case means nothing by itself, or only a direction."""
-    return (
-        word in _NEUTRAL | _MORE | _MANNERS | _DIRECTIONS | _FORWARD | _BACKWARD | _ABOUT_A_PLACE
-    )
+    return word in _NEUTRAL | _MORE | _MANNERS | DIRECTIONS | _FORWARD | _BACKWARD | _ABOUT_A_PLACE
 
 
 def words_of(text: str) -> list[str]:
@@ -349,57 +321,6 @@ def _plain(word: str) -> str:
     return _OWNER.sub("", word.lower())
 
 
-def another_verb(skill: Skill, verb: str, rest: str) -> bool:
-    """Whether what follows a verb makes it one that the skill's file does not have.
-
-    "Close to the gate" is not "close the gate"; "go to the gate" is, where an example goes to
-    something.
-    """
-    rest = _ON_TO.sub("", rest)
-    side = _TO_A_SIDE.match(rest)
-    if side and any(side[1].lower() in each.choices for each in skill.parameters):
-        return False
-    following = words_of(rest)[:1]
-    if following and following[0] in STANDS_FOR_A_THING and not has_object(skill, verb):
-        return True
-    if not following or following[0] not in _PARTICLES:
-        return False
-    (particle,) = following
-    if any(particle in each.choices for each in skill.parameters):
-        return False  # "fly up"
-    said = [skill.name, *(example.say for example in skill.examples)]
-    pairs = {pair for text in said for pair in pairwise(words_of(text))}
-    return not any(second == particle and first in _forms(verb, skill) for first, second in pairs)
-
-
-def has_object(skill: Skill, verb: str) -> bool:
-    """Whether a verb is done to something: "take it off" is not done by a skill that takes off.
-
-    An example with the verb tells, else those with other verbs.
-    """
-    shown = [words_of(example.say) for example in skill.examples]
-    own = [words for words in shown if verb in words]
-    behind = [words[words.index(verb) + 1 :] for words in own] or [words[1:] for words in shown]
-    return any(_begins_with_object(words) for words in behind) or not shown
-
-
-def _begins_with_object(words: list[str]) -> bool:
-    if words and words[0] in _DIRECTIONS | {"in", "on", "over"}:
-        words = words[1:]
-    measured = len(words)
-    words = list(dropwhile(spoken_numbers.is_number_word, words))
-    word = words[0] if words else ""
-    if word == "of" and len(words) < measured:
-        return True  # "add 50 grams of salt"
-    thing = word and not is_way(word) and not is_idle(word)
-    return bool(thing) or word in _BEFORE_A_NOUN | _PERSONS | STANDS_FOR_A_THING
-
-
 def is_way(word: str) -> bool:
     """Whether a word in lower case is a way to move or turn."""
-    return word in _DIRECTIONS | _FORWARD | _ANOTHER_WAY | {"left", "right"}
-
-
-def _forms(verb: str, skill: Skill) -> set[str]:
-    """Return the verbs of a skill: a particle that goes with one goes with the others."""
-    return {verb, *trigger_words(skill), *words_of(skill.name)}
+    return word in DIRECTIONS | _FORWARD | _ANOTHER_WAY | {"left", "right"}

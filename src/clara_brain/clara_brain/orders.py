@@ -17,9 +17,10 @@ from functools import lru_cache
 from clara_brain import spoken_numbers
 from clara_brain.choice_slots import choice_slots, mentions
 from clara_brain.flag_slots import flag_slots
-from clara_brain.known_words import another_verb, unexplained, unknown_words
+from clara_brain.known_words import unexplained, unknown_words
 from clara_brain.number_slots import number_slots
 from clara_brain.order_objects import begins_like_an_example, is_done_to_a_person, names_its_thing
+from clara_brain.other_verbs import another_verb
 from clara_brain.skills import LONGEST_TEXT, Parameter, Skill
 from clara_brain.spoken_counts import ONCE, with_counts
 from clara_brain.text_slots import exact_text, may_be_no_text, text_begins, text_behind

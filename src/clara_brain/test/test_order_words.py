@@ -130,6 +130,7 @@ def test_a_number_is_not_taken_without_its_minus_or_in_part(said):
         ("photograph the tomatoes", "photograph", {"crop": "tomatoes", "count": 1}),
         ("put salt on the fish", "salt", {"food": "fish", "amount": "normal"}),
         ("switch to trot", "set_gait", {"gait": "trot"}),
+        ("turn 90 to the left", "turn", {"side": "left", "angle": 90}),
         ("turn on the headlight", "headlight", {"state": True}),
         ("turn off the headlight please", "headlight", {"state": False}),
         ("bring the gauze to recovery", "deliver", {"urgent": False}),
