@@ -96,6 +96,7 @@ midnight breakfast lunch dinner
 """
 _TIMES = frozenset(_TIME_WORDS.split())
 _WORD = re.compile(r"[^\W\d_]+(?:['\u2019][^\W\d_]+)?")
+_TO = re.compile(r"\bto\b", re.IGNORECASE)
 _OWNER = re.compile(r"['\u2019]s?$")
 
 
@@ -140,6 +141,9 @@ def unknown_words(
         if spoken_numbers.unit_of(word) and word not in known and at and words[at - 1] in _OWN:
             yield word  # "my feet", "the yard" and "the second" are no measures
             continue
+        if word == "to" and not needs and _is_another_goal(skill, choices, text[match.end() :]):
+            yield word
+            continue
         if word in known or word in neutral or spoken_numbers.is_number_word(word):
             continue
         if any(start <= match.start() < end for start, end in things):
@@ -168,6 +172,20 @@ def unknown_words(
         if _is_done_to(openings, words, at):
             return
         yield word
+
+
+def _is_another_goal(skill: Skill, choices: set[str], rest: str) -> bool:
+    """Whether no value follows a "to", where one does in all examples that have it.
+
+    "Open the vents to the roof" is not to 40 percent.
+    """
+
+    def is_value(goal: str) -> bool:
+        return bool(spoken_numbers.numbers(goal)) or not choices.isdisjoint(words_of(goal))
+
+    shown = [_TO.split(example.say, 1)[1:] for example in skill.examples]
+    goals = [goal for each in shown for goal in each]
+    return bool(goals) and all(map(is_value, goals)) and not is_value(rest)
 
 
 def _has_manners(skill: Skill, choices: set[str]) -> bool:

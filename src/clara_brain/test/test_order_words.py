@@ -43,6 +43,7 @@ def read(said: str) -> Decision | None:
         "lower the forks to my feet",
         "come down to the deep end",
         "open the gripper to them",
+        "open the vents to the percent",
         "take off with it",
     ],
 )
