@@ -11,7 +11,7 @@ its parameters stand where these are alike. What cannot be told is not guessed.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from itertools import pairwise
 
 from clara_brain import spoken_numbers
@@ -122,6 +122,7 @@ def _fitting(
     counted = counted_words(skill, parameter, shown)
     alike = [each for each in numeric if si_unit(each.unit) == si_unit(parameter.unit)]
     before = {number.before for other in alike for _, number in said_for(skill, other)}
+    foreign = _own_units(each for each in numeric if each.unit != parameter.unit)
     naming = naming_words(skill, parameter)
     named_only = must_be_named(skill, parameter, naming, counted)
     return [
@@ -132,7 +133,14 @@ def _fitting(
         and (is_named(text, number, naming) or not may_be_a_thing(skill, text, number, counted))
         and (not named_only or says_whose(text, number, naming, counted))
         and _is_so_set(parameter, _change(number, text), before)
+        and not foreign.intersection(words_of(text[number.end :])[:1])
     ]
+
+
+def _own_units(parameters: Iterable[Parameter]) -> set[str]:
+    """Return the units that only the file knows, as the "rpm" of "500 rpm"."""
+    units = {each.unit for each in parameters if not unit_of(each.unit.lower())}
+    return set[str]().union(*map(forms_of, units))
 
 
 def _one_of_a_unit(skill: Skill, parameter: Parameter, text: str) -> list[Said]:

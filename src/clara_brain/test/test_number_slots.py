@@ -162,6 +162,7 @@ PORTIONS = skill(
     go_to_table_4={"table": 4.0},
     go_with_3_portions_to_table_2={"table": 2.0, "portions": 3.0},
 )
+SPIN = skill(number("seconds", "s", 30.0), number("speed", "rpm", 3.0))
 PICK = skill(number("count"), BED, go_10_tomatoes={"count": 10.0, "bed": "tomatoes"})
 
 
@@ -267,6 +268,8 @@ def test_a_number_with_more_behind_it_is_no_name_of_a_thing():
         (BAY, "go to bay one", "bay", "1"),
         (BAY, "go to bay number 2 level one", "level", "1"),
         (RATE, "drive at 6 kilometers an hour", "speed", "6"),
+        (SPIN, "drive at 50 rpm", "speed", "50"),
+        (SPIN, "drive for 9 seconds at 50 rpm", "seconds", "9"),
         (PORTIONS, "go with a large portion to table one", "table", "1"),
     ],
 )
