@@ -49,7 +49,7 @@ _MORE = "more"
 _MORE_BEFORE = re.compile(r"\b(?:another|further|more|extra) $", re.IGNORECASE)
 _MORE_BEHIND = re.compile(
     r"[\s%°]*(?:[\w/]+ )?"
-    r"(?:more|further|extra|less|(?:high|low|fast|slow|bright|dark|warm|cool)er)\b",
+    r"(?<!once )(?:more|further|extra|less|(?:high|low|fast|slow|bright|dark|warm|cool)er)\b",
     re.IGNORECASE,
 )
 # "5 seconds or more" and "each 5 seconds" are not five seconds.
@@ -264,7 +264,7 @@ def _is_so_set(parameter: Parameter, said: str, before: Collection[str]) -> bool
     if said == "to" and si_unit(parameter.unit) in ("m", "rad"):
         return not before or "to" in before
     # "Raise it 10 cm" is by so much, where they all say "to".
-    return before != {"to"} or said in ("to", "at", "of", *words_of(parameter.name))
+    return before != {"to"} or said in ("to", "at", "of", "number", *words_of(parameter.name))
 
 
 def _named_points(skill: Skill, parameter: Parameter) -> frozenset[str]:

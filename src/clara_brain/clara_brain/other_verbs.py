@@ -46,7 +46,9 @@ def another_verb(skill: Skill, verb: str, rest: str) -> bool:
     following = _FIRST_WORD.match(rest)
     particle = following[1].lower() if following else ""
     if particle in STANDS_FOR_A_THING:
-        return not has_object(skill, verb)
+        # "Switch it to quiet" says enough for it.
+        needs = any(each.said and each.default is None for each in skill.parameters)
+        return not needs and not has_object(skill, verb)
     if particle not in _PARTICLES:
         return False
     if any(particle in each.choices for each in skill.parameters):

@@ -255,6 +255,7 @@ def test_a_number_with_more_behind_it_is_no_name_of_a_thing():
         (DRAWER, "go to drawer one", "drawer", "1"),
         (DRAWER, "go to drawer number 3", "drawer", "3"),
         (SERVE, "go to table one", "table", "1"),
+        (SERVE, "go to table number 3", "table", "3"),
         (PICK, "go one pepper", "count", "1"),
         (PICK, "go 3 ripe peppers", "count", "3"),
         (WATER, "go with one liter", "amount", "1"),
