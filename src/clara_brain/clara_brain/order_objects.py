@@ -17,6 +17,7 @@ from clara_brain import spoken_numbers
 from clara_brain.choice_slots import mentions, words_beside
 from clara_brain.flag_slots import booleans, telling_words
 from clara_brain.known_words import PREPOSITIONS, is_idle, words_of
+from clara_brain.number_names import forms_of
 from clara_brain.skills import Example, Skill
 from clara_brain.text_slots import text_leads
 
@@ -86,7 +87,11 @@ def _shared_things(skill: Skill, examples: Sequence[Example]) -> set[str]:
 def _has_unit(skill: Skill, order: str) -> bool:
     """Whether a number is said in a unit of the skill: "give the basil 2 liters" is of water."""
     units = {each.unit for each in skill.parameters} - {""}
-    return any(number.unit in units for number in spoken_numbers.numbers(order))
+    spelt = set[str]().union(*map(forms_of, units))
+    return any(
+        number.unit in units or spelt.intersection(words_of(order[number.end :])[:1])
+        for number in spoken_numbers.numbers(order)
+    )
 
 
 def is_done_to_a_person(skill: Skill, order: str) -> bool:

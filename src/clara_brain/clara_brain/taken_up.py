@@ -72,7 +72,7 @@ def says_a_part(skill: Skill, asked: Decision, answer: str) -> bool:
 def _is_as_asked(skill: Skill, asked: Decision, choice: str) -> bool:
     """Whether a choice was asked about; of one for several parameters nothing tells for which."""
     taking = [each.name for each in skill.parameters if choice in each.choices]
-    return len(taking) == 1 and asked.values[taking[0]] == choice
+    return len(taking) == 1 and asked.values.get(taking[0]) == choice
 
 
 def _are_as_asked(skill: Skill, asked: Decision, numbers: Sequence[spoken_numbers.Said]) -> bool:
@@ -82,6 +82,6 @@ def _are_as_asked(skill: Skill, asked: Decision, numbers: Sequence[spoken_number
         return True
     return len(numeric) == 1 and all(
         number.unit in (None, numeric[0].unit)
-        and number.written == written_number(asked.values[numeric[0].name])
+        and number.written == written_number(asked.values.get(numeric[0].name, ""))
         for number in numbers
     )

@@ -131,6 +131,7 @@ def test_a_number_is_not_taken_without_its_minus_or_in_part(said):
         ("photograph the tomatoes", "photograph", {"crop": "tomatoes", "count": 1}),
         ("put salt on the fish", "salt", {"food": "fish", "amount": "normal"}),
         ("switch to trot", "set_gait", {"gait": "trot"}),
+        ("give the tomatoes 3 l", "water", {"crop": "tomatoes", "amount": 3}),
         ("switch it to trot", "set_gait", {"gait": "trot"}),
         ("move to x 100 y 200 z 300 once more", "move_to", {"x": 100, "y": 200, "z": 300}),
         ("turn 90 to the left", "turn", {"side": "left", "angle": 90}),
