@@ -17,6 +17,7 @@ python bench/prefix_cache.py
 python bench/chat_streaming.py
 python bench/chat_soak.py
 python bench/skills.py
+python bench/skills_robots.py
 python bench/promises.py
 python bench/memory_query.py
 python bench/memory_under_load.py

@@ -290,6 +290,22 @@ BENCHES: dict[str, dict[str, tuple[Figure, ...]]] = {
             ),
             Figure("orders obeyed", _obeyed, percent),
         ),
+        "skills_robots": (
+            Figure(
+                "wrong actions, 2,267 utterances for eight robots",
+                at("all", "wrong"),
+                count,
+                "",
+                0,
+                True,
+            ),
+            Figure("stops missed, of 216", at("all", "stops_missed"), count, "", 0, True),
+            Figure(
+                "orders obeyed, of 750",
+                over(at("all", "obeyed"), at("all", "orders")),
+                percent,
+            ),
+        ),
         "promises": (
             Figure(
                 "promises of what no skill does, 30 orders",
