@@ -18,13 +18,13 @@ import click
 
 from clara_memory.cli_options import door, file_of, progress, where
 from clara_memory.csv_format import read_csv, write_csv
+from clara_memory.database import HEADER
 from clara_memory.episode import Episode
 from clara_memory.errors import InvalidRequest, MemoryFault
 from clara_memory.formats import read_jsonl, write_jsonl
 from clara_memory.hdc import Gist, Space
 from clara_memory.item_memory import text_key
 from clara_memory.memory import EpisodicMemory
-from clara_memory.store import HEADER
 
 _SHOWN = 1000  # episodes from one move of the bar to the next
 _WRITERS: dict[str, Callable[[Iterable[Episode], TextIO], int]] = {

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from sqlite3 import Connection
 
+from clara_memory.database import HEADER
 from clara_memory.episode import (
     MAX_FILLER,
     UNKNOWN_ACTION,
@@ -18,7 +19,7 @@ from clara_memory.episode import (
 from clara_memory.errors import InvalidRequest, StorageFailed
 from clara_memory.formats import read_jsonl
 from clara_memory.pairing import Change
-from clara_memory.store import HEADER, MERGED, Store
+from clara_memory.store import MERGED, Store
 
 _OF_A_RESULT = ("outcome", "result", "end_ns", "detail", "effects")
 _OF_AN_EVENT = ("subject", "action", "object", "context", "detail")

@@ -25,7 +25,7 @@ def objects(memory):
 
 
 def test_a_reader_in_the_way_has_the_log_emptied_after_a_later_commit(tmp_path, monkeypatch):
-    monkeypatch.setattr("clara_memory.store._BUSY_MS", 50)
+    monkeypatch.setattr("clara_memory.database._BUSY_MS", 50)
     path = tmp_path / "m.sqlite3"
     with EpisodicMemory(path) as memory:
         memory.store_memory(action="READ", object="SECRETDIARY")
@@ -42,7 +42,7 @@ def test_a_reader_in_the_way_has_the_log_emptied_after_a_later_commit(tmp_path, 
 def test_a_log_that_could_not_be_emptied_is_emptied_when_the_memory_opens_again(
     tmp_path, monkeypatch
 ):
-    monkeypatch.setattr("clara_memory.store._BUSY_MS", 50)
+    monkeypatch.setattr("clara_memory.database._BUSY_MS", 50)
     path = tmp_path / "m.sqlite3"
     memory = EpisodicMemory(path)
     memory.store_memory(action="READ", object="SECRETDIARY")

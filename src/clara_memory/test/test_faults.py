@@ -286,8 +286,8 @@ def test_a_clock_that_goes_backwards_keeps_the_order_of_storing(tmp_path):
 
 
 def test_a_file_of_the_first_format_is_brought_up_to_date(tmp_path):
+    from clara_memory.database import APPLICATION_ID
     from clara_memory.migrations import m001_episodes, m002_pending
-    from clara_memory.store import APPLICATION_ID
 
     path = tmp_path / "old.sqlite3"
     database = sqlite3.connect(path)
