@@ -6,11 +6,34 @@ The episode keeps its id and its times, so whoever cites it still finds it.
 """
 
 from dataclasses import replace
+from sqlite3 import Connection
 
 from clara_memory.episode import Episode, Outcome, check_episode, completed
-from clara_memory.errors import InvalidRequest
+from clara_memory.errors import InvalidRequest, StorageFailed
+from clara_memory.pairing import Change
+from clara_memory.store import Store
 
 CORRECTABLE = ("subject", "action", "object", "result", "detail")
+
+
+def correct(
+    database: Connection, store: Store, episode_id: str, changes: dict[str, str], now_ns: int
+) -> Change:
+    """Correct the episode with this id in a transaction.
+
+    Raises:
+        InvalidRequest: the id is not in memory, or the changes are not valid.
+        StorageFailed: the episode is damaged.
+    """
+    seq = store.seqs_of([episode_id]).get(episode_id)
+    if seq is None:
+        raise InvalidRequest("episode_id", f"'{episode_id[:64]}' is not in memory")
+    before = store.fetch([seq]).get(seq)
+    if before is None:
+        raise StorageFailed(f"the episode '{episode_id[:64]}' is damaged")
+    after = corrected(before, changes)
+    store.update(database, seq, before, after, now_ns)
+    return Change(seq, after, False)
 
 
 def corrected(episode: Episode, changes: dict[str, str]) -> Episode:

@@ -10,8 +10,8 @@
 import math
 import re
 import unicodedata
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from functools import lru_cache
 
@@ -103,6 +103,20 @@ class RoleFiller:
         if self.kind is Kind.TEXT:
             return self.filler
         return " ".join(filter(None, [self.filler, *map(spoken_number, self.values)]))
+
+
+Filler = str | float | Sequence[float] | RoleFiller  # plain Python, for as_filler
+
+
+def as_filler(role: str, filler: Filler) -> RoleFiller:
+    """Return a filler from plain Python: text, a number, or x, y, z in metres."""
+    if isinstance(filler, RoleFiller):
+        return replace(filler, role=role)
+    if isinstance(filler, str):
+        return RoleFiller(role, filler)
+    if isinstance(filler, int | float):
+        return RoleFiller(role, "", Kind.NUMBER, (float(filler),))
+    return RoleFiller(role, "", Kind.POSITION, tuple(float(value) for value in filler))
 
 
 def spoken_number(number: float) -> str:

@@ -1,6 +1,6 @@
 # Copyright 2026 The Clara Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Forgetting: exact, on request, and by a declared policy when a memory reaches its cap.
+"""Forgetting by a declared policy when a memory reaches its cap, and what all forgetting leaves.
 
 - What is forgotten is gone from the file (`PRAGMA secure_delete`); an audit row says when, what
   was asked, why and which ids, never what the episodes were. Rows of requests stay; of what went
@@ -13,12 +13,13 @@
 import json
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from sqlite3 import Connection
 
 from clara_memory.episode import FAILURES, STANDARD_ROLES, Outcome, RoleFiller
 from clara_memory.errors import InvalidRequest, StorageFailed
 from clara_memory.item_memory import symbol
+from clara_memory.store import Store
 
 POLICIES = ("oldest", "least_used", "consolidate")
 MIN_BYTES = 1_000_000
@@ -96,6 +97,10 @@ class Conditions:
             and self.since_ns <= first_ns
             and (not self.until_ns or 0 < last_ns <= self.until_ns)
         )
+
+
+_NUMBERS = ", ".join(field.name for field in fields(Consolidated))
+_VALUES = ", ".join("?" * len(fields(Consolidated)))
 
 
 def check_bounds(bounds: Bounds) -> None:
@@ -206,13 +211,19 @@ def _consolidate(database: Connection, seqs: Iterable[int]) -> None:
     failed = ", ".join(str(int(outcome)) for outcome in FAILURES)
     database.executemany(
         f"""
-        INSERT INTO consolidated
+        INSERT INTO consolidated ({_NUMBERS})
         SELECT subject, action, object, result, 1, outcome = {int(Outcome.SUCCEEDED)},
                outcome IN ({failed}), start_ns, end_ns
         FROM episodes WHERE seq = ? {_ON_CONFLICT}
         """,
         ((seq,) for seq in seqs),
     )
+
+
+def numbers_left(store: Store) -> list[Consolidated]:
+    """Return the numbers left of episodes that were consolidated, the most frequent first."""
+    rows = store.read(f"SELECT {_NUMBERS} FROM consolidated ORDER BY count DESC, last_ns DESC")
+    return [Consolidated(*row) for row in rows]
 
 
 def erase_numbers(database: Connection, numbers: Iterable[Consolidated]) -> None:
@@ -232,14 +243,14 @@ def _add_up(database: Connection, limit: int) -> None:
         rarest = [
             Consolidated(*row)
             for row in database.execute(
-                "SELECT * FROM consolidated ORDER BY count, last_ns LIMIT ?",
+                f"SELECT {_NUMBERS} FROM consolidated ORDER BY count, last_ns LIMIT ?",
                 (there - limit + limit // 10,),  # some more, so that this is seldom done
             )
         ]
         erase_numbers(database, rarest)
         emptied = dict.fromkeys(_ADDED_UP[:rank], "")
         database.executemany(
-            f"INSERT INTO consolidated VALUES ({', '.join('?' * 9)}) {_ON_CONFLICT}",
+            f"INSERT INTO consolidated ({_NUMBERS}) VALUES ({_VALUES}) {_ON_CONFLICT}",
             [tuple((asdict(one) | emptied).values()) for one in rarest],
         )
 

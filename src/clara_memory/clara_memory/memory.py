@@ -17,29 +17,26 @@ from os import PathLike
 from pathlib import Path
 from sqlite3 import Connection
 from types import TracebackType
-from typing import Any
 
 import numpy as np
 
 from clara_memory.asking_tally import Listener, Tallied, tally_asked
 from clara_memory.columns import Columns, Spelling
-from clara_memory.correcting import corrected
+from clara_memory.correcting import correct
 from clara_memory.episode import (
     FAILURES,
-    MAX_DETAIL,
     MAX_FILLER,
-    STANDARD_ROLES,
     Episode,
-    Kind,
+    Filler,
     Outcome,
     RoleFiller,
+    as_filler,
     check_episode,
-    check_fillers,
     check_role,
     check_text,
-    check_time,
     completed,
 )
+from clara_memory.erasing import Request, check_request, erase_found, found_by, rows_meeting
 from clara_memory.errors import InvalidRequest, StorageFailed
 from clara_memory.fitting import Fit
 from clara_memory.forgetting import (
@@ -48,13 +45,11 @@ from clara_memory.forgetting import (
     Consolidated,
     Uses,
     check_bounds,
-    erase,
-    erase_numbers,
     make_room,
+    numbers_left,
 )
-from clara_memory.formats import filler_to_json
 from clara_memory.meaning import Embedder
-from clara_memory.merging import Merged, episodes_of, take_in
+from clara_memory.merging import Counted, Merged, episodes_of, take_in
 from clara_memory.messages import Event, Result, check_event, check_result
 from clara_memory.pairing import Change, Pairing, PairingCounts, PairingSettings
 from clara_memory.query_text import read_text
@@ -63,14 +58,6 @@ from clara_memory.retrieval import Answer, Query, check_query
 from clara_memory.store import Store
 from clara_memory.tally import Figures, Measured, Tally, figures_of, measured_in, tally_of
 from clara_memory.under_way import fitting
-
-Filler = str | float | Sequence[float] | RoleFiller
-# Cast, for a damaged byte can make bytes of a text; who then asks for the row hears of it.
-_LOADED = (
-    "seq, CAST(robot AS TEXT), CAST(outcome AS INTEGER), CAST(end_ns AS INTEGER), "
-    + ", ".join(f"CAST({name} AS TEXT)" for name in (*STANDARD_ROLES, "context", "effects"))
-)
-_ROWS = 20_000  # read at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +122,7 @@ class EpisodicMemory:
         self._index = threading.Lock()
         self._writing = threading.Lock()
         try:
-            self._load()
+            self._columns.load(self._store)
             self._pairing = Pairing(self._store, robot, pairing or PairingSettings())
             self._begun = self._pairing.begun()  # as of the last commit
         except BaseException:
@@ -164,22 +151,6 @@ class EpisodicMemory:
 
     def __len__(self) -> int:
         return len(self._columns)
-
-    def _load(self) -> None:
-        columns: list[list[Any]] = []
-        # Rows mostly say what others do: with a text for each, opening takes thrice the room.
-        once: dict[str, str] = {}
-        last = 0
-        while rows := self._store.read(
-            f"SELECT {_LOADED} FROM episodes WHERE seq > ? ORDER BY seq LIMIT {_ROWS}", [last]
-        ):
-            last = rows[-1][0]
-            columns = columns or [[] for _ in rows[0]]
-            for column, values in zip(columns, zip(*rows, strict=True), strict=True):
-                texts = isinstance(values[0], str)
-                column.extend(map(once.setdefault, values, values) if texts else values)
-        if columns:
-            self._columns.load(*columns)
 
     def store_memory(
         self,
@@ -362,55 +333,25 @@ class EpisodicMemory:
             InvalidRequest: a field is not valid, or there is no condition at all.
             StorageFailed: the disk refused; nothing was forgotten.
         """
-        check_fillers("where", where, standard=True)
-        check_text("reason", reason, MAX_DETAIL, lines=True)
-        check_time("since", since_ns)
-        check_time("until", until_ns)
-        if not (episode_ids or where or since_ns or until_ns):
-            raise InvalidRequest(
-                "where", "is empty, as are all other conditions: say what to forget"
-            )
-        asked: dict[str, object] = {
-            "episode_ids": len(episode_ids),
-            "where": [filler_to_json(filler) for filler in where],
-            "since_ns": since_ns,
-            "until_ns": until_ns,
-        }
+        request = Request(tuple(episode_ids), Conditions(tuple(where), since_ns, until_ns), reason)
+        check_request(request)
         moment = time.time_ns() if now_ns is None else now_ns
-        conditions = Conditions(tuple(where), since_ns, until_ns)
-        waiting: list[tuple[str, str]] = []
-        numbers: list[Consolidated] = []
         with self._writing:
             with self._index:
-                rows = self._columns.rows_equal(where)
-                ends = self._columns.end_ns[rows]
-                within = (ends >= since_ns) & ((ends <= until_ns) if until_ns else True)
-                seqs = [int(seq) for seq in self._columns.seq[rows[within]]]
-            if episode_ids:
-                named = set(self._store.seqs_of(episode_ids).values())
-                seqs = [seq for seq in seqs if seq in named]
-            else:
-                waiting = self._pairing.matching(conditions)
-                numbers = [
-                    one
-                    for one in self.consolidated()
-                    if conditions.hold(one.fillers, one.first_ns, one.last_ns)
-                ]
-            others = len(waiting) + sum(one.count for one in numbers)
-            if (seqs or others) and not dry_run:
+                rows = rows_meeting(request.conditions, self._columns)
+            found = found_by(request, rows, self._store, self._pairing)
+            if found.count and not dry_run:
                 try:
                     with self._store.transaction() as database:
-                        self._pairing.drop(database, waiting)
-                        erase_numbers(database, numbers)
-                        erase(database, seqs, moment, asked, reason, others)
+                        erase_found(database, found, request, self._pairing, moment)
                 except StorageFailed:
                     self._pairing.reload()
                     raise
                 self._store.empty_log()
                 with self._index:
-                    self._respell(self._columns.remove(seqs))
+                    self._respell(self._columns.remove(found.seqs))
                     self._begun = self._pairing.begun()
-        return len(seqs) + others
+        return found.count
 
     def _respell(self, varied: Iterable[Spelling]) -> None:
         """Have fillers told as the first episode left spells them, as after a restart."""
@@ -432,19 +373,10 @@ class EpisodicMemory:
             StorageFailed: the disk refused; nothing was changed.
         """
         moment = time.time_ns() if now_ns is None else now_ns
-
-        def change(database: Connection) -> list[Change]:
-            seq = self._store.seqs_of([episode_id]).get(episode_id)
-            if seq is None:
-                raise InvalidRequest("episode_id", f"'{episode_id[:64]}' is not in memory")
-            before = self._store.fetch([seq]).get(seq)
-            if before is None:
-                raise StorageFailed(f"the episode '{episode_id[:64]}' is damaged")
-            after = corrected(before, changes)
-            self._store.update(database, seq, before, after, moment)
-            return [Change(seq, after, False)]
-
-        return self._write(change)[0].episode
+        made = self._write(
+            lambda database: [correct(database, self._store, episode_id, changes, moment)]
+        )
+        return made[0].episode
 
     def pin(self, episode_ids: Sequence[str], pinned: bool = True) -> int:
         """Pin episodes, so that the forgetting policy never takes them; returns how many changed.
@@ -463,13 +395,7 @@ class EpisodicMemory:
                         f"episode_ids[{number}]", f"'{identity[:64]}' is not in memory"
                     )
             with self._store.transaction() as database:
-                return sum(
-                    database.execute(
-                        "UPDATE episodes SET pinned = ? WHERE seq = ? AND pinned != ?",
-                        (pinned, seq, pinned),
-                    ).rowcount
-                    for seq in set(known.values())
-                )
+                return self._store.set_pinned(database, set(known.values()), pinned)
 
     def merge(
         self,
@@ -491,34 +417,18 @@ class EpisodicMemory:
         other = Path(os.path.expanduser(path)).absolute()
         if other == self._store.path:
             raise InvalidRequest("path", "is this memory's own file")
-        seen = 0
-
-        def count(episodes: Iterable[Episode]) -> Iterator[Episode]:
-            nonlocal seen
-            for episode in episodes:
-                seen += 1
-                if progress is not None and seen % 1000 == 0:
-                    progress(seen)
-                yield episode
-
+        episodes = Counted(episodes_of(other, self._store.damaged), progress)
         changes = self._write(
-            lambda database: take_in(
-                database,
-                self._store,
-                count(episodes_of(other, self._store.damaged)),
-                name,
-                time.time_ns(),
-            )
+            lambda database: take_in(database, self._store, episodes, name, time.time_ns())
         )
         if progress is not None:
-            progress(seen)
+            progress(episodes.seen)
         added = sum(change.added for change in changes)
-        return Merged(added, seen - added, len(changes) - added)
+        return Merged(added, episodes.seen - added, len(changes) - added)
 
     def consolidated(self) -> list[Consolidated]:
         """Return the numbers left of episodes that were consolidated, the most frequent first."""
-        rows = self._store.read("SELECT * FROM consolidated ORDER BY count DESC, last_ns DESC")
-        return [Consolidated(*row) for row in rows]
+        return numbers_left(self._store)
 
     def verify(self) -> Iterator[tuple[int, str]]:
         """Yield for every row how many were looked at and what is wrong with it (mostly nothing).
@@ -688,7 +598,7 @@ class EpisodicMemory:
                 vocabulary={role: len(known) for role, known in self._columns.items.items()},
                 counts=replace(self._pairing.counts),
                 forgotten=self._forgotten,
-                pinned=self._store.read("SELECT count(*) FROM episodes WHERE pinned != 0")[0][0],
+                pinned=self._store.pinned(),
                 max_episodes=self.bounds.max_episodes,
                 max_bytes=self.bounds.max_bytes,
             )
@@ -712,14 +622,3 @@ class EpisodicMemory:
         trace: TracebackType | None,
     ) -> None:
         self.close()
-
-
-def as_filler(role: str, filler: Filler) -> RoleFiller:
-    """Return a filler from plain Python: text, a number, or x, y, z in metres."""
-    if isinstance(filler, RoleFiller):
-        return replace(filler, role=role)
-    if isinstance(filler, str):
-        return RoleFiller(role, filler)
-    if isinstance(filler, int | float):
-        return RoleFiller(role, "", Kind.NUMBER, (float(filler),))
-    return RoleFiller(role, "", Kind.POSITION, tuple(float(value) for value in filler))

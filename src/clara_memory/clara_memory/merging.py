@@ -82,6 +82,24 @@ def _of_jsonl(path: Path) -> Iterator[Episode]:
         raise InvalidRequest("path", f"{path}, {error}") from error
 
 
+class Counted:
+    """Episodes that are counted as they are read; `progress` hears of every thousandth."""
+
+    def __init__(
+        self, episodes: Iterable[Episode], progress: Callable[[int], None] | None
+    ) -> None:
+        self._episodes = episodes
+        self._progress = progress
+        self.seen = 0
+
+    def __iter__(self) -> Iterator[Episode]:
+        for episode in self._episodes:
+            self.seen += 1
+            if self._progress is not None and self.seen % 1000 == 0:
+                self._progress(self.seen)
+            yield episode
+
+
 def take_in(
     database: Connection, store: Store, episodes: Iterable[Episode], name: str, now_ns: int
 ) -> list[Change]:

@@ -82,6 +82,20 @@ class Store(Database):
             f"UPDATE episodes SET {assigned} WHERE seq = ?", (*row, checksum(row), seq)
         )
 
+    def set_pinned(self, database: sqlite3.Connection, seqs: Iterable[int], pinned: bool) -> int:
+        """Pin these rows, or have them pinned no more; returns how many changed."""
+        return sum(
+            database.execute(
+                "UPDATE episodes SET pinned = ? WHERE seq = ? AND pinned != ?",
+                (pinned, seq, pinned),
+            ).rowcount
+            for seq in seqs
+        )
+
+    def pinned(self) -> int:
+        """Return how many rows are pinned."""
+        return int(self.read("SELECT count(*) FROM episodes WHERE pinned != 0")[0][0])
+
     def holds(self, database: sqlite3.Connection, episode_id: str) -> bool:
         """Whether there is an episode with this id."""
         return (

@@ -5,7 +5,7 @@
 from datetime import datetime
 
 import pytest
-from clara_memory.memory import as_filler
+from clara_memory.episode import as_filler
 from clara_memory.tally_in_words import sentences_of
 
 from clara_memory import Episode, EpisodicMemory, Outcome

@@ -4,7 +4,7 @@
 
 import numpy as np
 import pytest
-from clara_memory.memory import as_filler
+from clara_memory.episode import as_filler
 from clara_memory.patterns import parse
 
 from clara_memory import Episode, EpisodicMemory, Kind, Query, RoleFiller

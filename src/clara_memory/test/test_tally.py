@@ -7,7 +7,7 @@ from collections import Counter
 from datetime import datetime
 
 import pytest
-from clara_memory.memory import as_filler
+from clara_memory.episode import as_filler
 
 from clara_memory import Episode, EpisodicMemory, InvalidRequest, Outcome, Query, RoleFiller
 

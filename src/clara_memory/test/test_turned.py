@@ -3,7 +3,7 @@
 """A question that leaves something out, compares or denies is not answered as if it did not."""
 
 import pytest
-from clara_memory.memory import as_filler
+from clara_memory.episode import as_filler
 
 from clara_memory import Episode, EpisodicMemory, Outcome
 

@@ -4,7 +4,7 @@
 
 import pytest
 from clara_memory.cli_people import sentences
-from clara_memory.memory import as_filler
+from clara_memory.episode import as_filler
 
 from clara_memory import Episode, EpisodicMemory, Outcome, Query
 
