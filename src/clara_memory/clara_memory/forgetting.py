@@ -78,6 +78,10 @@ class Consolidated:
         return [RoleFiller(role, text) for role, text in texts.items() if text]
 
 
+_NUMBERS = ", ".join(field.name for field in fields(Consolidated))
+_VALUES = ", ".join("?" * len(fields(Consolidated)))
+
+
 @dataclass(frozen=True, slots=True)
 class Conditions:
     """What must be so for something to be forgotten; times in ns, 0: no condition."""
@@ -97,10 +101,6 @@ class Conditions:
             and self.since_ns <= first_ns
             and (not self.until_ns or 0 < last_ns <= self.until_ns)
         )
-
-
-_NUMBERS = ", ".join(field.name for field in fields(Consolidated))
-_VALUES = ", ".join("?" * len(fields(Consolidated)))
 
 
 def check_bounds(bounds: Bounds) -> None:

@@ -6,7 +6,6 @@
 commit. All methods may be called from any thread.
 """
 
-import contextlib
 import os
 import random
 import threading
@@ -20,8 +19,6 @@ from types import TracebackType
 
 import numpy as np
 
-from clara_memory.asking_tally import Listener, Tallied, tally_asked
-from clara_memory.columns import Columns, Spelling
 from clara_memory.correcting import correct
 from clara_memory.episode import (
     FAILURES,
@@ -32,18 +29,15 @@ from clara_memory.episode import (
     RoleFiller,
     as_filler,
     check_episode,
-    check_role,
     check_text,
     completed,
 )
 from clara_memory.erasing import Request, check_request, erase_found, found_by, rows_meeting
 from clara_memory.errors import InvalidRequest, StorageFailed
-from clara_memory.fitting import Fit
 from clara_memory.forgetting import (
     Bounds,
     Conditions,
     Consolidated,
-    Uses,
     check_bounds,
     make_room,
     numbers_left,
@@ -52,12 +46,8 @@ from clara_memory.meaning import Embedder
 from clara_memory.merging import Counted, Merged, episodes_of, take_in
 from clara_memory.messages import Event, Result, check_event, check_result
 from clara_memory.pairing import Change, Pairing, PairingCounts, PairingSettings
-from clara_memory.query_text import read_text
-from clara_memory.ranking import find, rank, resolve
-from clara_memory.retrieval import Answer, Query, check_query
+from clara_memory.recall import Recall
 from clara_memory.store import Store
-from clara_memory.tally import Figures, Measured, Tally, figures_of, measured_in, tally_of
-from clara_memory.under_way import fitting
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +70,7 @@ class Stats:
     max_bytes: int = 0
 
 
-class EpisodicMemory:
+class EpisodicMemory(Recall):
     """Episodes by role: store what happened, ask by any subset of roles.
 
     >>> memory = EpisodicMemory()
@@ -110,24 +100,19 @@ class EpisodicMemory:
             StorageFailed: the file cannot be opened; FileInUse, NotAMemory: and why.
             InvalidRequest: the bounds are not valid.
         """
-        self.bounds = bounds or Bounds()
-        check_bounds(self.bounds)
-        self.robot = robot
+        bounds = bounds or Bounds()
+        check_bounds(bounds)
         file = None if path is None else Path(os.path.expanduser(path)).absolute()
-        self._store = Store(file, read_only=read_only, damaged=damaged)
-        self._columns = Columns(meaning)
-        self._chance = random.Random(os.urandom(32))
-        self._uses = Uses(self.bounds.use_half_life_s)
-        self._forgotten = 0
-        self._index = threading.Lock()
-        self._writing = threading.Lock()
+        store = Store(file, read_only=read_only, damaged=damaged)
         try:
-            self._columns.load(self._store)
-            self._pairing = Pairing(self._store, robot, pairing or PairingSettings())
-            self._begun = self._pairing.begun()  # as of the last commit
+            waiting = Pairing(store, robot, pairing or PairingSettings())
+            super().__init__(store, robot, waiting, bounds, meaning)
         except BaseException:
-            self._store.close()
+            store.close()
             raise
+        self._chance = random.Random(os.urandom(32))
+        self._forgotten = 0
+        self._writing = threading.Lock()
 
     @property
     def set_aside(self) -> Path | None:
@@ -148,9 +133,6 @@ class EpisodicMemory:
     def bytes_on_disk(self) -> int:
         """Return the size of the file with its write-ahead log."""
         return self._store.bytes_on_disk()
-
-    def __len__(self) -> int:
-        return len(self._columns)
 
     def store_memory(
         self,
@@ -302,14 +284,8 @@ class EpisodicMemory:
                 held = len(self._columns) + len(added)
                 gone = make_room(database, self.bounds, held, added, time.time_ns())
             with self._index:
-                self._columns.extend(added, [each.episode for each in changes if each.added])
-                for change in changes:
-                    if not change.added:
-                        self._respell(self._columns.update(change.seq, change.episode))
-                if gone:
-                    self._respell(self._columns.remove(gone))
-                    self._forgotten += len(gone)
-                self._begun = self._pairing.begun()
+                self._take_up(changes, gone)
+                self._forgotten += len(gone)
         return changes
 
     def forget(
@@ -349,19 +325,8 @@ class EpisodicMemory:
                     raise
                 self._store.empty_log()
                 with self._index:
-                    self._respell(self._columns.remove(found.seqs))
-                    self._begun = self._pairing.begun()
+                    self._take_up([], found.seqs)
         return found.count
-
-    def _respell(self, varied: Iterable[Spelling]) -> None:
-        """Have fillers told as the first episode left spells them, as after a restart."""
-        for spelling in varied:
-            seq = self._columns.first_seq(spelling)
-            if seq is not None:
-                # A damaged episode is named by whoever asks for it.
-                with contextlib.suppress(StorageFailed):
-                    for first in self._store.fetch([seq]).values():
-                        self._columns.respell(spelling, first)
 
     def correct(self, episode_id: str, *, now_ns: int | None = None, **changes: str) -> Episode:
         """Correct subject, action, object, result or detail of an episode; returns it as it is.
@@ -437,149 +402,6 @@ class EpisodicMemory:
         """
         yield from ((0, problem) for problem in self._pairing.unreadable)
         yield from self._store.damage()
-
-    def query(
-        self,
-        text: str = "",
-        *,
-        ask: Sequence[str] = (),
-        top_k: int = 0,
-        max_episodes: int = 0,
-        since_ns: int = 0,
-        until_ns: int = 0,
-        outcomes: Sequence[Outcome] = (),
-        robots: Sequence[str] = (),
-        subjects: Sequence[str] = (),
-        recency_half_life_s: float = 0.0,
-        guess: bool = False,
-        **cue: Filler,
-    ) -> Answer:
-        """Ask by roles (as keywords), free text, or both. No cue at all lists the latest episodes.
-
-        Raises:
-            InvalidRequest: a field is not valid.
-            StorageFailed: the episodes found could not be read.
-        """
-        return self.ask(
-            Query(
-                cue=tuple(as_filler(role, filler) for role, filler in cue.items()),
-                text=text,
-                ask=tuple(ask),
-                top_k=top_k,
-                max_episodes=max_episodes,
-                since_ns=since_ns,
-                until_ns=until_ns,
-                outcomes=tuple(outcomes),
-                robots=tuple(robots),
-                subjects=tuple(subjects),
-                recency_half_life_s=recency_half_life_s,
-                guess=guess,
-            )
-        )
-
-    def ask(self, query: Query, *, now_ns: int | None = None) -> Answer:
-        """Answer a query; raises as `query`. `now_ns` is what "yesterday" in its text is before.
-
-        None means the time of this machine.
-        """
-        check_query(query)
-        moment = time.time_ns() if now_ns is None else now_ns
-        with self._index:
-            own_robots = self._store.robots_not_merged
-            asked = read_text(query, self._columns, self.robot, own_robots, moment)
-            ranking = rank(
-                self._columns,
-                asked.query,
-                asked.recognised,
-                asked.unread,
-                moment,
-                reason=asked.reason,
-                first=asked.first,
-            )
-            begun = self._begun
-        if self.bounds.forgetting_policy == "least_used":
-            self._uses.count((int(seq) for seq in ranking.seqs), time.time_ns())
-        answer = resolve(ranking, asked.understood, self._store)
-        since_ns = moment - int(self._pairing.settings.result_timeout_s * 1e9)
-        lasting = [one.episode for one in begun if one.received_ns > since_ns]
-        return replace(answer, under_way=fitting(lasting, query, self.robot, moment))
-
-    def tally(self, role: str, query: Query | None = None, *, now_ns: int | None = None) -> Tally:
-        """Return how often each filler of a role is in the episodes that fit a query, exactly.
-
-        Without a query all episodes fit. What it asks for and how many it wants are of no
-        account. Beside the roles of episodes, `robot` and `day` can be tallied.
-
-        >>> memory = EpisodicMemory()
-        >>> for room in ("KITCHEN", "BATH", "KITCHEN"):
-        ...     _ = memory.store_memory(action="CLEAN", place=room)
-        >>> [count.filler.spoken for count in memory.tally("place").most]
-        ['KITCHEN']
-
-        Raises:
-            InvalidRequest: the role or a field of the query is not valid.
-        """
-        check_role("role", role)
-        with self._found(query or Query(), now_ns) as (understood, found):
-            return tally_of(self._columns, role, found, understood)
-
-    def figures(
-        self, role: str, query: Query | None = None, *, now_ns: int | None = None
-    ) -> Figures:
-        """Return total, mean and extremes of a role's numbers in the episodes that fit a query.
-
-        As `tally`; the role `duration` is how long episodes took, in seconds.
-
-        Raises:
-            InvalidRequest: the role or a field of the query is not valid.
-            StorageFailed: the episodes could not be read.
-        """
-        check_role("role", role)
-        with self._found(query or Query(), now_ns) as (understood, found):
-            measured = measured_in(self._columns, role, found, understood)
-        return figures_of(measured, self._store)
-
-    def tally_asked(self, text: str, *, now_ns: int | None = None) -> Tallied | None:
-        """Return the tally or the figures that a question in plain words asks for.
-
-        None where it asks for none, and where it is not read to the last word: ask it as `query`.
-
-        >>> memory = EpisodicMemory()
-        >>> _ = memory.store_memory(action="CLEAN", place="BATH")
-        >>> asked = memory.tally_asked("Where did you clean most often?")
-        >>> asked.wish, asked.count.most[0].filler.spoken
-        (<Wish.MOST: 'most'>, 'BATH')
-
-        Raises:
-            InvalidRequest: the text is not valid.
-            StorageFailed: the episodes could not be read.
-        """
-        check_query(Query(text=text))
-        moment = time.time_ns() if now_ns is None else now_ns
-        with self._index:
-            own_robots = self._store.robots_not_merged
-            found = tally_asked(text, Listener(self._columns, self.robot, own_robots, moment))
-        if found is None:
-            return None
-        count = found.count
-        told = figures_of(count, self._store) if isinstance(count, Measured) else count
-        return Tallied(found.wish, told, found.only, found.narrowed, found.of, found.never)
-
-    @contextlib.contextmanager
-    def _found(
-        self, query: Query, now_ns: int | None
-    ) -> Iterator[tuple[tuple[RoleFiller, ...], Fit]]:
-        """Give what was understood of a query, and the episodes that fit, while they stay so."""
-        check_query(query)
-        moment = time.time_ns() if now_ns is None else now_ns
-        with self._index:
-            own_robots = self._store.robots_not_merged
-            asked = read_text(query, self._columns, self.robot, own_robots, moment)
-            found = find(
-                self._columns, asked.query, asked.recognised, asked.unread, reason=asked.reason
-            )
-            kept = (one for one in asked.understood if one not in found.set_aside)
-            yield tuple(kept), found
 
     def stats(self) -> Stats:
         """Return the figures of the memory."""
