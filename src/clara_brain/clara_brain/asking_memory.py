@@ -3,7 +3,7 @@
 """When a turn asks memory, and whether what memory says is the reply.
 
 - What is clearly about the robot's past is memory's alone: where memory does not know, no model
-  makes it up.
+  makes it up. What was said in the conversation is none of her deeds.
 - Any other question asks memory too, for only memory knows the names of what the robot does. It
   replies where it could read the question and that is about deeds; questions about the world go on
   to the model.
@@ -46,11 +46,33 @@ _QUESTION = re.compile(
     r"|list|name|(?:tell|show|give) (?:me|us))\b",
     re.IGNORECASE,
 )
-_OF_DEEDS = r"(?! know\b| ever heard?\b| heard? (of|about|that)\b)"
+# Verbs of what is made, and of how the world came to be.
+_ORIGIN = r"(?:made|built|created|designed|developed|formed|founded|invented|discovered|born)"
+# What the robot and a person do by talking with each other is no deed, nor is how she came to be:
+# only the model has the conversation. "did you say hello to Anna?", "did you hear the bell?", "did
+# you get that cup?" and "have you made tea?" are about deeds.
+_ADVERBS = r"(?: (?:just|also|even|still|already|ever|not|\w{3,}ly))*"
+_ENDS = r"(?=\s*(?:[.,;:!?\n]|$))"
+_OF_THE_TALK = re.compile(
+    rf"\b(?:did|have|had)(?:n['\u2019]?t)? (?:you|we){_ADVERBS} (?:"
+    r"mean|meant|know|known|understand|understood|think|thought|like|liked|love|loved"
+    r"|enjoy|enjoyed|believe|agree|wish|guess"
+    r"|(?<=ever )heard?|heard? (?:me|us|of|about|that|what I)"
+    r"|(?:tell|told|ask|asked|answer|answered) (?:me|us)"
+    r"|sa(?:y|id)\b(?![^.;:!?\n]* (?:to (?!me\b|us\b)|when|while)\b)"
+    rf"|(?:get|got) (?:(?:me|that){_ENDS}|what I|my (?:name|point|question|joke))"
+    r"|learn(?:ed|t)? (?:about|from) (?:me|us|my|our)"
+    r"|(?<=we )(?:talk|talked|chat|chatted))\b(?: just now\b)?"
+    r"|\bhave you got (?:an?|any|some|time)\b"
+    rf"|\b(?:were you|(?:have|had) you been){_ADVERBS} (?:trained|programmed|{_ORIGIN})\b"
+    r"|\b(?:do|did|can)(?:n['\u2019]?t)? you(?: still)? (?:remember|recall)"
+    r" (?:me|us|my name|who I|what I (?:said|told|asked)|our (?:talk|chat))\b",
+    re.IGNORECASE,
+)
 _ABOUT_THE_PAST = re.compile(
-    r"\b(what(['\u2019]s| has| have)? happen(ed|s|ing)?|what (did|have|had|were) you"
+    r"\b(what(['\u2019]s| has| have)? happen(ed|ing)?|what (did|have|had|were) you"
     r"|(do|can|did|don['\u2019]t) you (still )?(remember|recall|know what happened)"
-    rf"|(did|have) (you|we){_OF_DEEDS}|did (it|that|the robot)"
+    r"|(did|have) (you|we)|did (it|that|the robot)"
     r"|has (it|anything|something|the robot)|were you|could(n['\u2019]?t you| you not)"
     r"|how (did|was|were) (it|that|you|your|the)"
     r"|how (many times|often) (each )?(did|has|have|had|was|were)"
@@ -65,7 +87,7 @@ _ABOUT_THE_PAST = re.compile(
 # your name?", and no statement ("I slept badly lately") is a question.
 _OF_YOU = re.compile(
     rf"{_OPENS}(?:what|which|who|where|when|why|how|was|were|any\w*|tell|show)\b[^.;:!?\n]*"
-    rf"(?:\b(?:did|was|were|has|have|had)\b[^.;:!?\n]*\b(?:you{_OF_DEEDS}|your(?! name\b)) \w"
+    rf"(?:\b(?:did|was|were|has|have|had)\b[^.;:!?\n]*\b(?:you|your(?! name\b)) \w"
     r"|\byour (?!name\b)[^.;:!?\n]*\b(?:did|was|were|has|have|had)\b)",
     re.IGNORECASE,
 )
@@ -81,7 +103,7 @@ _WHAT_GOES_ON = re.compile(
     r"what(?: are you|(?: you)?['\u2019]re(?: you)?| you are)(?: \w+ly| still)?"
     r" (?:doing|up to|working on|busy with)"
     r"|what(?:['\u2019]s| is)(?: \w+ly| still)?"
-    r" (?:going on|under ?way|running|in progress|your current \w+)"
+    r" (?:going on|happening|under ?way|running|in progress|your current \w+)"
     r"|are you(?: \w+ly| still| already| all)?"
     r" (?:busy|working|occupied|idle|free|done|finished|at it"
     r"|(?:doing|up to) (?:\w+thing|it|that))"
@@ -97,10 +119,18 @@ _GOES_ON = re.compile(
     rf"|{_OPENS}(?:is|are)(?:n['\u2019]?t)? ",
     re.IGNORECASE,
 )
-# What has a name may be of the world: where is the Eiffel Tower, how did the Romans build roads.
-_OF_A_NAME = re.compile(
+# What may be of the world: what has a name (where is the Eiffel Tower, how did the Romans build
+# roads), what was in a land, a language or a year of old, what became of a whole kind, how a thing
+# came to be, and a time that was the user's as well. "Ward 12" and "Building A" are of the house.
+_MAY_BE_OF_THE_WORLD = re.compile(
     r"((?i:where (is|are|was|were)|how (did|was|were)|how (often|many times) (did|was|were|has|had"
     r"|have)) ((?i:the )([a-z]+ of (the )?)?)?)[A-Z]"
+    r"|(?i:where (is|are|was|were)|what(['\u2019]s| has)? happened|has (it|anything|something))\b"
+    r"[^.;:!?\n]* in (?:[A-Z]\w+\b(?! (?:\d+|[A-Z])\b(?!\.\d))|1\d{3}\b|20[01]\d\b)"
+    r"|(?i:what(['\u2019]s| has)? happened to (the )?(?!its\b)[a-z]+(?<![isu])s\b)"
+    rf"{_ENDS}"
+    rf"|(?i:how (was|were) (the )?([a-z]+ ){{1,3}}{_ORIGIN}\b)"
+    r"|(?i:how was your (weekend|week|day|night|morning|evening|holidays?)\b)"
 )
 # By words such as these a question is about what was, and not about what is so everywhere.
 _OF_FIGURES = re.compile(
@@ -146,7 +176,8 @@ def asks_memory(policy: MemoryPolicy, text: str) -> Asking:
     if policy is not MemoryPolicy.AUTO:
         return Asking.PAST if policy is MemoryPolicy.ALWAYS else Asking.NOT
     if _about_the_past(text):
-        return Asking.PAST if _about_the_past(_OF_A_NAME.sub("", text)) else Asking.NAMED
+        ours = _about_the_past(_MAY_BE_OF_THE_WORLD.sub("", text))
+        return Asking.PAST if ours else Asking.NAMED
     return Asking.QUESTION if _QUESTION.search(text) else Asking.NOT
 
 
@@ -175,7 +206,8 @@ def points_back(text: str, recollection: Recollection | None = None) -> bool:
 
 
 def _about_the_past(text: str) -> bool:
-    return any(one.search(text) for one in (_ABOUT_THE_PAST, _OF_YOU, _OF_A_TIME))
+    deeds = _OF_THE_TALK.sub("", text)
+    return any(one.search(deeds) for one in (_ABOUT_THE_PAST, _OF_YOU, _OF_A_TIME))
 
 
 def _goes_on(text: str, recollection: Recollection) -> bool:
