@@ -38,6 +38,17 @@ _ENDINGS = {
     Outcome.CANCELED: "but it was canceled",
     Outcome.TIMED_OUT: "but it took too long and was given up",
 }
+# What memory's reasons are written in; a person gave no filters, and asked no text.
+_SIGNS = (
+    ("is within the given times and filters", "is of that time and kind"),
+    ("not within the given times and filters", "not of that time and kind"),
+    ("in the text is known to memory", "in the question is known to me"),
+)
+_WITHOUT = re.compile(r"has the role '(\w+)'")
+_NEAREST = re.compile(r"(?<=\(the nearest is ')[^']*(?='\))|(?<=^no )\w+(?= like ')")
+_FILLED = re.compile(
+    r"(?:(?<=has )|(?<=with )|(?<=and ))([a-z][\w/]*)=(.*?)(?= and [a-z][\w/]*=|, but |$)"
+)
 _ORDERS = {Order.LATEST: "The latest", Order.FIRST: "The first", Order.BEST: "What fits best"}
 
 
@@ -81,8 +92,21 @@ def not_known(recollection: Recollection, neutralise: Neutralise) -> str:
     """
     if not (recollection.reason and (recollection.recognised or recollection.unread)):
         return UNKNOWN  # nothing of the question is known: there is no more to say
-    reason = cleaned(recollection.reason, _REASON_LENGTH, neutralise).rstrip(". ")
+    reason = _reason(cleaned(recollection.reason, _REASON_LENGTH, neutralise).rstrip(". "))
     return f"I find no answer to that in my memory: {reason}."
+
+
+def _reason(reason: str) -> str:
+    """Say in words what memory says in its own signs: result=FAILED, time_of_day, 'GO_TO'."""
+    for signs, words in _SIGNS:
+        reason = reason.replace(signs, words)
+    reason = _WITHOUT.sub(lambda found: f"has any {_words(found[1])}", reason)
+    reason = _NEAREST.sub(lambda found: _words(found[0]), reason)
+    return _FILLED.sub(lambda found: f"the {_either(found[1])} {_either(found[2])}", reason)
+
+
+def _either(symbol: str) -> str:
+    return _words(symbol).replace("/", " or ")
 
 
 def fact_sentence(fact: Fact, neutralise: Neutralise) -> str:
@@ -120,7 +144,8 @@ def _deed(action: str, thing: str, context: Mapping[str, str], neutralise: Neutr
         what = f"{what} the {name}"
     more = [_all_words(pair, neutralise) for pair in islice(context.items(), _ROLES)]
     if more and not name and what.rpartition(" ")[2] in _WANTS_MORE:
-        what = f"{what} the {more.pop(0)[1]}"
+        where = more.pop(0)[1]
+        what = f"{what} the {where}" if where[:1].isalpha() else f"{what} {where}"
     if more:
         what += f" ({', '.join(f'{role}: {filler}' for role, filler in more)})"
     return what

@@ -18,6 +18,7 @@ from clara_interfaces.srv import QueryMemory
 _UNREAD = "text"  # the role of words that memory did not read
 _WHEN = "when"  # the role of a time that was understood
 _MOST_RESULTS = 100
+_PLACES = frozenset(["place", "location", "position", "room", "zone", "area", "site", "station"])
 
 
 def recall_request(text: str, episodes: int) -> QueryMemory.Request:
@@ -110,21 +111,40 @@ def _order(response: QueryMemory.Response, facts: Sequence[Fact]) -> Order:
 
 
 def _in_words(happened: Episode | ActionEvent) -> dict[str, str]:
-    """Return the roles of the context that a word or a number fills."""
-    return {each.role: said for each in happened.context if (said := _spoken(each))}
+    """Return the roles of the context as words, first where it was: few of them are told."""
+    ordered = sorted(happened.context, key=_where_first)
+    return {each.role: said for each in ordered if (said := _spoken(each))}
+
+
+def _where_first(filler: RoleFiller) -> int:
+    """Return the rank of a role: a place that has a name, a position, anything else."""
+    if filler.kind == RoleFiller.POSITION:
+        return 1
+    return 0 if filler.role in _PLACES else 2
 
 
 def _spoken(filler: RoleFiller) -> str:
-    """Return a word or a number as text; empty for anything else."""
-    if filler.kind == RoleFiller.NUMBER and filler.values:
-        return f"{filler.values[0]:.9g}"
-    return str(filler.filler) if filler.kind == RoleFiller.TEXT else ""
+    """Return a filler as text; empty where it has no value."""
+    if filler.kind == RoleFiller.TEXT:
+        return str(filler.filler)
+    if filler.kind == RoleFiller.POSITION:
+        return _position(filler)
+    return f"{filler.values[0]:.9g}" if filler.values else ""
+
+
+def _position(filler: RoleFiller) -> str:
+    """Return a position to the centimetre, as "4, 7.5 (map)"; a height of 0 is not said."""
+    rounded = [round(value, 2) + 0.0 for value in filler.values]  # -0.0 becomes 0.0
+    if rounded[2:] == [0.0]:
+        del rounded[2]
+    said = ", ".join(f"{value:.9g}" for value in rounded)
+    return f"{said} ({filler.filler})" if said and filler.filler else said
 
 
 def _named(filler: RoleFiller) -> str:
     """Return a filler as text, a number with what it is of: "room 101"; empty for a time."""
     said = "" if filler.role == _WHEN else _spoken(filler)
-    if filler.kind == RoleFiller.NUMBER and said:
+    if filler.kind != RoleFiller.TEXT and said:
         return f"{filler.role} {said}"
     # Several outcomes are one filler: FAILED/CANCELED.
     return said.replace("/", " or ")

@@ -151,6 +151,36 @@ def test_what_memory_says_of_all_that_fits_comes_first(question, answered, said)
     assert said in quoted and ("2 minutes" in quoted) is bool(found.told)
 
 
+@pytest.mark.parametrize(
+    ("reason", "said"),
+    [
+        ("no episode has result=FAILED", "no episode has the result failed"),
+        (
+            "no episode has object/place=LIVING_ROOM and result=FAILED/CANCELED",
+            "no episode has the object or place living room and the result failed or canceled",
+        ),
+        ("no episode has time_of_day=noon", "no episode has the time of day noon"),
+        (
+            "there are episodes with object=CUP, but none of REX then",
+            "there are episodes with the object cup, but none of REX then",
+        ),
+        (
+            "no episode is within the given times and filters",
+            "no episode is of that time and kind",
+        ),
+        ("no episode has the role 'air_flow'", "no episode has any air flow"),
+        (
+            "no fuel_kind like 'x=y' is known (the nearest is 'RAPE_OIL')",
+            "no fuel kind like 'x=y' is known (the nearest is 'rape oil')",
+        ),
+    ],
+)
+def test_why_memory_does_not_know_is_said_in_words(reason, said):
+    found = Recollection(abstained=True, reason=reason, recognised=("object",))
+    quoted = ground("did it fail?", found, str, quote=True).quoted
+    assert quoted == f"I find no answer to that in my memory: {said}."
+
+
 GATE = UnderWay("CLOSE", "GATE", Age(20))
 NO_RESULT = "No result has come yet."
 
@@ -232,6 +262,7 @@ def test_verbs_have_a_participle(verb, doing):
         ("GO_TO", "", {"place": "dock", "speed": "0.5"}, "go to the dock (speed: 0.5), but"),
         ("PLACE", "cup", {"place": "shelf"}, "place the cup (place: shelf), but"),
         ("DRIVE", "", {"distance": "2", "speed": "1", "x": "3"}, "drive (distance: 2, speed: 1)"),
+        ("GO_TO", "", {"position": "4, 7.5 (map)"}, "go to 4, 7.5 (map), but"),
         ("GO_TO", "", {}, "go to, but"),
     ],
 )
@@ -242,14 +273,23 @@ def test_a_fact_tells_where_and_how_much(action, thing, context, told):
 
 def test_the_roles_of_an_episode_become_words():
     context = [
-        RoleFiller(role="place", filler="dock"),
         RoleFiller(role="order", kind=RoleFiller.NUMBER, values=[1234567.0]),
-        RoleFiller(role="at", kind=RoleFiller.POSITION, values=[1.0, 2.0, 0.0], filler="map"),
+        RoleFiller(role="at", kind=RoleFiller.POSITION, values=[4.0, 7.5, -0.001], filler="map"),
+        RoleFiller(role="place", filler="dock"),
+        RoleFiller(role="above", kind=RoleFiller.POSITION, values=[0.123, 0.0, 1.0]),
         RoleFiller(role="broken", kind=RoleFiller.NUMBER),
+        RoleFiller(role="lost", kind=RoleFiller.POSITION, filler="map"),
     ]
     response = QueryMemory.Response(episodes=[EpisodeMatch(episode=Episode(context=context))])
     (fact,) = recollection(response, Time()).facts
-    assert fact.context == {"place": "dock", "order": "1234567"}
+    # Where it was comes first, for only two of them are told.
+    assert list(fact.context.items()) == [
+        ("place", "dock"),
+        ("at", "4, 7.5 (map)"),
+        ("above", "0.12, 0, 1"),
+        ("order", "1234567"),
+    ]
+    assert "(place: dock, at: 4, 7.5 (map))" in fact_sentence(fact, str)
 
 
 def test_what_fits_only_in_part_is_told_as_the_nearest():
