@@ -69,6 +69,12 @@ _OF_THE_TALK = re.compile(
     r" (?:me|us|my name|who I|what I (?:said|told|asked)|our (?:talk|chat))\b",
     re.IGNORECASE,
 )
+# "why did you not tell me that you dropped the cup?" is about a deed as well.
+_YOUR_DEED = re.compile(
+    r"\byou (?:\w+ly )?(?:\w{2,}ed|(?:were|have been) \w+ing|did|had|went|took|put|gave|made|saw"
+    r"|found|left|lost|broke|brought)\b",
+    re.IGNORECASE,
+)
 _ABOUT_THE_PAST = re.compile(
     r"\b(what(['\u2019]s| has| have)? happen(ed|ing)?|what (did|have|had|were) you"
     r"|(do|can|did|don['\u2019]t) you (still )?(remember|recall|know what happened)"
@@ -119,18 +125,23 @@ _GOES_ON = re.compile(
     rf"|{_OPENS}(?:is|are)(?:n['\u2019]?t)? ",
     re.IGNORECASE,
 )
+_MONTHS = "January|February|March|April|May|June|July|August|September|October|November|December"
+# "Ward 12" and "Building A" are of the house.
+_LAND = rf"(?!(?:{_MONTHS})\b)[A-Z]\w+\b(?! (?:\d+|[A-Z])\b(?!\.\d))"
+_OLD_YEAR = r"(?:1\d{3}|20[01]\d)\b"
 # What may be of the world: what has a name (where is the Eiffel Tower, how did the Romans build
 # roads), what was in a land, a language or a year of old, what became of a whole kind, how a thing
-# came to be, and a time that was the user's as well. "Ward 12" and "Building A" are of the house.
+# came to be, and a time that was the user's as well.
 _MAY_BE_OF_THE_WORLD = re.compile(
     r"((?i:where (is|are|was|were)|how (did|was|were)|how (often|many times) (did|was|were|has|had"
     r"|have)) ((?i:the )([a-z]+ of (the )?)?)?)[A-Z]"
     r"|(?i:where (is|are|was|were)|what(['\u2019]s| has)? happened|has (it|anything|something))\b"
-    r"[^.;:!?\n]* in (?:[A-Z]\w+\b(?! (?:\d+|[A-Z])\b(?!\.\d))|1\d{3}\b|20[01]\d\b)"
+    rf"[^.;:!?\n]* in (?:{_LAND}|{_OLD_YEAR})"
     r"|(?i:what(['\u2019]s| has)? happened to (the )?(?!its\b)[a-z]+(?<![isu])s\b)"
     rf"{_ENDS}"
     rf"|(?i:how (was|were) (the )?([a-z]+ ){{1,3}}{_ORIGIN}\b)"
     r"|(?i:how was your (weekend|week|day|night|morning|evening|holidays?)\b)"
+    rf"{_ENDS}"
 )
 # By words such as these a question is about what was, and not about what is so everywhere.
 _OF_FIGURES = re.compile(
@@ -206,8 +217,10 @@ def points_back(text: str, recollection: Recollection | None = None) -> bool:
 
 
 def _about_the_past(text: str) -> bool:
-    deeds = _OF_THE_TALK.sub("", text)
-    return any(one.search(deeds) for one in (_ABOUT_THE_PAST, _OF_YOU, _OF_A_TIME))
+    rest, talk = _OF_THE_TALK.subn("", text)
+    if talk and _YOUR_DEED.search(rest):
+        return True
+    return any(one.search(rest) for one in (_ABOUT_THE_PAST, _OF_YOU, _OF_A_TIME))
 
 
 def _goes_on(text: str, recollection: Recollection) -> bool:
