@@ -111,16 +111,23 @@ def _order(response: QueryMemory.Response, facts: Sequence[Fact]) -> Order:
 
 
 def _in_words(happened: Episode | ActionEvent) -> dict[str, str]:
-    """Return the roles of the context as words, first where it was: few of them are told."""
-    ordered = sorted(happened.context, key=_where_first)
+    """Return the roles of the context as words, first where it was: few of them are told.
+
+    A position tells that only where no place has a name.
+    """
+    named = any(map(_is_named_place, happened.context))
+
+    def rank(filler: RoleFiller) -> int:
+        if filler.kind == RoleFiller.POSITION:
+            return 2 if named else 0
+        return 0 if _is_named_place(filler) else 1
+
+    ordered = sorted(happened.context, key=rank)
     return {each.role: said for each in ordered if (said := _spoken(each))}
 
 
-def _where_first(filler: RoleFiller) -> int:
-    """Return the rank of a role: a place that has a name, a position, anything else."""
-    if filler.kind == RoleFiller.POSITION:
-        return 1
-    return 0 if filler.role in _PLACES else 2
+def _is_named_place(filler: RoleFiller) -> bool:
+    return filler.role in _PLACES and filler.kind != RoleFiller.POSITION
 
 
 def _spoken(filler: RoleFiller) -> str:

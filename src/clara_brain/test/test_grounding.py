@@ -283,13 +283,12 @@ def test_the_roles_of_an_episode_become_words():
     response = QueryMemory.Response(episodes=[EpisodeMatch(episode=Episode(context=context))])
     (fact,) = recollection(response, Time()).facts
     # Where it was comes first, for only two of them are told.
-    assert list(fact.context.items()) == [
-        ("place", "dock"),
-        ("at", "4, 7.5 (map)"),
-        ("above", "0.12, 0, 1"),
-        ("order", "1234567"),
-    ]
-    assert "(place: dock, at: 4, 7.5 (map))" in fact_sentence(fact, str)
+    order, at, above = ("order", "1234567"), ("at", "4, 7.5 (map)"), ("above", "0.12, 0, 1")
+    assert list(fact.context.items()) == [("place", "dock"), order, at, above]
+    assert "(place: dock, order: 1234567)" in fact_sentence(fact, str)
+    response.episodes[0].episode.context = [each for each in context if each.role != "place"]
+    (fact,) = recollection(response, Time()).facts
+    assert list(fact.context.items()) == [at, above, order]
 
 
 def test_what_fits_only_in_part_is_told_as_the_nearest():
