@@ -147,6 +147,12 @@ class Episode:
     source: str = ""
 
 
+def lacks_result(episode: Episode) -> bool:
+    """Whether nobody has said how an episode ended, by an outcome or by a word of their own."""
+    said = outcome_of_word(episode.result) if episode.result else Outcome.UNKNOWN
+    return episode.outcome is Outcome.UNKNOWN and said is Outcome.UNKNOWN
+
+
 def check_text(field: str, text: str, limit: int, *, lines: bool = False) -> None:
     """Raise InvalidRequest unless the text is short enough and free of control characters.
 

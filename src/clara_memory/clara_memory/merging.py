@@ -8,14 +8,7 @@ from pathlib import Path
 from sqlite3 import Connection
 
 from clara_memory.database import HEADER
-from clara_memory.episode import (
-    MAX_FILLER,
-    UNKNOWN_ACTION,
-    Episode,
-    Outcome,
-    check_text,
-    outcome_of_word,
-)
+from clara_memory.episode import MAX_FILLER, UNKNOWN_ACTION, Episode, check_text, lacks_result
 from clara_memory.errors import InvalidRequest, StorageFailed
 from clara_memory.formats import read_jsonl
 from clara_memory.pairing import Change
@@ -139,7 +132,7 @@ def completed_by(known: Episode, other: Episode) -> Episode | None:
 
     What was done to what stays as it is here, where it may have been corrected.
     """
-    result = _without_result(known) and not _without_result(other)
+    result = lacks_result(known) and not lacks_result(other)
     event = known.action == UNKNOWN_ACTION and other.action != UNKNOWN_ACTION
     if not (result or event):
         return None
@@ -147,8 +140,3 @@ def completed_by(known: Episode, other: Episode) -> Episode | None:
     after = replace(known, **{name: getattr(other, name) for name in taken})
     start_ns = min(other.start_ns if event else after.start_ns, after.end_ns)
     return replace(after, start_ns=start_ns)
-
-
-def _without_result(episode: Episode) -> bool:
-    said = outcome_of_word(episode.result) if episode.result else Outcome.UNKNOWN
-    return episode.outcome is Outcome.UNKNOWN and said is Outcome.UNKNOWN

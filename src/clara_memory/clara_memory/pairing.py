@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from sqlite3 import Connection
 
-from clara_memory.episode import UNKNOWN_ACTION, Episode, Outcome, RoleFiller, completed
+from clara_memory.episode import UNKNOWN_ACTION, Episode, RoleFiller, completed, lacks_result
 from clara_memory.errors import InvalidRequest, sentence
 from clara_memory.forgetting import Conditions
 from clara_memory.formats import episode_from_json, episode_to_json
@@ -47,10 +47,6 @@ def episode_id(robot: str, action_id: str, start_ns: int) -> str:
     """Return the id of an attempt: the same wherever and however often it is computed."""
     identity = json.dumps([robot, action_id, start_ns]).encode()
     return hashlib.blake2b(identity, digest_size=8).hexdigest()
-
-
-def _without_result(episode: Episode) -> bool:
-    return episode.outcome is Outcome.UNKNOWN and episode.detail.startswith(NO_RESULT)
 
 
 @dataclass(slots=True)
@@ -151,7 +147,7 @@ class Pairing:
         if action_id in self._waiting["event"]:
             return True
         latest = self._store.latest_seq(self._robot, action_id)
-        return any(_without_result(known) for known in self._store.fetch(latest).values())
+        return any(lacks_result(known) for known in self._store.fetch(latest).values())
 
     def matching(self, conditions: Conditions) -> list[tuple[str, str]]:
         """Return kind and action_id of the messages that wait and meet these conditions."""
@@ -378,7 +374,7 @@ class Pairing:
             return []
         if known is not None:
             seq, episode = known
-            if _without_result(episode):
+            if lacks_result(episode):
                 return [self._late_result(database, seq, episode, arrived, now_ns)]
             again = self._repeats_with_event(episode, arrived)
             if again or ended.end_ns <= episode.end_ns + self._slack_ns:
@@ -407,13 +403,15 @@ class Pairing:
     def _late_result(
         self, database: Connection, seq: int, known: Episode, result: Waiting, now_ns: int
     ) -> Change:
+        # What somebody told of it meanwhile stays, unless the result tells something else.
+        told = "" if known.detail.startswith(NO_RESULT) else known.detail
         whole = replace(
             known,
             outcome=result.episode.outcome,
             result=result.episode.outcome.name,
             end_ns=max(known.start_ns, result.episode.end_ns),
-            detail=result.episode.detail,
-            effects=result.episode.effects,
+            detail=result.episode.detail or told,
+            effects=result.episode.effects or known.effects,
         )
         self._store.update(database, seq, known, whole, now_ns)
         return Change(seq, whole, added=False)

@@ -140,6 +140,28 @@ def test_a_late_result_completes_the_stored_episode_and_keeps_what_it_was(tmp_pa
         assert memory.query(object="CUP", result="SUCCESS").matches == 1
 
 
+@pytest.mark.parametrize(
+    ("change", "detail", "whole"),
+    [
+        ({"detail": "Bob was in the way"}, "", ("PICK_UP", "CUP", "Bob was in the way")),
+        ({"detail": "Bob was in the way"}, "slipped", ("PICK_UP", "CUP", "slipped")),
+        ({"object": "MUG"}, "", ("PICK_UP", "MUG", "")),
+    ],
+)
+def test_a_late_result_completes_an_episode_that_was_corrected_meanwhile(
+    memory, change, detail, whole
+):
+    memory.record([PICK], T0)
+    (unknown,) = memory.expire(T0 + 400 * S)
+    memory.correct(unknown.episode_id, **change)
+    assert memory.awaits("a1")
+    memory.record([replace(DONE, detail=detail)], T0 + 500 * S)
+    assert memory.expire(T0 + 900 * S) == []
+    (episode,) = all_of(memory)
+    assert (episode.episode_id, episode.outcome) == (unknown.episode_id, Outcome.SUCCEEDED)
+    assert (episode.action, episode.object, episode.detail) == whole
+
+
 def test_a_result_is_awaited_until_it_came_also_where_its_event_was_given_up(memory):
     assert not memory.awaits("a1")
     memory.record([PICK], T0)
