@@ -14,7 +14,11 @@ from rcl_interfaces.msg import (
     ParameterDescriptor,
     SetParametersResult,
 )
-from rclpy.exceptions import ParameterUninitializedException
+from rclpy.exceptions import (
+    InvalidParameterTypeException,
+    ParameterException,
+    ParameterUninitializedException,
+)
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
@@ -69,8 +73,19 @@ def declare(node: Node) -> None:
                 if isinstance(value, tuple):
                     _declare_texts(node, item.name, descriptor)
                 else:
-                    node.declare_parameter(item.name, value, descriptor)
+                    _declare(node, item.name, value, descriptor)
     node.add_on_set_parameters_callback(_check)
+
+
+def _declare(node: Node, name: str, value: object, descriptor: ParameterDescriptor) -> None:
+    try:
+        node.declare_parameter(name, value, descriptor)
+    except InvalidParameterTypeException as error:
+        if not isinstance(value, float) or "'INTEGER'" not in str(error):
+            raise
+        # YAML reads 1 as an integer, which ROS takes for no other number.
+        said = "give a number with a point, as 1.0 in place of 1, to the parameter"
+        raise ParameterException(said, name) from error
 
 
 def _declare_texts(node: Node, name: str, descriptor: ParameterDescriptor) -> None:

@@ -223,7 +223,14 @@ def test_a_signal_in_the_middle_of_the_load_ends_the_node_cleanly(node, peer, nu
     assert "Traceback" not in node.said and "terminate" not in node.said
 
 
-def test_a_parameter_of_the_wrong_kind_is_a_sentence(start):
-    node = start(result_timeout_s="soon")
+@pytest.mark.parametrize(
+    ("name", "value", "reason"),
+    [
+        ("result_timeout_s", "soon", "expecting type 'DOUBLE'"),
+        ("commit_interval_s", 1, "a number with a point, as 1.0"),
+    ],
+)
+def test_a_parameter_of_the_wrong_kind_is_a_sentence(start, name, value, reason):
+    node = start(**{name: value})
     assert node.process.wait(20) == 1
-    assert "result_timeout_s" in node.said and "Traceback" not in node.said
+    assert name in node.said and reason in node.said and "Traceback" not in node.said
