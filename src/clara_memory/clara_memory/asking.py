@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """By what a text asks, and not what for: verbs that only ask, questions for yes or no, an "it"."""
 
+import re
 from collections.abc import Collection
 
 from clara_memory.ordinary_words import (
@@ -35,11 +36,11 @@ _LENGTHS_OF_NAMES = (1, 2)  # in words: "Clara", "robot 2"
 _SAYING = _ASKED_FOR | AUXILIARIES | TELLING | (PRONOUNS - {"robot"})
 _SHARES = frozenset(["fraction", "percent", "percentage", "proportion", "rate", "ratio", "share"])
 _OF_A_SHARE = DETERMINERS | {"how", "many"}
-_ALL_THAT_WAS = (
-    *("what did you do", "what have you done", "what have you been doing"),
-    *("what happened", "what has happened"),
+_ALL = re.compile(
+    r"(?:tell (?:me|us) )?what (?:did you do|you did|(?:has )?happened"
+    r"|(?:have you|you have|you ve) (?:done|been (?:doing|up to))"
+    r"|(?:(?:do|can) you|you(?: can)?) (?:remember|recall))"
 )
-_ALL = frozenset(tuple(said.split()) for said in _ALL_THAT_WAS)
 _ANY = frozenset(["any", "anybody", "anyone", "anything", "somebody", "someone", "something"])
 
 
@@ -189,9 +190,8 @@ def is_polite(words: Words, place: int) -> bool:
 
 def asks_for_all(words: Words) -> bool:
     """Whether a text asks for all that was done and names nothing: "what did you do?"."""
-    return (
-        bool(shares_in(words)) or tuple(word for word in words.words if word not in BESIDE) in _ALL
-    )
+    said = " ".join(word for word in words.words if word not in BESIDE)
+    return bool(shares_in(words)) or _ALL.fullmatch(said) is not None
 
 
 def referred_to(words: Words, used: Collection[int]) -> list[int]:

@@ -31,7 +31,7 @@ from clara_memory.past import when_in
 from clara_memory.query_text import Asked, read_text
 from clara_memory.ranking import find
 from clara_memory.retrieval import Query
-from clara_memory.roles_called import PEOPLE, apart, is_deed, places, roles_called
+from clara_memory.roles_called import PEOPLE, PLACES, apart, is_deed, places, roles_called
 from clara_memory.tally import ROBOT, Figures, Measured, Tally, count_of, measured_in, tally_of
 from clara_memory.text_cue import recognise
 from clara_memory.wishes import OF_NUMBERS, Reading, Role, Wish
@@ -95,6 +95,11 @@ _EMPTY = _set(
 )
 _GETTING = _set("get gets got gotten getting receive receives received receiving")
 _USING = _set("use uses used using")
+# What one does at every place, and with every action; no deed, where none is called so.
+_BEING = _set("been go going gone went visit visited visiting")
+_PERFORMING = _set("do doing done execute executed perform performed performing")
+_PAST = re.compile(r"\b(?:did|had|was|were|went|visited|(?:have|has|ve)\b(?! to\b))")
+_WERE = re.compile(r"(?:was|were) (?:i|we|you|they)\b")
 _BEGIN = re.compile(
     r"(?:(?:and|so|well|please|ok|okay|hey|hi|hello)\b,? )*"
     r"(?:(?:(?:can|could|would|will) you )?(?:please )?(?:tell|show) (?:me|us),? )?"
@@ -191,7 +196,14 @@ def _of_names(asking: re.Match[str], items: Mapping[str, ItemMemory]) -> Iterato
             yield Reading(Wish.TOTAL, roles, f"what {without_total(further)}")
             continue
         bare = asking["asking"] in ("what", "who", "whom", "where") and further == rest.strip()
-        yield Reading(wish, roles, f"what {further}", idle, bare and not times)
+        left = further
+        if not bare or asking["asking"] == "where":  # "what did you do?" is no count
+            left = _without_all(further, roles[0].name, idle, items)
+        of_all = left != further or (roles[0].name in PLACES and bool(_WERE.match(further)))
+        of_a_deed = bare and not times and not of_all
+        if of_all:  # where it was, and not where it was to go
+            roles = tuple(one for one in roles if not one.among)
+        yield Reading(wish, roles, f"what {left}", idle, of_a_deed, of_all)
 
 
 def _roles_asked(
@@ -226,6 +238,17 @@ def _roles_asked(
             yield (*map(Role, PEOPLE), Role("object")), rest, ()
         else:
             yield (Role("subject"),), rest, ()
+
+
+def _without_all(
+    text: str, role: str, idle: Collection[str], items: Mapping[str, ItemMemory]
+) -> str:
+    """Return what is left of "have you been" or "did you do", which leave out no episode."""
+    if not _PAST.search(text):
+        return text  # "which places can you go to?"
+    more = _BEING if role in PLACES else _PERFORMING if role == "action" else ()
+    words = {word for word in (*idle, *more) if not is_deed(word, items)}
+    return _WORD.sub(lambda word: "" if word[0] in words else word[0], text)
 
 
 def _has_numbers(role: str, items: Mapping[str, ItemMemory]) -> bool:
@@ -264,7 +287,7 @@ def _counted(
     given = {role for cue in asked.recognised for role in cue.role.split(EITHER)}
     if reading.of_a_deed and "action" not in given:
         return None
-    if reading.wish is Wish.DIFFERENT and not (asked.understood or narrowings):
+    if reading.wish is Wish.DIFFERENT and not (asked.understood or narrowings or reading.of_all):
         return None  # "which rooms?" asks for what there is, and not for what was
     found = _with_all(columns, asked)
     if found.set_aside and reading.wish is not Wish.NEVER:

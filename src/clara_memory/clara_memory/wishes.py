@@ -48,3 +48,4 @@ class Reading:
     rest: str
     idle: Collection[str] = field(default=())
     of_a_deed: bool = False  # whether the rest must name an action
+    of_all: bool = False  # whether it may name nothing: "where have you been?"

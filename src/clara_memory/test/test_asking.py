@@ -43,6 +43,24 @@ def test_what_you_did_is_of_you_and_what_you_are_asked_to_tell_is_not(memory, te
 
 
 @pytest.mark.parametrize(
+    ("text", "matches"),
+    [
+        ("what have you been up to?", 5),
+        ("tell me what you did", 5),
+        ("what do you remember?", 10),
+        ("what do you remember about the linen?", 4),
+        ("what do you remember about the sombrero?", 0),
+        ("what have you been up to in the attic?", 0),
+        ("what can you do?", 0),
+    ],
+)
+def test_what_is_asked_for_all_is_answered_with_all_and_what_was_not_read_is_not(
+    memory, text, matches
+):
+    assert memory.query(text).matches == matches
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "Clara, did the delivery of linen fail?",

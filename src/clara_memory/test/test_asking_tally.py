@@ -262,6 +262,35 @@ def memory():
             "what did you deliver most often the day before yesterday?",
             "I do not know: there are episodes with action=DELIVER, but none of CLARA then.",
         ),
+        (
+            "what places have you visited?",
+            "3 different places: KITCHEN 2, HALL 2, BATH 1; 5 episodes. 7 more do not say.",
+        ),
+        (
+            "where have you been today?",
+            "2 different places: KITCHEN 1, HALL 1; 2 episodes. 3 more do not say.",
+        ),
+        (
+            "where did you go yesterday?",
+            "2 different places: KITCHEN 1, BATH 1; 2 episodes. 3 more do not say.",
+        ),
+        (
+            "where were you the day before yesterday?",
+            "HALL alone: 1 episode. 1 more does not say.",
+        ),
+        (
+            "how many rooms have you been to?",
+            "3 different places: KITCHEN 2, HALL 2, BATH 1; 5 episodes. 7 more do not say.",
+        ),
+        (
+            "which actions have you done in the kitchen?",
+            "2 different actions: CLEAN 2, PATROL 1; 3 episodes with object/place=KITCHEN.",
+        ),
+        (
+            "which tools have you used?",
+            "2 different tools: MOP 2, CLOTH 1; 3 episodes. 9 more do not say.",
+        ),
+        ("on which day did you patrol?", "2026-06-10 alone: 2 episodes with action=PATROL."),
     ],
 )
 def test_what_is_to_be_counted_is_counted(memory, text, said):
@@ -323,6 +352,13 @@ def test_what_is_to_be_counted_is_counted(memory, text, said):
         "what was the average speed?",
         "what was the highest temperature of the oven?",
         "how long will cleaning take on average?",
+        "where have you been with the sombrero?",
+        "where have you never been?",
+        "where were you made?",
+        "where can you go?",
+        "which actions can you do?",
+        "which tools do you have to use?",
+        "what have you been up to?",
         "what happened in the kitchen?",
         "what did you do yesterday?",
         "when did you clean the floor?",
