@@ -8,7 +8,7 @@
   distance), positions by exp(-metres) within one frame.
 """
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import Any
@@ -145,7 +145,8 @@ class ItemMemory:
             words = words_of(key)
             self._by_words.setdefault(words, []).append(identity)
             self._lengths.add(len(words))
-            self._by_kind.setdefault(_kind(words), []).append(identity)
+            for kind in _kinds(words):
+                self._by_kind.setdefault(kind, []).append(identity)
         if filler.kind is not Kind.TEXT:
             frame = fold(filler.filler)
             ids, values = self._numeric.setdefault((filler.kind, frame), ([], []))
@@ -163,7 +164,7 @@ class ItemMemory:
         return [one for one in self._by_words.get(words, []) if one not in self._dropped]
 
     def of_kind(self, kind: tuple[str, ...]) -> list[int]:
-        """Return the ids of the names with this head, as ROW_7 and ROW_8 have the head row."""
+        """Return the ids of the names with these stems for a head: row of ROW_7 and ROW_8."""
         return [one for one in self._by_kind.get(kind, []) if one not in self._dropped]
 
     def with_number(self, number: float) -> RoleFiller | None:
@@ -274,12 +275,13 @@ def symbol(filler: RoleFiller) -> Hashable:
     return (filler.kind, fold(filler.filler), filler.values)
 
 
-def _kind(words: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the head of a name, as a tuple of its stem; empty for a name of one word."""
+def _kinds(words: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    """Yield the heads of a name: bed of BED_7, room and server room of OLD_SERVER_ROOM."""
     *before, last = words or ("",)
     if last.isalpha() and len(last) > 1:
-        return (last,) if before else ()
-    return tuple(before) if len(before) == 1 and before[0].isalpha() else ()
+        yield from (words[begin:] for begin in range(1, len(words)))
+    elif before and before[-1].isalpha():
+        yield tuple(before)
 
 
 def _as_number(cue: RoleFiller) -> float | None:

@@ -8,7 +8,6 @@ called: "rows" are ROW_1 and ROW_2, "fields" NORTH_FIELD and SOUTH_FIELD.
 
 from collections.abc import Mapping
 
-from clara_memory.episode import Kind
 from clara_memory.inflection import WORD, stem, verbs_of, words_of
 from clara_memory.item_memory import ItemMemory
 from clara_memory.tally import DAY, ROBOT
@@ -42,9 +41,9 @@ def roles_called(noun: str, items: Mapping[str, ItemMemory]) -> tuple[Role, ...]
         if stems[0] in _PEOPLE_NOUNS:
             return (*map(Role, PEOPLE), Role("object", PEOPLE))
     return tuple(
-        Role(role, kind=kind, called=noun)
+        Role(role, kind=frozenset(kind), called=noun)
         for role, known in items.items()
-        if (kind := _called(stems, known))
+        if len(kind := known.of_kind(stems)) > 1
     )
 
 
@@ -56,21 +55,6 @@ def places() -> tuple[Role, ...]:
 def is_thing(noun: str) -> bool:
     """Whether a noun says of a thing only that it is one."""
     return _THINGS.issuperset(words_of(noun))
-
-
-def _called(stems: tuple[str, ...], known: ItemMemory) -> frozenset[int]:
-    """Return the fillers that are called so: ROW_1 and ROW_2, NORTH_FIELD and SOUTH_FIELD."""
-    count = len(stems)
-    kind = set()
-    for identity, filler in enumerate(known.fillers):
-        if not identity or filler.kind is not Kind.TEXT or not known.identity(filler):
-            continue
-        words = words_of(filler.filler)
-        numbered = len(words) == count + 1 and (words[-1].isdecimal() or len(words[-1]) == 1)
-        headed = len(words) > count and words[-count:] == stems
-        if headed or (numbered and words[:count] == stems):
-            kind.add(identity)
-    return frozenset(kind) if len(kind) > 1 else frozenset()
 
 
 def is_deed(noun: str, items: Mapping[str, ItemMemory]) -> bool:

@@ -368,3 +368,24 @@ def test_what_is_to_be_counted_is_counted(memory, text, said):
 )
 def test_what_is_not_read_to_the_last_word_is_not_counted(memory, text):
     assert memory.tally_asked(text, now_ns=NOW_NS) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "which racks did you check?",
+            "3 different racks: OLD_SERVER_RACK 1, NEW_SERVER_RACK 1, ",
+        ),
+        ("which server racks did you check?", "2 different server racks: OLD_SERVER_RACK 1, "),
+        ("which garden beds did you check?", "2 different garden beds: GARDEN_BED_B2 1, "),
+        ("which beds did you check?", None),
+    ],
+)
+def test_names_are_counted_by_each_of_their_heads(text, said):
+    memory = EpisodicMemory()
+    racks = ("WINE_RACK", "NEW_SERVER_RACK", "OLD_SERVER_RACK")
+    for number, thing in enumerate((*racks, "GARDEN_BED_A1", "GARDEN_BED_B2")):
+        memory.store(Episode("CHECK", object=thing, end_ns=NOW_NS - 10**9 * (9 - number)))
+    tallied = memory.tally_asked(text, now_ns=NOW_NS)
+    assert (tallied and sentences_of(tallied)[0][: len(said or "")]) == said
