@@ -30,10 +30,10 @@ from clara_memory.narrowing import Narrowing, Without, narrow, narrowings_in
 from clara_memory.past import when_in
 from clara_memory.query_text import Asked, read_text
 from clara_memory.ranking import find
+from clara_memory.recognising import recognise
 from clara_memory.retrieval import Query
 from clara_memory.roles_called import PEOPLE, PLACES, apart, is_deed, places, roles_called
 from clara_memory.tally import ROBOT, Figures, Measured, Tally, count_of, measured_in, tally_of
-from clara_memory.text_cue import recognise
 from clara_memory.wishes import OF_NUMBERS, Reading, Role, Wish
 from clara_memory.words_in_text import words_in
 
