@@ -113,7 +113,8 @@ _STOP = re.compile(
 )
 # The word in the middle of a part: "careful stop the forks". Not in a question.
 _QUESTION = re.compile(
-    r"\W*(?:why|when|where|how|did|does|do you|will|what made)\b",
+    r"\W*(?:(?:and|but|so|well|then|ok|okay|hey|clara|robot|tell me)\W+)*"
+    r"(?:why|when|where|how|did|does|do you|will|what made)\b",
     re.IGNORECASE,
 )
 _ANYWHERE = re.compile(

@@ -222,6 +222,8 @@ def test_a_stop_is_understood_in_many_words(text):
 @pytest.mark.parametrize(
     "text",
     [
+        "and did you stop at the door?",
+        "so when did you stop",
         "the bus stop",
         "don't stop",
         "stop by the kitchen",
