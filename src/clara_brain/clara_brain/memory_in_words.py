@@ -30,6 +30,9 @@ _MOST_ASKED = 4  # of what was asked for, that is said again
 # "I tried to go to" wants a place.
 _WANTS_MORE = frozenset(["to", "at", "on", "in", "into", "onto", "from", "with", "for", "over"])
 _HOW_OFTEN = re.compile(r"\b(how (often|many)|number of)\b", re.IGNORECASE)
+_THE_LAST = re.compile(
+    r"\b(latest|most recent|last (thing|action|attempt|job|one|task|time)|last\W*$)", re.IGNORECASE
+)
 
 _ENDINGS = {
     Outcome.UNKNOWN: "and it is not known how that ended",
@@ -49,6 +52,7 @@ _NEAREST = re.compile(r"(?<=\(the nearest is ')[^']*(?='\))|(?<=^no )\w+(?= like
 _FILLED = re.compile(
     r"(?:(?<=has )|(?<=with )|(?<=and ))([a-z][\w/]*)=(.*?)(?= and [a-z][\w/]*=|, but |$)"
 )
+_COUNTED_BY = re.compile(r"\b([a-z][\w/]*)=([^\s,;.]+)")
 _ORDERS = {Order.LATEST: "The latest", Order.FIRST: "The first", Order.BEST: "What fits best"}
 
 
@@ -58,7 +62,7 @@ def opening(text: str, recollection: Recollection, neutralise: Neutralise) -> st
     Empty where the facts say it all.
     """
     if recollection.counted:
-        said = [cleaned(one, _COUNTED_LENGTH, neutralise) for one in recollection.counted]
+        said = [_count_said(one, neutralise) for one in recollection.counted]
         return " ".join([*said, f"{_ORDERS[recollection.order]}:"] if recollection.told else said)
     said = []
     if recollection.unread:
@@ -72,10 +76,19 @@ def opening(text: str, recollection: Recollection, neutralise: Neutralise) -> st
     return " ".join(filter(None, said))
 
 
+def _count_said(sentence: str, neutralise: Neutralise) -> str:
+    """Say what memory counted, with "the action pick up" for action=PICK_UP."""
+    said = cleaned(sentence, _COUNTED_LENGTH, neutralise)
+    return _COUNTED_BY.sub(lambda found: f"the {_either(found[1])} {_either(found[2])}", said)
+
+
 def _how_often(text: str, recollection: Recollection, neutralise: Neutralise) -> str:
-    matches = max(recollection.matches, len(recollection.facts))
-    if matches < 2:
-        return "Once:" if _HOW_OFTEN.search(text) else ""
+    told = len(recollection.facts)
+    matches = max(recollection.matches, told)
+    if not _HOW_OFTEN.search(text) and (matches == told or _THE_LAST.search(text)):
+        return ""
+    if matches == 1:
+        return "Once:"
     often = f"{matches} times"
     if asked := _all_words(islice(recollection.asked, _MOST_ASKED), neutralise):
         often += f" ({', '.join(asked)})"

@@ -109,6 +109,12 @@ def test_days_are_those_of_the_calendar():
             {"matches": 4, "failed": 4, "asked": ("FAILED",), "recognised": ("result",)},
             "4 times (failed). The latest: 2 minutes",
         ),
+        (
+            "what was the last thing you did?",
+            {"matches": 58, "failed": 9},
+            "2 minutes ago I tried",
+        ),
+        ("what happened with the cup?", {"matches": 1, "failed": 1}, "2 minutes ago I tried"),
         ("what did you do around noon?", {"matches": 7, "order": Order.BEST}, "What fits best:"),
         ("how often did you pick up the cup?", {"matches": 1}, "Once: 2 minutes ago I tried"),
         (
@@ -128,8 +134,8 @@ def test_days_are_those_of_the_calendar():
         ),
         (
             "which room did you clean most often?",
-            {"counted": ("KITCHEN most often: 7 of 12 times.",), "matches": 12},
-            "KITCHEN most often: 7 of 12 times. The latest: 2 minutes ago I tried",
+            {"counted": ("KITCHEN most often: 7 of 12 episodes with action=WIPE_UP.",)},
+            "KITCHEN most often: 7 of 12 episodes with the action wipe up. The latest: 2 minutes",
         ),
         (
             "who patrolled besides you?",
