@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 @click.option(
     "--targets",
     metavar="A,B",
-    help="Layers that get an adapter, such as q_proj,v_proj.  [default: all linear ones]",
+    help="Layers that get an adapter, such as q_proj,v_proj; default: all linear ones.",
 )
 @click.option("--dropout", type=FiniteRange(0, 0.9), help="On adapters.  [default: 0]")
 @click.option("--epochs", type=click.IntRange(1), help="At most.  [default: 3]")
