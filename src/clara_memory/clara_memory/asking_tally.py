@@ -22,11 +22,12 @@ from clara_memory.asking_figures import figures_in, without_total
 from clara_memory.asking_more import Apart, apart_in
 from clara_memory.columns import Columns
 from clara_memory.cue import EITHER
-from clara_memory.episode import STANDARD_ROLES, Kind, RoleFiller, fold
+from clara_memory.episode import STANDARD_ROLES, RoleFiller, fold
 from clara_memory.fitting import Fit, nothing
 from clara_memory.inflection import words_of
 from clara_memory.item_memory import ItemMemory
 from clara_memory.narrowing import Narrowing, Without, narrow, narrowings_in
+from clara_memory.ordinary_words import set_of
 from clara_memory.past import when_in
 from clara_memory.query_text import Asked, read_text
 from clara_memory.ranking import find
@@ -81,23 +82,19 @@ class Counted:
     never: tuple[RoleFiller, ...] = ()
 
 
-def _set(words: str) -> frozenset[str]:
-    return frozenset(words.split())
-
-
-_DOING = _set("do did done doing happen happens happened")
+_DOING = set_of("do did done doing happen happens happened")
 # Words that may be left over; with any other the question asks for something else.
-_EMPTY = _set(
+_EMPTY = set_of(
     "a an any the this that these those my our your its their his her what you we i they"
     " am are be been being can could did do does had has have is was were"
     " at by during for from in inside into near of on onto to while with"
     " already ever so far please"
 )
-_GETTING = _set("get gets got gotten getting receive receives received receiving")
-_USING = _set("use uses used using")
+_GETTING = set_of("get gets got gotten getting receive receives received receiving")
+_USING = set_of("use uses used using")
 # What one does at every place, and with every action; no deed, where none is called so.
-_BEING = _set("been go going gone went visit visited visiting")
-_PERFORMING = _set("do doing done execute executed perform performed performing")
+_BEING = set_of("been go going gone went visit visited visiting")
+_PERFORMING = set_of("do doing done execute executed perform performed performing")
 _PAST = re.compile(r"\b(?:did|had|was|were|went|visited|(?:have|has|ve)\b(?! to\b))")
 _WERE = re.compile(r"(?:was|were) (?:i|we|you|they)\b")
 _BEGIN = re.compile(
@@ -116,7 +113,7 @@ _MOST = re.compile(
 _OFTEN = re.compile(
     r"(?P<often>how (?:often|many times)\b ?)?(?P<rest>(?:(?:did|have|has|was|were)\b.*)?)"
 )
-_ANYTHING = _set("anything something anyone someone")
+_ANYTHING = set_of("anything something anyone someone")
 _NEVER = re.compile(r"\bnever\b")
 _IS = re.compile(r"^(what|which|who|where)'s\b")
 # "What is the room (that) you cleaned most?" and "your most cleaned room" ask which it is.
@@ -130,7 +127,7 @@ _MOST_DONE = re.compile(
 _WORD = re.compile(r"\w+")
 _AUXILIARY = re.compile(r"(?:did|do|does|have|had|has|can|could) (?P<who>.*)")
 _PASSIVE = re.compile(r"(?:was|were|is|are|got|has been|have been|had been)\b")
-_WE = _set("you we they i")
+_WE = set_of("you we they i")
 
 
 def tally_asked(text: str, listener: Listener) -> Counted | None:
@@ -192,7 +189,8 @@ def _of_names(asking: re.Match[str], items: Mapping[str, ItemMemory]) -> Iterato
     if (asking["asking"] == "how many" or never) and times:
         return
     for roles, further, idle in _roles_asked(asking, rest.strip(), items):
-        if asking["asking"] == "how many" and _has_numbers(roles[0].name, items):
+        known = items.get(roles[0].name)
+        if asking["asking"] == "how many" and known is not None and known.has_numbers:
             yield Reading(Wish.TOTAL, roles, f"what {without_total(further)}")
             continue
         bare = asking["asking"] in ("what", "who", "whom", "where") and further == rest.strip()
@@ -249,10 +247,6 @@ def _without_all(
     more = _BEING if role in PLACES else _PERFORMING if role == "action" else ()
     words = {word for word in (*idle, *more) if not is_deed(word, items)}
     return _WORD.sub(lambda word: "" if word[0] in words else word[0], text)
-
-
-def _has_numbers(role: str, items: Mapping[str, ItemMemory]) -> bool:
-    return role in items and any(one.kind is Kind.NUMBER for one in items[role].fillers)
 
 
 def _says_who(rest: str, items: Mapping[str, ItemMemory]) -> bool:

@@ -111,6 +111,11 @@ class ItemMemory:
         """Whether any filler is, or was, a text."""
         return bool(self._by_words)
 
+    @property
+    def has_numbers(self) -> bool:
+        """Whether any filler is, or was, a number."""
+        return (Kind.NUMBER, "") in self._numeric
+
     def has_names_of(self, words: int) -> bool:
         """Whether any text is, or was, of so many words."""
         return words in self._lengths

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from clara_memory.columns import Columns, Rows
-from clara_memory.episode import Kind, RoleFiller, spoken_number
+from clara_memory.episode import RoleFiller, spoken_number
 from clara_memory.fitting import Fit
 from clara_memory.inflection import WORD, words_of
 from clara_memory.item_memory import ItemMemory
@@ -119,29 +119,27 @@ def narrowings_in(
     """Yield a text without what narrows it, and that; the text alone where nothing does."""
     limit = _LIMIT.search(text)
     excepting = _EXCEPT.search(text)
-    if limit is None and excepting is None:
-        yield text, ()
-    elif excepting is None:
-        assert limit is not None
+    if limit and excepting:
+        return  # one narrowing at a time is read
+    if limit:
         yield from _limited(text, limit, items)
-    elif limit is None:
+    elif excepting:
         yield from _excepted(text, excepting, items, robot)
+    else:
+        yield text, ()
 
 
 def _limited(
     text: str, found: re.Match[str], items: Mapping[str, ItemMemory]
 ) -> Iterator[tuple[str, tuple[Narrowing, ...]]]:
     named = found["role"] or found["name"] or ""
-    known = [
-        role for role, one in items.items() if any(f.kind is Kind.NUMBER for f in one.fillers)
-    ]
+    known = [role for role, one in items.items() if one.has_numbers]
     kept = ""  # words before the comparison that do not name the role
     roles = [role for role in known if words_of(role) == words_of(named)] if named else []
     if not roles and found["role"]:
         *first, last = found["role"].split()
-        kept = found["role"]
         roles = [role for role in known if words_of(role) == words_of(last)]
-        kept = " ".join(first) if roles else kept
+        kept = " ".join(first) if roles else found["role"]
     if not roles and not found["name"]:
         bases = _OF_WHAT.get(found["how"]) or _UNITS.get(found["unit"] or "", ())
         roles = [role for role in known if {role, role.split("_")[-1]} & set(bases)]

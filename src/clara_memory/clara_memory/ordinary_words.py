@@ -8,40 +8,41 @@ What is in none of these lists, and is no filler that memory knows, is a word th
 from clara_memory.inflection import stem
 
 
-def _set(words: str) -> frozenset[str]:
+def set_of(words: str) -> frozenset[str]:
+    """Return words that are told in one text as a set."""
     return frozenset(words.split())
 
 
-DETERMINERS = _set(
+DETERMINERS = set_of(
     "a an any another both each every his her its my no our some that the their these this those"
     " what which whose your"
 )
-PLACE_PREPOSITIONS = _set(
+PLACE_PREPOSITIONS = set_of(
     "across around at behind below beneath beside by from in inside into near off on onto out"
     " outside over through to toward towards under underneath using via with within without"
 )
-PRONOUNS = _set(
+PRONOUNS = set_of(
     "anybody anyone everybody everyone he i it nobody one robot she somebody someone they we who"
     " you"
 )
-AUXILIARIES = _set(
+AUXILIARIES = set_of(
     "am are be been being can could did didn didnt do does doesn doesnt doing don done dont had"
     " hadn has hasn have haven having is isn may might must shall should was wasn were weren will"
     " would wouldn couldn"
 )
-COUNTED = _set("action attempt case episode event occasion task thing time try")
-TO_A_NUMBER = _set("at is nr no number of was")  # from the name of its role
+COUNTED = set_of("action attempt case episode event occasion task thing time try")
+TO_A_NUMBER = set_of("at is nr no number of was")  # from the name of its role
 # Behind "you": what somebody wants of whom the text is said to.
-TELLING = _set(
+TELLING = set_of(
     "check describe explain give guess know list recall remember say see show summarise summarize"
     " tell think"
 )
 # What a question about all that happened at some time has: "what did you do today?".
-_OF_ALL = _set(
+_OF_ALL = set_of(
     "about action activity anything do event everything fail go happen history list occur recall"
     " recap remember report show something succeed summarise summarize summary tell thing work"
 )
-BESIDE = _set("also kindly maybe now please still")
+BESIDE = set_of("also kindly maybe now please still")
 _FUNCTION = (
     "about above after again against ago ahead all almost alone along already also although"
     " always am and anymore anything anyway anywhere apart as aside away back because"
@@ -56,10 +57,10 @@ _FUNCTION = (
     " usual ve versus very was well when whenever where wherever whether while whom why worst best"
     " yet yours yourself whatever whoever due total overall exactly long early earlier recent"
 )
-NUMBERS = _set(
+NUMBERS = set_of(
     "zero one two three four five six seven eight nine ten eleven twelve hundred thousand"
 )
-GREETINGS = _set("and dear good hello hey hi no oh ok okay please thanks well yes")
+GREETINGS = set_of("and dear good hello hey hi no oh ok okay please thanks well yes")
 _TALK = (
     "alright bye cool dear fine friend good goodbye great greetings hello hey hi hm kindly morning"
     " mr mrs ms nice no ok okay oh please right sir sorry sure thank thanks well wow yeah yep yes"
@@ -88,7 +89,7 @@ _WHEN = (
     "afternoon day evening hour midday midnight minute moment month morning night noon oclock"
     " today tonight tomorrow week weekend year yesterday"
 )
-_KNOWN = _set(f"{_FUNCTION} {_TALK} {_ASKING} {_MANNER} {_MEASURES} {_WHEN}")
+_KNOWN = set_of(f"{_FUNCTION} {_TALK} {_ASKING} {_MANNER} {_MEASURES} {_WHEN}")
 _KNOWN = _KNOWN | NUMBERS | DETERMINERS | PLACE_PREPOSITIONS | PRONOUNS | AUXILIARIES | COUNTED
 _STEMS = frozenset(map(stem, _KNOWN))
 OF_ALL = frozenset(map(stem, _OF_ALL)) | {"did", "doing", "done"}  # stems

@@ -13,21 +13,17 @@ from clara_memory.ordinary_words import (
     DETERMINERS,
     PLACE_PREPOSITIONS,
     PRONOUNS,
+    set_of,
 )
 from clara_memory.words_in_text import Words
 
-
-def _set(words: str) -> frozenset[str]:
-    return frozenset(words.split())
-
-
-_OF_A_DEED = _set("alone difficult early easy enough fast full hard late quick same slow wrong")
-_BEHIND = _OF_A_DEED | _set("big large new poor short similar small")  # what it is said of
-_BEFORE = _OF_A_DEED | _set("correct right second third")  # what it is said of
-_ASKING_FOR_IT = PLACE_PREPOSITIONS | _set("as how so of sure")  # "how late", "in full"
+_OF_A_DEED = set_of("alone difficult early easy enough fast full hard late quick same slow wrong")
+_BEHIND = _OF_A_DEED | set_of("big large new poor short similar small")  # what it is said of
+_BEFORE = _OF_A_DEED | set_of("correct right second third")  # what it is said of
+_ASKING_FOR_IT = PLACE_PREPOSITIONS | set_of("as how so of sure")  # "how late", "in full"
 _WHICH_TIME = (("the", "second", "time"), ("the", "third", "time"))
 _NO_MEASURE = PLACE_PREPOSITIONS | AUXILIARIES | PRONOUNS | DETERMINERS  # behind "you too"
-_NO_MEASURE |= _set("and because but for if of or so then when while")
+_NO_MEASURE |= set_of("and because but for if of or so then when while")
 
 
 def qualities_in(

@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 from clara_memory.asking import asks_for, is_address, only_asks, shares_in
 from clara_memory.cue import EITHER
-from clara_memory.episode import STANDARD_ROLES, RoleFiller, outcome_of_word
+from clara_memory.episode import STANDARD_ROLES, Kind, RoleFiller, outcome_of_word
 from clara_memory.inflection import verbs_of, words_of
 from clara_memory.item_memory import ItemMemory
 from clara_memory.kinds import kinds_in
@@ -47,6 +47,11 @@ class Find(NamedTuple):
     def roles(self) -> list[str]:
         """Return the roles that it may fill."""
         return [role for filler in self.fillers for role in filler.role.split(EITHER)]
+
+    @property
+    def is_number(self) -> bool:
+        """Whether it may be a number."""
+        return any(filler.kind is Kind.NUMBER for filler in self.fillers)
 
 
 def recognise(words: Words, items: Mapping[str, ItemMemory], robot: str = "") -> list[Find]:
@@ -87,7 +92,7 @@ def recognise(words: Words, items: Mapping[str, ItemMemory], robot: str = "") ->
         meant = _meant(words, one._replace(fillers=free), used, deed_named)
         chosen.append(meant)
         used.update(dict.fromkeys(one.span, meant))
-        taken.update(role for filler in meant.fillers for role in filler.role.split(EITHER))
+        taken.update(meant.roles)
     return chosen
 
 

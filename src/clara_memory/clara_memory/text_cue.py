@@ -22,7 +22,7 @@ from clara_memory.asking import (
 )
 from clara_memory.columns import Columns
 from clara_memory.cue import EITHER, Cue
-from clara_memory.episode import Kind, Outcome, RoleFiller
+from clara_memory.episode import Outcome, RoleFiller
 from clara_memory.inflection import words_of
 from clara_memory.item_memory import ItemMemory
 from clara_memory.kinds import is_kind
@@ -31,7 +31,7 @@ from clara_memory.outcomes_in_text import outcomes_in
 from clara_memory.past import When, when_in
 from clara_memory.places import position_of
 from clara_memory.recognising import Find, recognise
-from clara_memory.turned import Found, Turned, failed_by_not, turned_in
+from clara_memory.turned import failed_by_not, turned_in
 from clara_memory.unread import Reader, Unread, referring
 from clara_memory.words_in_text import Words, words_in
 
@@ -66,7 +66,7 @@ def understand(text: str, columns: Columns, robot: str, now_ns: int) -> Understo
     words = words_in(when.rest)
     names = {word for role in columns.items for word in words_of(role)} - {"action", "object"}
     found = recognise(words, columns.items, robot)
-    turned = _turned(words, found, names)
+    turned = turned_in(words, found, names)
     gone = {place for one in turned for place in range(one.begin, one.end)}
     found = [one for one in found if gone.isdisjoint(one.span)]
     found = [_as_object(one, found, words, columns) for one in found]
@@ -112,21 +112,6 @@ def understand(text: str, columns: Columns, robot: str, now_ns: int) -> Understo
         of_all,
         of_all_ever,
         first,
-    )
-
-
-def _turned(words: Words, found: Sequence[Find], names: Collection[str]) -> list[Turned]:
-    return turned_in(
-        words,
-        [
-            Found(
-                one.span,
-                tuple(one.roles),
-                any(filler.kind is Kind.NUMBER for filler in one.fillers),
-            )
-            for one in found
-        ],
-        names,
     )
 
 

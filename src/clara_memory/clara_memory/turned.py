@@ -29,25 +29,22 @@ from clara_memory.ordinary_words import (
     PRONOUNS,
     TELLING,
     is_ordinary,
+    set_of,
 )
 from clara_memory.outcomes_in_text import is_not
 from clara_memory.past import is_time_word
 from clara_memory.qualities import is_told, qualities_in
+from clara_memory.recognising import Find
 from clara_memory.words_in_text import Words
 
-
-def _set(words: str) -> frozenset[str]:
-    return frozenset(words.split())
-
-
-_ALL = _set(
+_ALL = set_of(
     "all any anybody anyone anything anywhere every everybody everyone everything everywhere"
 )
-_EXCLUDING = _set(
+_EXCLUDING = set_of(
     "apart aside away besides counting except excepting excluding instead neither nor not outside"
     " without"
 )
-_COMPARING = _set("above below between beyond exceeding least most over than under within")
+_COMPARING = set_of("above below between beyond exceeding least most over than under within")
 _SIGNS = frozenset("<>≤≥≠!~")
 _BEFORE_A_THING = (DETERMINERS | PLACE_PREPOSITIONS | {"for", "of"}) - _EXCLUDING
 _BEFORE_A_NUMBER = _BEFORE_A_THING - _COMPARING | {"about"}
@@ -55,17 +52,17 @@ _NEVER = frozenset(["never", "nobody"])
 _NOBODY = frozenset(["nobody", "none", "nothing", "nowhere"])
 _AT_ONCE = frozenset(["once", "soon", "unless", "when", "whenever", "while"])
 _LATER = _AT_ONCE | {"after", "before", "since", "until", "till"}
-_THAT = PRONOUNS | _set("her him me that them then these this those us")  # "after that"
-_WHO = _set("anybody anyone everybody everyone nobody somebody someone who whom")
-_YOU = _set("her him it me myself them us you yourself")
+_THAT = PRONOUNS | set_of("her him me that them then these this those us")  # "after that"
+_WHO = set_of("anybody anyone everybody everyone nobody somebody someone who whom")
+_YOU = set_of("her him it me myself them us you yourself")
 _OTHER_ROBOTS = frozenset(map(stem, ["robot", "one", "machine", "person", "people"]))
-_UNREAL = _set("might must shall should would")
-_TO_COME = _set("ll shall will won wont")
-_ALMOST = _set("almost barely hardly nearly scarcely")
+_UNREAL = set_of("might must shall should would")
+_TO_COME = set_of("ll shall will won wont")
+_ALMOST = set_of("almost barely hardly nearly scarcely")
 _ROBOTS = [(one,) for one in _OTHER_ROBOTS]
 _AND = frozenset(["and", "or"])
-_WANTING = _set("forget forgot forgotten stop stopped want wanted wish wished")
-_BESIDE_WHOM = _set("as for like near to with")  # no "by", "of" or "about"
+_WANTING = set_of("forget forgot forgotten stop stopped want wanted wish wished")
+_BESIDE_WHOM = set_of("as for like near to with")  # no "by", "of" or "about"
 _REACH = 3  # words from such a word to the deed
 _COUNTED = frozenset((stem(word),) for word in COUNTED)
 _TELLING = frozenset(map(stem, TELLING))
@@ -84,15 +81,7 @@ class Turned(NamedTuple):
         return f"{self.what} cannot be asked for: '{phrase}'"
 
 
-class Found(NamedTuple):
-    """What was recognised at some places of a text, the roles it may fill, whether a number."""
-
-    span: tuple[int, ...]
-    roles: tuple[str, ...]
-    is_number: bool
-
-
-def turned_in(words: Words, found: Sequence[Found], names: Collection[str]) -> list[Turned]:
+def turned_in(words: Words, found: Sequence[Find], names: Collection[str]) -> list[Turned]:
     """Return what is turned round; `names` are the stems of words that roles are called by."""
     used = {place: one for one in found for place in one.span}
     return [
@@ -134,7 +123,7 @@ def _of_question(words: Words, place: int, used: Collection[int]) -> bool:
     )
 
 
-def _excluded(words: Words, found: Sequence[Found], used: Collection[int]) -> Iterator[Turned]:
+def _excluded(words: Words, found: Sequence[Find], used: Collection[int]) -> Iterator[Turned]:
     for one in found:
         if "result" in one.roles or not one.roles:
             continue
@@ -158,7 +147,7 @@ def _of_all(words: Words, but: int) -> bool:
     return any(words.words[at] in _ALL and words.clauses[at] == clause for at in range(but))
 
 
-def _compared(words: Words, used: dict[int, Found], names: Collection[str]) -> Iterator[Turned]:
+def _compared(words: Words, used: dict[int, Find], names: Collection[str]) -> Iterator[Turned]:
     for span, _ in words.numbers():
         one = used.get(span[0])
         following = span[-1] + 1
@@ -182,7 +171,7 @@ def _compared(words: Words, used: dict[int, Found], names: Collection[str]) -> I
             yield Turned(begin, following, role, "more or less than a number")
 
 
-def _later(words: Words, used: dict[int, Found]) -> Iterator[Turned]:
+def _later(words: Words, used: dict[int, Find]) -> Iterator[Turned]:
     place = 0
     while place < len(words):
         if place not in used and _is_later(words, place, used):
@@ -201,7 +190,7 @@ def _later(words: Words, used: dict[int, Found]) -> Iterator[Turned]:
         place += 1
 
 
-def _is_later(words: Words, place: int, used: dict[int, Found]) -> bool:
+def _is_later(words: Words, place: int, used: dict[int, Find]) -> bool:
     """Whether a word ties what is asked to something else; not as in "how long since you"."""
     word, before = words.words[place], words.words[place - 1] if place else ""
     following = words.words[place + 1 : place + 2]
@@ -244,7 +233,7 @@ def _is_time(words: Words, place: int) -> bool:
     return is_time_word(words.words[place], words.words[place - 1] if place else "")
 
 
-def _not_yet(words: Words, used: dict[int, Found]) -> Iterator[Turned]:
+def _not_yet(words: Words, used: dict[int, Find]) -> Iterator[Turned]:
     """Yield what is not asked of the past: "will you", "would have failed", "almost failed"."""
     for place, word in enumerate(words.words):
         if place in used:
@@ -272,7 +261,7 @@ def _not_yet(words: Words, used: dict[int, Found]) -> Iterator[Turned]:
                 yield Turned(place, place + 1, "time", "what would have been, and was not,")
 
 
-def _deed_behind(words: Words, place: int, used: dict[int, Found]) -> bool:
+def _deed_behind(words: Words, place: int, used: dict[int, Find]) -> bool:
     """Whether a deed is what one forgot to do: "forgot to wash", "stopped washing"."""
     deed = place + 1 + (words.words[place + 1 : place + 2] == ("to",))
     return deed in used and "action" in used[deed].roles
@@ -287,14 +276,14 @@ def _is_request(words: Words, place: int) -> bool:
     return following[:1] == ("you",) and is_polite(words, place + 1) and not asked
 
 
-def _others(words: Words, used: dict[int, Found]) -> Iterator[Turned]:
+def _others(words: Words, used: dict[int, Find]) -> Iterator[Turned]:
     for place, word in enumerate(words.words):
         if place in used:
             continue
         before = words.words[place - 1] if place else ""
         following = place + 1
         thing = used.get(following)
-        if word in _BESIDE_WHOM and thing and thing.roles == ("subject",) and _of_deed(used):
+        if word in _BESIDE_WHOM and thing and thing.roles == ["subject"] and _of_deed(used):
             yield Turned(place, thing.span[-1] + 1, "subject", "who was there when it was done")
         if word == "others" or (
             word in ("other", "another") and words.stems[following : following + 1] in _ROBOTS
@@ -309,11 +298,11 @@ def _others(words: Words, used: dict[int, Found]) -> Iterator[Turned]:
             yield from _beside_you(words, place, used)
 
 
-def _of_deed(used: dict[int, Found]) -> bool:
+def _of_deed(used: dict[int, Find]) -> bool:
     return any("action" in one.roles for one in used.values())
 
 
-def _beside_you(words: Words, place: int, used: dict[int, Found]) -> Iterator[Turned]:
+def _beside_you(words: Words, place: int, used: dict[int, Find]) -> Iterator[Turned]:
     """Yield what leaves somebody out who is not named, or adds to one who is."""
     begin = _back(words, place, used, {"of", "from", "for"})
     if begin >= 0 and words.clauses[begin] == words.clauses[place]:
@@ -333,7 +322,7 @@ def _says(words: Words, place: int, used: Collection[int]) -> bool:
     return place in used or not (len(word) == 1 or is_ordinary(word))
 
 
-def _never(words: Words, used: dict[int, Found]) -> Iterator[Turned]:
+def _never(words: Words, used: dict[int, Find]) -> Iterator[Turned]:
     what = "what was never done"
     for place, word in enumerate(words.words):
         if place in used:
