@@ -113,7 +113,7 @@ class Pairing:
     def begun(self) -> tuple[Waiting, ...]:
         """Return the latest events that wait and have no result, the latest last."""
         latest = islice(reversed(self._waiting["event"].items()), _MOST_BEGUN)
-        begun = [one for name, one in latest if self._under_way(name) is None]
+        begun = [one for name, one in latest if self._result_meanwhile(name) is None]
         return tuple(reversed(begun))
 
     def reload(self) -> None:
@@ -200,7 +200,7 @@ class Pairing:
             if waiting.received_ns > now_ns:
                 # The clock was set back, or a simulation began anew: it waits from now on.
                 waiting.received_ns = now_ns
-            elif kind == "result" and self._under_way(action_id) is not None:
+            elif kind == "result" and self._result_meanwhile(action_id) is not None:
                 continue  # until its event ends, or is given up
             elif waiting.received_ns <= before_ns:
                 overdue.append(action_id)
@@ -333,7 +333,7 @@ class Pairing:
             and result.episode.end_ns + self._slack_ns < event.episode.start_ns
         )
 
-    def _under_way(self, action_id: str) -> Waiting | None:
+    def _result_meanwhile(self, action_id: str) -> Waiting | None:
         """Return the result that came while the event that waits was under way, if one did."""
         event = self._waiting["event"].get(action_id)
         result = self._waiting["result"].get(action_id)
@@ -441,7 +441,7 @@ class Pairing:
         self, database: Connection, kind: str, action_id: str, reason: str, now_ns: int
     ) -> Change:
         waiting = self._waiting[kind][action_id]
-        result = self._under_way(action_id) if kind == "event" else None
+        result = self._result_meanwhile(action_id) if kind == "event" else None
         self._forget(database, kind, action_id)
         if result is not None:
             # It came while the attempt was under way, and no other did: two clocks disagree.
