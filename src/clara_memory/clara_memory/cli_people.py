@@ -22,7 +22,7 @@ from clara_memory.episode import Episode, Outcome, fold
 from clara_memory.formats import episode_to_json
 from clara_memory.memory import EpisodicMemory
 from clara_memory.past import when_in
-from clara_memory.retrieval import MAX_EPISODES, WHEN, Answer, Candidate, Query
+from clara_memory.retrieval import MAX_EPISODES, Answer, Candidate, Query
 from clara_memory.tally_in_words import tally_to_json, told
 from clara_memory.words_in_text import words_in
 
@@ -64,7 +64,7 @@ def ask(text: tuple[str, ...], guess: bool, **at: Any) -> None:
 
 def sentences(answer: Answer, question: str = "") -> list[str]:
     """Return an answer in words, with how long and what first where the question asks for it."""
-    said = [f"Time asked about: {one.filler}." for one in answer.understood if one.role == WHEN]
+    said = tables.time_asked(answer.understood)
     said += tables.under_way(answer)
     if answer.abstained and answer.under_way:
         return said
@@ -86,10 +86,7 @@ def sentences(answer: Answer, question: str = "") -> list[str]:
     if _FURTHER.search(question):
         said += _how_long(answer, question)
     which, shown = _first_of(answer) if asks_for_first(words_in(question)) else _one_of(answer)
-    said.append(
-        f"The {which} of {answer.matches}: {tables.what(shown)}, {shown.outcome.name}, "
-        f"{tables.moment(shown.end_ns)} (episode {shown.episode_id})."
-    )
+    said.append(f"The {which} of {answer.matches}: {tables.whole(shown)}.")
     return said
 
 
@@ -112,7 +109,7 @@ def _how_it_went(candidate: Candidate, answer: Answer) -> str:
 
 
 def _how_long(answer: Answer, question: str) -> list[str]:
-    """Say how long episodes took, or the last; nothing where none has a beginning of its own."""
+    """Say how long episodes took, or the last, as far as they have a beginning of their own."""
     episodes = [match.episode for match in answer.episodes]
     # Of what is left of the question without its times: "last week" asks for more than the last.
     which, latest = _one_of(answer)

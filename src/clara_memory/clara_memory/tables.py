@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Answers and figures for people, as tables, and for programs, as JSON."""
 
+from collections.abc import Iterable
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
@@ -107,6 +108,11 @@ def show_answer(answer: Answer) -> None:
     console.print(episodes)
 
 
+def time_asked(understood: Iterable[RoleFiller]) -> list[str]:
+    """Return the sentences that say which time a question was about."""
+    return [f"Time asked about: {one.filler}." for one in understood if one.role == WHEN]
+
+
 def under_way(answer: Answer) -> list[str]:
     """Return the sentences that say what fits and has no result yet."""
     return [
@@ -159,6 +165,12 @@ def moment(time_ns: int) -> str:
 def what(episode: Episode) -> str:
     """Return what was done, to what and how, in one line."""
     return _done(episode, episode.effects) + (f": {episode.detail}" if episode.detail else "")
+
+
+def whole(episode: Episode) -> str:
+    """Return what was done, how it ended and when, and the id, in one line."""
+    ended = f"{episode.outcome.name}, {moment(episode.end_ns)}"
+    return f"{what(episode)}, {ended} (episode {episode.episode_id})"
 
 
 def _done(it: Episode | Event, effects: tuple[RoleFiller, ...] = ()) -> str:

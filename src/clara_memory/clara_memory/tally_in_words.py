@@ -4,12 +4,12 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import Any
 
 from clara_memory import tables
 from clara_memory.asking_tally import Tallied
-from clara_memory.episode import Episode, Kind, spoken_number
+from clara_memory.episode import Kind, spoken_number
 from clara_memory.formats import episode_to_json, filler_to_json
 from clara_memory.retrieval import WHEN, Answer
 from clara_memory.tally import DURATION, Count, Figures, Tally
@@ -36,7 +36,7 @@ def told(tallied: Tallied | None, answer: Answer, usual: list[str]) -> list[str]
 def sentences_of(tallied: Tallied) -> list[str]:
     """Return what a question wanted counted in words, with the time that it was about."""
     count = tallied.count
-    said = [f"Time asked about: {one.filler}." for one in count.understood if one.role == WHEN]
+    said = tables.time_asked(count.understood)
     if tallied.wish is Wish.TIMES and tallied.of and isinstance(count, Tally):
         return [*said, _times(count, tallied)]
     if tallied.wish is Wish.NEVER:
@@ -53,15 +53,15 @@ def sentences_of(tallied: Tallied) -> list[str]:
         return [*said, _more(count, over)]
     if tallied.wish is Wish.DIFFERENT:
         return [*said, _different(count, tallied.only or count.role, over) + lacking]
-    told = _most(count, over) if tallied.wish is Wish.MOST else _least(count, over)
-    return [*said, told + lacking]
+    extreme = _most if tallied.wish is Wish.MOST else _least
+    return [*said, extreme(count, over) + lacking]
 
 
 def tally_to_json(tallied: Tallied) -> dict[str, Any]:
     """Return what was counted as a JSON object with the one field `tally`."""
     count = tallied.count
     shown = {"wish": tallied.wish.value} | {
-        name: getattr(count, name) for name in count.__dataclass_fields__
+        field.name: getattr(count, field.name) for field in fields(count)
     }
     shown["understood"] = [filler_to_json(one) for one in count.understood]
     if isinstance(count, Tally):
@@ -156,11 +156,11 @@ def _more(tally: Tally, over: str) -> str:
 
 def _different(tally: Tally, called: str, over: str) -> str:
     """Say what there was, most first: "2 different places: KITCHEN 6, BATH 4; 10 episodes ..."."""
-    known, told = len(tally.counts), tally.counts[:_TOLD]
-    further = f" and {known - len(told)} more" if known > len(told) else ""
+    known = len(tally.counts)
+    further = f" and {known - _TOLD} more" if known > _TOLD else ""
     if known == 1:
-        return f"{told[0].filler.spoken} alone: {over}."
-    counts = ", ".join(map(_one, told))
+        return f"{tally.counts[0].filler.spoken} alone: {over}."
+    counts = ", ".join(map(_one, tally.counts[:_TOLD]))
     return f"{known} different {_several(called)}: {counts}{further}; {over}."
 
 
@@ -188,14 +188,7 @@ def _figure(wish: Wish, figures: Figures, over: str) -> list[str]:
     what = f"It took {number} {behind}" if role == DURATION else f"{before}: {number}"
     episode = {Wish.LARGEST: figures.of_largest, Wish.SMALLEST: figures.of_smallest}.get(wish)
     said = [f"{what}, over {over}.{_lacking(figures)}"]
-    return said + ([_shown(episode)] if episode is not None else [])
-
-
-def _shown(episode: Episode) -> str:
-    return (
-        f"That was {tables.what(episode)}, {episode.outcome.name}, "
-        f"{tables.moment(episode.end_ns)} (episode {episode.episode_id})."
-    )
+    return said + ([f"That was {tables.whole(episode)}."] if episode is not None else [])
 
 
 def _times(tally: Tally, tallied: Tallied) -> str:
