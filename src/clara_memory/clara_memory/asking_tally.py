@@ -70,16 +70,11 @@ class Listener(NamedTuple):
         return read_text(Query(text=text), self.columns, self.robot, self.own_robots, self.now_ns)
 
 
-@dataclass(frozen=True, slots=True)
-class Counted:
-    """As Tallied, before the store has been asked for what the columns do not hold."""
+class Counted(NamedTuple):
+    """What the columns tell; where there is `measured`, its figures are the count."""
 
-    wish: Wish
-    count: Tally | Measured
-    only: str = ""
-    narrowed: tuple[str, ...] = ()
-    of: int = 0
-    never: tuple[RoleFiller, ...] = ()
+    tallied: Tallied
+    measured: Measured | None = None
 
 
 _DOING = set_of("do did done doing happen happens happened")
@@ -292,7 +287,7 @@ def _counted(
     if reading.wish is Wish.TIMES:
         times = tally_of(columns, "action", found, understood)
         known = of or found.reason
-        return Counted(reading.wish, times, narrowed=told, of=of) if known else None
+        return Counted(Tallied(reading.wish, times, narrowed=told, of=of)) if known else None
     for role in reading.roles:
         if role.name in given:
             if role.among or role.kind:
@@ -301,21 +296,23 @@ def _counted(
         if reading.wish in OF_NUMBERS:
             measured = measured_in(columns, role.name, found, understood)
             if measured.holds:
-                return Counted(reading.wish, measured, narrowed=told)
+                tallied = Tallied(reading.wish, measured.figures, narrowed=told)
+                return Counted(tallied, measured)
             continue
         tally = tally_of(columns, role.name, found, understood, only=role.kind)
         if reading.wish is Wish.NEVER:
             missing = _never(columns, role, asked, tally)
             if missing is not None:
-                return Counted(reading.wish, tally, role.called, told, *missing)
+                return Counted(Tallied(reading.wish, tally, role.called, told, *missing))
             continue
         if tally.counts and _is_among(tally, columns, role.among):
             others = [one for one in reading.roles if one is not role and one.kind]
             if any(tally_of(columns, one.name, found, only=one.kind).counts for one in others):
                 return None  # a gate that was patrolled, or one at which something was seen
-            return Counted(reading.wish, tally, role.called, told)
+            return Counted(Tallied(reading.wish, tally, role.called, told))
     if found.reason and not reading.of_a_deed:
-        return Counted(reading.wish, tally_of(columns, reading.roles[0].name, found, understood))
+        none = tally_of(columns, reading.roles[0].name, found, understood)
+        return Counted(Tallied(reading.wish, none))
     return None
 
 
@@ -378,7 +375,8 @@ def _compared(split: Apart, listener: Listener) -> Counted | None:
     understood = tuple(one for one in asked[0].understood if one in common)
     fit = Fit(every, np.ones(len(every), np.float32))
     tally = tally_of(columns, "action", fit, understood)
-    return Counted(split.wish, replace(tally, role=names[0].role, counts=tuple(counts)))
+    tally = replace(tally, role=names[0].role, counts=tuple(counts))
+    return Counted(Tallied(split.wish, tally))
 
 
 def _is_among(tally: Tally, columns: Columns, roles: Sequence[str]) -> bool:

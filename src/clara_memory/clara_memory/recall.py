@@ -24,7 +24,7 @@ from clara_memory.query_text import read_text
 from clara_memory.ranking import find, rank, resolve
 from clara_memory.retrieval import Answer, Query, check_query
 from clara_memory.store import Store
-from clara_memory.tally import Figures, Measured, Tally, figures_of, measured_in, tally_of
+from clara_memory.tally import Figures, Tally, figures_of, measured_in, tally_of
 from clara_memory.under_way import fitting
 
 
@@ -172,9 +172,10 @@ class Recall:
             found = tally_asked(text, Listener(self._columns, self.robot, own_robots, moment))
         if found is None:
             return None
-        count = found.count
-        told = figures_of(count, self._store) if isinstance(count, Measured) else count
-        return Tallied(found.wish, told, found.only, found.narrowed, found.of, found.never)
+        tallied, measured = found
+        if measured is None:
+            return tallied
+        return replace(tallied, count=figures_of(measured, self._store))
 
     @contextlib.contextmanager
     def _found(
