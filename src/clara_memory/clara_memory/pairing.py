@@ -20,12 +20,11 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from sqlite3 import Connection
 
-from clara_memory.episode import UNKNOWN_ACTION, Episode, RoleFiller, completed, lacks_result
-from clara_memory.errors import InvalidRequest, sentence
+from clara_memory.episode import UNKNOWN_ACTION, Episode, completed, lacks_result
 from clara_memory.forgetting import Conditions
-from clara_memory.formats import episode_from_json, episode_to_json
 from clara_memory.messages import Event, Result
 from clara_memory.store import Store
+from clara_memory.waiting import Waiting, delete_waiting, insert_waiting, read_waiting
 
 NO_RESULT = "no result came"
 NO_EVENT = "its event never came"
@@ -60,15 +59,6 @@ class PairingCounts:
 
 
 @dataclass(slots=True)
-class Waiting:
-    """A message that waits: an event, or a result (as an episode of UNKNOWN_ACTION)."""
-
-    received_ns: int
-    episode: Episode
-    stamped: bool
-
-
-@dataclass(slots=True)
 class Change:
     """An episode that was stored as row `seq`, or changed there."""
 
@@ -100,10 +90,8 @@ class Pairing:
         self._robot = robot
         self.settings = settings
         self.counts = PairingCounts()
-        self.unreadable: list[str] = []
-        self._waiting: dict[str, dict[str, Waiting]] = {"event": {}, "result": {}}
+        self._waiting, self.unreadable = read_waiting(store)
         self._repeated: dict[str, int] = {}  # action_ids whose event came again, and when
-        self.reload()
 
     @property
     def pending(self) -> int:
@@ -118,21 +106,8 @@ class Pairing:
 
     def reload(self) -> None:
         """Take what waits from the disk."""
-        self._waiting = {"event": {}, "result": {}}
+        self._waiting, self.unreadable = read_waiting(self._store)
         self._repeated = {}
-        self.unreadable = []
-        for kind, action_id, received_ns, message in self._store.read(
-            "SELECT kind, action_id, received_ns, message FROM pending ORDER BY received_ns, rowid"
-        ):
-            try:
-                written = json.loads(message)
-                stamped = bool(written.pop("stamped"))
-                waiting = Waiting(int(received_ns), episode_from_json(written), stamped)
-                self._waiting[kind][action_id] = waiting
-            except (InvalidRequest, ValueError, TypeError, KeyError, AttributeError):
-                self.unreadable.append(
-                    sentence(f"the {kind} of action '{action_id}' that waits cannot be read")
-                )
 
     def take(self, database: Connection, message: Event | Result, now_ns: int) -> list[Change]:
         """Take in a valid message; returns the episodes that it made or completed."""
@@ -153,21 +128,11 @@ class Pairing:
         """Return kind and action_id of the messages that wait and meet these conditions."""
         found = []
         for kind, messages in self._waiting.items():
-            for action_id, waiting in messages.items():
-                end_ns = waiting.episode.end_ns
-                if conditions.hold(self._fillers(waiting.episode), end_ns, end_ns):
+            for action_id, message in messages.items():
+                end_ns = message.episode.end_ns
+                if conditions.hold(message.fillers(self._robot), end_ns, end_ns):
                     found.append((kind, action_id))
         return found
-
-    def _fillers(self, waiting: Episode) -> list[RoleFiller]:
-        texts = {
-            "subject": waiting.subject or self._robot,
-            "action": waiting.action,
-            "object": waiting.object,
-            "result": waiting.outcome.name if waiting.outcome else "",  # an event has none yet
-        }
-        standard = [RoleFiller(role, text) for role, text in texts.items() if text]
-        return [*standard, *waiting.context, *waiting.effects]
 
     def drop(self, database: Connection, messages: Iterable[tuple[str, str]]) -> None:
         """Wait no more for the other half of these, by kind and action_id; they are gone."""
@@ -254,7 +219,7 @@ class Pairing:
             seq, episode = known
             if episode.action == UNKNOWN_ACTION and self._began_before(episode.end_ns, begun):
                 return [self._late_event(database, seq, episode, started, event, now_ns)]
-        self._wait(database, "event", started, begun.stamped, now_ns)
+        self._wait(database, "event", begun)
         return changes + self._make_room(database, now_ns)
 
     def _same_event(
@@ -380,7 +345,7 @@ class Pairing:
             if again or ended.end_ns <= episode.end_ns + self._slack_ns:
                 self.counts.duplicates += 1
                 return []
-        self._wait(database, "result", ended, bool(result.end_ns), now_ns)
+        self._wait(database, "result", arrived)
         return self._make_room(database, now_ns)
 
     def _pair(
@@ -468,17 +433,10 @@ class Pairing:
             attempt += 1
         return Change(seq, episode, added=True)
 
-    def _wait(
-        self, database: Connection, kind: str, episode: Episode, stamped: bool, now_ns: int
-    ) -> None:
-        written = json.dumps(episode_to_json(episode) | {"stamped": stamped}, ensure_ascii=False)
-        # Replaced is only what could not be read.
-        database.execute(
-            "INSERT OR REPLACE INTO pending VALUES (?, ?, ?, ?)",
-            (kind, episode.action_id, now_ns, written),
-        )
-        self._waiting[kind][episode.action_id] = Waiting(now_ns, episode, stamped)
+    def _wait(self, database: Connection, kind: str, message: Waiting) -> None:
+        insert_waiting(database, kind, message)
+        self._waiting[kind][message.episode.action_id] = message
 
     def _forget(self, database: Connection, kind: str, action_id: str) -> None:
-        database.execute("DELETE FROM pending WHERE kind = ? AND action_id = ?", (kind, action_id))
+        delete_waiting(database, kind, action_id)
         del self._waiting[kind][action_id]
