@@ -6,9 +6,9 @@ from datetime import datetime
 
 import pytest
 from clara_memory.episode import as_filler
-from clara_memory.tally_in_words import sentences_of
+from clara_memory.tally_in_words import sentences_of, told
 
-from clara_memory import Episode, EpisodicMemory, Outcome
+from clara_memory import Episode, EpisodicMemory, Outcome, Query
 
 NOW_NS = round(datetime(2026, 6, 10, 15).timestamp()) * 10**9
 _DAY_NS = 86_400 * 10**9
@@ -349,6 +349,9 @@ def test_what_is_to_be_counted_is_counted(memory, text, said):
         "how much wine did you water in total?",
         "how much time is left in total?",
         "what was the longest rope?",
+        "what was the longest parcel?",
+        "which tool did you clean bed 1 with?",
+        "which beds did you water in the kitchen?",
         "what was the average speed?",
         "what was the highest temperature of the oven?",
         "how long will cleaning take on average?",
@@ -389,3 +392,29 @@ def test_names_are_counted_by_each_of_their_heads(text, said):
         memory.store(Episode("CHECK", object=thing, end_ns=NOW_NS - 10**9 * (9 - number)))
     tallied = memory.tally_asked(text, now_ns=NOW_NS)
     assert (tallied and sentences_of(tallied)[0][: len(said or "")]) == said
+
+
+def test_what_was_done_to_one_and_at_another_is_not_counted_as_either():
+    memory = EpisodicMemory()
+    memory.store_memory(action="PATROL", object="GATE_1")
+    memory.store_memory(action="PATROL", object="GATE_2")
+    tallied = memory.tally_asked("which gates did you patrol?")
+    assert tallied and [one.filler.spoken for one in tallied.count.counts] == ["GATE_2", "GATE_1"]
+    memory.store_memory(action="PATROL", object="FIELD", place="GATE_1")
+    memory.store_memory(action="PATROL", object="FIELD", place="GATE_2")
+    assert memory.tally_asked("which gates did you patrol?") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "more"),
+    [
+        ("which beds did you water?", ["as usual"]),
+        ("which bed did you water most often?", []),
+        ("which tools have you used?", []),  # an answer finds nothing
+    ],
+)
+def test_what_is_said_as_usual_follows_a_count_of_the_same_episodes(memory, text, more):
+    tallied = memory.tally_asked(text, now_ns=NOW_NS)
+    answer = memory.ask(Query(text=text), now_ns=NOW_NS)
+    assert told(tallied, answer, ["as usual"]) == [*sentences_of(tallied), *more]
+    assert told(None, answer, ["as usual"]) == ["as usual"]

@@ -77,6 +77,13 @@ def test_what_waits_for_its_other_half_is_forgotten_too(tmp_path):
         assert [(one.action_id, one.object) for one in left] == [("two", "BERT")]
 
 
+def test_what_waits_without_a_subject_is_forgotten_as_the_robots_own():
+    memory = EpisodicMemory(robot="REX")
+    memory.record([Event("one", "GREET"), Event("two", "GREET", subject="MIA")], 100 * 10**9)
+    assert memory.forget(where=[RoleFiller("subject", "rex")]) == 1
+    assert [one.subject for one in memory.expire(1000 * 10**9)] == ["MIA"]
+
+
 def test_the_numbers_left_of_consolidated_episodes_are_forgotten_too(tmp_path):
     path = tmp_path / "m.sqlite3"
     bounds = Bounds(max_episodes=2, forgetting_policy="consolidate")
