@@ -65,7 +65,7 @@ class TextStream:
         return self._advance("", last=True)
 
     def _advance(self, new: str, last: bool) -> str:
-        if self.stopped or self.replaced:
+        if self.stopped:
             return ""
         if self._thoughts:
             new = self._thoughts.cut(new, last)

@@ -70,6 +70,7 @@ def test_a_promise_to_act_is_not_said(verb, reply):
         ("", "I have never seen the sea."),
         ("", "I'm glad to hear that, I will remember it."),
         ("open", "Open the window"),
+        ("open", "On the shelf."),
         ("open", "I wil"),
         ("", "Okay"),
         ("", ""),
@@ -84,6 +85,12 @@ def test_a_reply_that_cannot_become_a_promise_is_held_back_no_longer():
     assert [opening.check(piece, last=False) for piece in ("Sure", ", the", " win", "dow")] == [
         *("", "", "Sure, the win", "dow"),
     ]
+
+
+def test_what_is_said_instead_is_whole_also_where_it_ends_as_a_stop_string_begins():
+    stream = TextStream(("...",), no_promise=NoPromise("open", "I cannot."))
+    given = [stream.push(b"I will open it"), stream.push(b" now."), stream.finish()]
+    assert "".join(given) == stream.text == "I cannot." and stream.replaced
 
 
 @pytest.mark.parametrize("said", ["why would you open it?", "What is a window?", "do you sing?"])
