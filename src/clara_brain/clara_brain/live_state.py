@@ -73,7 +73,9 @@ def parse(written: str) -> StateEntry:
         raise ValueError(f"the field {found['field']!r} must look like name or name.name[0]")
     unit = found["unit"] or ""
     if len(unit) > _LONGEST_UNIT or not unit.isprintable():
-        raise ValueError(f"the unit {unit!r} must have at most {_LONGEST_UNIT} characters")
+        raise ValueError(
+            f"the unit {unit!r} must have at most {_LONGEST_UNIT} characters, all of them printable"
+        )
     return StateEntry(words, found["topic"], found["type"], found["field"], _times(found), unit)
 
 

@@ -123,6 +123,7 @@ def test_a_value_is_told_with_its_unit_and_age_and_as_data(entry, heard, said):
         ("a: /battery std_msgs/msg/Float32 data times", "it must look like"),
         ("a: /battery std_msgs/msg/Float32 data times x %", "by a number, not 'x'"),
         ("a: /battery std_msgs/msg/Float32 data " + "m" * 21, "at most 20 characters"),
+        ("a: /battery std_msgs/msg/Float32 data m\x07s", "at most 20 characters"),
         ("MODE: /mode std_msgs/msg/String data", "'mode' is a word of state_topics[0] too"),
         ("a: /a stt_msgs/msg/String data", "No module named 'stt_msgs'"),
         ("a: /a std_msgs/msg/Sting data", "no message Sting; did you mean String?"),

@@ -8,7 +8,7 @@ import asyncio
 
 import pytest
 from clara_brain.asking_memory import MemoryPolicy
-from clara_brain.recollection import Age, Fact, Outcome, Recollection, UnderWay
+from clara_brain.recollection import Age, Fact, Outcome, Recollection, UnderWay, Unread
 from clara_brain.remembering import WHOLE_QUESTION, Remembered, remember
 
 FOUND = Fact("e1", "PICK_UP", "cup", Outcome.FAILED, Age(60))
@@ -77,6 +77,8 @@ def test_what_the_robot_does_now_is_asked_without_a_cue_so_that_all_of_it_fits()
         (Recollection((FOUND,)), ("e1",), False),
         (Recollection(abstained=True, under_way=(GATE,)), (), False),
         (Recollection(abstained=True, counted=("3 of 4 failed.",)), (), False),
+        # What was counted was counted of something else.
+        (Recollection((FOUND,), counted=("3 failed.",), unread=(Unread("ajar"),)), (), False),
         # What comes nearest is not said where what was asked about is under way.
         (Recollection((FOUND,), under_way=(GATE,), missing=("gate",)), (), False),
     ],
