@@ -74,7 +74,7 @@ def parse(written: str) -> StateEntry:
     unit = found["unit"] or ""
     if len(unit) > _LONGEST_UNIT or not unit.isprintable():
         raise ValueError(
-            f"the unit {unit!r} must have at most {_LONGEST_UNIT} characters, all of them printable"
+            f"the unit {unit!r} must have at most {_LONGEST_UNIT} characters, all printable"
         )
     return StateEntry(words, found["topic"], found["type"], found["field"], _times(found), unit)
 
