@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 import pytest
 import rclpy
 from clara_brain.state_topics import StateTopics
+from domain_coordinator import domain_id
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
@@ -22,11 +23,12 @@ LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 @pytest.fixture
 def node() -> Iterator[Node]:
     context = rclpy.Context()
-    rclpy.init(context=context)
-    made = rclpy.create_node("robot", context=context)
-    yield made
-    made.destroy_node()
-    context.try_shutdown()
+    with domain_id() as number:
+        rclpy.init(context=context, domain_id=number)
+        made = rclpy.create_node("robot", context=context)
+        yield made
+        made.destroy_node()
+        context.try_shutdown()
 
 
 def test_what_was_kept_from_before_is_told_but_not_in_place_of_what_came_since(node):
