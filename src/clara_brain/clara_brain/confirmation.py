@@ -65,9 +65,7 @@ _WITH_ANYTHING_BEHIND = (
     r"|cancel\W+my\W+(?:\w+\W+)?(?:order|command|request|goal|task|mission|drive|trip)s?\b"
 )
 # "Cancel culture is ..." and "cancel my alarm" are none.
-_WITH_LITTLE_BEHIND = (
-    r"(?:freeze|cancel)(?! by\b)(?!\W+(?:my|our|the|some|an?)\b)(?=(?:\W+\w+){0,5}\W*$)"
-)
+_WITH_LITTLE_BEHIND = r"cancel(?! by\b)(?!\W+(?:my|our|the|some|an?)\b)(?=(?:\W+\w+){0,5}\W*$)"
 # A whole part, and nothing else: "wait for me" is no stop.
 _NOTHING_BEHIND = (
     r"(?=(?:\W+(?:clara|robot|please|now|right|there|thanks|already|everybody|everyone"

@@ -100,14 +100,7 @@ _TO = re.compile(r"\bto\b", re.IGNORECASE)
 _OWNER = re.compile(r"['\u2019]s?$")
 
 
-def unexplained(skill: Skill, text: str, things: Collection[tuple[int, int]] = ()) -> str:
-    """Return the first word of an order that a skill does not know; empty where there is none."""
-    return next(unknown_words(skill, text, things), "")
-
-
-def unknown_words(
-    skill: Skill, text: str, things: Collection[tuple[int, int]] = ()
-) -> Iterator[str]:
+def unknown_words(skill: Skill, text: str, things: Collection[tuple[int, int]]) -> Iterator[str]:
     """Return the words of an order that a skill does not know.
 
     `things` is where choices stand in it. Unknown may be, where a skill needs nothing to be said,

@@ -18,10 +18,10 @@ from clara_brain.choice_slots import mentions, words_beside
 from clara_brain.flag_slots import booleans, telling_words
 from clara_brain.known_words import PREPOSITIONS, is_idle, words_of
 from clara_brain.number_names import forms_of
+from clara_brain.other_verbs import STANDS_FOR_A_THING
 from clara_brain.skills import Example, Skill
 from clara_brain.text_slots import text_leads
 
-_STANDS_FOR_IT = frozenset(["it", "that", "this", "them", "these", "those"])
 # Each with what an example may say for it.
 _PERSONS: Mapping[str, frozenset[str]] = {
     word: frozenset(group)
@@ -32,8 +32,8 @@ _DETERMINER_WORDS = "the a an that this these those my your some all another"
 _DETERMINERS = frozenset(_DETERMINER_WORDS.split())
 # "Stand up to them", and to it, is another thing to do.
 _TO_SOMEBODY = frozenset(["at", "to", "with"])
-# "Turn on me" and "come up with her": between a verb and a person.
-_PARTICLE_WORDS = "up on off over down in out away back right"
+# "Turn off me": between a verb and a person. Prepositions are there wherever they stand.
+_PARTICLE_WORDS = "up off over down out away back right"
 _PARTICLES = frozenset(_PARTICLE_WORDS.split())
 
 
@@ -41,7 +41,7 @@ def names_its_thing(skill: Skill, verb: str, order: str) -> bool:
     """Whether an order that begins with a verb names what the skill's examples name with it."""
     own = [each for each in skill.examples if _verb_of(each, skill) == verb]
     words = words_of(order)
-    if not _STANDS_FOR_IT.isdisjoint(words):
+    if not STANDS_FOR_A_THING.isdisjoint(words):
         return True
     if mentions(skill, order):
         shared = _shared_things(skill, own)
@@ -100,11 +100,11 @@ def is_done_to_a_person(skill: Skill, order: str) -> bool:
     said = {word for example in skill.examples for word in words_of(example.say)}
     for at, word in enumerate(words[1:], start=1):
         before = words[at - 1]
-        if word in _STANDS_FOR_IT and before in _TO_SOMEBODY - said:
+        if word in STANDS_FOR_A_THING and before in _TO_SOMEBODY - said:
             return True
         if word not in _PERSONS or not said.isdisjoint(_PERSONS[word]):
             continue
-        if at == 1 or (at == 2 and before in _PARTICLES and before not in PREPOSITIONS & said):
+        if at == 1 or (at == 2 and before in _PARTICLES):
             return True
         if before in PREPOSITIONS | {"over"} and before not in said | {"for"}:
             return True

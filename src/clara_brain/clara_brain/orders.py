@@ -10,14 +10,14 @@ cannot choose. The rules are English.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
 from clara_brain import spoken_numbers
 from clara_brain.choice_slots import choice_slots, mentions
 from clara_brain.flag_slots import flag_slots
-from clara_brain.known_words import unexplained, unknown_words
+from clara_brain.known_words import unknown_words
 from clara_brain.number_slots import number_slots
 from clara_brain.order_objects import begins_like_an_example, is_done_to_a_person, names_its_thing
 from clara_brain.other_verbs import another_verb
@@ -72,7 +72,6 @@ _MARKUP = re.compile(r"[()\[\]{}<>=|`]|:(?!\d)")
 
 _A_WORD = re.compile(r"\w")
 _SEVERAL_LINES = re.compile(r"[\n\r]")
-NOT_PLAIN = "it is negated, or not for now"
 
 # An address or politeness before the verb of an order. No two may read the same text, or a long
 # text takes forever.
@@ -123,23 +122,22 @@ def is_plain_order(text: str) -> bool:
 def offer_or_reason(skill: Skill, text: str) -> Offer | str:
     """Return what a sentence offers of a skill, or in words for its author why it does not."""
     words = trigger_words(skill)
-    found = [(word, order) for word in words if (order := _order(skill, word, text))]
-    if words and not found:
+    verb, order = _opened(skill, text)
+    if words and not order:
         return (
             f"it does not begin with a verb of the skill, which are {', '.join(words)} (`words`)"
         )
-    verb, order = found[0] if found else ("", text)
+    order = order or text
     begin = text_begins(skill, order)
     free = exact_text(skill)
     own_words = text_behind(order, begin) if free else ""
     if not is_plain_order(text[: len(text) - len(order) + begin] if free else text):
-        return NOT_PLAIN
+        return "it is negated, or not for now"
     if free and not own_words and _A_WORD.search(order, begin):
         return f"{free.name} is not said"
     order = as_read(skill, order[:begin])
     text = order if free else as_read(skill, text)
-    places = [(each.start, each.end) for each in mentions(skill, order)]
-    if unknown := unexplained(skill, order, places):
+    if unknown := next(_unknown(skill, order), ""):
         return f"{skill.name} does not know the word {unknown!r}"
     if is_done_to_a_person(skill, order):
         return f"no example of {skill.name} is done to a person"
@@ -172,29 +170,26 @@ def why_no_order(skills: Iterable[Skill], text: str) -> str:
         return ""
     reasons: list[tuple[int, str]] = []
     for skill in skills:
-        order = next(
-            filter(None, (_order(skill, verb, text) for verb in trigger_words(skill))), ""
-        )
+        _, order = _opened(skill, text)
         if not order or not begins_like_an_example(skill, order):
             continue
         reason = offer_or_reason(skill, text)
         if isinstance(reason, Offer):
             return ""
-        reasons.append((_unknown(skill, order), reason))
+        unknown = _unknown(skill, order[: text_begins(skill, order)])
+        reasons.append((sum(1 for _ in unknown), reason))
     # Of several skills, the one that explains most of it.
     return min(reasons, key=lambda each: each[0])[1] if reasons else ""
 
 
-def _unknown(skill: Skill, order: str) -> int:
-    """Return how many words of an order a skill does not know."""
-    order = order[: text_begins(skill, order)]
-    places = [(each.start, each.end) for each in mentions(skill, order)]
-    return sum(1 for _ in unknown_words(skill, order, places))
+def _unknown(skill: Skill, order: str) -> Iterator[str]:
+    """Return the words of an order, without its free text, that a skill does not know."""
+    return unknown_words(skill, order, [(each.start, each.end) for each in mentions(skill, order)])
 
 
 def opens_as_order(skill: Skill, text: str) -> bool:
     """Whether a sentence opens as an order with a verb of a skill."""
-    return any(_order(skill, verb, text) for verb in trigger_words(skill))
+    return bool(_opened(skill, text)[1])
 
 
 def asks_facts(text: str) -> bool:
@@ -286,6 +281,15 @@ def as_read(skill: Skill, text: str) -> str:
 def without_politeness(text: str) -> str:
     """Return a text without what may stand behind an order: "please", a mark."""
     return _CLOSING.sub("", text)
+
+
+def _opened(skill: Skill, text: str) -> tuple[str, str]:
+    """Return the verb with which a sentence opens as an order, and the sentence from it on.
+
+    Both are empty where it does not.
+    """
+    found = ((verb, _order(skill, verb, text)) for verb in trigger_words(skill))
+    return next((each for each in found if each[1]), ("", ""))
 
 
 def _order(skill: Skill, verb: str, text: str) -> str:

@@ -11,8 +11,9 @@ import re
 from collections.abc import Iterator
 
 from clara_brain.known_words import is_idle, words_of
+from clara_brain.number_names import said_for
 from clara_brain.skills import Parameter, Skill
-from clara_brain.spoken_numbers import numbers, unit_of
+from clara_brain.spoken_numbers import unit_of
 
 # "At once" and "once more" count nothing, and "once you are there" is when.
 ONCE = r"(?<!\bat )\bonce\b(?=(?:\W+(?:please|now|thanks|clara|robot|for me))*\W*$)"
@@ -46,8 +47,4 @@ def with_counts(skill: Skill, text: str) -> str:
 def _names(skill: Skill, parameter: Parameter) -> Iterator[str]:
     """Return what stands before the number of a parameter: its name, and what examples have."""
     yield from words_of(parameter.name)[-1:]
-    for example in skill.examples:
-        value = example.use.get(parameter.name)
-        for number in numbers(example.say) if isinstance(value, (int, float)) else ():
-            if number.written == f"{value:g}":
-                yield number.name
+    yield from (number.name for _, number in said_for(skill, parameter))
