@@ -86,7 +86,7 @@ def _shared_things(skill: Skill, examples: Sequence[Example]) -> set[str]:
 
 def _has_unit(skill: Skill, order: str) -> bool:
     """Whether a number is said in a unit of the skill: "give the basil 2 liters" is of water."""
-    units = {each.unit for each in skill.parameters} - {""}
+    units = {each.unit for each in skill.parameters}
     spelt = set[str]().union(*map(forms_of, units))
     return any(
         number.unit in units or spelt.intersection(words_of(order[number.end :])[:1])

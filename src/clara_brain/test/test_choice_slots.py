@@ -11,7 +11,7 @@ from clara_brain.choice_slots import choice_slots, mentions
 from clara_brain.plain_orders import only_reading, word_for_word
 from clara_brain.skill_decision import Decision, decide, grammar, possible
 from clara_brain.skills import Example, Parameter, Skill
-from clara_brain.taken_up import says_a_part
+from clara_brain.taken_up import says_a_part, takes_up
 
 PLACES = ("table", "shelf", "kitchen_table")
 OBJECT = Parameter("object", "choice", said=True, choices=("cup", "tea_cup", "table lamp"))
@@ -220,11 +220,29 @@ def test_to_a_place_is_not_from_it(said, is_one):
         ("the tea cup", False),
         ("from the shelf to the table", False),
         ("to the table", False),
+        ("from the shelf", False),
+        ("move it", True),
+        ("move it?", False),
     ],
 )
 def test_what_may_be_for_two_parameters_is_no_part_of_what_was_asked(said, is_so):
     values = {"object": "cup", "source": "table", "destination": "shelf"}
     assert says_a_part(MOVE, Decision("move", values=values), said) is is_so
+
+
+def test_one_of_two_numbers_is_no_part_of_what_was_asked():
+    x, y = (Parameter(name, "number", said=True, minimum=0, maximum=9) for name in "xy")
+    for parameters, is_so in (((x,), True), ((x, y), False)):
+        values = {each.name: float(at) for at, each in enumerate(parameters, start=3)}
+        go = Skill("go", "GO", "go to a point", parameters, words=("go",))
+        assert says_a_part(go, Decision("go", values=values), "go 3") is is_so
+
+
+def test_an_order_that_names_nothing_is_not_the_one_that_was_asked():
+    height = Parameter("height", "number", said=True, default=2.0, minimum=1, maximum=9, unit="m")
+    lift = Skill("lift", "LIFT", "lift the arm", (height,), words=("lift",))
+    asked = Decision("lift", values={"height": 5.0})
+    assert takes_up(lift, asked, "lift it") and not takes_up(lift, asked, "lift")
 
 
 def test_between_two_is_neither_from_one_nor_to_the_other():

@@ -354,6 +354,11 @@ def test_a_plain_order_for_the_same_thing_stays_one(mower, said):
     assert possible(mower, said)
 
 
+def test_a_person_behind_a_particle_is_another_order(tmp_path):
+    lift = one_skill(tmp_path / "lift.yaml", "name: lift", "examples: [{say: lift up}]")
+    assert possible(lift, "lift up now") and possible(lift, "lift up her") == []
+
+
 def test_a_number_that_an_example_has_in_the_same_place_is_no_time(tmp_path):
     joint = one_skill(
         tmp_path / "joint.yaml",
