@@ -359,6 +359,32 @@ def test_a_person_behind_a_particle_is_another_order(tmp_path):
     assert possible(lift, "lift up now") and possible(lift, "lift up her") == []
 
 
+def test_whom_a_thing_is_given_to_is_not_what_it_is_said_of(tmp_path):
+    bring = one_skill(
+        tmp_path / "bring.yaml",
+        "name: bring",
+        "parameters:",
+        "  drug: {type: choice, choices: [aspirin, gauze]}",
+        "examples: [{say: bring me the aspirin, use: {drug: aspirin}}]",
+        "words: [bring, call]",
+    )
+    assert possible(bring, "bring me gauze") and possible(bring, "call me gauze") == []
+
+
+def test_a_unit_of_the_file_stands_for_what_it_measures(tmp_path):
+    water = one_skill(
+        tmp_path / "water.yaml",
+        "name: water",
+        "parameters:",
+        "  plant: {type: choice, choices: [basil, mint]}",
+        "  amount: {type: number, minimum: 1, maximum: 9, unit: scoop, default: 1}",
+        "examples:",
+        "- {say: give the basil water, use: {plant: basil}}",
+        "- {say: give the mint 2 scoops of water, use: {plant: mint, amount: 2}}",
+    )
+    assert possible(water, "give the basil 3 scoops") and possible(water, "give the basil 3") == []
+
+
 def test_a_number_that_an_example_has_in_the_same_place_is_no_time(tmp_path):
     joint = one_skill(
         tmp_path / "joint.yaml",
