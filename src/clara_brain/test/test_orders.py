@@ -359,6 +359,16 @@ def test_a_person_behind_a_particle_is_another_order(tmp_path):
     assert possible(lift, "lift up now") and possible(lift, "lift up her") == []
 
 
+def test_it_stands_for_the_thing_of_an_example_with_a_particle_or_another_verb(tmp_path):
+    page = one_skill(
+        tmp_path / "page.yaml",
+        "name: turn_page",
+        "examples: [{say: turn over the page}]",
+        "words: [turn, flip]",
+    )
+    assert possible(page, "turn it over") and possible(page, "flip it")
+
+
 def test_whom_a_thing_is_given_to_is_not_what_it_is_said_of(tmp_path):
     bring = one_skill(
         tmp_path / "bring.yaml",
