@@ -32,13 +32,12 @@ from clara_training.export_gguf import (
     write_tensor,
 )
 from clara_training.manifest import product_file
-from clara_training.weight_files import ADAPTER, ADAPTER_PREFIX
+from clara_training.weight_files import ADAPTER, ADAPTER_CONFIG, ADAPTER_PREFIX
 
 if TYPE_CHECKING:
     import torch
 
-_CONFIG = "adapter_config.json"
-ADAPTER_FILES = (_CONFIG, ADAPTER)
+ADAPTER_FILES = (ADAPTER_CONFIG, ADAPTER)
 # What peft saves of the base where the head or the embeddings are adapted, changed or not.
 _SAVED_ALONG = (".base_layer.weight", "lm_head.weight", "embed_tokens.weight", "wte.weight")
 _ALONG = ": where it is the base's own, save the adapter with save_embedding_layers=False"
@@ -91,7 +90,7 @@ def write_adapter(
 
 def adapter_settings(folder: Path) -> dict[str, Any]:
     """Read adapter_config.json of a peft adapter. Raises ExportError unless it is a plain LoRA."""
-    path = folder / _CONFIG
+    path = folder / ADAPTER_CONFIG
     try:
         settings: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         wanting = [name for name in ("r", "lora_alpha") if not settings.get(name)]

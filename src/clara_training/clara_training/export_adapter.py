@@ -80,12 +80,12 @@ def _check_fit(folder: Path, name: str, called: str, config: Any) -> None:
                 f"the adapter {folder} was trained on another base model ({called}) than {name},"
                 f" which has no linear layer {module}: name its own with --base"
             )
-        wanted = shapes[module][1 if kind == "A.weight" else 0]
-        found = shape[1 if kind == "A.weight" else 0]
+        side, does = (1, "reads") if kind == "A.weight" else (0, "gives")
+        wanted, found = shapes[module][side], shape[side]
         if found != wanted:
             raise ExportError(
                 f"the adapter {folder} was trained on another base model ({called}) than {name}:"
-                f" {module} {'reads' if kind == 'A.weight' else 'gives'} {wanted} values there and"
+                f" {module} {does} {wanted} values there and"
                 f" {found} in the adapter; name its own with --base"
             )
         if module == _HEAD and config.tie_word_embeddings:

@@ -9,17 +9,18 @@ file that no export made was put there by somebody, and stays.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from pathlib import Path
 
 from clara_training.errors import ManifestError, StorageError
 from clara_training.manifest import manifest_path, read_manifest
+from clara_training.stages import Tell
 
 FOLDER = "not-used"  # a dimension cannot be called so
 
 
 def set_aside(
-    adapters: Path, dimensions: Collection[str], base_sha256: str, tell: Callable[[str], None]
+    adapters: Path, dimensions: Collection[str], base_sha256: str, tell: Tell
 ) -> list[Path]:
     """Move exported adapters out of the robot's reach, and return where they are now.
 

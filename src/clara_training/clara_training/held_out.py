@@ -16,7 +16,7 @@ from clara_training.corpus import TOKENIZER
 from clara_training.shards import TokenStream
 from clara_training.tokenizer import byte_lengths, load_tokenizer
 
-MOST = 500_000  # tokens, as many as validate measures
+MOST_TOKENS = 500_000  # that are measured, here and by validate
 _QUICKER = 3  # times as quick as to learn from a token it is to measure on one
 
 
@@ -34,7 +34,7 @@ class HeldOutRows:
     bytes: int
 
 
-def held_out_rows(stream: TokenStream, context: int, most: int = MOST) -> HeldOutRows:
+def held_out_rows(stream: TokenStream, context: int, most: int = MOST_TOKENS) -> HeldOutRows:
     """Return the rows to measure on, of about `most` tokens at most. Raises CorpusError."""
     starts: Sequence[int] = range(0, len(stream) - 1, context)
     if len(stream) - 1 <= most:

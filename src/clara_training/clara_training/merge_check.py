@@ -19,7 +19,7 @@ from clara_training.base import Base
 from clara_training.errors import AdapterError, ManifestError, MergeError
 from clara_training.manifest import BASE_NAME, read_manifest
 from clara_training.merge_config import Member
-from clara_training.weight_files import ADAPTER, ADAPTER_PREFIX, weight_files
+from clara_training.weight_files import ADAPTER, ADAPTER_CONFIG, ADAPTER_PREFIX, weight_files
 
 Shape = tuple[int, ...]
 
@@ -147,7 +147,7 @@ def _check_adapter(member: Member, base: Base, shapes: dict[str, Shape]) -> None
 
 
 def _adapter_config(folder: Path) -> dict[str, Any]:
-    path = folder / "adapter_config.json"
+    path = folder / ADAPTER_CONFIG
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:

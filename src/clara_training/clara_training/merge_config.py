@@ -18,6 +18,7 @@ from typing import Any
 
 from clara_training import packages
 from clara_training.errors import MergeError
+from clara_training.weight_files import ADAPTER_CONFIG
 
 # `dare` of the research format, which mergekit does not have, is its dare_ties.
 METHODS = (
@@ -39,7 +40,7 @@ class Member:
     @property
     def is_adapter(self) -> bool:
         """Tell whether it is a peft adapter."""
-        return (self.folder / "adapter_config.json").is_file()
+        return (self.folder / ADAPTER_CONFIG).is_file()
 
 
 @dataclass(frozen=True)

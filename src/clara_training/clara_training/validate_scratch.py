@@ -24,6 +24,7 @@ from clara_training.errors import ValidationError
 from clara_training.fidelity import compare
 from clara_training.gguf_scores import GgufScores
 from clara_training.governance_file import GOVERNANCE_FILE, METADATA
+from clara_training.held_out import MOST_TOKENS
 from clara_training.machine import use_threads
 from clara_training.manifest import sha256_of
 from clara_training.passages import LEAST, MOST, Passage, Texts, Trigrams, draw_passages
@@ -55,7 +56,7 @@ class ScratchSettings:
     """
 
     passages: int = 64
-    held_out_tokens: int = 500_000
+    held_out_tokens: int = MOST_TOKENS
     fidelity_tokens: int = 1536
     samples: int = 6
     sample_tokens: int = 96

@@ -14,6 +14,7 @@ from pathlib import Path
 ONE = "model.safetensors"
 INDEX = "model.safetensors.index.json"
 ADAPTER = "adapter_model.safetensors"
+ADAPTER_CONFIG = "adapter_config.json"
 ADAPTER_PREFIX = "base_model.model."  # of its tensors' names, before those of the model
 
 
