@@ -325,7 +325,10 @@ def draw(name: str, title: str, x: list[int], curves: dict, labels: tuple[str, s
 
 
 def draw_all(figures: dict) -> None:
-    """Draw the three pictures of what was measured."""
+    """Draw the three pictures of what was measured, where matplotlib is installed."""
+    if not importlib.util.find_spec("matplotlib"):
+        print("no pictures: matplotlib is not installed")
+        return
     right, spent, spread = (
         dict(figures[name])
         for name in ("accuracy_by_episodes", "milliseconds_by_episodes", "accuracy_by_dimensions")
@@ -374,9 +377,6 @@ def main() -> None:
         "accuracy_by_dimensions": {"dimensions": wide, **spread},
     }
     report("memory_curves", "Ways to keep episodes", rows, figures)
-    if not importlib.util.find_spec("matplotlib"):
-        print("no pictures: matplotlib is not installed")
-        return
     draw_all(figures)
 
 

@@ -63,16 +63,13 @@ def main() -> None:
             imatrix.gather(model, calibration(tokenizer, options.calibration)),
         )
         matrix = imatrix.load(Path(place, "imatrix.gguf"))
-        for label, kind, weights in (
-            ("F16", "F16", None),
-            ("Q8_0", "Q8_0", None),
-            ("Q6_K", "Q6_K", None),
-            ("Q6_K, importance matrix", "Q6_K", matrix),
-            ("Q5_K_M", "Q5_K_M", None),
-            ("Q5_K_M, importance matrix", "Q5_K_M", matrix),
-            ("Q4_K_M", "Q4_K_M", None),
-            ("Q4_K_M, importance matrix", "Q4_K_M", matrix),
-        ):
+        cases = [
+            (f"{kind}{said}", kind, weights)
+            for kind in quantize.KINDS
+            for said, weights in (("", None), (", importance matrix", matrix))
+            if weights is None or kind in quantize.WEIGHTED
+        ]
+        for label, kind, weights in cases:
             path = half
             fallbacks = 0
             if kind != "F16":
