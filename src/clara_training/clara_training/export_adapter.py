@@ -109,8 +109,6 @@ def _layers(name: str, config: Any) -> dict[str, Shape]:
     """Return (out, in) of each linear layer of a model, which is not made for that."""
     torch = packages.load("torch", "export")
     transformers = packages.load("transformers", "export")
-    if hasattr(config, "quantization_config"):  # the layers of the model as it was in full
-        del config.quantization_config
     try:
         with torch.device("meta"):
             model = transformers.AutoModelForCausalLM.from_config(config)

@@ -59,12 +59,13 @@ def test_a_question_and_its_answer_are_read_whichever_tool_they_are_of(
 
 
 def test_a_table_is_read_by_its_header(tmp_path: Path) -> None:
-    path = tmp_path / "own.csv"
     wanted = [KnowledgeExample("medical", 'Why, "so"?\nWhy?', A, "hard")]
-    for mark in ",;\t":
+    for mark, name in ((",", "own.csv"), (";", "own.csv"), ("\t", "own.csv"), ("\t", "own.tsv")):
+        path = tmp_path / name
         row = mark.join(('"Why, ""so""?\nWhy?"', A, "hard"))
         path.write_text(f"\ufeffquestion{mark}answer{mark}difficulty\n{row}\n\n")
         assert read(path) == (wanted, {})
+    path = tmp_path / "own.csv"
     path.write_text('question,answer\n"a\nb",c\nWhy?\n')
     with pytest.raises(DataError, match=r"own.csv, line 4: it has 1 cells for 2 columns"):
         read(path)
@@ -154,6 +155,7 @@ PAIR = {"prompt": Q, "chosen": "Dear, because!", "rejected": A}
         ("warmth", {"prompt": Q, "completion": A}, "it has prompt, completion, and a trait must"),
         ("warmth", {**PAIR, "rejected": PAIR["chosen"]}, "chosen and rejected say the same"),
         ("warmth", {**PAIR, "chosen": MORE[2:]}, "chosen does not begin with prompt"),
+        ("warmth", {"chosen": MORE[:2], "rejected": MORE[2:]}, "do not answer the same question"),
         ("warmth", {**PAIR, "score": 3}, "it has score, for which an example has no place"),
         ("warmth", {"low": A, "high": "Dear!"}, "prompt and neutral are both missing"),
     ],

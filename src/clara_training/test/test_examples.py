@@ -88,7 +88,7 @@ def test_a_knowledge_example_is_a_question_and_its_answer(tmp_path: Path) -> Non
         ({**TRIPLE, "dimension": "formal"}, "dimension is 'formal', but the file is for 'warmth'"),
         ({**TRIPLE, "high": ""}, "high is empty"),
         ({**TRIPLE, "high": 5}, "high must be a text"),
-        ({**TRIPLE, "higher": "x"}, "higher is no field of it"),
+        ({**TRIPLE, "higher": "x"}, "higher is no field of it; there are prompt, n"),
         ({**TRIPLE, "low": TRIPLE["high"]}, "low and high say the same"),
         ({**TRIPLE, "low": "x" * 9000}, "low has 9000 characters; 8000 at most"),
         ({**TRIPLE, "low": "broken \ufffd"}, "low has characters that are broken"),

@@ -9,6 +9,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import gguf
 import numpy as np
 import pytest
 import tiny
@@ -83,12 +84,22 @@ def test_an_adapter_of_peft_does_the_same_in_llama_cpp_and_needs_no_weights_of_i
     assert divergence(wanted, found) < 1e-5 < 1e-2 < divergence(wanted, plain)
 
 
+def test_an_adapter_of_gpt2_fits_layers_that_are_kept_the_other_way_round(tmp_path: Path) -> None:
+    base = tiny.save(tiny.gpt2(), tmp_path / "base")
+    adapter = tmp_path / "dialect"
+    tiny.lora(tiny.gpt2(), adapter, seed=1, targets=["c_attn", "c_fc"])
+    assert export_adapter(adapter, tmp_path / "x.gguf", base=str(base)) == 4
+
+
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
         ({"use_dora": True}, "has use_dora True, which llama.cpp cannot apply"),
         ({"modules_to_save": ["lm_head"]}, r"has modules_to_save \['lm_head'\]"),
         ({"layer_replication": [[0, 2]]}, "has layer_replication"),
+        ({"use_qalora": True}, "has use_qalora True"),
+        ({"alora_invocation_tokens": [1]}, r"has alora_invocation_tokens \[1\]"),
+        ({"trainable_token_indices": [1]}, r"has trainable_token_indices \[1\]"),
         ({"init_lora_weights": "pissa"}, "begun with init_lora_weights 'pissa', which changes"),
         ({"peft_type": "LOHA"}, "has peft_type 'LOHA'"),
         ({"r": None}, "does not say r of the adapter"),
@@ -139,6 +150,8 @@ def test_an_adapter_of_a_run_is_for_the_very_weights_that_it_was_trained_on(
     inputs = {"base": find_base(base).sha256()}
     write_manifest(adapter, "lora", inputs, {BASE_NAME: base}, {})
     export_adapter(adapter, tmp_path / "x.gguf")
+    fields = gguf.GGUFReader(tmp_path / "x.gguf").fields
+    assert fields["clara.base_sha256"].contents() == inputs["base"]
     tiny.save(tiny.llama(initializer_range=0.2), tmp_path / "base")
     with pytest.raises(ExportError, match=r"was trained on another base model .* than .* is now"):
         export_adapter(adapter, tmp_path / "x.gguf")

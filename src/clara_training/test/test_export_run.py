@@ -25,7 +25,7 @@ from clara_training.spec import Spec
 from clara_training.validate import ValidateSettings, validate_run
 from safetensors.torch import load_file, save_file
 
-from clara_training import export, imatrix, origins
+from clara_training import export, imatrix, origins, quantize
 
 Place = tuple[Path, Spec]
 ONE = ExportSettings(quantization="F16", threads=1)
@@ -218,8 +218,9 @@ def test_what_training_did_not_change_is_quantised_alike_in_both_files(place: Pl
     assert weights(run / "base.gguf") == weights(run / "clara.gguf")
 
 
+@pytest.mark.parametrize("kind", quantize.WEIGHTED)
 def test_an_importance_matrix_is_gathered_in_fp32_whatever_the_merge_was_written_in(
-    place: Place, monkeypatch: pytest.MonkeyPatch
+    place: Place, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run, spec = place
     merge_adapters(run, spec, MergeSettings(dtype="bfloat16"))
@@ -231,7 +232,7 @@ def test_an_importance_matrix_is_gathered_in_fp32_whatever_the_merge_was_written
 
     real = imatrix.gather
     monkeypatch.setattr(imatrix, "gather", gather)
-    export_run(run, spec, replace(ONE, quantization="Q4_K_M"))
+    export_run(run, spec, replace(ONE, quantization=kind))
     assert types == [torch.float32] * 2
 
 
