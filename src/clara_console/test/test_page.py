@@ -316,8 +316,11 @@ def test_a_preset_is_faded_in_and_an_adapter_scaled(page, clara):
     page.run("document.getElementById('preset').value = 'calm'")
     page.run("document.getElementById('fade').value = '30'")
     page.click("#apply-preset")
-    wait_until(lambda: clara.last("personality/set").preset == "calm", "the preset")
-    assert clara.last("personality/set").fade == 30.0
+    asked = wait_until(
+        lambda: [one for name, one in clara.requests if name == "personality/set" and one.preset],
+        "the preset",
+    )
+    assert [(one.preset, one.fade) for one in asked] == [("calm", 30.0)]
     page.wait_for_text("#gliding", "On the way: calm, in 30 s")
     page.run("document.getElementById('slider-warmth').focus()")
     page.press(RIGHT)
