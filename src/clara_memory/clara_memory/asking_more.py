@@ -24,6 +24,7 @@ _SUBJECTS = re.compile(
     r"(?P<did>did|do|does|have|has) (?P<first>\w+(?: \d+)?) (?P<rest>.+?)"
     r" than (?P<second>\w+(?: \d+)?)(?P<after>\b.*)"
 )
+_PRONOUN = re.compile(r"(?:i|you|we|they|he|she)\b")
 _EACH = re.compile(r"\b(?:each|both)\b(?! (?:other|of)\b)")
 _OFTEN = re.compile(r"(?:how (?:often|many times) )?(?P<rest>(?:did|do|have|has|was|were)\b.+)")
 _MOST_WORDS = 4
@@ -50,9 +51,11 @@ def apart_in(text: str, robot: str) -> Iterator[Apart]:
         before = _NO_HEAD.sub("", found["rest"])
         yield _apart(before, (found["first"], found["second"]), "", robot)
     elif (found := _BETWEEN.fullmatch(rest)) and not _BETWEEN.fullmatch(found["after"]):
-        for second, after in _heads(found["after"]):
-            for first, before in _heads(found["before"], last=True):
-                yield _apart(before, (first, second), after, robot)
+        who = _PRONOUN.match(found["after"])
+        if who is None or who[0] in found["before"].split():  # else it is about another's deeds
+            for second, after in _heads(found["after"]):
+                for first, before in _heads(found["before"], last=True):
+                    yield _apart(before, (first, second), after, robot)
         if found := _SUBJECTS.fullmatch(rest):
             after = f"{found['rest']} {found['after']}"
             yield _apart(found["did"], (found["first"], found["second"]), after, robot)

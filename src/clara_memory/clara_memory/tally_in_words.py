@@ -64,6 +64,8 @@ def tally_to_json(tallied: Tallied) -> dict[str, Any]:
         field.name: getattr(count, field.name) for field in fields(count)
     }
     shown["understood"] = [filler_to_json(one) for one in count.understood]
+    if tallied.wish is Wish.NEVER:
+        shown["never"] = [filler_to_json(one) for one in tallied.never]
     if isinstance(count, Tally):
         shown["counts"] = [
             {**asdict(one), "filler": filler_to_json(one.filler)} for one in count.counts

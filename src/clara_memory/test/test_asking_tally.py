@@ -2,11 +2,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """A question for a count is answered by that count, or not at all as such."""
 
+import json
 from datetime import datetime
 
 import pytest
 from clara_memory.episode import as_filler
-from clara_memory.tally_in_words import sentences_of, told
+from clara_memory.tally_in_words import sentences_of, tally_to_json, told
 
 from clara_memory import Episode, EpisodicMemory, Outcome, Query
 
@@ -324,6 +325,7 @@ def test_what_is_to_be_counted_is_counted(memory, text, said):
         "what did you deliver most often except pianos?",
         "what did you deliver without letters?",
         "did you clean the floor more often than you watered bed 1?",
+        "did Robby clean the floor more often than you cleaned the window?",
         "did you clean the floor more often before than after?",
         "did you clean more than the floor?",
         "did you clean the floor more thoroughly than the window?",
@@ -371,6 +373,17 @@ def test_what_is_to_be_counted_is_counted(memory, text, said):
 )
 def test_what_is_not_read_to_the_last_word_is_not_counted(memory, text):
     assert memory.tally_asked(text, now_ns=NOW_NS) is None
+
+
+def test_a_count_as_json_has_what_was_counted_and_what_never_was(memory):
+    def shown(text):
+        tallied = memory.tally_asked(text, now_ns=NOW_NS)
+        return json.loads(json.dumps(tally_to_json(tallied)))["tally"]
+
+    never = shown("which bed did you never water today?")
+    assert [one["filler"] for one in never["never"]] == ["BED_2"]
+    longest = shown("which delivery took longest?")
+    assert (longest["largest"], longest["of_largest"]["object"]) == (240, "PARCEL")
 
 
 @pytest.mark.parametrize(
