@@ -63,8 +63,10 @@ def command(
 
     given = {name: value for name, value in options.items() if value is not None}
     if "targets" in given:
-        names = {name.strip() for name in given["targets"].split(",")}
-        given["targets"] = tuple(sorted(names - {""}))
+        names = {name.strip() for name in given["targets"].split(",")} - {""}
+        if not names:
+            raise click.BadParameter("it names no layer", param_hint="--targets")
+        given["targets"] = tuple(sorted(names))
     how: dict[str, Any] = {"packing": not given.pop("no_packing")}
     for name in ("device", "threads", "row_tokens", "recompute"):
         if name in given:

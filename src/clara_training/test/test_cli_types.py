@@ -86,3 +86,8 @@ def test_defaults_and_choices_in_the_help_are_those_of_the_settings(
             one, other = (usual[option.name == "context"] for usual in SHAPES.values())
             assert f"[default: {one}; GPU: {other}]" in str(option.help)
     assert told >= least
+
+
+def test_targets_that_name_no_layer_are_not_taken_for_all() -> None:
+    said = RUNNER.invoke(cli.commands, ["lora", "--targets", " ,"])
+    assert said.exit_code == 2 and "--targets: it names no layer" in said.output
