@@ -13,7 +13,20 @@ import pytest
 from clara_brain.engine import Engine
 from clara_brain.model_info import default_model
 from clara_brain.settings import EngineSettings
+from domain_coordinator import domain_id
 from tiny_model import write_model
+from world import end_what_is_left
+
+
+@pytest.fixture(scope="module")
+def domain() -> Iterator[int]:
+    """A ROS domain of the module's own, which is given back when nothing runs in it any more."""
+    with domain_id() as number, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ROS_DOMAIN_ID", str(number))
+        patch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+        yield number
+        left = end_what_is_left()
+        assert not left, "a brain was left running: " + "".join(left)
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,23 +12,19 @@ from pathlib import Path
 
 import pytest
 from conftest import write_adapter
-from domain_coordinator import domain_id
 from world import World
 
 DATA = Path(__file__).parent / "data"
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+def world(domain: int, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     folder = tmp_path_factory.mktemp("adapters")
     write_adapter(folder / "warmth.gguf", seed=1)
-    with domain_id() as number:
-        os.environ["ROS_DOMAIN_ID"] = str(number)
-        os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
-        world = World(adapters_path=folder, skills=DATA / "skills.yaml", memory_policy="never")
-        world.until(lambda: world.state() == "active")
-        yield world
-        world.close()
+    world = World(adapters_path=folder, skills=DATA / "skills.yaml", memory_policy="never")
+    world.until(lambda: world.state() == "active")
+    yield world
+    world.close()
 
 
 def clara(*words: str, code: int = 0, said: str = "") -> str:

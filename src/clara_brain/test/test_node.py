@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import statistics
 import subprocess
@@ -15,7 +14,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from domain_coordinator import domain_id
 from world import EVIL, World, start_brain
 
 DATA = Path(__file__).parent / "data"
@@ -27,15 +25,7 @@ STATE = [
 
 
 @pytest.fixture(scope="module")
-def domain() -> Iterator[None]:
-    with domain_id() as number:
-        os.environ["ROS_DOMAIN_ID"] = str(number)
-        os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
-        yield
-
-
-@pytest.fixture(scope="module")
-def world(domain: None) -> Iterator[World]:
+def world(domain: int) -> Iterator[World]:
     world = World(skills=DATA / "skills.yaml", state_topics=str(STATE))
     world.until(lambda: world.state() == "active")
     # A client is found a moment after it found the server; until then it misses feedback.

@@ -5,12 +5,10 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from domain_coordinator import domain_id
 from world import World
 
 from clara_interfaces.msg import Sampling
@@ -25,20 +23,12 @@ from clara_interfaces.srv import (
 
 
 @pytest.fixture(scope="module")
-def domain() -> Iterator[None]:
-    with domain_id() as number:
-        os.environ["ROS_DOMAIN_ID"] = str(number)
-        os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
-        yield
-
-
-@pytest.fixture(scope="module")
 def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("state")
 
 
 @pytest.fixture(scope="module")
-def world(domain: None, state: Path) -> Iterator[World]:
+def world(domain: int, state: Path) -> Iterator[World]:
     world = World(state_path=state, memory_policy="never", max_sessions=3, preempt=False)
     world.until(lambda: world.state() == "active")
     yield world

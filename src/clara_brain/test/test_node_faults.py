@@ -4,10 +4,8 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 import time
-from collections.abc import Iterator
 from types import SimpleNamespace
 
 import pytest
@@ -18,7 +16,6 @@ from clara_brain.prompt import Exchange
 from clara_brain.session_store import SessionStore
 from clara_brain.sessions import Sessions
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
-from domain_coordinator import domain_id
 from faulty_server import GOOD, Server
 from rclpy.callback_groups import ReentrantCallbackGroup
 from world import ChatClient, World, start_brain
@@ -62,14 +59,6 @@ engine.Engine.embed, node.load_presets = broken_embed, load_presets
 sys.exit(node.main())
 """
 PROGRAM = ("-c", BUGGY)
-
-
-@pytest.fixture(scope="module")
-def domain() -> Iterator[None]:
-    with domain_id() as number:
-        os.environ["ROS_DOMAIN_ID"] = str(number)
-        os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
-        yield
 
 
 def test_a_bug_is_an_unknown_error_and_the_node_lives_on(domain):

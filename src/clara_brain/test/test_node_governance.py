@@ -5,14 +5,12 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from domain_coordinator import domain_id
 from tiny_model import LABELS, MEMORY, POLICY, heads, write_heads
 from world import World
 
@@ -25,13 +23,10 @@ def model(tiny: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def world(model: Path) -> Iterator[World]:
-    with domain_id() as number:
-        os.environ["ROS_DOMAIN_ID"] = str(number)
-        os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
-        with World(model=model, memory_policy="never") as world:
-            world.until(lambda: world.state() == "active")
-            yield world
+def world(domain: int, model: Path) -> Iterator[World]:
+    with World(model=model, memory_policy="never") as world:
+        world.until(lambda: world.state() == "active")
+        yield world
 
 
 def health(world: World) -> object:

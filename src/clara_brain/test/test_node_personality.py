@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +13,6 @@ import pytest
 from clara_brain.node import BrainNode
 from clara_brain.persona import IDENTITY
 from conftest import write_adapter
-from domain_coordinator import domain_id
 from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from world import ChatClient, World
@@ -42,14 +40,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def world(folder: Path) -> Iterator[World]:
-    with domain_id() as number:
-        os.environ["ROS_DOMAIN_ID"] = str(number)
-        os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
-        world = World(adapters_path=folder)
-        world.until(lambda: world.state() == "active")
-        yield world
-        world.close()
+def world(domain: int, folder: Path) -> Iterator[World]:
+    world = World(adapters_path=folder)
+    world.until(lambda: world.state() == "active")
+    yield world
+    world.close()
 
 
 @pytest.fixture(autouse=True)

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import os
 import statistics
 import time
 from collections.abc import Iterator
@@ -12,7 +11,6 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from domain_coordinator import domain_id
 from llama_server import serving
 from world import World
 
@@ -46,28 +44,25 @@ class Bench:
 
 
 @pytest.fixture(scope="module")
-def bench(model, adapter, tmp_path_factory) -> Iterator[Bench]:
+def bench(domain, model, adapter, tmp_path_factory) -> Iterator[Bench]:
     key_file = tmp_path_factory.mktemp("key") / "key"
     key_file.write_text(KEY)
-    with domain_id() as number:
-        os.environ["ROS_DOMAIN_ID"] = str(number)
-        os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
-        bench = Bench(model, adapter, key_file)
-        try:
-            world = bench.world
-            world.until(lambda: world.state() == "active")
-            # A client is found a moment after it found the server; until then it misses feedback.
-            pieces: list = []
-            while not pieces:
-                world.ask("Hello!", pieces)
-            yield bench
-            # It stops in order also in the middle of a reply.
-            pieces.clear()
-            world.send_endless(pieces)
-            world.until(lambda: pieces)
-            world.close()
-        finally:
-            bench.stop()
+    bench = Bench(model, adapter, key_file)
+    try:
+        world = bench.world
+        world.until(lambda: world.state() == "active")
+        # A client is found a moment after it found the server; until then it misses feedback.
+        pieces: list = []
+        while not pieces:
+            world.ask("Hello!", pieces)
+        yield bench
+        # It stops in order also in the middle of a reply.
+        pieces.clear()
+        world.send_endless(pieces)
+        world.until(lambda: pieces)
+        world.close()
+    finally:
+        bench.stop()
 
 
 @pytest.fixture

@@ -5,28 +5,18 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import threading
 import time
 from collections.abc import Iterator
 
 import pytest
-from domain_coordinator import domain_id
 from robot import DATA, Robot
 from world import EVIL, start_brain
 
 
 @pytest.fixture(scope="module")
-def domain() -> Iterator[None]:
-    with domain_id() as number:
-        os.environ["ROS_DOMAIN_ID"] = str(number)
-        os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
-        yield
-
-
-@pytest.fixture(scope="module")
-def world(domain: None) -> Iterator[Robot]:
+def world(domain: int) -> Iterator[Robot]:
     world = Robot()
     world.wait_until_ready()
     yield world

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import time
 from collections.abc import Iterator
@@ -13,7 +12,6 @@ from pathlib import Path
 
 import pytest
 from builtin_interfaces.msg import Duration
-from domain_coordinator import domain_id
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
 from rcl_interfaces.msg import Parameter, ParameterValue
@@ -36,19 +34,16 @@ def skills(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def world(skills: Path) -> Iterator[Robot]:
-    with domain_id() as number:
-        os.environ["ROS_DOMAIN_ID"] = str(number)
-        os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
-        world = Robot(skills)
-        world.wait_until_ready()
-        # A client is found a moment after it found the server; until then it misses feedback.
-        pieces: list = []
-        while not pieces:
-            world.ask("Hello!", pieces)
-        yield world
-        world.drive.destroy()
-        world.close()
+def world(domain: int, skills: Path) -> Iterator[Robot]:
+    world = Robot(skills)
+    world.wait_until_ready()
+    # A client is found a moment after it found the server; until then it misses feedback.
+    pieces: list = []
+    while not pieces:
+        world.ask("Hello!", pieces)
+    yield world
+    world.drive.destroy()
+    world.close()
 
 
 @pytest.fixture
