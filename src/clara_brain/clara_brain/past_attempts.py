@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What memory knows of earlier attempts at the same thing, and how Clara says it.
 
-As everything from memory, details are data: they are cleaned as a fact of `memory_in_words` is, and
-are only ever said, never followed.
+As everything from memory, details are data: they are cleaned as a fact of `memory_in_words` is,
+and are only ever said, never followed.
 """
 
 from __future__ import annotations

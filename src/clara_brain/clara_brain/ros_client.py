@@ -8,6 +8,7 @@ turn runs, Ctrl-C is a flag that cancels it: an exception inside the executor wo
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import threading
@@ -33,6 +34,9 @@ _STEP_S = 0.05
 _FEEDBACK_DEPTH = 200
 _CANCEL_LIMIT_S = 5.0
 _GONE_LIMIT_S = 3.0
+# How the services begin that change nothing, and how long they may be silent.
+_READS = ("Get", "List")
+_PATIENCE_S = 2.0
 
 
 class RosClient:
@@ -94,17 +98,34 @@ class RosClient:
         client = self._services[name]
         end = time.monotonic() + self.timeout_s
         if self.spin_until(client.service_is_ready, self.timeout_s):
-            future = client.call_async(request or kind.Request())
-            if self.spin_until(future.done, max(_STEP_S, end - time.monotonic())):
-                response = future.result()
+            response = self._answer(client, request or kind.Request(), end)
+            if response is not None:
                 code = getattr(response, "error_code", 0)
                 if code:
                     raise ClientError(
                         f"{name}: {error_name(kind.Response, code)}: {response.error_msg}"
                     )
                 return response
-            client.remove_pending_request(future)
         raise ClientError(self._silence(name))
+
+    def _answer(self, client: Any, request: Any, end: float) -> Any:
+        """Return the response, or None when none has come by `end`.
+
+        What changes nothing is asked again where no answer comes: DDS drops the answer to a client
+        that the node has not discovered yet.
+        """
+        patience = _PATIENCE_S if client.srv_type.__name__.startswith(_READS) else math.inf
+        begun, asked = time.monotonic(), [client.call_async(request)]
+
+        def answered() -> bool:
+            if time.monotonic() - begun > patience * len(asked):
+                asked.append(client.call_async(request))
+            return any(each.done() for each in asked)
+
+        in_time = self.spin_until(answered, max(_STEP_S, end - begun))
+        for each in asked:
+            client.remove_pending_request(each)
+        return next(each.result() for each in asked if each.done()) if in_time else None
 
     def lifecycle_state(self, node: str) -> str:
         """Return the state of a lifecycle node, as "active". Raises ClientError."""

@@ -21,10 +21,11 @@ from domain_coordinator import domain_id
 from rclpy.action import ActionServer, CancelResponse, GoalResponse
 from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.executors import MultiThreadedExecutor
+from rclpy.task import Future
 
 from clara_interfaces.action import Chat
 from clara_interfaces.msg import Trait
-from clara_interfaces.srv import SetPersonality
+from clara_interfaces.srv import GetPersonality, SetPersonality
 
 LIMIT_S = 30.0
 
@@ -52,6 +53,10 @@ class SmallBrain:
         )
         self.node.create_service(
             SetPersonality, "personality/set", self._set, callback_group=group
+        )
+        self.lost = 0
+        self.node.create_service(
+            GetPersonality, "personality/get", self._get, callback_group=group
         )
         self.executor = MultiThreadedExecutor(num_threads=2, context=self.context)
         self.executor.add_node(self.node)
@@ -89,6 +94,13 @@ class SmallBrain:
             return response
         self.sliders.update(zip(request.names, request.values, strict=True))
         response.traits = [Trait(name=name, value=value) for name, value in self.sliders.items()]
+        return response
+
+    async def _get(self, request: Any, response: Any) -> Any:
+        if self.lost:
+            self.lost -= 1
+            await Future(executor=self.executor)  # an answer that never comes
+        response.traits = [Trait(name="warmth", value=0.5)]
         return response
 
     def close(self) -> None:
@@ -143,6 +155,14 @@ def test_ask_prints_the_reply_and_nothing_else(brain: SmallBrain, domain: int) -
 
 def test_ask_prints_what_feedback_lost(brain: SmallBrain, domain: int) -> None:
     assert clara(domain, "ask", "lose")[1] == "I see a cüp.\n"
+
+
+def test_what_changes_nothing_is_asked_again_where_its_answer_was_lost(
+    brain: SmallBrain, domain: int
+) -> None:
+    brain.lost = 1
+    code, out, _ = clara(domain, "persona")
+    assert (code, brain.lost) == (0, 0) and "warmth" in out
 
 
 def test_verbose_adds_the_footer_on_stderr(brain: SmallBrain, domain: int) -> None:
