@@ -329,7 +329,7 @@ def test_a_bad_model_path_leaves_the_node_unconfigured_with_a_sentence(domain):
     while not any("cannot configure" in line for line in lines) and time.monotonic() < end:
         time.sleep(0.05)
     brain.send_signal(signal.SIGINT)
-    assert brain.wait(3) == 0
+    assert brain.wait(20) == 0
     reader.join(2)
     assert "/nowhere/model.gguf cannot be read: No such file" in "".join(lines)
     assert "Traceback" not in "".join(lines)
@@ -340,5 +340,5 @@ def test_sigint_while_it_generates_ends_cleanly(world):
     world.send_endless(pieces)
     world.until(lambda: pieces)
     world.brain.send_signal(signal.SIGINT)
-    assert world.brain.wait(3) == 0
+    assert world.brain.wait(20) == 0
     assert "Traceback" not in world.brain.stderr.read()

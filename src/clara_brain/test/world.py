@@ -168,7 +168,7 @@ class World(ChatClient):
     def close(self) -> None:
         super().close()
         self.brain.send_signal(signal.SIGTERM)
-        assert self.brain.wait(5) == 0
+        assert self.brain.wait(20) == 0
 
 
 def start_brain(
