@@ -36,6 +36,7 @@ GUARDED = {
     ("publish", "/clara/action_result"): {"robot"},
     ("publish", "/clara/memory/episodes"): {"memory"},
     ("publish", "/clara/reply"): {"brain"},
+    ("publish", "/clara/reply_sentence"): {"brain"},
     ("publish", "/clara/say"): set(),
     ("publish", "/clock"): set(),
     ("request", "/clara/memory/forget"): {"operator"},

@@ -1,20 +1,86 @@
 # Copyright 2026 The Clara Authors
 # SPDX-License-Identifier: Apache-2.0
-"""The topics `say` and `reply`, for robots that only speak topics."""
+"""The topics `say`, `reply` and `reply_sentence`, for robots that only speak topics.
+
+A sentence of a reply is published as soon as it is whole, from the thread that the words come on.
+A turn that is cut short says so there at once, so that a speech synthesiser falls silent.
+"""
 
 from __future__ import annotations
 
+import threading
+
 from rclpy.callback_groups import CallbackGroup
 from rclpy.node import Node
+from rclpy.publisher import Publisher
 from rclpy.subscription import Subscription
 
 from clara_brain import qos
 from clara_brain.conversions import LONGEST_NAME
+from clara_brain.decoding import Stop
+from clara_brain.sentence_stream import SentenceStream
 from clara_brain.turn_desk import TurnDesk
 from clara_interfaces.action import Chat
-from clara_interfaces.msg import Utterance
+from clara_interfaces.msg import Sentence, Utterance
 
 _DEPTH = 100
+# A reply that no model writes comes in one burst.
+_SENTENCES_DEPTH = 1000
+_CUT_SHORT = {
+    Stop.CANCELED: Chat.Result.CANCELED,
+    Stop.DEADLINE: Chat.Result.DEADLINE_EXCEEDED,
+    Stop.ERROR: Chat.Result.SHUTTING_DOWN,
+}
+
+
+class SpokenReply:
+    """Publishes one reply sentence by sentence, numbered without gaps; exactly one is the last.
+
+    Words may come from any thread, also after the end: these are left out.
+    """
+
+    def __init__(self, node: Node, publisher: Publisher, said: Utterance) -> None:
+        self._node = node
+        self._publisher = publisher
+        self._said = said
+        self._stream = SentenceStream()
+        self._sequence = 0
+        self._ended = False
+        self._lock = threading.Lock()
+
+    def push(self, delta: str) -> None:
+        """Take the next piece of the reply."""
+        with self._lock:
+            if not self._ended:
+                for sentence in self._stream.push(delta):
+                    self._publish(sentence)
+
+    def cut_short(self, how: Stop) -> None:
+        """End the reply at once: what was not said yet is not to be said."""
+        self.end(_CUT_SHORT[how])
+
+    def end(self, error_code: int) -> None:
+        """End the reply, unless it has ended. With an error the half sentence is left out."""
+        with self._lock:
+            if self._ended:
+                return
+            self._ended = True
+            left = self._stream.finish() if error_code == Chat.Result.NONE else []
+            for sentence in left[:-1]:
+                self._publish(sentence)
+            self._publish(left[-1] if left else "", last=True, error_code=error_code)
+
+    def _publish(self, text: str, **end: bool | int) -> None:
+        sentence = Sentence(
+            request_id=self._said.request_id,
+            session_id=self._said.session_id,
+            seq=self._sequence,
+            text=text,
+            **end,
+        )
+        sentence.header.stamp = self._node.get_clock().now().to_msg()
+        self._publisher.publish(sentence)
+        self._sequence += 1
 
 
 class Speech:
@@ -25,6 +91,7 @@ class Speech:
         self._desk = desk
         self._group = group
         self._reply = qos.publisher(node, Utterance, "reply", _DEPTH)
+        self._sentences = qos.publisher(node, Sentence, "reply_sentence", _SENTENCES_DEPTH)
         self._subscription: Subscription | None = None
 
     def listen(self) -> None:
@@ -40,7 +107,9 @@ class Speech:
         self._subscription = None
 
     async def _answer(self, said: Utterance) -> None:
-        result = await self._take(said)
+        spoken = SpokenReply(self._node, self._sentences, said)
+        result = await self._take(said, spoken)
+        spoken.end(result.error_code)
         reply = Utterance(
             request_id=said.request_id,
             session_id=said.session_id,
@@ -54,7 +123,7 @@ class Speech:
         reply.header.stamp = self._node.get_clock().now().to_msg()
         self._reply.publish(reply)
 
-    async def _take(self, said: Utterance) -> Chat.Result:
+    async def _take(self, said: Utterance, spoken: SpokenReply) -> Chat.Result:
         if len(said.request_id) > LONGEST_NAME:
             return Chat.Result(
                 error_code=Chat.Result.INVALID_REQUEST,
@@ -62,5 +131,5 @@ class Speech:
                 f" at most {LONGEST_NAME} are allowed",
             )
         goal = Chat.Goal(text=said.text, session_id=said.session_id)
-        turn = self._desk.begin(goal, lambda delta: None)
+        turn = self._desk.begin(goal, spoken.push, spoken.cut_short)
         return turn if isinstance(turn, Chat.Result) else await self._desk.finish(turn)

@@ -111,8 +111,9 @@ class TurnResult:
 class Turn:
     """One turn. `run` once; `cancel` at any time, from the thread that runs it.
 
-    `stopped` is what was stopped already because the text says so, with the ids of the actions;
-    with `silenced` it ended what was being said in the conversation.
+    `on_cancel` hears of a cancel at once, while the model may still give a word. `stopped` is what
+    was stopped already because the text says so, with the ids of the actions; with `silenced` it
+    ended what was being said in the conversation.
     """
 
     def __init__(
@@ -124,6 +125,7 @@ class Turn:
         host: Host,
         request: TurnRequest,
         on_token: Callable[[str], None],
+        on_cancel: Callable[[Stop], None] = lambda how: None,
         stopped: Sequence[tuple[Decision, str]] = (),
         silenced: bool = False,
     ) -> None:
@@ -136,6 +138,7 @@ class Turn:
         self._host = host
         self._request = request
         self._on_token = on_token
+        self._on_cancel = on_cancel
         self._accepted = time.monotonic()
         self._ticket: Ticket | None = None
         self._ending = Stop.NONE
@@ -153,6 +156,7 @@ class Turn:
         Its result has what was generated. Stop.ERROR means a shutdown.
         """
         self._ending = self._ending or how
+        self._on_cancel(how)
         self.pass_gate()
         if self._waiting:
             self._waiting.resolve(None)

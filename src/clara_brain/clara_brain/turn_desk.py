@@ -88,8 +88,13 @@ class TurnDesk:
         """Return turns that have not been answered yet."""
         return len(self._turns)
 
-    def begin(self, goal: Chat.Goal, on_token: Callable[[str], None]) -> Turn | Chat.Result:
-        """Admit a turn, or say at once why not."""
+    def begin(
+        self,
+        goal: Chat.Goal,
+        on_token: Callable[[str], None],
+        on_cancel: Callable[[Stop], None] = lambda how: None,
+    ) -> Turn | Chat.Result:
+        """Admit a turn, or say at once why not. `on_cancel` hears of what ends it early."""
         if self._engine is None or self._sessions is None or self._adapters is None:
             return conversions.failed(
                 Chat.Result.NOT_ACTIVE, "the brain is not active; configure and activate its node"
@@ -127,6 +132,7 @@ class TurnDesk:
             self,
             request,
             on_token,
+            on_cancel,
             stopped,
             silenced,
         )

@@ -172,14 +172,40 @@ def test_bad_fields_are_named(world):
         assert result.error_code == result.INVALID_REQUEST and word in result.error_msg
 
 
-def test_what_is_said_on_a_topic_is_answered_on_a_topic(world):
-    from clara_interfaces.msg import Utterance
-
-    world.until(lambda: world.say.get_subscription_count())
+@pytest.mark.parametrize(
+    ("text", "least"),
+    [("Tell me about five animals.", 2), ("what happened with the cup?", 1), ("stop", 1)],
+)
+def test_what_is_said_on_a_topic_is_answered_on_a_topic_and_sentence_by_sentence(
+    world, text, least
+):
     world.replies.clear()
-    world.say.publish(Utterance(request_id="r1", text="Hello!"))
-    world.until(lambda: world.replies)
-    assert world.replies[0].request_id == "r1" and world.replies[0].text
+    world.tell(text, text, session_id="spoken")
+    sentences = world.spoken(text)
+    (reply,) = world.replies
+    assert reply.request_id == text and reply.text and reply.error_code == 0
+    assert "".join("".join(each.text for each in sentences).split()) == "".join(reply.text.split())
+    assert [each.seq for each in sentences] == list(range(len(sentences)))
+    assert [each.last for each in sentences] == [False] * (len(sentences) - 1) + [True]
+    assert {each.session_id for each in sentences} == {"spoken"}
+    assert not any(each.error_code for each in sentences)
+    assert len(sentences) >= least
+
+    def seconds(message) -> float:
+        return message.header.stamp.sec + message.header.stamp.nanosec / 1e9
+
+    # The first of several tells how much earlier speech begins.
+    assert least == 1 or seconds(reply) - seconds(sentences[0]) > 0.05
+
+
+def test_a_turn_that_is_refused_has_one_sentence_without_words(world):
+    from clara_interfaces.action import Chat
+
+    for name, text in (("empty", " "), ("x" * 129, "Hello!")):
+        world.tell(name, text)
+        (only,) = world.spoken(name)
+        assert only.last and not only.text and only.seq == 0
+        assert only.error_code == Chat.Result.INVALID_REQUEST
 
 
 def test_sliders_are_parameters_and_act_on_the_next_turn(world):

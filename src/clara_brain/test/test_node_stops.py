@@ -19,6 +19,7 @@ from rcl_interfaces.srv import SetParameters
 from robot import DATA, Robot
 from world import ChatClient, start_brain
 
+from clara_interfaces.action import Chat
 from clara_interfaces.msg import ActionResult, SkillDecision
 
 # Longer than it takes to do something else meanwhile, but a test can wait for it.
@@ -115,6 +116,24 @@ def test_a_stop_ends_what_is_said_where_nothing_else_is_under_way(world):
     assert world.ask("stop", session_id="a").result.text == "I have stopped talking."
     ended = world.wait(talk.get_result_async(), 5).result
     assert ended.error_code == ended.CANCELED
+
+
+def test_a_stop_silences_what_is_said_sentence_by_sentence_at_once(world):
+    for number in range(5):
+        talk, stop = f"talk {number}", f"stop {number}"
+        world.sentences.clear()
+        world.tell(talk, "Tell a very long story about a ship.", session_id="a")
+        world.until(lambda: world.sentences)
+        world.tell(stop, "stop", session_id="a")
+        heard, answer = world.spoken(talk), world.spoken(stop)
+        if heard[-1].error_code:
+            break  # else the story was at its end already
+    assert heard[-1].error_code == Chat.Result.CANCELED and heard[-1].last
+    assert not heard[-1].text and [each.last for each in heard].count(True) == 1
+    assert [(each.text, each.last) for each in answer] == [("I have stopped talking.", True)]
+    assert world.sentences.index(heard[-1]) < world.sentences.index(answer[0])
+    reply = next(each for each in world.replies if each.request_id == talk)
+    assert reply.error_code == Chat.Result.CANCELED
 
 
 def test_a_stop_is_obeyed_when_no_more_turns_are_taken(world):

@@ -123,7 +123,7 @@ class World(ChatClient):
     """A client, a memory of an episode and of what began just now, and the brain by itself."""
 
     def __init__(self, namespace: str = "/clara", **parameters: object) -> None:
-        from clara_interfaces.msg import ActionEvent, Utterance
+        from clara_interfaces.msg import ActionEvent, Sentence, Utterance
         from clara_interfaces.srv import QueryMemory
 
         self.brain = start_brain(namespace, **parameters)
@@ -132,6 +132,8 @@ class World(ChatClient):
         self.replies: list[Utterance] = []
         self.node.create_subscription(ActionEvent, "action_request", self.requests.append, 10)
         self.node.create_subscription(Utterance, "reply", self.replies.append, 10)
+        self.sentences: list[Sentence] = []
+        self.node.create_subscription(Sentence, "reply_sentence", self.sentences.append, 1000)
         self.say = self.node.create_publisher(Utterance, "say", 10)
         self.node.create_service(QueryMemory, "memory/query", self.remember)
 
@@ -151,6 +153,25 @@ class World(ChatClient):
         episode.end = self.node.get_clock().now().to_msg()
         response.episodes = [EpisodeMatch(score=1.0, episode=episode)]
         return response
+
+    def tell(self, request_id: str, text: str, **fields) -> None:
+        """Say it by the topic."""
+        from clara_interfaces.msg import Utterance
+
+        self.until(lambda: self.say.get_subscription_count())
+        for topic in ("reply", "reply_sentence"):
+            self.until(lambda topic=topic: self.node.count_publishers(topic))
+        self.say.publish(Utterance(request_id=request_id, text=text, **fields))
+
+    def spoken(self, request_id: str) -> list:
+        """Wait for the reply by topic and for its last sentence; return its sentences."""
+
+        def heard() -> list:
+            return [each for each in self.sentences if each.request_id == request_id]
+
+        self.until(lambda: any(each.last for each in heard()))
+        self.until(lambda: any(each.request_id == request_id for each in self.replies))
+        return heard()
 
     def transition(self, number: int) -> bool:
         from lifecycle_msgs.msg import Transition
