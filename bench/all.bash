@@ -15,6 +15,7 @@ python bench/busy_cores.py
 python bench/chat_server.py
 python bench/prefix_cache.py
 python bench/chat_streaming.py
+python bench/sentences.py
 python bench/chat_soak.py
 python bench/skills.py
 python bench/skills_robots.py

@@ -263,6 +263,19 @@ BENCHES: dict[str, dict[str, tuple[Figure, ...]]] = {
                 most=True,
             ),
         ),
+        "sentences": (
+            Figure("from `say` to the first sentence", at("first_s", "median"), ms),
+            Figure("from `say` to the whole reply", at("whole_s", "median"), ms),
+            Figure(
+                "the first sentence, of the time to the whole reply",
+                over(at("first_s", "median"), at("whole_s", "median")),
+                ratio,
+                "`reply`",
+                0.5,
+                most=True,
+            ),
+            Figure("sentences lost", at("lost"), count, "", 0, most=True),
+        ),
         "chat_soak": (
             Figure("turns", at("turns"), count),
             Figure(
