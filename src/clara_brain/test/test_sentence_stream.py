@@ -41,7 +41,7 @@ TALK = (
     "Founded by Acme Inc. in Oct. 1990 in St. Louis. | Cups, plates etc. are clean.",
     "Well... | I think so. | Hmm… maybe. | And so on...",
     "What?! | No way!! | Really? | that is new.",
-    '"Stop!" he said. | "Go." | She went (I think.) | Then “Hi.” | ‘Yes.’ | It is *so.*',  # noqa: RUF001
+    '"Stop!" he said. | "Go." | She went (I think.) | Then “Hi.” | It is *so.*',
     "Great! 😊 | Let's go. | Wow!👍🏽 | Hello 😊 how are you",
     "See https://example.com/a.b?c=d.e and README.md. | Version 2.0 is out.",
     "你好。 | 我是Clara！ | 「好。」 | 很好",  # noqa: RUF001
