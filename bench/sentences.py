@@ -137,8 +137,8 @@ def main() -> None:
     rows = {
         f"`say` to first sentence, {len(replies)} replies": words("first"),
         "`say` to whole reply": words("whole"),
-        "sentences of a reply": f"{statistics.median(sentences):.0f} median, {sum(sentences)} in all,"
-        f" {lost} lost",
+        "sentences of a reply": f"{statistics.median(sentences):.0f} median,"
+        f" {sum(sentences)} in all, {lost} lost",
         "load of the machine": f"{load:.1f}",
     }
     figures = {
