@@ -351,7 +351,8 @@ class OpenAIBackend:
                         completion.stop = Stop.END
                         return
         finally:
-            self._tell(ticket, reply.finish())
+            if first:  # else the same reply may be asked for again, and begins then
+                self._tell(ticket, reply.finish())
         if completion.stop is Stop.NONE:
             raise BackendError(
                 f"{self._server} ended the stream in the middle of the reply; try again"

@@ -24,6 +24,7 @@ from clara_brain.errors import (
 )
 from clara_brain.openai_backend import OpenAIBackend
 from clara_brain.prompt import ChatPrompt, Exchange
+from clara_brain.reply_guard import NoPromise
 from clara_brain.sampler import SamplerSettings
 from clara_brain.settings import EngineSettings, ServerSettings
 from faulty_server import (
@@ -371,12 +372,15 @@ def test_a_prompt_that_the_server_finds_too_long_is_shortened_and_sent_again(rea
     long = status(400, {"error": {"message": "maximum context length is 1024 tokens"}})
     turn = Exchange("Tell me about the sea.", "The sea is wide. " * 8)
     models = [{"id": "m", "owned_by": "vllm", "max_model_len": 1024}]
-    with Server(long, long, GOOD, models=models) as server:
+    # What is held back of a reply is held back of the one that comes in the end.
+    promise = said("<think>They ask.</think>Sure, I will open"), said(" the window.", "stop"), DONE
+    with Server(long, long, events(*promise), models=models) as server:
         backend = reach(server)
         assert backend.n_ctx == 1024
         prompt = ChatPrompt("You are Clara.", "And the moon?", (turn,) * 10)
-        completion = backend.complete(Request(prompt, GREEDY, 2000))
-        assert completion.text == "Hello" and completion.dropped_turns > 0
+        no_promise = NoPromise("open", "I cannot.")
+        completion = backend.complete(Request(prompt, GREEDY, 2000, no_promise=no_promise))
+        assert completion.text == "I cannot." and completion.dropped_turns > 0
         lengths = [len(body["messages"]) for _, body in server.seen]
         assert lengths == sorted(lengths, reverse=True) and lengths[-1] < lengths[0]
         # A reply may only be as long as the context has room for.
