@@ -45,6 +45,7 @@ from clara_brain.errors import (
     StateError,
     Unforeseen,
 )
+from clara_brain.kept_sliders import KeptSliders
 from clara_brain.model_info import ModelInfo
 from clara_brain.model_services import ModelServices
 from clara_brain.openai_backend import OpenAIBackend
@@ -89,6 +90,7 @@ class BrainNode(LifecycleNode):  # type: ignore[misc]
         self.spec_path = self.get_parameter("spec").value
         self.spec = self._spec_for_sliders()
         parameters.declare_sliders(self, self.spec)
+        self._kept_sliders = KeptSliders(self, group, self.spec_path)
         self.presets: dict[str, dict[str, float]] = {}
         self.sessions: Sessions | None = None
         self.no_model = _NO_MODEL
@@ -128,6 +130,8 @@ class BrainNode(LifecycleNode):  # type: ignore[misc]
             self._open_skills(settings.skills)
             self._state_topics.open(settings.state_topics)
             self._open_state(settings.state_path)
+            if settings.keep_sliders:
+                self._find_sliders()
             self._load(settings)
         except Exception as error:
             if not isinstance(error, BrainError):
@@ -257,14 +261,23 @@ class BrainNode(LifecycleNode):  # type: ignore[misc]
         self.skills = skills
 
     def _open_state(self, path: str) -> None:
-        """Take the folder of this node; without it conversations and cache are not kept."""
+        """Take the folder of this node; without it nothing is kept."""
         if not path:
             return
         own = self.get_fully_qualified_name().strip("/").replace("/", ".")
         try:
             self._state_folder = StateFolder(Path(os.path.expanduser(path)) / own)
         except StateError as error:
-            self.get_logger().warning(f"conversations and KV cache are not kept: {error}")
+            self.get_logger().warning(f"conversations, sliders and KV cache are not kept: {error}")
+
+    def _find_sliders(self) -> None:
+        """Move the sliders to where they were left."""
+        if not self._state_folder:
+            return
+        path = self._state_folder.sliders
+        if left := self._kept_sliders.open(path, self.spec_path, self.spec.values):
+            found = ", ".join(f"{name} {value:g}" for name, value in left.items())
+            self.get_logger().info(f"sliders as they were left: {found}")
 
     def _load(self, settings: BrainSettings) -> None:
         if settings.backend == "openai":
@@ -367,6 +380,7 @@ class BrainNode(LifecycleNode):  # type: ignore[misc]
         self.no_model = _NO_MODEL
         if engine:
             engine.close()
+        self._kept_sliders.close()
         if self._state_folder:
             self._state_folder.close()
         self._state_folder = None

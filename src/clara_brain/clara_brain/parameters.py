@@ -8,7 +8,7 @@ of the personality are parameters too; their defaults come from the personality 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -113,8 +113,14 @@ _TABLE: dict[str, tuple[str, float | None, float | None]] = {
         None,
     ),
     "state_path": (
-        "Folder for conversations and the KV cache, one below it for each node; empty: they are"
-        f" not kept. {_NEXT_CONFIGURE}",
+        "Folder for conversations, sliders and the KV cache, one below it for each node; empty:"
+        f" they are not kept. {_NEXT_CONFIGURE}",
+        None,
+        None,
+    ),
+    "keep_sliders": (
+        "Whether sliders are found where they were left when the brain starts again; those that"
+        f" are given at the start are not. {_NEXT_CONFIGURE}",
         None,
         None,
     ),
@@ -277,6 +283,23 @@ def sliders(node: Node) -> dict[str, float]:
         for names in _declared(node).values()
         for name, parameter in names.items()
     }
+
+
+def given_sliders(node: Node) -> dict[str, float]:
+    """Return the sliders that were given at the start, as by a launch file, with their values."""
+    # Of what was given rclpy tells in no other way where it is the default as well.
+    given = node._parameter_overrides
+    return {
+        name: float(given[f"{prefix}.{name}"].value)
+        for prefix, names in _declared(node).items()
+        for name in names
+        if f"{prefix}.{name}" in given
+    }
+
+
+def any_slider(changed: Iterable[Parameter]) -> bool:
+    """Whether a slider is among these parameters."""
+    return any(each.name.startswith((f"{_TRAITS}.", f"{_DOMAINS}.")) for each in changed)
 
 
 def domains(node: Node) -> tuple[str, ...]:

@@ -88,6 +88,7 @@ class BrainSettings:
     governance_path: str = ""
     governance_unproven: bool = False
     state_path: str = "~/.clara/brain"
+    keep_sliders: bool = True
     identity: str = IDENTITY
     style: str = STYLE
     personality_by: str = "adapters"

@@ -1,6 +1,6 @@
 # Copyright 2026 The Clara Authors
 # SPDX-License-Identifier: Apache-2.0
-"""The folder where a brain keeps what outlives it: conversations and the KV cache.
+"""The folder where a brain keeps what outlives it: conversations, sliders and the KV cache.
 
 Each node has one of its own, by its full name; a lock says that a process has it.
 """
@@ -39,6 +39,11 @@ class StateFolder:
     def sessions(self) -> Path:
         """File of the conversations."""
         return self.path / "sessions.sqlite3"
+
+    @property
+    def sliders(self) -> Path:
+        """File of where the sliders were left."""
+        return self.path / "sliders.json"
 
     @property
     def sound_models(self) -> Path:

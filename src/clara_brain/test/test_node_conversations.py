@@ -15,9 +15,11 @@ from clara_interfaces.msg import Sampling
 from clara_interfaces.srv import (
     Embed,
     GetModelInfo,
+    GetPersonality,
     GetSession,
     ListSessions,
     ResetSession,
+    SetPersonality,
     Tokenize,
 )
 
@@ -125,10 +127,11 @@ def test_texts_are_embedded_one_vector_each(world):
         assert refused.error_code == refused.INVALID_REQUEST and not refused.values
 
 
-def test_conversations_and_their_cache_outlive_the_process(domain, state):
+def test_conversations_their_cache_and_the_sliders_outlive_the_process(domain, state):
     before = World(namespace="/other", state_path=state, memory_policy="never", n_ctx=1024)
     try:
         before.until(lambda: before.state() == "active")
+        before.call(SetPersonality, "personality/set", names=["warmth"], values=[0.25])
         text = "Remember this list: " + ", ".join(f"item number {n}" for n in range(40))
         before.ask(text, session_id="kept")
         said = before.call(GetSession, "session/get", session_id="kept").exchanges
@@ -140,6 +143,8 @@ def test_conversations_and_their_cache_outlive_the_process(domain, state):
         assert after.call(GetSession, "session/get", session_id="kept").exchanges == said
         result = after.ask("Thank you.", session_id="kept").result
         assert result.usage.cached_tokens > 0.7 * result.usage.prompt_tokens
+        traits = after.call(GetPersonality, "personality/get").traits
+        assert {each.name: each.value for each in traits}["warmth"] == 0.25
     finally:
         after.close()
 
