@@ -18,6 +18,7 @@ from typing import Any
 from clara_interfaces.action import Chat
 from clara_interfaces.msg import ActionEvent, ActionResult, Utterance
 from clara_interfaces.srv import (
+    CorrectEpisode,
     Embed,
     ForgetEpisodes,
     GetSession,
@@ -183,6 +184,31 @@ def _forget(request: ForgetEpisodes.Request) -> Verdict:
     )
 
 
+def _correct(request: CorrectEpisode.Request) -> Verdict:
+    roles = [change.role for change in request.changes]
+    return _first(
+        (
+            "" if roles else "nothing is to be changed",
+            f"changes has a role of {roles}" if {*roles} - {*STANDARD, "detail"} else "",
+            "changes has a role twice" if len(set(roles)) < len(roles) else "",
+            *(_change(change) for change in request.changes),
+            None,  # an episode of that id may be there
+        )
+    )
+
+
+def _change(change: Any) -> Verdict:
+    if change.kind != change.TEXT or len(change.values):
+        return f"changes has kind {change.kind} with {len(change.values)} values"
+    limit = 1024 if change.role == "detail" else 256
+    return _first(
+        (
+            _text("changes", change.filler, limit, lines=change.role == "detail"),
+            _required("changes", change.filler) if change.role == "action" else "",
+        )
+    )
+
+
 def _pin(request: PinEpisodes.Request) -> Verdict:
     return None if request.episode_ids else "no episode is named"
 
@@ -325,6 +351,7 @@ _RULES: dict[type, Callable[[Any], Verdict]] = {
     StoreEpisode.Request: _store,
     QueryMemory.Request: _query,
     ForgetEpisodes.Request: _forget,
+    CorrectEpisode.Request: _correct,
     PinEpisodes.Request: _pin,
     MergeMemory.Request: _merge,
     SetPersonality.Request: _set_personality,

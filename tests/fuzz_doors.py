@@ -165,6 +165,11 @@ def _plausible(folder: Path) -> Plausible:
             msg.RoleFiller(role="time_of_day", filler="noon"),
         ]
     )
+    change = st.builds(
+        msg.RoleFiller,
+        role=st.sampled_from(("subject", "action", "object", "result", "detail")),
+        filler=st.sampled_from(("CUP", "TAKE", "FAILED", "the handle\nwas wet", "")),
+    )
     paths = st.sampled_from(
         [
             *map(str, sorted(folder.iterdir())),
@@ -197,6 +202,8 @@ def _plausible(folder: Path) -> Plausible:
             "ask": st.lists(st.sampled_from(("object", "place", "result")), max_size=2),
             "cue": st.lists(filler, max_size=2),
             "where": st.lists(filler, max_size=2),
+            "episode_id": st.sampled_from((*IDS, "nothing", "")),
+            "changes": st.lists(change, min_size=1, max_size=2),
             "max_tokens": st.integers(1, 4),
             "dry_run": st.just(True),
             "grammar": one_of_these(GRAMMARS),
@@ -227,6 +234,7 @@ def _doors(made: Nodes) -> Iterator[tuple[str, Callable[[int, int], Findings]]]:
         (srv.GetMemoryStats, "memory/stats"),
         (srv.ForgetEpisodes, "memory/forget"),
         (srv.MergeMemory, "memory/merge"),
+        (srv.CorrectEpisode, "memory/correct"),  # the ids are there once a file was merged
     ):
         yield name, service(made.memory, kind, name)
     for kind in (msg.ActionEvent, msg.ActionResult):

@@ -18,15 +18,13 @@ from clara_memory.bag import read_bag, replay
 from clara_memory.cli_options import (
     as_number,
     door,
-    file_of,
     parse_role,
     progress,
     roles,
     to_ns,
     where,
 )
-from clara_memory.correcting import CORRECTABLE
-from clara_memory.episode import STANDARD_ROLES, RoleFiller
+from clara_memory.episode import CORRECTABLE, STANDARD_ROLES, RoleFiller
 from clara_memory.errors import MemoryFault, NotAMemory
 from clara_memory.formats import episode_to_json
 from clara_memory.memory import EpisodicMemory
@@ -97,10 +95,10 @@ def forget(
 @click.option("--detail", help="A sentence for people.")
 @where
 def correct(episode_id: str, **at: Any) -> None:
-    """Correct what was recorded wrongly of EPISODE_ID; its id and times stay. Needs --file."""
+    """Correct what was recorded wrongly of EPISODE_ID; its id and times stay."""
     given = {field: at.pop(field) for field in CORRECTABLE}
     changes = {field: value for field, value in given.items() if value is not None}
-    with file_of(at) as memory:
+    with door(at, write=True) as memory:
         episode = memory.correct(episode_id, **changes)
     if at["as_json"]:
         click.echo(json.dumps(episode_to_json(episode), ensure_ascii=False))

@@ -14,6 +14,7 @@ from diagnostic_msgs.msg import KeyValue
 from std_msgs.msg import Header
 
 from clara_interfaces import msg, srv
+from clara_memory.correcting import changes_of
 from clara_memory.episode import MAX_ROLES, Episode, Kind, Outcome, RoleFiller
 from clara_memory.errors import InvalidRequest
 from clara_memory.item_memory import Reading
@@ -240,6 +241,11 @@ def forget_request(request: srv.ForgetEpisodes.Request) -> dict[str, Any]:
         "dry_run": request.dry_run,
         "reason": request.reason,
     }
+
+
+def changes(request: srv.CorrectEpisode.Request) -> dict[str, str]:
+    """Return the changes that EpisodicMemory.correct takes; raises InvalidRequest."""
+    return changes_of(fillers("changes", request.changes))
 
 
 def stats_response(

@@ -5,15 +5,56 @@
 The episode keeps its id and its times, so whoever cites it still finds it.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from sqlite3 import Connection
 
-from clara_memory.episode import Episode, Outcome, check_episode, completed
+from clara_memory.episode import (
+    CORRECTABLE,
+    MAX_DETAIL,
+    MAX_FILLER,
+    Episode,
+    Kind,
+    Outcome,
+    RoleFiller,
+    check_episode,
+    check_text,
+    completed,
+    fold,
+)
 from clara_memory.errors import InvalidRequest, StorageFailed
 from clara_memory.pairing import Change
 from clara_memory.store import Store
 
-CORRECTABLE = ("subject", "action", "object", "result", "detail")
+
+def changes_of(fillers: Sequence[RoleFiller]) -> dict[str, str]:
+    """Return what is to be changed by field, where it comes as fillers; an empty text clears.
+
+    Raises:
+        InvalidRequest: one is not valid; it is named as `changes[1].filler`.
+    """
+    changes: dict[str, str] = {}
+    for number, one in enumerate(fillers):
+        here = f"changes[{number}]"
+        if one.role not in CORRECTABLE:
+            raise InvalidRequest(
+                f"{here}.role",
+                f"is {one.role[:40]!r}: only {', '.join(CORRECTABLE)} can be corrected",
+            )
+        if one.role in changes:
+            raise InvalidRequest(f"{here}.role", f"is '{one.role}', which is given twice")
+        if one.kind is not Kind.TEXT or one.values:
+            raise InvalidRequest(f"{here}.kind", f"must be TEXT, without values, for '{one.role}'")
+        if one.role == "detail":
+            check_text(f"{here}.filler", one.filler, MAX_DETAIL, lines=True)
+        else:
+            check_text(f"{here}.filler", one.filler, MAX_FILLER)
+        if one.role == "action" and not fold(one.filler):
+            raise InvalidRequest(f"{here}.filler", "is empty: an episode needs an action")
+        changes[one.role] = one.filler
+    if not changes:
+        raise InvalidRequest("changes", f"is empty: give one of {', '.join(CORRECTABLE)}")
+    return changes
 
 
 def correct(

@@ -25,6 +25,7 @@ MAX_ROLES = 16
 MAX_EPISODE_ID = 64
 MAX_TIME_NS = 2**31 * 10**9 - 1  # what builtin_interfaces/Time holds
 STANDARD_ROLES = ("subject", "action", "object", "result")
+CORRECTABLE = (*STANDARD_ROLES, "detail")
 UNKNOWN_ACTION = "UNKNOWN_ACTION"
 
 _ROLE = re.compile(r"[a-z][a-z0-9_]{0,31}\Z")

@@ -66,7 +66,7 @@ class MemoryNode(LifecycleNode):  # type: ignore[misc]
         self._matches = self.create_publisher(
             Match, "memory/match", DEPTH, qos_overriding_options=overrides
         )
-        self._memory_services = Services(self, self._shared)
+        self._memory_services = Services(self, self._shared, self._tell)
         self._diagnostics = Diagnostics(self, self._health)
         if self.get_parameter("autostart").value:
             # A guard condition runs once something spins, under any executor and any clock.
@@ -274,6 +274,10 @@ class MemoryNode(LifecycleNode):  # type: ignore[misc]
             self._shared.last_error = str(error)
             self.get_logger().error(self._shared.last_error, throttle_duration_sec=LOG_THROTTLE_S)
             return False
+
+    def _tell(self, corrected: Episode) -> None:
+        # It fits no pattern: who waits for one waits for what happens.
+        self._episodes.publish(conversions.episode_message(corrected))
 
     def _publish(self, episodes: Sequence[Episode]) -> None:
         for episode in episodes:

@@ -13,6 +13,7 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.validate_namespace import validate_namespace
 
 from clara_interfaces.srv import (
+    CorrectEpisode,
     ForgetEpisodes,
     GetMemoryStats,
     MergeMemory,
@@ -91,6 +92,15 @@ class NodeClient:
             reason=reason,
         )
         return int(self._call(ForgetEpisodes, "memory/forget", request).forgotten)
+
+    def correct(self, episode_id: str, **changes: str) -> Episode:
+        """Correct fields of an episode; returns it as it is then."""
+        fillers = [RoleFiller(field, text) for field, text in changes.items()]
+        request = CorrectEpisode.Request(
+            episode_id=episode_id, changes=conversions.filler_messages(fillers)
+        )
+        response = self._call(CorrectEpisode, "memory/correct", request)
+        return conversions.episode(response.episode)
 
     def pin(self, episode_ids: Sequence[str], pinned: bool = True) -> int:
         """Pin or unpin episodes; returns how many changed."""

@@ -5,6 +5,7 @@
 - Event, then result (or the other way round): one episode.
 - Event and no result in time: an episode with outcome UNKNOWN; a later result completes it.
 - Result and no event in time: an episode with action UNKNOWN_ACTION; a later event completes it.
+- Both complete it also where it was corrected meanwhile (clara_memory.late).
 - A result stamped well before its event waits too: that may be of an earlier use of the action_id.
   Where no other comes until the event is given up, two clocks stamped them: they are one episode.
 - The same message again is counted and ignored; a result without a stamp is one where its event
@@ -22,11 +23,11 @@ from sqlite3 import Connection
 
 from clara_memory.episode import UNKNOWN_ACTION, Episode, completed, lacks_result
 from clara_memory.forgetting import Conditions
+from clara_memory.late import NO_RESULT, with_event, with_result, without_event, without_result
 from clara_memory.messages import Event, Result
 from clara_memory.store import Store
 from clara_memory.waiting import Waiting, delete_waiting, insert_waiting, read_waiting
 
-NO_RESULT = "no result came"
 NO_EVENT = "its event never came"
 _MOST_BEGUN = 100  # that a question is held against
 _REASONS = {"event": NO_RESULT, "result": NO_EVENT}
@@ -217,8 +218,11 @@ class Pairing:
             return [*changes, self._pair(database, started, begun.stamped, result, now_ns)]
         if known is not None:
             seq, episode = known
-            if episode.action == UNKNOWN_ACTION and self._began_before(episode.end_ns, begun):
-                return [self._late_event(database, seq, episode, started, event, now_ns)]
+            given_up = without_event(episode, self._store.earlier(database, seq))
+            if given_up is not None and self._began_before(episode.end_ns, begun):
+                whole = with_event(episode, given_up, event, self._robot)
+                if whole != episode:
+                    return [self._change(database, seq, episode, whole, now_ns)]
         self._wait(database, "event", begun)
         return changes + self._make_room(database, now_ns)
 
@@ -339,8 +343,11 @@ class Pairing:
             return []
         if known is not None:
             seq, episode = known
-            if lacks_result(episode):
-                return [self._late_result(database, seq, episode, arrived, now_ns)]
+            given_up = without_result(episode, self._store.earlier(database, seq))
+            if given_up is not None:
+                whole = with_result(episode, given_up, ended)
+                if whole != episode:
+                    return [self._change(database, seq, episode, whole, now_ns)]
             again = self._repeats_with_event(episode, arrived)
             if again or ended.end_ns <= episode.end_ns + self._slack_ns:
                 self.counts.duplicates += 1
@@ -365,40 +372,9 @@ class Pairing:
         )
         return self._insert(database, episode, now_ns)
 
-    def _late_result(
-        self, database: Connection, seq: int, known: Episode, result: Waiting, now_ns: int
+    def _change(
+        self, database: Connection, seq: int, known: Episode, whole: Episode, now_ns: int
     ) -> Change:
-        # What somebody told of it meanwhile stays, unless the result tells something else.
-        told = "" if known.detail.startswith(NO_RESULT) else known.detail
-        whole = replace(
-            known,
-            outcome=result.episode.outcome,
-            result=result.episode.outcome.name,
-            end_ns=max(known.start_ns, result.episode.end_ns),
-            detail=result.episode.detail or told,
-            effects=result.episode.effects or known.effects,
-        )
-        self._store.update(database, seq, known, whole, now_ns)
-        return Change(seq, whole, added=False)
-
-    def _late_event(
-        self,
-        database: Connection,
-        seq: int,
-        known: Episode,
-        started: Episode,
-        event: Event,
-        now_ns: int,
-    ) -> Change:
-        start_ns = min(event.start_ns or known.start_ns, known.end_ns)
-        whole = replace(
-            known,
-            subject=started.subject or self._robot,
-            action=started.action,
-            object=started.object,
-            start_ns=start_ns,
-            context=started.context,
-        )
         self._store.update(database, seq, known, whole, now_ns)
         return Change(seq, whole, added=False)
 

@@ -1,11 +1,12 @@
 # Copyright 2026 The Clara Authors
 # SPDX-License-Identifier: Apache-2.0
-"""The services of the memory node: store, query, stats, forget, pin, merge.
+"""The services of the memory node: store, query, stats, forget, correct, pin, merge.
 
 Queries are answered at once, from what is committed. Whatever writes is done on other threads and
 answered after commit, so that nobody waits for somebody else's disk.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,6 +14,7 @@ from rclpy.lifecycle import LifecycleNode
 from rclpy.task import Future
 
 from clara_interfaces.srv import (
+    CorrectEpisode,
     ForgetEpisodes,
     GetMemoryStats,
     MergeMemory,
@@ -22,6 +24,7 @@ from clara_interfaces.srv import (
 )
 from clara_memory import conversions
 from clara_memory.background import Background, resolve
+from clara_memory.episode import Episode
 from clara_memory.errors import InvalidRequest, MemoryFault, StorageFailed
 from clara_memory.memory import EpisodicMemory
 from clara_memory.recorder import Recorder
@@ -45,15 +48,20 @@ class Shared:
 class Services:
     """Answers the services of one node."""
 
-    def __init__(self, node: LifecycleNode, shared: Shared) -> None:
+    def __init__(
+        self, node: LifecycleNode, shared: Shared, corrected: Callable[[Episode], None]
+    ) -> None:
+        """Offer the services; `corrected` is called with each episode that was."""
         self._node = node
         self._shared = shared
+        self._corrected = corrected
         self._stores_under_way = 0
         self._background = Background(node)
         node.create_service(StoreEpisode, "memory/store", self._store)
         node.create_service(QueryMemory, "memory/query", self._query)
         node.create_service(GetMemoryStats, "memory/stats", self._stats)
         node.create_service(ForgetEpisodes, "memory/forget", self._forget)
+        node.create_service(CorrectEpisode, "memory/correct", self._correct)
         node.create_service(PinEpisodes, "memory/pin", self._pin)
         node.create_service(MergeMemory, "memory/merge", self._merge)
 
@@ -132,6 +140,23 @@ class Services:
             response.forgotten = await self._background.run(
                 lambda: memory.forget(**asked, now_ns=self._now_ns())
             )
+        except Exception as error:
+            self._refuse(response, error)
+        return response
+
+    async def _correct(
+        self, request: CorrectEpisode.Request, response: CorrectEpisode.Response
+    ) -> CorrectEpisode.Response:
+        memory = self._shared.memory
+        if self._shared.recorder is None or memory is None:
+            return self._not_active(response)
+        try:
+            changes = conversions.changes(request)
+            corrected = await self._background.run(
+                lambda: memory.correct(request.episode_id, now_ns=self._now_ns(), **changes)
+            )
+            response.episode = conversions.episode_message(corrected)
+            self._corrected(corrected)
         except Exception as error:
             self._refuse(response, error)
         return response

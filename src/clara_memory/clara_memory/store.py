@@ -7,6 +7,7 @@
 - What an episode was before a change is kept as a revision.
 """
 
+import contextlib
 import json
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -16,8 +17,13 @@ from typing import Any
 
 from clara_memory.database import Database
 from clara_memory.episode import UNKNOWN_ACTION, Episode, Outcome
-from clara_memory.errors import StorageFailed
-from clara_memory.formats import episode_to_json, fillers_from_text, fillers_to_text
+from clara_memory.errors import InvalidRequest, StorageFailed
+from clara_memory.formats import (
+    episode_from_json,
+    episode_to_json,
+    fillers_from_text,
+    fillers_to_text,
+)
 from clara_memory.migrations import CHECKED, checksum
 
 MERGED = "merge:"  # begins the source of what another memory had
@@ -81,6 +87,19 @@ class Store(Database):
         database.execute(
             f"UPDATE episodes SET {assigned} WHERE seq = ?", (*row, checksum(row), seq)
         )
+
+    def earlier(self, database: sqlite3.Connection, seq: int) -> list[Episode]:
+        """Return what the episode of a row was before each change, the first form first.
+
+        A form that cannot be read is left out.
+        """
+        forms = []
+        for (before,) in database.execute(
+            "SELECT before FROM revisions WHERE seq = ? ORDER BY rowid", (seq,)
+        ):
+            with contextlib.suppress(InvalidRequest, ValueError, TypeError, AttributeError):
+                forms.append(episode_from_json(json.loads(before)))
+        return forms
 
     def set_pinned(self, database: sqlite3.Connection, seqs: Iterable[int], pinned: bool) -> int:
         """Pin these rows, or have them pinned no more; returns how many changed."""

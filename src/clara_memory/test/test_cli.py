@@ -115,15 +115,19 @@ def test_a_fault_is_one_sentence_and_exit_code_1(domain, file, words, said):
     assert done.stderr.count("\n") == 1 and "Traceback" not in done.stderr
 
 
-def test_a_running_node_is_stored_into_asked_counted_and_exported(node, tmp_path):
+def test_a_running_node_is_stored_into_asked_corrected_and_exported(node, tmp_path):
     stored = ok("store", "--action", "PICK_UP", "--object", "CUP", "--result", "DONE", "--json")
     answer = json.loads(ok("query", "--object", "CUPP", "--json"))
     episode = answer["episodes"][0]["episode"]
     assert episode["episode_id"] == json.loads(stored)["episode_id"]
     assert (episode["outcome"], episode["source"]) == ("SUCCEEDED", "service")
     assert json.loads(ok("stats", "--json"))["episodes"] == 1
+    corrected = ok("correct", episode["episode_id"], "--object", "MUG", "--detail", "blue")
+    assert corrected == "corrected: CLARA PICK_UP MUG: blue, SUCCEEDED\n"
     output = tmp_path / "out.jsonl"
     ok("export", "--output", output)
-    assert json.loads(output.read_text())["object"] == "CUP"
+    assert json.loads(output.read_text())["object"] == "MUG"
+    unknown = run("correct", "nobody", "--object", "MUG")
+    assert unknown.returncode == 1 and "'nobody' is not in memory" in unknown.stderr
     refused = run("store", "--object", "CUP")
     assert refused.returncode == 1 and "action is empty" in refused.stderr

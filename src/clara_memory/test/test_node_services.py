@@ -1,6 +1,6 @@
 # Copyright 2026 The Clara Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Forgetting, pinning, merging, patterns and watched actions, over real DDS."""
+"""Forgetting, correcting, pinning, merging, patterns and watched actions, over real DDS."""
 
 import contextlib
 import threading
@@ -16,8 +16,16 @@ from service_msgs.msg import ServiceEventInfo
 from unique_identifier_msgs.msg import UUID
 
 from clara_interfaces.action import Chat
-from clara_interfaces.msg import CueMatch, Episode, Match, RoleFiller
+from clara_interfaces.msg import (
+    ActionEvent,
+    ActionResult,
+    CueMatch,
+    Episode,
+    Match,
+    RoleFiller,
+)
 from clara_interfaces.srv import (
+    CorrectEpisode,
     ForgetEpisodes,
     GetMemoryStats,
     MergeMemory,
@@ -64,6 +72,64 @@ def test_forget_counts_first_and_then_forgets(node, peer):
     refused = forget(peer)
     assert refused.error_code == ForgetEpisodes.Response.INVALID_REQUEST
     assert "say what to forget" in refused.error_msg
+
+
+def correct(peer, identity, *changes):
+    request = CorrectEpisode.Request(episode_id=identity, changes=list(changes))
+    return peer.call(CorrectEpisode, "memory/correct", request)
+
+
+def test_a_correction_is_on_disk_when_it_is_answered_and_a_late_result_adds_to_it(
+    start, peer, tmp_path
+):
+    start(autostart=True, result_timeout_s=0.1, match_patterns="['outcome=SUCCEEDED']")
+    peer.until(lambda: peer.state() == "active", "the node to be active")
+    heard, matched = [], []
+    peer.node.create_subscription(Episode, "memory/episodes", heard.append, 100)
+    peer.node.create_subscription(Match, "memory/match", matched.append, 100)
+    events = peer.publisher(ActionEvent, "action_event")
+    results = peer.publisher(ActionResult, "action_result")
+    events.publish(ActionEvent(action_id="a1", action="PICK_UP", object="CUP"))
+    peer.until(lambda: heard, "the event to be given up")
+    identity = heard[0].episode_id
+    mug, ended = RoleFiller(role="object", filler="MUG"), RoleFiller(role="result", filler="OK")
+    answer = correct(peer, identity, mug, ended)
+    assert answer.error_code == CorrectEpisode.Response.NONE, answer.error_msg
+    told = answer.episode
+    assert (told.episode_id, told.object, told.result) == (identity, "MUG", "SUCCEEDED")
+    with EpisodicMemory(tmp_path / "memory.sqlite3", read_only=True) as reader:
+        assert [one.object for one in reader.episodes()] == ["MUG"]
+    peer.until(lambda: len(heard) == 2, "the news of it")
+    assert heard[1] == told and not matched  # who waits for a pattern waits for what happens
+    results.publish(ActionResult(action_id="a1", outcome=ActionResult.SUCCEEDED, detail="fine"))
+    peer.until(lambda: len(heard) == 3, "the late result")
+    assert (heard[2].episode_id, heard[2].object, heard[2].detail) == (identity, "MUG", "fine")
+    figures = stats(peer)
+    assert (figures.episodes, figures.orphans, figures.pending) == (1, 0, 0)
+
+
+def test_what_is_wrong_with_a_correction_is_named_and_nothing_is_changed(node, peer):
+    identity = store(peer, action="PICK_UP", object="CUP")
+    jug = RoleFiller(role="object", filler="JUG")
+    for changes, said in (
+        ((), "changes is empty: give one of subject, action"),
+        ((jug, RoleFiller(role="robot", filler="BOB")), "changes[1].role is 'robot': only"),
+        ((jug, jug), "changes[1].role is 'object', which is given twice"),
+        ((jug, RoleFiller(role="action")), "changes[1].filler is empty"),
+        ((RoleFiller(role="detail", filler="x" * 1025),), "changes[0].filler has 1,025"),
+        ((jug, RoleFiller(role="subject", filler="A\x07")), "changes[1].filler holds the control"),
+        ((RoleFiller(role="result", kind=1, values=[1.0]),), "changes[0].kind must be TEXT"),
+        ((RoleFiller(role="result", kind=9),), "changes[0].kind is 9"),
+    ):
+        refused = correct(peer, identity, *changes)
+        assert refused.error_code == CorrectEpisode.Response.INVALID_REQUEST
+        assert said in refused.error_msg, refused.error_msg
+    unknown = correct(peer, "nobody", jug)
+    assert unknown.error_code == CorrectEpisode.Response.INVALID_REQUEST
+    assert unknown.error_msg == "episode_id 'nobody' is not in memory"
+    assert query(peer).episodes[0].episode.object == "CUP"
+    cleared = correct(peer, identity, RoleFiller(role="object"))
+    assert (cleared.error_code, cleared.episode.object) == (0, "")
 
 
 def test_a_reading_says_what_was_meant(node, peer):
