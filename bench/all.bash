@@ -25,6 +25,7 @@ python bench/memory_under_load.py
 python bench/memory_accuracy.py
 python bench/memory_design.py
 python bench/memory_exact.py
+python bench/memory_ranges.py
 python bench/memory_scale.py
 python bench/memory_own_values.py
 python bench/hdc_encode.py

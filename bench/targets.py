@@ -440,6 +440,15 @@ BENCHES: dict[str, dict[str, tuple[Figure, ...]]] = {
         "memory_exact": (
             Figure("exact cues with the very same answer", _same_answers, percent, "SQL", 1.0),
         ),
+        "memory_ranges": tuple(
+            Figure(f"{kind}, {door}", at(kind, key, "median"), ms)
+            for kind in (
+                "no bounds (an object)",
+                "a battery of a tenth of the range",
+                "within 5 m",
+            )
+            for door, key in (("memory", "memory"), ("numpy", "numpy"), ("SQL, indexed", "sql"))
+        ),
         "memory_query": (
             Figure("what DDS adds to a query, median", at("added_s", "median"), ms, "the library"),
             Figure("what DDS adds to a query, p99", at("added_s", "p99"), ms, "the library"),

@@ -111,6 +111,32 @@ def _filler(name: str, filler: Any, standard: bool) -> Verdict:
     return _first((_text(f"{name}.filler", filler.filler, 256), empty))
 
 
+def _ranges(ranges: Sequence[Any]) -> Verdict:
+    if len(ranges) > 16:
+        return f"ranges has {len(ranges)}"
+    roles = [one.role for one in ranges]
+    if len(set(roles)) < len(roles):
+        return "ranges has a role twice"
+    return _first(_range(one) for one in ranges)
+
+
+def _range(one: Any) -> Verdict:
+    if not _ROLE.match(one.role):
+        return f"ranges has the role {one.role[:40]!r}"
+    bounds = (one.low, one.high)
+    if not len(one.center):
+        if one.radius != 0 or one.frame:
+            return f"{one.role} has a radius or a frame without a center"
+        return "" if one.low <= one.high else f"{one.role} from {one.low} to {one.high}"
+    if len(one.center) != 3 or not all(map(math.isfinite, one.center)):
+        return f"{one.role} is around {list(one.center)[:4]}"
+    if any(each not in (0.0, math.inf, -math.inf) for each in bounds):
+        return f"{one.role} has bounds {bounds} beside a center"
+    if not one.radius >= 0:
+        return f"{one.role} has the radius {one.radius}"
+    return _text("frame", one.frame, 256)
+
+
 def _numbers(
     name: str, values: Iterable[float], low: float, high: float, of: str = "values"
 ) -> Verdict:
@@ -162,6 +188,7 @@ def _query(request: QueryMemory.Request) -> Verdict:
             "outcomes" if any(each > 4 for each in request.outcomes) else "",
             *(_text("robots", each, 256) for each in request.robots),
             *(_text("subjects", each, 256) for each in request.subjects),
+            _ranges(request.ranges),
             "weights" if len(request.weights) not in (0, len(request.cue)) else "",
             _numbers("weights", request.weights, 0.0, 100.0),
             _numbers("recency_half_life", [request.recency_half_life], 0.0, 3.5e38),

@@ -9,6 +9,7 @@ beside them, among them ones that never end, never begin, or are something else.
 from __future__ import annotations
 
 import json
+import math
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -165,6 +166,15 @@ def _plausible(folder: Path) -> Plausible:
             msg.RoleFiller(role="time_of_day", filler="noon"),
         ]
     )
+    bounds = st.sampled_from(
+        [
+            msg.RoleRange(role="speed", low=0.1, high=math.inf),
+            msg.RoleRange(role="speed", low=0.5, high=0.1),
+            msg.RoleRange(role="place", low=-math.inf, high=3.0),
+            msg.RoleRange(role="at", center=[1.0, 2.0, 0.0], frame="map", radius=2.5),
+            msg.RoleRange(role="at", center=[1.0, 2.0, 0.0], radius=math.nan),
+        ]
+    )
     change = st.builds(
         msg.RoleFiller,
         role=st.sampled_from(("subject", "action", "object", "result", "detail")),
@@ -203,6 +213,7 @@ def _plausible(folder: Path) -> Plausible:
             "cue": st.lists(filler, max_size=2),
             "where": st.lists(filler, max_size=2),
             "episode_id": st.sampled_from((*IDS, "nothing", "")),
+            "ranges": st.lists(bounds, max_size=2),
             "changes": st.lists(change, min_size=1, max_size=2),
             "max_tokens": st.integers(1, 4),
             "dry_run": st.just(True),

@@ -13,6 +13,7 @@ from clara_memory.memory import EpisodicMemory, Stats
 from clara_memory.merging import Merged
 from clara_memory.messages import Event, Result
 from clara_memory.pairing import PairingSettings
+from clara_memory.ranges import RoleRange
 from clara_memory.retrieval import (
     Answer,
     Candidate,
@@ -48,6 +49,7 @@ __all__ = [
     "Result",
     "RoleAnswer",
     "RoleFiller",
+    "RoleRange",
     "Stats",
     "StorageFailed",
     "Tally",

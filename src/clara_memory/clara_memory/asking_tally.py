@@ -58,16 +58,21 @@ class Tallied:
 
 
 class Listener(NamedTuple):
-    """Who is asked, when, and what is known; `robot` and `own_robots` as `read_text` says."""
+    """Who is asked, when, and what is known; `robot` and `own_robots` as `read_text` says.
+
+    The `filters` of a query hold for all that is asked.
+    """
 
     columns: Columns
     robot: str
     own_robots: Callable[[], list[str]]
     now_ns: int
+    filters: Query
 
     def reads(self, text: str) -> Asked:
         """Return how a text is read as a query."""
-        return read_text(Query(text=text), self.columns, self.robot, self.own_robots, self.now_ns)
+        asked = replace(self.filters, text=text)
+        return read_text(asked, self.columns, self.robot, self.own_robots, self.now_ns)
 
 
 class Counted(NamedTuple):

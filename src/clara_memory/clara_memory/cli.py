@@ -13,7 +13,16 @@ from typing import Any
 import click
 
 from clara_memory import cli_files, cli_people, cli_transfer, tables
-from clara_memory.cli_options import as_number, door, parse_role, roles, to_ns, where
+from clara_memory.cli_options import (
+    as_number,
+    door,
+    parse_near,
+    parse_range,
+    parse_role,
+    roles,
+    to_ns,
+    where,
+)
 from clara_memory.episode import STANDARD_ROLES, Episode, Outcome, RoleFiller
 from clara_memory.errors import MemoryFault
 from clara_memory.memory import EpisodicMemory
@@ -80,6 +89,20 @@ def store(
     help="Only this outcome; may be repeated.",
 )
 @click.option("--robot", "robots", multiple=True, help="Only this robot; may be repeated.")
+@click.option(
+    "--range",
+    "ranges",
+    multiple=True,
+    metavar="ROLE=LOW:HIGH",
+    help="Only numbers from LOW to HIGH, either of which may be left out; may be repeated.",
+)
+@click.option(
+    "--near",
+    "nears",
+    multiple=True,
+    metavar="ROLE=X,Y[,Z][@FRAME]:METRES",
+    help="Only places at most so many METRES away; may be repeated.",
+)
 @click.option("--half-life", type=float, default=0.0, help="Seconds in which age counts half.")
 @click.option("--guess", is_flag=True, help="Go on with the nearest filler, however unlike.")
 @where
@@ -93,6 +116,8 @@ def query(
     until: datetime | None,
     outcomes: tuple[str, ...],
     robots: tuple[str, ...],
+    ranges: tuple[str, ...],
+    nears: tuple[str, ...],
     half_life: float,
     guess: bool,
     **at: Any,
@@ -109,6 +134,7 @@ def query(
         until_ns=to_ns(until),
         outcomes=tuple(Outcome[name.upper()] for name in outcomes),
         robots=robots,
+        ranges=(*map(parse_range, ranges), *map(parse_near, nears)),
         recency_half_life_s=half_life,
         guess=guess,
     )

@@ -17,6 +17,7 @@ from clara_memory.episode import STANDARD_ROLES, Kind, RoleFiller
 from clara_memory.errors import InvalidRequest, MeaningUnavailable, MemoryFault
 from clara_memory.meaning import Embedder, wordllama_embedder
 from clara_memory.memory import EpisodicMemory
+from clara_memory.ranges import RoleRange
 
 
 def where(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -128,6 +129,39 @@ def parse_role(written: str) -> RoleFiller:
     if not equals:
         raise InvalidRequest("--role", f"is {written!r}: write it as place=dock")
     return RoleFiller(role.strip(), filler.strip())
+
+
+def parse_range(written: str) -> RoleRange:
+    """Return the range of an option battery=0.1:0.3; a bound that is left out is none."""
+    role, equals, bounds = written.partition("=")
+    low, colon, high = bounds.partition(":")
+    try:
+        if equals and colon:
+            return RoleRange(role.strip(), float(low or -math.inf), float(high or math.inf))
+    except ValueError:
+        pass
+    raise InvalidRequest(
+        "--range", f"is {written!r}: write it as battery=0.1:0.3, speed=:0.5 or speed=0.1:"
+    )
+
+
+def parse_near(written: str) -> RoleRange:
+    """Return the range of an option at=1,2,0@map:2.5; without z it is 0, without a frame any."""
+    role, equals, place = written.partition("=")
+    where, colon, radius = place.rpartition(":")
+    numbers, _, frame = where.partition("@")
+    try:
+        center = [float(number) for number in numbers.split(",")]
+        if equals and colon and len(center) in (2, 3):
+            x, y, z = (*center, 0.0)[:3]
+            return RoleRange(
+                role.strip(), center=(x, y, z), frame=frame.strip(), radius=float(radius)
+            )
+    except ValueError:
+        pass
+    raise InvalidRequest(
+        "--near", f"is {written!r}: write it as at=1.0,2.0@map:2.5 (x, y, perhaps z; metres)"
+    )
 
 
 def as_number(filler: RoleFiller) -> RoleFiller:

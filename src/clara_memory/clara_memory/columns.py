@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from clara_memory.column import Column
 from clara_memory.episode import (
     STANDARD_ROLES,
     Episode,
@@ -43,7 +44,6 @@ _LOADED = (
     "CAST(end_ns AS INTEGER)",
     *(f"CAST({name} AS TEXT)" for name in (*STANDARD_ROLES, "context", "effects")),
 )
-_UINT16_MAX = 65_535
 
 
 def _by_column(store: Store) -> list[list[Any]]:
@@ -71,45 +71,6 @@ def _readable(written: str) -> tuple[RoleFiller, ...]:
     except (InvalidRequest, ValueError, TypeError):
         return ()
     return fillers
-
-
-class Column:
-    """A numpy array that grows: appending is amortised O(1); ids widen when they must."""
-
-    def __init__(self, dtype: str) -> None:
-        self._data: NDArray[Any] = np.zeros(64, dtype=dtype)
-        self.size = 0
-
-    def extend(self, values: Sequence[int]) -> None:
-        """Add values at the end."""
-        begin, self.size = self.size, self.size + len(values)
-        if self.size > len(self._data):
-            grown = np.zeros(max(self.size, 2 * begin), dtype=self._data.dtype)
-            grown[:begin] = self._data[:begin]
-            self._data = grown
-        if self._data.dtype == np.uint16 and max(values, default=0) > _UINT16_MAX:
-            self._data = self._data.astype(np.uint32)
-        self._data[begin : self.size] = values
-
-    def load(self, values: Sequence[int] | Ids) -> None:
-        """Replace all values."""
-        loaded = np.asarray(values, dtype=np.int64)
-        dtype = self._data.dtype
-        if dtype == np.uint16 and loaded.max(initial=0) > _UINT16_MAX:
-            dtype = np.dtype(np.uint32)
-        self._data = loaded.astype(dtype)
-        self.size = len(loaded)
-
-    def set(self, position: int, value: int) -> None:
-        """Change the value at a position."""
-        if value > _UINT16_MAX and self._data.dtype == np.uint16:
-            self._data = self._data.astype(np.uint32)
-        self._data[position] = value
-
-    @property
-    def values(self) -> NDArray[Any]:
-        """Return the values, shape (size,); a view that the next `extend` may leave behind."""
-        return self._data[: self.size]
 
 
 class Indexed:
@@ -298,6 +259,18 @@ class Columns:
             return self._dense[role].entries(ids)
         rows, indexed = self._sparse[role]
         return np.unique(rows.values[indexed.entries(ids)].astype(np.int64))
+
+    def with_any(self, role: str, wanted: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Return which episodes have any of the wanted fillers of a role, shape (n,).
+
+        `wanted` is indexed by filler id, as a Lookup is; that of no filler must be False.
+        """
+        if role in self._dense:
+            return wanted[self._dense[role].ids]
+        there = np.zeros(len(self), dtype=bool)
+        rows, indexed = self._sparse[role]
+        there[rows.values[wanted[indexed.ids]]] = True
+        return there
 
     def similarity(self, role: str, table: NDArray[np.float32], rows: Rows) -> NDArray[np.float32]:
         """Return table[filler id] for each of the rows, shape (len(rows),); 0 without the role.

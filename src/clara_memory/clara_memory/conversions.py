@@ -21,6 +21,7 @@ from clara_memory.item_memory import Reading
 from clara_memory.memory import Stats
 from clara_memory.messages import Event, Result
 from clara_memory.pairing import PairingCounts
+from clara_memory.ranges import RoleRange
 from clara_memory.retrieval import (
     Answer,
     Candidate,
@@ -52,13 +53,14 @@ def fillers(field: str, messages: Sequence[msg.RoleFiller]) -> tuple[RoleFiller,
     """Return the fillers of messages."""
     if len(messages) > MAX_ROLES:
         raise InvalidRequest(field, f"has {len(messages)} roles, at most {MAX_ROLES} are allowed")
-    made = []
-    for number, message in enumerate(messages):
-        if message.kind not in Kind.__members__.values():
-            raise InvalidRequest(f"{field}[{number}].kind", f"is {message.kind}: no such kind")
-        values = tuple(float(value) for value in message.values[:4])
-        made.append(RoleFiller(message.role, message.filler, Kind(message.kind), values))
-    return tuple(made)
+    return tuple(_filler(f"{field}[{number}]", message) for number, message in enumerate(messages))
+
+
+def _filler(field: str, message: msg.RoleFiller) -> RoleFiller:
+    if message.kind not in Kind.__members__.values():
+        raise InvalidRequest(f"{field}.kind", f"is {message.kind}: no such kind")
+    values = tuple(float(value) for value in message.values[:4])
+    return RoleFiller(message.role, message.filler, Kind(message.kind), values)
 
 
 def filler_messages(made: Iterable[RoleFiller]) -> list[msg.RoleFiller]:
@@ -149,6 +151,21 @@ def episode_message(made: Episode) -> msg.Episode:
     )
 
 
+def _ranges(messages: Sequence[msg.RoleRange]) -> tuple[RoleRange, ...]:
+    """Return ranges; of those too many or of a center too long only as much as shows it."""
+    return tuple(
+        RoleRange(
+            message.role,
+            message.low,
+            message.high,
+            tuple(message.center[:4]),
+            message.frame,
+            message.radius,
+        )
+        for message in messages[: MAX_ROLES + 1]
+    )
+
+
 def query(request: srv.QueryMemory.Request) -> Query:
     """Return the Query of a request."""
     return Query(
@@ -162,6 +179,7 @@ def query(request: srv.QueryMemory.Request) -> Query:
         outcomes=tuple(_outcome("outcomes", number) for number in request.outcomes),
         robots=tuple(request.robots),
         subjects=tuple(request.subjects),
+        ranges=_ranges(request.ranges),
         weights=tuple(float(weight) for weight in request.weights),
         recency_half_life_s=float(request.recency_half_life),
         guess=request.guess,
@@ -181,6 +199,17 @@ def query_request(asked: Query) -> srv.QueryMemory.Request:
         outcomes=[int(outcome) for outcome in asked.outcomes],
         robots=list(asked.robots),
         subjects=list(asked.subjects),
+        ranges=[
+            msg.RoleRange(
+                role=one.role,
+                low=one.low,
+                high=one.high,
+                center=list(one.center),
+                frame=one.frame,
+                radius=one.radius,
+            )
+            for one in asked.ranges
+        ],
         weights=list(asked.weights),
         recency_half_life=asked.recency_half_life_s,
         guess=asked.guess,
@@ -299,10 +328,11 @@ def answer(response: srv.QueryMemory.Response) -> Answer:
         episodes=tuple(
             EpisodeMatch(match.score, episode(match.episode)) for match in response.episodes
         ),
-        understood=fillers("understood", response.understood),
+        # Cue, text and ranges together may be more than one of them may have.
+        understood=tuple(_filler("understood", one) for one in response.understood),
         readings=tuple(
             CueMatch(
-                fillers("readings", [reading.cue])[0],
+                _filler("readings", reading.cue),
                 reading.nearest,
                 Reading(reading.by),
                 reading.similarity,

@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 from clara_memory import evidence
 from clara_memory.columns import Columns, Rows
 from clara_memory.cue import Cue, cue_of
-from clara_memory.episode import Outcome, RoleFiller
+from clara_memory.episode import RoleFiller
+from clara_memory.filters import Filters
 from clara_memory.retrieval import CueMatch, Query
 
 NEAR_BEST = 0.999  # share of the best score that an episode needs, to fit as well
@@ -54,9 +55,13 @@ def fit(columns: Columns, query: Query, recognised: Sequence[RoleFiller]) -> Fit
     ]
     cues += [cue_of(columns, filler) for filler in recognised]
     missing = next((cue for cue in cues if not cue.count), None)
-    if missing is not None:
-        return nothing(missing.unknown(), [cue.reading(None, cue.certain) for cue in cues])
-    found = _fitting(columns, query, cues)
+    filters = Filters(columns, query)
+    unfit = missing.unknown() if missing is not None else filters.reason
+    if unfit:
+        readings = [cue.reading(None, cue.certain) for cue in cues]
+        return nothing(unfit, [*readings, *filters.readings])
+    found = _fitting(columns, query, cues, filters)
+    found.readings = (*found.readings, *filters.readings)
     if found.reason:
         return found
     if query.recency_half_life_s > 0:
@@ -71,15 +76,15 @@ def nothing(reason: str, readings: Sequence[CueMatch] = ()) -> Fit:
     return Fit(np.zeros(0, np.int64), np.zeros(0, np.float32), tuple(readings), reason)
 
 
-def _fitting(columns: Columns, query: Query, cues: list[Cue]) -> Fit:
+def _fitting(columns: Columns, query: Query, cues: list[Cue], filters: Filters) -> Fit:
     strict = [cue for cue in cues if cue.strict]
-    rows = _admitted(columns, query, _rows_of_all(columns, strict or cues))
+    rows = filters.admit(_rows_of_all(columns, strict or cues))
     if not len(rows) and not strict and cues:
         # No episode has all that was recognised: those with most of it.
-        rows = _admitted(columns, query, _rows_of_any(columns, cues))
+        rows = filters.admit(_rows_of_any(columns, cues))
     if not len(rows):
         readings = [cue.reading(None, _likely(columns, cue)) for cue in cues]
-        if not len(_admitted(columns, query, np.arange(len(columns)))):
+        if not len(filters.admit(np.arange(len(columns)))):
             return nothing("no episode is within the given times and filters", readings)
         doubtful = next((cue for cue in cues if not _likely(columns, cue)), None)
         if doubtful is not None and not query.guess:
@@ -113,7 +118,7 @@ def _fitting(columns: Columns, query: Query, cues: list[Cue]) -> Fit:
                 for other, filler, there in zip(cues, read, fits_best, strict=True)
                 if there and other is not cue
             ]
-            accepted = _believed(columns, query, cue, identity, others)
+            accepted = _believed(columns, filters, cue, identity, others)
         readings.append(cue.reading(identity, accepted))
         if not accepted and not reason:
             reason = cue.unknown()
@@ -133,10 +138,10 @@ def _not_there(columns: Columns, query: Query, cues: list[Cue]) -> str:
     asked = " and ".join(str(cue.filler) for cue in cues)
     if not len(_rows_of_all(columns, cues)):
         return f"no episode has {asked}"
-    if query.robots and not (query.outcomes or query.subjects):
+    if query.robots and not (query.outcomes or query.subjects or query.ranges):
         then = " then" if query.since_ns or query.until_ns else ""
         return f"there are episodes with {asked}, but none of {' or '.join(query.robots)}{then}"
-    if query.outcomes or query.subjects:
+    if query.outcomes or query.subjects or query.ranges:
         return f"there are episodes with {asked}, but not within the given times and filters"
     return f"there are episodes with {asked}, but not then"
 
@@ -181,23 +186,6 @@ def _rows_of_any(columns: Columns, cues: list[Cue]) -> Rows:
     return np.flatnonzero(fits)
 
 
-def _admitted(columns: Columns, query: Query, rows: Rows) -> Rows:
-    """Return those of the rows that the query's times and filters let through."""
-    if query.since_ns:
-        rows = rows[columns.end_ns[rows] >= query.since_ns]
-    if query.until_ns:
-        rows = rows[columns.end_ns[rows] <= query.until_ns]
-    if query.outcomes:
-        wanted = np.zeros(len(Outcome), dtype=bool)
-        wanted[[int(outcome) for outcome in query.outcomes]] = True
-        rows = rows[wanted[columns.outcome[rows]]]
-    if query.robots:
-        rows = rows[columns.robots_mask(query.robots, rows)]
-    if query.subjects:
-        rows = rows[columns.subjects_mask(query.subjects, rows)]
-    return rows
-
-
 def _likely(columns: Columns, cue: Cue) -> bool:
     """Whether the cue's nearest filler is near enough by itself."""
     if cue.certain or cue.lookup is None:
@@ -207,7 +195,9 @@ def _likely(columns: Columns, cue: Cue) -> bool:
     return evidence.believable(best, known, cue.lookup.looks)
 
 
-def _believed(columns: Columns, query: Query, cue: Cue, identity: int, others: list[Cue]) -> bool:
+def _believed(
+    columns: Columns, filters: Filters, cue: Cue, identity: int, others: list[Cue]
+) -> bool:
     """Whether the resemblance of a cue to a filler is more than chance.
 
     Chance chooses among the fillers of the episodes that fit the `others`.
@@ -215,7 +205,7 @@ def _believed(columns: Columns, query: Query, cue: Cue, identity: int, others: l
     assert cue.lookup is not None
     choice = len(columns.items[cue.filler.role])
     if others:
-        rows = _admitted(columns, query, _rows_of_all(columns, others))
+        rows = filters.admit(_rows_of_all(columns, others))
         choice = len(np.unique(columns.fillers_of(cue.filler.role, rows)[1]))
     decades = float(cue.lookup.decades[identity])
     return evidence.believable(decades, choice, cue.lookup.looks)

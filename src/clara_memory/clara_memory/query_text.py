@@ -36,7 +36,8 @@ class Asked(NamedTuple):
     def understood(self) -> list[RoleFiller]:
         """Return all that is asked by, the time as a filler too."""
         when = [RoleFiller(WHEN, self.when)] if self.when else []
-        return [*self.query.cue, *self.recognised, *when]
+        bounds = [one.told for one in self.query.ranges]
+        return [*self.query.cue, *self.recognised, *bounds, *when]
 
 
 def read_text(

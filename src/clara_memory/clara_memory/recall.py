@@ -16,11 +16,13 @@ from clara_memory.asking_tally import Listener, Tallied, tally_asked
 from clara_memory.columns import Columns, Spelling
 from clara_memory.episode import Filler, Outcome, RoleFiller, as_filler, check_role
 from clara_memory.errors import StorageFailed
+from clara_memory.filters import told
 from clara_memory.fitting import Fit
 from clara_memory.forgetting import Bounds, Uses
 from clara_memory.meaning import Embedder
 from clara_memory.pairing import Change, Pairing
 from clara_memory.query_text import read_text
+from clara_memory.ranges import RoleRange
 from clara_memory.ranking import find, rank, resolve
 from clara_memory.retrieval import Answer, Query, check_query
 from clara_memory.store import Store
@@ -59,6 +61,7 @@ class Recall:
         outcomes: Sequence[Outcome] = (),
         robots: Sequence[str] = (),
         subjects: Sequence[str] = (),
+        ranges: Sequence[RoleRange] = (),
         recency_half_life_s: float = 0.0,
         guess: bool = False,
         **cue: Filler,
@@ -81,6 +84,7 @@ class Recall:
                 outcomes=tuple(outcomes),
                 robots=tuple(robots),
                 subjects=tuple(subjects),
+                ranges=tuple(ranges),
                 recency_half_life_s=recency_half_life_s,
                 guess=guess,
             )
@@ -149,9 +153,12 @@ class Recall:
             measured = measured_in(self._columns, role, found, understood)
         return figures_of(measured, self._store)
 
-    def tally_asked(self, text: str, *, now_ns: int | None = None) -> Tallied | None:
+    def tally_asked(
+        self, text: str, query: Query | None = None, *, now_ns: int | None = None
+    ) -> Tallied | None:
         """Return the tally or the figures that a question in plain words asks for.
 
+        Only over what the filters of a `query` let through: of it nothing else is of account.
         None where it asks for none, and where it is not read to the last word: ask it as `query`.
 
         >>> from clara_memory import EpisodicMemory
@@ -162,20 +169,22 @@ class Recall:
         (<Wish.MOST: 'most'>, 'BATH')
 
         Raises:
-            InvalidRequest: the text is not valid.
+            InvalidRequest: the text or a filter is not valid.
             StorageFailed: the episodes could not be read.
         """
-        check_query(Query(text=text))
+        filters = (query or Query()).filters
+        check_query(replace(filters, text=text))
         moment = time.time_ns() if now_ns is None else now_ns
         with self._index:
             own_robots = self._store.robots_not_merged
-            found = tally_asked(text, Listener(self._columns, self.robot, own_robots, moment))
+            listener = Listener(self._columns, self.robot, own_robots, moment, filters)
+            found = tally_asked(text, listener)
         if found is None:
             return None
         tallied, measured = found
-        if measured is None:
-            return tallied
-        return replace(tallied, count=figures_of(measured, self._store))
+        count = tallied.count if measured is None else figures_of(measured, self._store)
+        understood = (*count.understood, *told(filters))
+        return replace(tallied, count=replace(count, understood=understood))
 
     @contextlib.contextmanager
     def _found(

@@ -25,6 +25,7 @@ from clara_memory.episode import (
 from clara_memory.errors import InvalidRequest
 from clara_memory.item_memory import Reading
 from clara_memory.messages import Event
+from clara_memory.ranges import RoleRange, check_ranges
 from clara_memory.times import check_cue_time
 
 DEFAULT_TOP_K = 10
@@ -50,15 +51,27 @@ class Query:
     outcomes: tuple[Outcome, ...] = ()
     robots: tuple[str, ...] = ()
     subjects: tuple[str, ...] = ()
+    ranges: tuple[RoleRange, ...] = ()
     weights: tuple[float, ...] = ()
     recency_half_life_s: float = 0.0
     guess: bool = False
 
     @property
-    def is_text_alone(self) -> bool:
-        """Whether the text is all that chooses episodes, so that it can be asked as a tally."""
-        narrowed = (self.cue, self.since_ns, self.until_ns, self.outcomes, self.robots)
-        return bool(self.text) and not any((*narrowed, self.subjects))
+    def is_text(self) -> bool:
+        """Whether beside filters a text is all that chooses episodes: it may want a count."""
+        return bool(self.text) and not self.cue
+
+    @property
+    def filters(self) -> "Query":
+        """Return the query of its filters alone, which asks for nothing."""
+        return Query(
+            since_ns=self.since_ns,
+            until_ns=self.until_ns,
+            outcomes=self.outcomes,
+            robots=self.robots,
+            subjects=self.subjects,
+            ranges=self.ranges,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +172,7 @@ def check_query(query: Query) -> None:
     for field in ("robots", "subjects"):
         for number, name in enumerate(getattr(query, field)):
             check_text(f"{field}[{number}]", name, MAX_FILLER)
+    check_ranges(query.ranges)
     if query.weights and len(query.weights) != len(query.cue):
         raise InvalidRequest(
             "weights", f"has {len(query.weights)} numbers for {len(query.cue)} roles of the cue"

@@ -108,8 +108,8 @@ class Services:
         try:
             query, moment = conversions.query(request), self._now_ns()
             answer = self._shared.memory.ask(query, now_ns=moment)
-            if query.is_text_alone:
-                tallied = self._shared.memory.tally_asked(query.text, now_ns=moment)
+            if query.is_text:
+                tallied = self._shared.memory.tally_asked(query.text, query, now_ns=moment)
                 response.counted = sentences_of(tallied) if tallied else []
             return conversions.answer_response(answer, response)
         except Exception as error:

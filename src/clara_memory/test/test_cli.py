@@ -3,13 +3,15 @@
 """The command clara-memory, as a process: on a file, and with a running node."""
 
 import json
+import re
 import subprocess
 import sys
 
 import pytest
+from clara_memory.cli_options import parse_near, parse_range
 from clara_memory.tables import show_answer, show_stats
 
-from clara_memory import EpisodicMemory
+from clara_memory import EpisodicMemory, InvalidRequest, RoleRange
 
 
 def run(*words):
@@ -51,6 +53,7 @@ def file(tmp_path):
         (["--role", "speed=0.5"], "PICKED_UP"),
         (["what", "did you drop?"], "DROP"),
         (["--outcome", "failed"], "DROP"),
+        (["--range", "speed=:1", "--object", "CUP"], "PICKED_UP"),
     ],
 )
 def test_a_file_is_asked_by_roles_and_text(file, cue, action):
@@ -103,6 +106,7 @@ def test_a_file_is_exported_also_while_it_is_open_for_writing(file, tmp_path):
         (["stats", "--file", "/nowhere/m.sqlite3"], "there is no memory /nowhere/m.sqlite3"),
         (["query", "--role", "place", "--file", "F"], "write it as place=dock"),
         (["query", "--role", "No=x", "--file", "F"], "role"),
+        (["query", "--range", "speed=2:1", "--file", "F"], "low of 'speed' is 2, above high, 1"),
         (["store", "--object", "CUP", "--file", "F"], "action is empty"),
         (["export", "--file", "F", "--output", "/nowhere/out"], "/nowhere/out cannot be written"),
         (["stats", "--namespace", "no such!"], "--namespace"),
@@ -115,15 +119,54 @@ def test_a_fault_is_one_sentence_and_exit_code_1(domain, file, words, said):
     assert done.stderr.count("\n") == 1 and "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("parse", "written", "wanted"),
+    [
+        (parse_range, "battery=0.1:0.3", RoleRange("battery", 0.1, 0.3)),
+        (parse_range, "speed=:-0.5", RoleRange("speed", high=-0.5)),
+        (parse_range, "speed = 0:", RoleRange("speed", 0.0)),
+        (parse_near, "at=1,2.5:3", RoleRange("at", center=(1, 2.5, 0), radius=3)),
+        (
+            parse_near,
+            "at=1,2,-3@robot/map:0.5",
+            RoleRange("at", center=(1, 2, -3), frame="robot/map", radius=0.5),
+        ),
+    ],
+)
+def test_a_range_is_read_as_it_is_written(parse, written, wanted):
+    assert parse(written) == wanted
+
+
+@pytest.mark.parametrize(
+    ("parse", "written", "said"),
+    [
+        (parse_range, "battery", "--range is 'battery': write it as battery=0.1:0.3"),
+        (parse_range, "battery=0.3", "write it as"),
+        (parse_range, "battery=low:high", "write it as"),
+        (parse_near, "at=1:3", "--near is 'at=1:3': write it as at=1.0,2.0@map:2.5"),
+        (parse_near, "at=1,2,3,4:3", "write it as"),
+        (parse_near, "at=1,2@map", "write it as"),
+        (parse_near, "at=north,2:1", "write it as"),
+    ],
+)
+def test_a_range_that_is_not_read_says_how_to_write_it(parse, written, said):
+    with pytest.raises(InvalidRequest, match=re.escape(said)):
+        parse(written)
+
+
 def test_a_running_node_is_stored_into_asked_corrected_and_exported(node, tmp_path):
-    stored = ok("store", "--action", "PICK_UP", "--object", "CUP", "--result", "DONE", "--json")
+    cup = ("--object", "CUP", "--role", "speed=0.5")
+    stored = ok("store", "--action", "PICK_UP", *cup, "--result", "DONE", "--json")
     answer = json.loads(ok("query", "--object", "CUPP", "--json"))
     episode = answer["episodes"][0]["episode"]
     assert episode["episode_id"] == json.loads(stored)["episode_id"]
     assert (episode["outcome"], episode["source"]) == ("SUCCEEDED", "service")
     assert json.loads(ok("stats", "--json"))["episodes"] == 1
+    assert json.loads(ok("query", "--range", "speed=0:1", "--json"))["matches"] == 1
+    near = json.loads(ok("query", "--near", "at=1,2@map:3", "--json"))
+    assert near["answers"][0]["reason"] == "no episode has the role 'at'"
     corrected = ok("correct", episode["episode_id"], "--object", "MUG", "--detail", "blue")
-    assert corrected == "corrected: CLARA PICK_UP MUG: blue, SUCCEEDED\n"
+    assert corrected == "corrected: CLARA PICK_UP MUG (speed=0.5): blue, SUCCEEDED\n"
     output = tmp_path / "out.jsonl"
     ok("export", "--output", output)
     assert json.loads(output.read_text())["object"] == "MUG"

@@ -3,6 +3,7 @@
 """Forgetting, correcting, pinning, merging, patterns and watched actions, over real DDS."""
 
 import contextlib
+import math
 import threading
 
 import pytest
@@ -23,6 +24,7 @@ from clara_interfaces.msg import (
     Episode,
     Match,
     RoleFiller,
+    RoleRange,
 )
 from clara_interfaces.srv import (
     CorrectEpisode,
@@ -148,7 +150,10 @@ def test_what_a_text_wants_counted_is_counted_over_all_that_fit(node, peer):
     asked = "where did you clean most often?"
     (said,) = query(peer, text=asked).counted
     assert said == "KITCHEN most often: 2 of 3 episodes with action=CLEAN; then BATH 1."
-    assert not query(peer, text=asked, outcomes=[Episode.FAILED]).counted
+    (none,) = query(peer, text=asked, outcomes=[Episode.FAILED]).counted
+    assert none == "I do not know: no episode is within the given times and filters."
+    kitchen = RoleFiller(role="place", filler="KITCHEN")
+    assert not query(peer, text=asked, cue=[kitchen]).counted
     assert not query(peer, text="what did you clean?").counted
     with contextlib.closing(NodeClient("clara", 5.0)) as client:
         told: list[str] = []
@@ -156,6 +161,32 @@ def test_what_a_text_wants_counted_is_counted_over_all_that_fit(node, peer):
         thread.start()
         peer.until(lambda: told == [said], "the client's answer")
         thread.join()
+
+
+def test_a_query_is_bounded_by_ranges_of_numbers_and_places(node, peer):
+    for value in (0.1, 0.2, 0.9):
+        battery = RoleFiller(role="battery", kind=RoleFiller.NUMBER, values=[value])
+        at = RoleFiller(
+            role="at", kind=RoleFiller.POSITION, filler="map", values=[value, 0.0, 0.0]
+        )
+        store(peer, action="GO", context=[battery, at])
+    low = RoleRange(role="battery", low=0.1, high=0.2)
+    assert query(peer, ranges=[low]).matches == 2
+    assert query(peer, ranges=[RoleRange(role="battery", low=0.2, high=math.inf)]).matches == 2
+    near = RoleRange(role="at", center=[0.0, 0.0, 0.0], frame="map", radius=0.1)
+    both = query(peer, ranges=[low, near])
+    assert both.matches == 1
+    assert [one.filler for one in both.understood] == ["0.1 to 0.2", "within 0.1 m of map 0 0 0"]
+    (said,) = query(peer, text="what was the highest battery?", ranges=[low]).counted[:1]
+    assert said == "highest battery: 0.2, over 2 episodes with battery=0.1 to 0.2."
+    unknown = query(peer, ranges=[RoleRange(role="speed", high=1.0)])
+    assert unknown.abstained and unknown.answers[0].reason == "no episode has the role 'speed'"
+    assert [one.by for one in unknown.readings] == [CueMatch.NOTHING]
+    refused = query(peer, ranges=[low, RoleRange(role="at", center=[0.0] * 4, radius=1.0)])
+    assert refused.error_code == QueryMemory.Response.INVALID_REQUEST
+    assert refused.error_msg.startswith("ranges[1].center of 'at' has 4 numbers")
+    many = query(peer, ranges=[RoleRange(role=f"r{number}") for number in range(17)])
+    assert many.error_msg == "ranges has 17, at most 16 are allowed"
 
 
 def test_pinned_episodes_outlive_the_cap_and_the_figures_say_so(start, peer):
