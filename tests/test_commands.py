@@ -41,8 +41,11 @@ def test_clara_memory_stores_finds_counts_and_exports(start: Start, tmp_path: Pa
 
 
 def test_clara_doctor_finds_no_fault_in_a_running_clara(start: Start) -> None:
-    doctor = start("clara", "doctor")
+    doctor = start("clara", "doctor", "--json")
     assert doctor.wait() == 0, doctor.output
+    found = {each["name"]: each["detail"] for each in json.loads(doctor.output)}
+    assert ", of the running node: " in found["memory file"]
+    assert "open in process" in found["memory file"]
 
 
 def test_the_health_check_of_the_image_sees_active_nodes_and_misses_absent_ones(

@@ -119,9 +119,8 @@ def chat(
 @click.option(
     "--memory-path",
     type=click.Path(path_type=Path),
-    default=checks.DEFAULT_MEMORY,
-    show_default=True,
-    help="File of the memory.",
+    help="File of the memory; default: the running node's, "
+    f"or {checks.DEFAULT_MEMORY} where none runs.",
 )
 @click.option("--server-url", help="Server of the backend openai; default: the running brain's.")
 @click.option("--server-model", default="", help="The model's name there; default: its only one.")
@@ -129,7 +128,7 @@ def chat(
 def doctor(
     namespace: str,
     model_path: Path | None,
-    memory_path: Path,
+    memory_path: Path | None,
     server_url: str | None,
     server_model: str,
     as_json: bool,

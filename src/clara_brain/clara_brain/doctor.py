@@ -20,6 +20,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from enum import Enum
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -66,13 +67,28 @@ class Finding:
         return {**asdict(self), "level": self.level.value}
 
 
+@dataclass(frozen=True)
+class MemoryFile:
+    """A file to look at: `whose` says why this one; a node that has it open may be elsewhere."""
+
+    path: Path
+    whose: str
+    is_open: bool = False
+
+
 def examine(
-    namespace: str, model: Path | None, memory: Path, server: ServerSettings | None = None
+    namespace: str, model: Path | None, memory: Path | None, server: ServerSettings | None = None
 ) -> list[Finding]:
     """Make every check; none of them can end the others.
 
-    Without a `server` it is the one that the running brain is configured with, if any.
+    Without a `server` it is the one that the running brain is configured with, if any; without a
+    `memory` the file that the running memory node has, else the default.
     """
+
+    @cache
+    def looked_at() -> MemoryFile:
+        return MemoryFile(memory, "given") if memory else _memory_of(namespace)
+
     checks: list[tuple[str, Callable[[], Finding]]] = [
         ("python", python),
         ("ROS 2", ros),
@@ -84,8 +100,8 @@ def examine(
         ("llama-cpp-python", lambda: distribution("llama-cpp-python", "needed by the brain")),
         ("model", lambda: model_file(model)),
         ("server", lambda: model_server(server or _server_of(namespace))),
-        ("memory file", lambda: memory_file(memory.expanduser())),
-        ("disk", lambda: disk(memory.expanduser())),
+        ("memory file", lambda: memory_file(looked_at())),
+        ("disk", lambda: disk(looked_at().path.expanduser())),
         ("GPU", gpu),
         *((names[0], lambda names=names: key(names)) for names in KEYS),
         ("node brain", lambda: _ros_check("node_state", "brain", namespace)),
@@ -200,15 +216,31 @@ def _server_of(namespace: str) -> ServerSettings | None:
         return None
 
 
-def memory_file(path: Path) -> Finding:
+def _memory_of(namespace: str) -> MemoryFile:
+    """Return the file that the running memory node has, the default where none runs."""
+    try:
+        from clara_brain.doctor_ros import memory_path
+
+        path, is_open = memory_path(namespace)
+    except (ImportError, ClientError):
+        return MemoryFile(DEFAULT_MEMORY, "the default, for no memory node answers")
+    return MemoryFile(Path(path), "of the running node", is_open)
+
+
+def memory_file(file: MemoryFile) -> Finding:
     """Whether the memory can be written, is whole, and who has it open. Changes nothing."""
     name = "memory file"
+    path = file.path.expanduser()
+    if file.is_open and not path.exists():
+        detail = f"{path}, {file.whose}, is not on this machine"
+        return Finding(name, Level.WARNING, detail, "run clara doctor where the node runs")
     folder = next(each for each in path.absolute().parents if each.exists())
     if not os.access(folder, os.W_OK | os.X_OK):
         remedy = f"give yourself the right to write there, or set memory_path (now {path})"
         return Finding(name, Level.FAULT, f"{folder} is not writable", remedy)
     if not path.exists():
-        return Finding(name, Level.OK, f"{path} will be made at the first start")
+        detail = f"{path}, {file.whose}, will be made at the first start"
+        return Finding(name, Level.OK, detail)
     if not os.access(path, os.R_OK | os.W_OK):
         return Finding(name, Level.FAULT, f"{path} is not writable", f"chmod u+rw {path}")
     try:
@@ -225,7 +257,7 @@ def memory_file(path: Path) -> Finding:
         return Finding(name, Level.FAULT, f"{path} is damaged: {said}", remedy)
     holder = _holder(path)
     use = f"open in process {holder}" if holder else "not in use"
-    return Finding(name, Level.OK, f"{path}: {episodes:,} episodes, {use}")
+    return Finding(name, Level.OK, f"{path}, {file.whose}: {episodes:,} episodes, {use}")
 
 
 def _holder(path: Path) -> str:

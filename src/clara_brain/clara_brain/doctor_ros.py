@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 import uuid
 from dataclasses import fields
@@ -19,6 +20,7 @@ from clara_brain.doctor import Finding, Level
 from clara_brain.errors import ClientError
 from clara_brain.ros_client import RosClient
 from clara_brain.settings import ServerSettings
+from clara_interfaces.srv import GetMemoryStats
 
 DISCOVERY_LIMIT_S = 10.0
 NODE_LIMIT_S = 5.0
@@ -69,6 +71,17 @@ def server_settings(namespace: str) -> ServerSettings | None:
         answer = client.call(GetParameters, "brain/get_parameters", request)
     backend, *values = map(parameter_value_to_python, answer.values)
     return ServerSettings(**dict(zip(names, values, strict=True))) if backend == "openai" else None
+
+
+def memory_path(namespace: str) -> tuple[str, bool]:
+    """Return the file of a running memory node, and whether it is open. Raises ClientError."""
+    with RosClient(namespace, _SERVER_LIMIT_S, "clara_doctor") as client:
+        request = GetParameters.Request(names=["memory_path"])
+        (configured,) = client.call(GetParameters, "memory/get_parameters", request).values
+        # Of a node that is active: the parameter may have been set since it was configured.
+        with contextlib.suppress(ClientError):
+            return str(client.call(GetMemoryStats, "memory/stats").path), True
+    return str(configured.string_value), False
 
 
 def node_state(node: str, namespace: str) -> Finding:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from clara_brain.doctor import Finding, Level
+from clara_brain.doctor import Finding, Level, MemoryFile
 from clara_brain.settings import ServerSettings
 from domain_coordinator import domain_id
 from faulty_server import Server
@@ -88,19 +88,22 @@ def test_the_shipped_model_is_readable() -> None:
 
 def test_a_memory_that_does_not_exist_yet_is_well(tmp_path: Path) -> None:
     path = tmp_path / "new" / "memory.sqlite3"
-    assert doctor.memory_file(path).level is Level.OK
+    finding = doctor.memory_file(MemoryFile(path, "given"))
+    assert finding.level is Level.OK and f"{path}, given, will be made" in finding.detail
     assert not path.parent.exists()
 
 
 def test_a_whole_memory_is_counted_and_its_holder_named(tmp_path: Path) -> None:
     path = memory(tmp_path / "m.sqlite3")
-    finding = doctor.memory_file(path)
-    assert finding.level is Level.OK and "100 episodes, not in use" in finding.detail
+    file = MemoryFile(path, "given")
+    finding = doctor.memory_file(file)
+    assert finding.level is Level.OK
+    assert finding.detail == f"{path}, given: 100 episodes, not in use"
     with Path(f"{path}.lock").open("w") as lock:
         lock.write("4711")
         lock.flush()
         fcntl.flock(lock, fcntl.LOCK_EX)
-        assert "open in process 4711" in doctor.memory_file(path).detail
+        assert "open in process 4711" in doctor.memory_file(file).detail
 
 
 def test_a_damaged_memory_is_a_fault_and_stays_as_it_is(tmp_path: Path) -> None:
@@ -108,7 +111,7 @@ def test_a_damaged_memory_is_a_fault_and_stays_as_it_is(tmp_path: Path) -> None:
     content = bytearray(path.read_bytes())
     content[4096:12288] = b"\xff" * 8192
     path.write_bytes(content)
-    assert doctor.memory_file(path).level is Level.FAULT
+    assert doctor.memory_file(MemoryFile(path, "given")).level is Level.FAULT
     assert path.read_bytes() == content
 
 
@@ -149,7 +152,41 @@ def test_doctor_finds_no_fault_here_and_says_that_no_node_runs(tmp_path: Path) -
     assert done.returncode == 0, done.stdout + done.stderr
     found = {each["name"]: each for each in json.loads(done.stdout)}
     assert found["DDS"]["level"] == "ok"
+    default = f"{tmp_path}/.clara/memory.sqlite3, the default, for no memory node answers"
+    assert found["memory file"]["detail"] == f"{default}, will be made at the first start"
     assert found["node memory"]["level"] == "warning" and found["node memory"]["remedy"]
+
+
+ELSEWHERE = """
+import rclpy
+from clara_interfaces.srv import GetMemoryStats
+rclpy.init()
+node = rclpy.create_node("memory", namespace="clara")
+node.declare_parameter("memory_path", "~/set_later.sqlite3")
+def stats(request, response):
+    response.path = "/elsewhere/robot.sqlite3"
+    return response
+node.create_service(GetMemoryStats, "memory/stats", stats)
+rclpy.spin(node)
+"""
+
+
+def test_the_file_that_is_looked_at_is_that_of_the_running_node(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with domain_id() as domain:
+        monkeypatch.setenv("ROS_DOMAIN_ID", str(domain))
+        node = subprocess.Popen([sys.executable, "-c", ELSEWHERE])
+        try:
+            looked_at = doctor._memory_of("clara")
+        finally:
+            node.kill()
+            node.wait()
+    assert looked_at.path == Path("/elsewhere/robot.sqlite3") and looked_at.is_open
+    finding = doctor.memory_file(looked_at)
+    assert finding.level is Level.WARNING and finding.remedy
+    wanted = "/elsewhere/robot.sqlite3, of the running node, is not on this machine"
+    assert finding.detail == wanted
 
 
 CLOCKLESS = """
