@@ -17,7 +17,6 @@ from clara_brain import errors
 from clara_brain.asking_memory import MemoryPolicy
 from clara_brain.decoding import Stop
 from clara_brain.earlier_turns import Hit
-from clara_brain.json_grammar import grammar_of_schema
 from clara_brain.kv_cache import AdapterScales
 from clara_brain.model_info import ModelInfo
 from clara_brain.persona import Spec
@@ -314,11 +313,9 @@ def _sampling(goal: Chat.Goal, defaults: SamplingSettings) -> SamplerSettings:
 def _grammar(sampling: Sampling) -> str:
     _longest("sampling.grammar", sampling.grammar, _LONGEST_GRAMMAR)
     _longest("sampling.json_schema", sampling.json_schema, _LONGEST_GRAMMAR)
-    if not sampling.json_schema:
-        return str(sampling.grammar)
-    if sampling.grammar:
+    if sampling.json_schema and sampling.grammar:
         raise errors.InvalidRequest("sampling has both a grammar and a json_schema; give one")
-    return grammar_of_schema(sampling.json_schema)
+    return str(sampling.grammar)
 
 
 def _biases(sampling: Sampling) -> tuple[tuple[int, float], ...]:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import math
+import threading
 from collections.abc import Callable, Collection, Iterable
 from fractions import Fraction
 from functools import partial
@@ -20,7 +21,7 @@ from urllib.parse import unquote
 
 import jsonschema
 
-from clara_brain.errors import InvalidRequest
+from clara_brain.errors import BrainError, InvalidRequest, Unforeseen
 from clara_brain.gbnf import NOTHING, Rules, either, quoted, times
 from clara_brain.number_grammar import INTEGER, NUMBER, Bounds, bounds_of, integers, numbers
 from clara_brain.pattern_grammar import (
@@ -36,6 +37,7 @@ _MOST_PARTS = 20_000
 _MOST_DISTINCT = 50
 _MOST_OF_STEPS = 1000
 _QUOTE = quoted('"')
+_one_at_a_time = threading.Lock()
 
 
 def grammar_of_schema(schema: str) -> str:
@@ -44,6 +46,30 @@ def grammar_of_schema(schema: str) -> str:
         return _converted(_read(schema))
     except RecursionError as error:
         raise InvalidRequest("sampling.json_schema is nested too deeply") from error
+
+
+def make_grammar(
+    schema: str, is_wanted: Callable[[], bool], on_done: Callable[[str | BrainError | None], None]
+) -> None:
+    """Make the grammar of a JSON schema on a thread of its own: a long one takes seconds.
+
+    `on_done` is given it, or what is wrong, there. One is made at a time, for
+    all threads take turns at Python's interpreter; what is not wanted any more is None.
+    """
+
+    def make() -> None:
+        made: str | BrainError | None = None
+        with _one_at_a_time:
+            if is_wanted():
+                try:
+                    made = grammar_of_schema(schema)
+                except BrainError as error:
+                    made = error
+                except Exception as error:
+                    made = Unforeseen(error)
+        on_done(made)
+
+    threading.Thread(target=make, name="grammar", daemon=True).start()
 
 
 def _read(schema: str) -> Any:

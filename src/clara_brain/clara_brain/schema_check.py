@@ -31,16 +31,20 @@ _PATTERNS = ("pattern", "patternProperties")
 
 
 def hold_against(text: str, schema: str, on_done: Callable[[SchemaMismatch | None], None]) -> None:
-    """Check a reply without holding up the caller for long.
+    """Check a reply without holding up the caller.
 
-    `on_done` is given what is wrong, or None, before this returns or on a thread of its own.
+    `on_done` is given what is wrong, or None, on a thread of its own.
     """
-    if _has_patterns(json.loads(schema)):
-        threading.Thread(
-            target=lambda: on_done(_by_child(text, schema)), name="schema", daemon=True
-        ).start()
-    else:
-        on_done(mismatch(text, schema))
+    check = _by_child if _has_patterns(json.loads(schema)) else mismatch
+
+    def hold() -> None:
+        try:
+            found = check(text, schema)
+        except Exception as error:  # whatever it is: the turn waits for a word
+            found = SchemaMismatch(f"the reply could not be held against json_schema: {error}")
+        on_done(found)
+
+    threading.Thread(target=hold, name="schema", daemon=True).start()
 
 
 def mismatch(text: str, schema: str) -> SchemaMismatch | None:

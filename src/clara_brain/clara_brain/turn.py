@@ -25,6 +25,7 @@ from clara_brain.errors import (
     ShuttingDown,
     Unforeseen,
 )
+from clara_brain.json_grammar import make_grammar
 from clara_brain.kv_cache import AdapterScales
 from clara_brain.prompt import ChatPrompt, Exchange
 from clara_brain.readout import Embedding
@@ -75,8 +76,8 @@ class Host(SkillHost, Protocol):
 class TurnRequest:
     """What is asked.
 
-    `deadline` is a time of time.monotonic(), or None; an empty session is forgotten. The sampling
-    has the grammar of `json_schema` already; the reply is checked against the schema as well.
+    `deadline` is a time of time.monotonic(), or None; an empty session is forgotten. The turn
+    makes the grammar of `json_schema` itself; the reply is checked against the schema as well.
     """
 
     text: str
@@ -181,6 +182,8 @@ class Turn:
         result = TurnResult(Completion())
         before: Session | None = None
         try:
+            if self._request.json_schema:
+                await self._make_grammar()
             if self._gate:
                 await self._gate
             before = self._sessions.find(self.session)
@@ -195,6 +198,17 @@ class Turn:
             # The conversation was reset, and its history may have gone to the model after that.
             self._engine.forget(self.session)
         return result
+
+    async def _make_grammar(self) -> None:
+        """Have the request's sampling hold to its schema; not where the turn ends meanwhile."""
+        schema, promise = self._request.json_schema, self._wait()
+        make_grammar(schema, lambda: not self._ending, promise.resolve)
+        made = await promise
+        if isinstance(made, BrainError):
+            raise made
+        if isinstance(made, str):
+            sampling = replace(self._request.sampling, grammar=made)
+            self._request = replace(self._request, sampling=sampling)
 
     async def _run(self, result: TurnResult) -> None:
         request = self._request

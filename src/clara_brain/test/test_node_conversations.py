@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 import json
+import statistics
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -93,6 +95,34 @@ def test_a_reply_follows_a_json_schema_or_says_that_it_does_not(world):
     ):
         refused = world.ask("x", sampling=Sampling(json_schema=bad)).result
         assert refused.error_code == refused.INVALID_REQUEST and word in refused.error_msg
+
+
+def test_others_are_answered_while_a_schema_that_takes_seconds_is_read(world):
+    long = Sampling(json_schema=json.dumps({"anyOf": [{}] * 16_000}))  # 64,000 characters
+    client = world.node.create_client(Tokenize, "tokenize")
+    world.until(client.service_is_ready)
+    asked = world.send("Yes or no?", sampling=long, max_tokens=4)
+    ended = asked.get_result_async()
+    times = []
+    while not ended.done():
+        began = time.monotonic()
+        world.wait(client.call_async(Tokenize.Request(text="Hello")))
+        times.append(time.monotonic() - began)
+    world.node.destroy_client(client)
+    assert ended.result().result.error_code == 0, ended.result().result.error_msg
+    assert len(times) > 20 and statistics.median(times) <= 0.05, times
+    assert max(times) < 0.5, max(times)  # it took seconds
+
+
+def test_a_turn_whose_schema_is_being_read_can_be_canceled_and_holds_up_no_other(world):
+    long = Sampling(json_schema=json.dumps({"anyOf": [{}] * 16_000}))
+    asked = [world.send("Yes or no?", sampling=long, max_tokens=4) for _ in range(3)]
+    for goal in asked:
+        world.wait(goal.cancel_goal_async())
+    ended = [world.wait(goal.get_result_async()).result for goal in asked]
+    assert {each.error_code for each in ended} == {ended[0].CANCELED}
+    yes = Sampling(json_schema='{"const": true}')
+    assert world.ask("Yes or no?", sampling=yes).result.text == "true"
 
 
 def test_tokens_can_be_ruled_out_or_discouraged(world):
