@@ -141,10 +141,13 @@ def import_(path: Path, **at: Any) -> None:
 
 @click.command()
 @click.argument("path", type=click.Path(path_type=Path))
-@click.option("--name", default="", help="What to call it; its robot's name otherwise.")
+@click.option("--name", default="", help="What to call it; else its robot's name, or own.")
 @where
 def merge(path: Path, name: str, **at: Any) -> None:
-    """Take in another robot's memory: its file, or a JSONL export of it."""
+    """Take in another memory: its file, or a JSONL export of it.
+
+    What this robot lived itself comes back as its own, unless a name is given.
+    """
     with door(at, write=True, make=True) as memory:
         if isinstance(memory, EpisodicMemory):
             with progress(at, f"merging {path}") as advance:

@@ -368,11 +368,12 @@ class EpisodicMemory(Recall):
         name: str = "",
         progress: Callable[[int], None] | None = None,
     ) -> Merged:
-        """Take in another robot's memory (its file, or a JSONL export), all of it or nothing.
+        """Take in another memory (its file, or a JSONL export), all of it or nothing.
 
         Episodes that are here already, by their id, are not taken twice; one that has no result
-        here is completed where it has one there. `progress` is called with the number of episodes
-        read so far.
+        here is completed where it has one there. What this robot lived itself comes back as its
+        own, unless a `name` is given. `progress` is called with the number of episodes read so
+        far.
 
         Raises:
             InvalidRequest: there is no such file, or it is no memory; line and field are named.
@@ -383,13 +384,20 @@ class EpisodicMemory(Recall):
         if other == self._store.path:
             raise InvalidRequest("path", "is this memory's own file")
         episodes = Counted(episodes_of(other, self._store.damaged), progress)
+        own = self._own_robots()
         changes = self._write(
-            lambda database: take_in(database, self._store, episodes, name, time.time_ns())
+            lambda database: take_in(database, self._store, episodes, name, own, time.time_ns())
         )
         if progress is not None:
             progress(episodes.seen)
         added = sum(change.added for change in changes)
         return Merged(added, episodes.seen - added, len(changes) - added)
+
+    def _own_robots(self) -> list[str]:
+        """Return whose memory this is: another's, where its file was opened without the name."""
+        with self._index:
+            known = self._columns.robots.identity(RoleFiller("robot", self.robot))
+        return [self.robot] if known else self._store.robots_not_merged() or [self.robot]
 
     def consolidated(self) -> list[Consolidated]:
         """Return the numbers left of episodes that were consolidated, the most frequent first."""

@@ -1,14 +1,25 @@
 # Copyright 2026 The Clara Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Another robot's memory: read from its file, or from a JSONL export of it."""
+"""Another memory: read from its file, or from a JSONL export of it.
 
-from collections.abc import Callable, Iterable, Iterator
+Whose an episode is the robot's name says, not the file: what this robot lived comes back as its
+own, as from a backup. Who merges a namesake's memory gives that a name.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from sqlite3 import Connection
 
 from clara_memory.database import HEADER
-from clara_memory.episode import MAX_FILLER, UNKNOWN_ACTION, Episode, check_text, lacks_result
+from clara_memory.episode import (
+    MAX_FILLER,
+    UNKNOWN_ACTION,
+    Episode,
+    check_text,
+    fold,
+    lacks_result,
+)
 from clara_memory.errors import InvalidRequest, StorageFailed
 from clara_memory.formats import read_jsonl
 from clara_memory.pairing import Change
@@ -94,16 +105,25 @@ class Counted:
 
 
 def take_in(
-    database: Connection, store: Store, episodes: Iterable[Episode], name: str, now_ns: int
+    database: Connection,
+    store: Store,
+    episodes: Iterable[Episode],
+    name: str,
+    own_robots: Collection[str],
+    now_ns: int,
 ) -> list[Change]:
     """Insert another memory's episodes in a transaction, or complete those that are open here.
+
+    Without a `name`, episodes of `own_robots` are this memory's own.
 
     Raises InvalidRequest for a `name` that makes provenance too long, StorageFailed.
     """
     changes = []
     unfinished = store.unfinished()
+    own = set() if name else {fold(robot) for robot in own_robots}
     for episode in episodes:
-        taken = with_provenance(episode, name)
+        is_own = fold(episode.robot) in own
+        taken = come_back(episode) if is_own else with_provenance(episode, name)
         seq = store.insert(database, taken)
         if seq is not None:
             changes.append(Change(seq, taken, True))
@@ -116,6 +136,13 @@ def take_in(
                 store.update(database, seq, before, after, now_ns)
                 changes.append(Change(seq, after, False))
     return changes
+
+
+def come_back(episode: Episode) -> Episode:
+    """Return an own episode as it was here, also where another robot's memory had it meanwhile."""
+    if episode.source and not episode.source.startswith(MERGED):
+        return episode
+    return replace(episode, source="file")
 
 
 def with_provenance(episode: Episode, name: str) -> Episode:

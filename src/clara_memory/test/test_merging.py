@@ -164,6 +164,55 @@ def test_what_is_known_with_its_result_is_not_changed_by_merging(tmp_path):
     assert (match.episode.object, match.episode.outcome) == ("CHARGER", Outcome.FAILED)
 
 
+@pytest.mark.parametrize("suffix", [".sqlite3", ".jsonl"])
+def test_what_a_robot_lived_comes_back_as_its_own(tmp_path, suffix):
+    path = tmp_path / "backup.sqlite3"
+    with EpisodicMemory(path, robot="ROBBY") as robby, (tmp_path / "backup.jsonl").open("w") as to:
+        robby.record([Event("a", "DOCK"), Result("a", Outcome.SUCCEEDED)])
+        robby.store_memory(action="GO", object="DOOR")
+        robby.store(Episode(action="WAVE", robot="BOB", subject="BOB"))
+        write_jsonl(robby.episodes(), to)
+        kept = list(robby.episodes())
+    memory = EpisodicMemory(robot="Robby")  # a new disk, and a name written otherwise
+    assert memory.merge(path.with_suffix(suffix)) == Merged(3, 0)
+    dock, door, wave = memory.episodes()
+    assert [dock, door] == kept[:2] and dock.source == "topic" and wave.source == "merge:BOB"
+    assert memory.query("what did you do?").matches == 2
+    named = EpisodicMemory(robot="ROBBY")
+    named.merge(path.with_suffix(suffix), name="a namesake")
+    assert {one.source for one in named.episodes()} == {"merge:a namesake"}
+
+
+def test_what_another_robot_had_of_this_one_comes_back_as_its_own(tmp_path):
+    ours, theirs = tmp_path / "clara.sqlite3", tmp_path / "bob.sqlite3"
+    with EpisodicMemory(ours) as memory:
+        memory.store_memory(action="GO", object="DOOR")
+    with EpisodicMemory(theirs, robot="BOB") as bob:
+        bob.store_memory(action="WAVE")
+        bob.merge(ours)
+    memory = EpisodicMemory()
+    memory.merge(theirs)
+    assert {one.action: one.source for one in memory.episodes()} == {
+        "GO": "file",
+        "WAVE": "merge:BOB",
+    }
+
+
+def test_another_robots_file_opened_without_its_name_takes_in_its_own_backup(tmp_path):
+    path, backup = tmp_path / "robby.sqlite3", tmp_path / "backup.sqlite3"
+    with EpisodicMemory(backup, robot="ROBBY") as robby:
+        robby.store_memory(action="DOCK")
+    with EpisodicMemory(path, robot="ROBBY") as robby:
+        robby.store_memory(action="GO")
+    with EpisodicMemory(tmp_path / "clara.sqlite3") as clara:
+        clara.store_memory(action="WAVE")
+    with EpisodicMemory(path) as memory:  # as `clara-memory merge --file` does
+        memory.merge(backup)
+        memory.merge(tmp_path / "clara.sqlite3")
+        sources = {one.action: one.source for one in memory.episodes()}
+    assert sources == {"GO": "service", "DOCK": "service", "WAVE": "merge:CLARA"}
+
+
 def test_you_are_this_robot_and_no_other_whose_memory_was_merged(tmp_path):
     with EpisodicMemory(tmp_path / "robby.sqlite3", robot="ROBBY") as robby:
         for _ in range(3):
