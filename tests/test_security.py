@@ -39,7 +39,7 @@ GUARDED = {
     ("publish", "/clara/reply_sentence"): {"brain"},
     ("publish", "/clara/say"): set(),
     ("publish", "/clock"): set(),
-    ("request", "/clara/memory/correct"): {"operator"},
+    ("request", "/clara/memory/correct"): {"console", "operator"},
     ("request", "/clara/memory/forget"): {"operator"},
     ("request", "/clara/memory/merge"): {"operator"},
     ("request", "/clara/memory/pin"): {"operator"},

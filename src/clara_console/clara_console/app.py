@@ -32,12 +32,15 @@ from clara_console.request_body import (
     numbers_field,
     read_json,
     text_field,
+    texts_field,
 )
 from clara_interfaces.action import Chat
+from clara_interfaces.msg import RoleFiller
 
 ASSETS = Path(__file__).parent / "assets"
 LONGEST_TEXT = 16_384
 LONGEST_QUERY = 1_024
+LONGEST_DETAIL = 1_024
 LONGEST_SESSION = 128
 LONGEST_FADE_S = 3600.0
 STRONGEST = 4.0  # scale of an adapter, either way
@@ -67,6 +70,7 @@ class Application:
                 Route("/api/adapters", self._scale_adapters, methods=["POST"]),
                 Route("/api/memory", self._memory),
                 Route("/api/memory/query", self._query, methods=["POST"]),
+                Route("/api/memory/correct", self._correct, methods=["POST"]),
                 Route("/api/sessions", self._sessions),
                 Route("/api/sessions/get", self._session, methods=["POST"]),
                 Route("/api/sessions/reset", self._reset_session, methods=["POST"]),
@@ -128,6 +132,16 @@ class Application:
     async def _query(self, request: Request) -> Response:
         text = text_field(await read_json(request), "text", LONGEST_QUERY)
         response = await self._link.call("memory/query", text=text, max_episodes=MOST_EPISODES)
+        return JSONResponse(as_json(response))
+
+    async def _correct(self, request: Request) -> Response:
+        body = await read_json(request)
+        changes = texts_field(body, "changes", LONGEST_DETAIL)
+        response = await self._link.call(
+            "memory/correct",
+            episode_id=text_field(body, "episode_id", LONGEST_NAME),
+            changes=[RoleFiller(role=name, filler=text) for name, text in changes.items()],
+        )
         return JSONResponse(as_json(response))
 
     async def _sessions(self, request: Request) -> Response:

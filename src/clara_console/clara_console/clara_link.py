@@ -20,6 +20,7 @@ from rclpy.qos import QoSProfile
 from clara_console.errors import NotUp, Refused
 from clara_interfaces.action import Chat
 from clara_interfaces.srv import (
+    CorrectEpisode,
     GetMemoryStats,
     GetModelInfo,
     GetPersonality,
@@ -37,6 +38,7 @@ FEEDBACK_DEPTH = 200
 SERVICES: dict[str, Any] = {
     "adapter/list": ListAdapters,
     "adapter/scale": ScaleAdapters,
+    "memory/correct": CorrectEpisode,
     "memory/query": QueryMemory,
     "memory/stats": GetMemoryStats,
     "model/info": GetModelInfo,

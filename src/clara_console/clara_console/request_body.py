@@ -92,5 +92,15 @@ def numbers_field(body: dict[str, Any], name: str, least: float, most: float) ->
     return {each: number_field(value, each, least, most) for each in value}
 
 
+def texts_field(body: dict[str, Any], name: str, longest: int) -> dict[str, str]:
+    """Return a field that is an object of texts; {} without it. Raises BadRequest."""
+    value = body.get(name, {})
+    if not isinstance(value, dict):
+        raise BadRequest(f"{name} must be an object of names and texts")
+    for each in value:
+        text_field({"a name": each}, "a name", LONGEST_NAME)
+    return {each: text_field(value, each, longest) for each in value}
+
+
 def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")

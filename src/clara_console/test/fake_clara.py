@@ -26,6 +26,7 @@ from clara_interfaces.msg import (
     Trait,
 )
 from clara_interfaces.srv import (
+    CorrectEpisode,
     GetMemoryStats,
     GetModelInfo,
     GetPersonality,
@@ -82,6 +83,7 @@ class FakeClara:
         self.memory.serve(
             self._noted(GetMemoryStats, "memory/stats", self._stats),
             self._noted(QueryMemory, "memory/query", self._query),
+            self._noted(CorrectEpisode, "memory/correct", self._correct),
         )
         self.memory.thread.start()
         self.start_brain()
@@ -161,6 +163,16 @@ class FakeClara:
             response.understood, response.matches = known[1:], 1
         one = Episode(episode_id="e1", action="PICK_UP", object="cup", outcome=Episode.FAILED)
         response.episodes = [EpisodeMatch(score=float("nan"), episode=one)]
+
+    def _correct(self, request, response):
+        made = {change.role: change.filler for change in request.changes}
+        if made.get("object") == "refused":
+            response.error_code = CorrectEpisode.Response.INVALID_REQUEST
+            response.error_msg = "the memory is full"
+            return
+        known = {"action": "PICK_UP", "object": "cup", **made}
+        response.episode = Episode(episode_id=request.episode_id, **known)
+        self.episodes.publish(response.episode)
 
     def _get_personality(self, request, response):
         response.traits = [Trait(name="warmth", value=self.warmth, default_value=0.5)]

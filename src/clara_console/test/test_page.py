@@ -182,6 +182,45 @@ def test_an_episode_that_a_late_result_completes_changes_where_it_stands(page, c
     assert list(outcomes()) == list(before)
 
 
+def test_an_episode_is_corrected_where_it_stands_and_what_was_typed_is_not_lost(page, clara):
+    row = "#episodes [data-id=e1]"
+    page.wait(f"document.querySelector('{row}')", "the episode")
+    page.run(f"document.querySelector('{row} .correct').focus()")
+    page.press(ENTER)
+    assert page.run("return document.activeElement.name") == "subject"
+    page.press(TAB, TAB)
+    page.run(f"document.querySelector('{row} [name=object]').value = 'refused'")
+    page.press(ENTER)
+    page.wait_for_text(f"{row} .fault", "the memory is full")
+    # A late result comes while somebody types.
+    late = Episode(episode_id="e1", action="PICK_UP", object="cup", outcome=Episode.SUCCEEDED)
+
+    def completed():
+        clara.episodes.publish(late)
+        return page.run(f"return document.querySelector('{row}').dataset.outcome") == "SUCCEEDED"
+
+    wait_until(completed, "the late result")
+    field = "return [document.activeElement.name, document.activeElement.value]"
+    assert page.run(field) == ["object", "refused"]
+    # And memory was away: its latest are asked for again.
+    page.run("import('/assets/memory.js').then((memory) => memory.refreshMemory())")
+    anew = f"document.querySelector('{row}').dataset.outcome === 'FAILED'"
+    page.wait(anew, "the row drawn anew")
+    assert page.run(field) == ["object", "refused"]
+    page.run(f"document.querySelector('{row} [name=object]').value = 'mug'")
+    page.run(f"document.querySelector('{row} [name=detail]').value = 'it was blue'")
+    page.press(ENTER)
+    page.wait(f"!document.querySelector('{row} form')", "the form to be gone")
+    assert "PICK_UP mug" in page.text(row) and "it was blue" in page.text(row)
+    assert page.run("return document.activeElement.className") == "quiet correct"
+    asked = clara.last("memory/correct")
+    assert asked.episode_id == "e1"
+    assert {one.role: one.filler for one in asked.changes} == {
+        "object": "mug",
+        "detail": "it was blue",
+    }
+
+
 def test_a_search_says_when_no_episode_has_all_that_the_text_names(page):
     page.type("#query", "half" + ENTER)
     page.wait_for_text("#found-title", "No episode fits all of it; 1 episode nearest")

@@ -3,6 +3,7 @@
 // What the robot did: the latest episodes as they are recorded, and a search in all of them.
 
 import { element, get, post, show } from "./api.js";
+import { carryForm, correctButton, formIn, replaceRows } from "./correct.js";
 
 const OUTCOMES = ["UNKNOWN", "SUCCEEDED", "FAILED", "CANCELED", "TIMED_OUT"];
 const READ_AS = ["nothing known is like it", "as it is", "inflected", "spelt alike", "of like meaning", "near in value", "near in space"];
@@ -38,22 +39,41 @@ function row(episode) {
     ...episode.effects.map((role) => `then ${roleText(role)}`),
   ].filter(Boolean);
   item.append(dot, element("span", "what", what), when, element("span", "more", more.join(" · ")));
+  item.append(correctButton(item, episode, addCorrected));
   return item;
+}
+
+// An episode as it is now takes the place of what it was, wherever that is shown.
+function addCorrected(episode) {
+  for (const list of [latest, foundList]) replaceIn(list, episode);
+  refreshCount();
+}
+
+function replaceIn(list, episode) {
+  const before = list.querySelector(`[data-id="${CSS.escape(episode.episode_id)}"]`);
+  if (!before) return false;
+  const item = row(episode);
+  item.classList.add("new");
+  item.classList.toggle("cited", before.classList.contains("cited"));
+  const focused = before.contains(document.activeElement) && !formIn(before);
+  before.after(item);
+  carryForm(before, item);
+  before.remove();
+  if (focused) item.querySelector("button.correct").focus();
+  return true;
 }
 
 export function addEpisode(episode) {
   since?.push(episode);
-  const before = latest.querySelector(`[data-id="${CSS.escape(episode.episode_id)}"]`);
-  const item = row(episode);
-  item.classList.add("new");
-  if (before) {
-    // A late result completes an episode: it keeps its id, and its place here.
-    item.classList.toggle("cited", before.classList.contains("cited"));
-    before.replaceWith(item);
-  } else {
+  // A late result or a correction changes an episode: it keeps its id, and its place here.
+  replaceIn(foundList, episode);
+  if (!replaceIn(latest, episode)) {
+    const item = row(episode);
+    item.classList.add("new");
     latest.prepend(item);
   }
-  while (latest.childElementCount > MOST_SHOWN) latest.lastElementChild.remove();
+  const idle = [...latest.children].filter((item) => !formIn(item));
+  for (const item of idle.slice(MOST_SHOWN)) item.remove();
   refreshCount();
 }
 
@@ -62,7 +82,7 @@ export async function refreshMemory() {
   since = meanwhile;
   try {
     const { episodes } = await post("/api/memory/query", { text: "" });
-    latest.replaceChildren(...episodes.map((match) => row(match.episode)));
+    replaceRows(latest, episodes.map((match) => row(match.episode)));
     show("memory-fault", "");
   } catch (error) {
     show("memory-fault", error.message);
