@@ -53,8 +53,8 @@ def make_grammar(
 ) -> None:
     """Make the grammar of a JSON schema on a thread of its own: a long one takes seconds.
 
-    `on_done` is given it, or what is wrong, there. One is made at a time, for
-    all threads take turns at Python's interpreter; what is not wanted any more is None.
+    `on_done` is given it, or what is wrong, there; None where it is not wanted any more. One is
+    made at a time, for all threads take turns at Python's interpreter.
     """
 
     def make() -> None:
