@@ -29,7 +29,7 @@ from typing import Any
 import torch
 from clara_training.allocator import keep_memory
 from clara_training.base import find_base, load_model, load_tokenizer
-from clara_training.chat_encoding import encode_all
+from clara_training.chat_encoding import encode
 from clara_training.examples import conversation
 from clara_training.fused_layers import fuse_layers
 from clara_training.lora import row_tokens
@@ -64,7 +64,7 @@ class Clara:
         self.model = with_adapter(model).get_base_model().train()
         self.parameters = [p for p in self.model.parameters() if p.requires_grad]
         self.optimizer = torch.optim.AdamW(self.parameters, lr=RATE, weight_decay=0.0, fused=True)
-        self.lessons = [Lesson(one) for one in encode_all(tokenizer, turns, 1024)]
+        self.lessons = [Lesson(encode(tokenizer, *turn)) for turn in turns]
         fuse(self.model)
         fuse_layers(self.model)
         keep_memory()

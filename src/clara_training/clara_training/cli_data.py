@@ -163,11 +163,11 @@ def check(
     "omit",
     multiple=True,
     metavar="NAME",
-    help="What an example has no place for: system (messages), later-turns, or a field of the"
-    " entries; may be repeated. How many had it is said.",
+    help="What is not to come in: system (messages), later-turns, unanswered (a last question), or"
+    " a field of the entries; may be repeated. How many had it is said.",
 )
 @click.option(
-    "--system-in-question", is_flag=True, help="Put a system message before the question."
+    "--system-in-question", is_flag=True, help="Put a system message before the first question."
 )
 @click.option("--skip-bad", is_flag=True, help="Leave out entries that are no examples.")
 @click.option(
@@ -190,7 +190,11 @@ def import_(
 
     settings = ImportSettings(**options)
     made = import_examples(find_spec(spec_path), run_folder, file, dimension, settings)
-    click.echo(f"{made.path}: {made.examples} examples; clara-train data check looks at them")
+    kinds = {"of several turns": made.several, "with a system message": made.system}
+    counted = "".join(f", {count} {kind}" for kind, count in kinds.items() if count)
+    click.echo(
+        f"{made.path}: {made.examples} examples{counted}; clara-train data check looks at them"
+    )
     for name, count in made.left_out.items():
         click.echo(f"left out: {name} ({count} of {made.entries} entries)")
 

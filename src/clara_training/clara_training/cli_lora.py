@@ -42,8 +42,18 @@ if TYPE_CHECKING:
 @click.option("--patience", type=click.IntRange(0), help="Evaluations without a new best; 0: all.")
 @click.option("--examples", type=click.IntRange(2), help="To learn from, at most.")
 @click.option("--max-steps", type=click.IntRange(1), help="Of the optimiser, at most.")
-@click.option("--max-length", type=click.IntRange(8), help="Tokens of an example.")
-@click.option("--system", help="System message that all examples are given under.")
+@click.option(
+    "--max-length",
+    type=click.IntRange(8),
+    help="Tokens of an example; a longer conversation goes without its earliest turns.",
+)
+@click.option("--system", help="System message of all examples that have none of their own.")
+@click.option(
+    "--loss-on",
+    type=click.Choice(["all", "last"]),
+    help="Replies of a domain's conversations that are learned; of a trait's, it is the last."
+    "  [default: all]",
+)
 @click.option("--seed", type=click.IntRange(0), help="Of order and first weights.  [default: 0]")
 @click.option("--four-bit", is_flag=True, help="Base model in 4 bits (NF4, bitsandbytes).")
 @click.option("--device", type=click.Choice(["cpu", "cuda"]), help="Default: cuda where it is.")

@@ -35,6 +35,7 @@ from clara_training.examples import (
 )
 from clara_training.lora import LoraSettings
 from clara_training.spec import Spec
+from clara_training.turns import exchanges, has_system
 
 LORA = LoraSettings()
 FEWEST = 40  # examples, below which an adapter hardly learns
@@ -187,6 +188,7 @@ def _judge(report: Report, numbers: list[int]) -> None:
     again = {later for later, _ in pairs}
     report.distinct = [each for at, each in enumerate(examples, 1) if at not in again]
     _judge_sizes(report, numbers)
+    _count_turns(report)
     if not_ascii := sum(not " ".join(_texts(each)).isascii() for each in examples):
         report.figures["not_ascii"] = not_ascii
     if report.trait:
@@ -197,12 +199,26 @@ def _judge(report: Report, numbers: list[int]) -> None:
 
 def _judge_sizes(report: Report, numbers: list[int]) -> None:
     for number, example in zip(numbers, report.examples, strict=True):
-        tokens = len(" ".join(conversation(example))) / CHARACTERS_A_TOKEN
+        tokens = len(" ".join(_said(example))) / CHARACTERS_A_TOKEN
         if tokens > LORA.max_length:
+            without = "with a greater --max-length only"
+            if exchanges(example.before):
+                without = "without its earliest turns, or with a greater --max-length"
             report.warnings.append(
                 f"entry {number} may have {tokens:.0f} tokens: more than {LORA.max_length} are"
-                " learned with a greater --max-length only"
+                f" learned {without}"
             )
+
+
+def _count_turns(report: Report) -> None:
+    said_before = [each.before for each in report.examples]
+    several = [1 + count for count in map(exchanges, said_before) if count]
+    system = sum(map(has_system, said_before))
+    if several:
+        report.figures["several_turns"] = len(several)
+        report.figures["mean_exchanges"] = round(statistics.fmean(several), 1)
+    if system:
+        report.figures["system"] = system
 
 
 def _judge_lengths(report: Report) -> None:
@@ -231,9 +247,15 @@ def _judge_difficulties(report: Report) -> None:
 
 
 def _texts(example: Example) -> tuple[str, ...]:
+    before = (said for _, said in example.before)
     if isinstance(example, KnowledgeExample):
-        return example.question, example.answer
-    return example.prompt, example.neutral, example.low, example.high
+        return *before, example.question, example.answer
+    return *before, example.prompt, example.neutral, example.low, example.high
+
+
+def _said(example: Example) -> tuple[str, ...]:
+    """Return the texts of what is learned as one."""
+    return *(said for _, said in example.before), *conversation(example)
 
 
 def table(reports: list[Report]) -> Any:
@@ -271,5 +293,11 @@ def _figures(report: Report) -> str:
     if "mean_characters" in figures:
         means = figures["mean_characters"]
         lengths = " / ".join(map(str, means.values()))
-        return f"{' / '.join(means)}: {lengths} characters on average"
-    return ", ".join(f"{count} {name}" for name, count in figures["difficulties"].items())
+        said = [f"{' / '.join(means)}: {lengths} characters on average"]
+    else:
+        said = [f"{count} {name}" for name, count in figures["difficulties"].items()]
+    if several := figures.get("several_turns"):
+        said.append(f"{several} of several turns ({figures['mean_exchanges']} questions)")
+    if system := figures.get("system"):
+        said.append(f"{system} with a system message")
+    return ", ".join(said)

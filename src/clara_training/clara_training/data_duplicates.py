@@ -3,9 +3,11 @@
 """Near-duplicates: examples that say the same in almost the same words.
 
 Two texts are compared as sets of words in order (sorted, so that moving words about hides nothing)
-by rapidfuzz's normalised indel similarity, 0 to 100. As each is compared with all before it, most
-are told apart by a bound on it first (Ukkonen 1992, of q-grams): an insertion or deletion changes
-how often a letter is in a text by one, and how often pairs of letters are by three at most.
+by rapidfuzz's normalised indel similarity, 0 to 100. Of conversations that is so of the questions
+and of each message before them, one by one: a long system message that all have makes none alike.
+As each is compared with all before it, most are told apart by a bound on it first (Ukkonen 1992,
+of q-grams): an insertion or deletion changes how often a letter is in a text by one, and how often
+pairs of letters are by three at most.
 """
 
 from __future__ import annotations
@@ -22,11 +24,22 @@ _MOST = 127  # that is counted to, so that a difference of counts is a byte
 
 
 def compared_text(example: Example) -> str:
-    """Return what two examples of one dimension must differ in, words sorted."""
+    """Return what two examples of one dimension must differ in, words sorted.
+
+    Where it does not differ, what was said before may.
+    """
     if isinstance(example, KnowledgeExample):
         text = example.question
     else:
         text = f"{example.prompt} {example.neutral}"
+    return _sorted_words(text)
+
+
+def _before(example: Example) -> list[str]:
+    return [_sorted_words(said) for _, said in example.before]
+
+
+def _sorted_words(text: str) -> str:
     return " ".join(sorted(normalised(text).split()))
 
 
@@ -35,34 +48,47 @@ class Pool:
 
     def __init__(self, examples: Iterable[Example] = (), similar: float = SIMILAR) -> None:
         """Take the examples, the first of those that are alike."""
-        self._extract = load("rapidfuzz.process", "finding near-duplicates").extractOne
+        self._extract = load("rapidfuzz.process", "finding near-duplicates").extract
         self._ratio = load("rapidfuzz.fuzz", "finding near-duplicates").ratio
         self._counts = _Counts()
         self.similar = similar
         self.kept: list[Example] = []
         self._texts: list[str] = []
+        self._before: list[list[str]] = []
         for example in examples:
             self.add(example)
 
     def add(self, example: Example) -> Example | None:
         """Take an example, or return the one it is like."""
-        text = compared_text(example)
-        like = self._like(text)
+        text, before = compared_text(example), _before(example)
+        like = self._like(text, before)
         if like is None:
             self.kept.append(example)
             self._texts.append(text)
+            self._before.append(before)
             self._counts.add(text)
         return like
 
     def like(self, example: Example) -> Example | None:
         """Return the one that an example is like, if there is one."""
-        return self._like(compared_text(example))
+        return self._like(compared_text(example), _before(example))
 
-    def _like(self, text: str) -> Example | None:
+    def _like(self, text: str, before: Sequence[str]) -> Example | None:
         near = self._counts.near(text, self.similar)
         texts = [self._texts[at] for at in near]
-        found = self._extract(text, texts, scorer=self._ratio, score_cutoff=self.similar)
-        return self.kept[near[found[2]]] if found else None
+        # The likest first; those that are as like, in order.
+        found = self._extract(
+            text, texts, scorer=self._ratio, score_cutoff=self.similar, limit=None
+        )
+        places = (near[place] for _, _, place in found)
+        alike = (at for at in places if self._alike(before, self._before[at]))
+        return next((self.kept[at] for at in alike), None)
+
+    def _alike(self, one: Sequence[str], other: Sequence[str]) -> bool:
+        # Of as many messages: where there is a system message, that is an odd number.
+        return len(one) == len(other) and all(
+            self._ratio(*pair, score_cutoff=self.similar) for pair in zip(one, other, strict=True)
+        )
 
 
 class _Counts:

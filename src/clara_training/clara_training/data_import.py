@@ -16,6 +16,7 @@ from clara_training.errors import DataError
 from clara_training.examples import Example
 from clara_training.manifest import sha256_of
 from clara_training.spec import Spec
+from clara_training.turns import exchanges, has_system
 
 _SHOWN = 5  # kinds of faults
 BAD = "bad entries"
@@ -26,18 +27,23 @@ class ImportSettings:
     """What becomes of what an example has no place for."""
 
     difficulty: str = "medium"  # of a domain's examples, where an entry does not say
-    omit: Collection[str] = ()  # "system", "later-turns", and names of fields
+    omit: Collection[str] = ()  # "system", "later-turns", "unanswered", and names of fields
     system_in_question: bool = False
     skip_bad: bool = False
 
 
 @dataclass(frozen=True)
 class Imported:
-    """The file that was made; `left_out` says of how many entries what was left out."""
+    """The file that was made; `left_out` says of how many entries what was left out.
+
+    Of the examples, some are of `several` turns and have a `system` message.
+    """
 
     path: Path
     examples: int
     left_out: Mapping[str, int]
+    several: int = 0
+    system: int = 0
 
     @property
     def entries(self) -> int:
@@ -54,8 +60,12 @@ def import_examples(
         raise DataError(f"{path} is there already: move it away first")
     examples, left_out = foreign_examples(file, dimension, spec.is_trait(dimension), settings)
     chosen = {"source": str(file), "left_out": dict(left_out)}
-    write_examples(path, examples, {"file": sha256_of(file)}, chosen, {})
-    return Imported(path, len(examples), left_out)
+    said_before = [each.before for each in examples]
+    several = sum(exchanges(before) > 0 for before in said_before)
+    system = sum(map(has_system, said_before))
+    counted = {"several_turns": several, "system": system}
+    write_examples(path, examples, {"file": sha256_of(file)}, chosen, counted)
+    return Imported(path, len(examples), left_out, several, system)
 
 
 def foreign_examples(

@@ -114,11 +114,12 @@ def instructions(spec: Spec, dimension: str, shown: Sequence[Example]) -> str:
     """Return the part of the prompt that is the same in every request for a dimension.
 
     Of `shown` a few are given as examples, from all over the list; never one that is held out,
-    lest what is learned from be made after what it is judged by.
+    lest what is learned from be made after what it is judged by, and none that does not stand
+    alone.
     """
     write = _trait_instructions if spec.is_trait(dimension) else _knowledge_instructions
     text = write(dimension, spec.description(dimension))
-    learned, _ = split(shown)
+    learned, _ = split(each for each in shown if not each.before)
     if not learned:
         return text
     step = max(len(learned) // SHOWN_EXAMPLES, 1)

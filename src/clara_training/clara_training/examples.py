@@ -7,7 +7,11 @@
   and with much of the trait. Either `prompt` or `neutral` may be left out.
 - A domain's file is `<domain>_knowledge.json`: a list of {"question", "answer", "difficulty",
   "domain"}.
-- Which side of the split an example is on depends on nothing but its text.
+- Where something was said before, or there is a system message, a domain's entry has `messages`
+  (see `turns`) for `question` and `answer`, and a trait's for `prompt`: all up to what the replies
+  answer.
+- Which side of the split an example is on depends on nothing but its text, of a conversation on
+  what the person says first: as it grew from turn to turn, it stays on one side.
 """
 
 from __future__ import annotations
@@ -21,13 +25,14 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from clara_training.errors import DataError
+from clara_training.turns import ASSISTANT, USER, Turn, as_messages, checked_text, turns_of
 
 TRAIT_SUFFIX = "_training.json"
 KNOWLEDGE_SUFFIX = "_knowledge.json"
 DIFFICULTIES = ("easy", "medium", "hard")
 HELD_OUT_SHARE = 0.15
-LONGEST_TEXT = 8000  # characters in one field
 REPHRASE = "Say this in your own words: {neutral}"
+MESSAGES = "messages"
 Reply = Literal["high", "low"]
 
 
@@ -35,7 +40,8 @@ Reply = Literal["high", "low"]
 class TraitExample:
     """Something said to the robot, the plain reply, and the same with little and much trait.
 
-    What was said, or the plain reply, may be unknown: an empty text.
+    What was said, or the plain reply, may be unknown: an empty text. `before` are a system message
+    and what both said before `prompt`.
     """
 
     dimension: str
@@ -43,21 +49,23 @@ class TraitExample:
     neutral: str
     low: str
     high: str
+    before: tuple[Turn, ...] = ()
 
     @property
     def key(self) -> str:
         """Return the text that decides on which side of the split the example is."""
-        return self.prompt or self.neutral
+        return _said_first(self.before) or self.prompt or self.neutral
 
     @property
     def user_text(self) -> str:
         """Return what the person says."""
         return self.prompt or REPHRASE.format(neutral=self.neutral)
 
-    def as_json(self) -> dict[str, str]:
+    def as_json(self) -> dict[str, Any]:
         """Return the entry of the file."""
-        texts = {
-            "prompt": self.prompt,
+        said = (*self.before, (USER, self.prompt))
+        texts: dict[str, Any] = {
+            **({MESSAGES: as_messages(said)} if self.before else {"prompt": self.prompt}),
             "neutral": self.neutral,
             "low": self.low,
             "high": self.high,
@@ -68,28 +76,33 @@ class TraitExample:
 
 @dataclass(frozen=True)
 class KnowledgeExample:
-    """A question of a domain and its answer."""
+    """A question of a domain and its answer.
+
+    `before` are a system message and what both said before the question.
+    """
 
     domain: str
     question: str
     answer: str
     difficulty: str
+    before: tuple[Turn, ...] = ()
 
     @property
     def key(self) -> str:
         """Return the text that decides on which side of the split the example is."""
-        return self.question
+        return _said_first(self.before) or self.question
 
     @property
     def dimension(self) -> str:
         """Return the domain, under the name that a trait's examples have for theirs."""
         return self.domain
 
-    def as_json(self) -> dict[str, str]:
+    def as_json(self) -> dict[str, Any]:
         """Return the entry of the file."""
+        said = (*self.before, (USER, self.question), (ASSISTANT, self.answer))
+        plain = {"question": self.question, "answer": self.answer}
         return {
-            "question": self.question,
-            "answer": self.answer,
+            **({MESSAGES: as_messages(said)} if self.before else plain),
             "difficulty": self.difficulty,
             "domain": self.domain,
         }
@@ -125,6 +138,7 @@ def trait_example(entry: object, dimension: str | None = None) -> TraitExample:
 
     Raises DataError with a part of a sentence that names the field.
     """
+    entry, before = _last_turns(entry, ("prompt",), USER)
     fields = _fields(entry, ("low", "high", "dimension"), ("prompt", "neutral"))
     _tag(fields, "dimension", dimension)
     if not fields.keys() & {"prompt", "neutral"}:
@@ -138,6 +152,7 @@ def trait_example(entry: object, dimension: str | None = None) -> TraitExample:
         neutral=fields.get("neutral", ""),
         low=fields["low"],
         high=fields["high"],
+        before=before,
     )
 
 
@@ -146,6 +161,7 @@ def knowledge_example(entry: object, domain: str | None = None) -> KnowledgeExam
 
     Raises DataError with a part of a sentence that names the field.
     """
+    entry, before = _last_turns(entry, ("question", "answer"), ASSISTANT)
     fields = _fields(entry, ("question", "answer", "difficulty", "domain"), ())
     _tag(fields, "domain", domain)
     if fields["difficulty"] not in DIFFICULTIES:
@@ -157,6 +173,7 @@ def knowledge_example(entry: object, domain: str | None = None) -> KnowledgeExam
         question=fields["question"],
         answer=fields["answer"],
         difficulty=fields["difficulty"],
+        before=before,
     )
 
 
@@ -221,7 +238,7 @@ def split(examples: Iterable[AnyExample]) -> tuple[list[AnyExample], list[AnyExa
 
 
 def conversation(example: Example, reply: Reply = "high") -> tuple[str, str]:
-    """Return what the person says and what the robot replies; `reply` is for traits."""
+    """Return what the person says last and what the robot replies; `reply` is for traits."""
     if isinstance(example, KnowledgeExample):
         return example.question, example.answer
     return example.user_text, str(getattr(example, reply))
@@ -241,25 +258,33 @@ def _load(path: Path, suffix: str, check: Callable[..., AnyExample]) -> list[Any
     return examples
 
 
+def _last_turns(entry: object, names: Sequence[str], last: str) -> tuple[object, tuple[Turn, ...]]:
+    """Return an entry with the end of its messages under `names`, and what was said before."""
+    if not isinstance(entry, dict) or MESSAGES not in entry:
+        return entry, ()
+    if both := [name for name in names if name in entry]:
+        raise DataError(f"{MESSAGES} and {' and '.join(both)} are both there; it is one or other")
+    turns = turns_of(entry[MESSAGES], last)
+    ended = {name: said for name, (_, said) in zip(names, turns[-len(names) :], strict=True)}
+    rest = {name: value for name, value in entry.items() if name != MESSAGES}
+    return {**rest, **ended}, turns[: -len(names)]
+
+
+def _said_first(before: Iterable[Turn]) -> str:
+    return next((said for role, said in before if role == USER), "")
+
+
 def _fields(entry: object, required: Sequence[str], optional: Sequence[str]) -> dict[str, str]:
     if not isinstance(entry, dict):
         raise DataError("it must be an object")
     for name in required:
         if name not in entry:
             raise DataError(f"{name} is missing")
-    for name, value in entry.items():
+    for name in entry:
         if name not in required and name not in optional:
-            known = ", ".join((*optional, *required))
+            known = ", ".join((*optional, *required, MESSAGES))
             raise DataError(f"{name} is no field of it; there are {known}")
-        if not isinstance(value, str):
-            raise DataError(f"{name} must be a text")
-        if not value.strip():
-            raise DataError(f"{name} is empty")
-        if len(value) > LONGEST_TEXT:
-            raise DataError(f"{name} has {len(value)} characters; {LONGEST_TEXT} at most")
-        if "\ufffd" in value or any(0xD800 <= ord(c) <= 0xDFFF for c in value):
-            raise DataError(f"{name} has characters that are broken (not UTF-8 where it was made)")
-    return {name: value.strip() for name, value in entry.items()}
+    return {name: checked_text(name, value) for name, value in entry.items()}
 
 
 def _tag(fields: dict[str, str], name: str, wanted: str | None) -> None:

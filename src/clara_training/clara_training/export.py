@@ -244,7 +244,9 @@ def calibration_texts(
     for place in range(max(map(len, learned), default=0)):
         for examples in learned:
             if place < len(examples) and len(tokens) < CALIBRATION_TOKENS:
-                tokens += encode(tokenizer, *conversation(examples[place])).ids
+                example = examples[place]
+                said = conversation(example)
+                tokens += encode(tokenizer, *said, before=example.before).ids
     size = min(_TEXT_TOKENS, context or _TEXT_TOKENS)
     return [tokens[at : at + size] for at in range(0, len(tokens), size)]
 

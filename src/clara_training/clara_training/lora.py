@@ -14,7 +14,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from clara_training import packages
 from clara_training.atomic import atomic_folder
@@ -68,7 +68,8 @@ class LoraSettings:
     examples: int | None = None  # at most, of those to learn from
     max_steps: int | None = None
     max_length: int = 1024  # tokens of an example
-    system: str = ""
+    system: str = ""  # of examples that have none of their own
+    loss_on: Literal["all", "last"] = "all"  # replies of a domain's conversation
     four_bit: bool = False
     seed: int = 0
     how: LoraExecution = field(default_factory=lambda: LoraExecution())
@@ -80,8 +81,11 @@ class LoraSettings:
     def chosen(self) -> dict[str, Any]:
         """Return what decides the product, beside its inputs."""
         chosen = {name: value for name, value in asdict(self).items() if name != "how"}
-        if not self.targets:  # as it was before there was a choice: those adapters are done
+        # As it was before there was a choice: those adapters are done.
+        if not self.targets:
             del chosen["targets"]
+        if self.loss_on == "all":
+            del chosen["loss_on"]
         return chosen
 
 
@@ -255,7 +259,8 @@ class _Room:
             budget = MemoryBudget(
                 settings.how.row_tokens or rows, settings.batch_size, settings.how.recompute
             )
-            report(name, {"note": f"{len(learned)} examples to learn, {len(held)} held out"})
+            for note in lessons.notes(self._longest()):
+                report(name, {"note": note})
             report(name, {"note": f"{ranks.device}: {layout.value}; {budget}"})
             loop = self._loop_settings()
             checkpoint = CheckpointFile(
@@ -271,8 +276,10 @@ class _Room:
                 anchors,
             )
             metrics = {
-                "examples": len(learned),
-                "held_out_examples": len(held),
+                "examples": lessons.examples[0],
+                "held_out_examples": lessons.examples[1],
+                "shortened_conversations": lessons.shortened,
+                "exchanges_left_out": lessons.left_out,
                 "steps": standing.step,
                 "best_step": standing.best_step,
                 "stopped_early": standing.stopped_early,
@@ -321,10 +328,13 @@ class _Room:
         """Return what there is to learn. Raises DataError for too few and too long examples."""
         from clara_training.lora_lessons import lessons_of
 
-        settings = self._settings
+        return lessons_of(name, examples, self._tokenizer, self._settings, self._longest())
+
+    def _longest(self) -> int:
+        """Return how many tokens of an example are learned from."""
+        most = self._settings.max_length
         # What is beyond its positions, a base cannot read.
-        longest = min(settings.max_length, self._base.context or settings.max_length)
-        return lessons_of(name, examples, self._tokenizer, settings, longest)
+        return min(most, self._base.context or most)
 
     def _loop_settings(self) -> Any:
         from clara_training.lora_loop import LoopSettings

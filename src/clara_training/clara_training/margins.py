@@ -18,19 +18,31 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from clara_training.chat_encoding import Encoded, encode
+from clara_training.chat_turns import fitting
 from clara_training.errors import ValidationError
-from clara_training.examples import KnowledgeExample, TraitExample, conversation, split
+from clara_training.examples import (
+    Example,
+    KnowledgeExample,
+    TraitExample,
+    conversation,
+    split,
+)
 from clara_training.gguf_scores import GgufScores, token_log_probabilities
 
 OTHER_ANSWERS = 3
+LONGEST = 2048  # tokens of a case
 
 
 @dataclass(frozen=True)
 class Case:
-    """A prompt and the replies that are compared, as tokens; the first reply is the wanted one."""
+    """A prompt and the replies that are compared, as tokens; the first reply is the wanted one.
+
+    `left_out` of the earliest exchanges there was no room for.
+    """
 
     prompt: tuple[int, ...]
     replies: tuple[tuple[int, ...], ...]
+    left_out: int = 0
 
 
 @dataclass(frozen=True)
@@ -60,25 +72,28 @@ class Knowledge:
         return asdict(self)
 
 
-def trait_cases(examples: Sequence[TraitExample], tokenizer: Any, limit: int | None) -> list[Case]:
+def trait_cases(
+    examples: Sequence[TraitExample], tokenizer: Any, limit: int | None, longest: int = LONGEST
+) -> list[Case]:
     """Encode the held-out examples of a trait, `limit` of them at most, evenly chosen.
 
-    Raises ValidationError when none is held out.
+    Of a conversation of more than `longest` tokens the earliest exchanges are left out. Raises
+    ValidationError when none is held out.
     """
-    held = _chosen(split(examples)[1], limit, examples)
-    cases = []
-    for example in held:
-        high, low = (encode(tokenizer, *conversation(example, reply)) for reply in ("high", "low"))
-        cases.append(Case(high.ids[: high.prompt], (_reply(high), _reply(low))))
-    return cases
+    return [
+        _case(example, [example.high, example.low], tokenizer, longest)
+        for example in _chosen(split(examples)[1], limit, examples)
+    ]
 
 
 def knowledge_cases(
-    examples: Sequence[KnowledgeExample], tokenizer: Any, limit: int | None
+    examples: Sequence[KnowledgeExample], tokenizer: Any, limit: int | None, longest: int = LONGEST
 ) -> list[Case]:
     """Encode the held-out questions of a domain, each with answers of other questions.
 
-    Raises ValidationError when none is held out, or there is no other answer.
+    Of a conversation it is the last, and of one of more than `longest` tokens the earliest
+    exchanges are left out. Raises ValidationError when none is held out, or there is no other
+    answer.
     """
     held = split(examples)[1]
     chosen = _chosen(held, limit, examples)
@@ -92,13 +107,21 @@ def knowledge_cases(
             raise ValidationError(
                 f"the domain {example.domain} needs more than one answer to be judged"
             )
-        encoded = [
-            encode(tokenizer, example.question, answer)
-            for answer in (example.answer, *answers[:OTHER_ANSWERS])
-        ]
-        prompt = encoded[0].ids[: encoded[0].prompt]
-        cases.append(Case(prompt, tuple(_reply(each) for each in encoded)))
+        compared = [example.answer, *answers[:OTHER_ANSWERS]]
+        cases.append(_case(example, compared, tokenizer, longest))
     return cases
+
+
+def _case(example: Example, replies: Sequence[str], tokenizer: Any, longest: int) -> Case:
+    question = conversation(example)[0]
+    encoded, left_out = fitting(
+        lambda before: [encode(tokenizer, question, each, before=before) for each in replies],
+        lambda found: max(map(len, found)),
+        example.before,
+        longest,
+    )
+    prompt = encoded[0].ids[: encoded[0].prompt]
+    return Case(prompt, tuple(_reply(each) for each in encoded), left_out)
 
 
 def margin(model: GgufScores, cases: Sequence[Case]) -> Margin:

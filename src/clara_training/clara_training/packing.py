@@ -90,7 +90,7 @@ def flatten(examples: Sequence[Encoded], device: str) -> Flat:
         ids += example.ids
         positions += range(len(example))
         bounds.append(len(ids))
-        predicts += range(start + example.prompt - 1, len(ids) - 1)
+        predicts += (start + place - 1 for place in example.learned())
         of += [number] * example.reply_tokens
     return Flat(
         torch.tensor([ids], device=device),
@@ -156,10 +156,11 @@ def _padded_losses(model: Any, examples: Sequence[Encoded], device: str) -> Toke
     for row, example in enumerate(examples):
         ids[row, : len(example)] = torch.tensor(example.ids)
         mask[row, : len(example)] = 1
-        learned[row, example.prompt : len(example)] = True
+        for begin, end in example.replies:
+            learned[row, begin:end] = True
     ids, mask, learned = ids.to(device), mask.to(device), learned.to(device)
-    # Position t predicts token t + 1; nothing before the shortest prompt's end is learned from.
-    first = min(example.prompt for example in examples) - 1
+    # Position t predicts token t + 1; nothing before the first of all replies is learned from.
+    first = min(example.replies[0][0] for example in examples) - 1
     columns = torch.arange(first, width - 1, device=device)
     logits = model(input_ids=ids, attention_mask=mask, logits_to_keep=columns).logits
     if logits.shape[1] != len(columns):

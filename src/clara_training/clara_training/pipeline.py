@@ -140,7 +140,7 @@ def run_pipeline(
     else:
         fill_data(spec)
     # A dimension with nothing held out cannot be validated: better said before it is trained.
-    held_out_cases(run, spec, spec.dimensions, tokenizer, settings.validate.examples)
+    held_out_cases(run, spec, spec.dimensions, tokenizer, settings.validate.examples, base.context)
     stages.begin("lora")
     tell(plan(settings.lora))
     for adapter in train_adapters(run, spec, settings.lora, report=record):

@@ -44,7 +44,7 @@ QUESTIONS = (
 )
 _WINDOW = 256
 _REPLY_TOKENS = 48
-_CONTEXT = 2048
+_CONTEXT = margins.LONGEST
 Texts = list[list[int]]
 
 
@@ -95,7 +95,11 @@ def validate_run(
     use_threads(settings.threads or None)
     transformers = packages.load("transformers", "validation")
     tokenizer = transformers.AutoTokenizer.from_pretrained(run / "merged", local_files_only=True)
-    cases = held_out_cases(run, spec, names, tokenizer, settings.examples)
+    found = find_base(base or spec.base_model)
+    cases = held_out_cases(run, spec, names, tokenizer, settings.examples, found.context)
+    for name in names:
+        if shortened := sum(case.left_out > 0 for case in cases[name]):
+            tell(f"{name}: {shortened} conversations are judged without their earliest turns")
     traits = [name for name in names if spec.is_trait(name)]
     domains = [name for name in names if not spec.is_trait(name)]
     fingerprint = {
@@ -106,7 +110,6 @@ def validate_run(
     }
     rounds = len(traits) * (len(CURVE) + len(names) - 1) + 2 * len(domains) + len(names)
     tqdm = packages.load("tqdm", "validation").tqdm
-    found = find_base(base or spec.base_model)
     texts = general_texts(tokenizer, settings.tokens, found.context)
     kept = Kept(run / "metrics" / "validate_kept.json", fingerprint)
     with tqdm(total=rounds + 4, desc="validate", unit="measure") as bar:
@@ -156,17 +159,24 @@ def _data(run: Path, spec: Spec, name: str) -> Path:
 
 
 def held_out_cases(
-    run: Path, spec: Spec, names: Sequence[str], tokenizer: Any, limit: int | None
+    run: Path,
+    spec: Spec,
+    names: Sequence[str],
+    tokenizer: Any,
+    limit: int | None,
+    context: int | None = None,
 ) -> dict[str, list[margins.Case]]:
     """Return what each dimension is judged on, `limit` cases of each at most, encoded.
 
+    `context` is the base's. What it has no room for is left out of a conversation, earliest first.
     Raises DataError, and ValidationError where there is nothing to judge a dimension by.
     """
     cases = {}
+    longest = min(_CONTEXT, context or _CONTEXT)
     for name in names:
         examples: Any = load_examples(run, spec, name)[0]
         encode = margins.trait_cases if spec.is_trait(name) else margins.knowledge_cases
-        cases[name] = encode(examples, tokenizer, limit)
+        cases[name] = encode(examples, tokenizer, limit, longest)
     return cases
 
 

@@ -247,14 +247,19 @@ def test_an_own_trait_has_no_starter_data_and_a_sentence_says_so(clara, tmp_path
 def test_what_another_tool_trains_on_becomes_the_file_of_a_dimension(
     clara, tmp_path: Path
 ) -> None:
-    entry = {"system": "Be kind.", "instruction": "Why is it so?", "output": "Because."}
+    entry = {
+        "system": "Be kind.",
+        "instruction": "Why is it so?",
+        "output": "Because.",
+        "score": 1,
+    }
     (tmp_path / "own.json").write_text(json.dumps([entry, entry]))
     line = ("data", "import", "own.json", "medical", "--run", "r")
     code, _, err = clara(*line)
-    assert code == 1 and "own.json, line 1 and 1 more: it has a system message" in err
-    code, out, _ = clara(*line, "--leave-out", "system", "--difficulty", "hard")
-    assert code == 0 and "2 examples; clara-train data check looks at them" in out
-    assert "left out: system (2 of 2 entries)" in out
+    assert code == 1 and "own.json, line 1 and 1 more: it has score, for which an example" in err
+    code, out, _ = clara(*line, "--leave-out", "score", "--difficulty", "hard")
+    assert code == 0 and "2 examples, 2 with a system message; clara-train data check" in out
+    assert "left out: score (2 of 2 entries)" in out
     there = tmp_path / "r" / "data" / "medical_knowledge.json"
     assert [each.difficulty for each in load_knowledge(there)] == ["hard"] * 2
     code, _, err = clara(*line)

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -84,25 +85,83 @@ def test_a_system_message_goes_where_it_is_told_to_and_is_never_lost_unasked(
         {"prompt": [SYSTEM, USER], "completion": [REPLY]},
         [USER, REPLY],
     )
-    with pytest.raises(DataError) as error:
-        read(path)
-    said = str(error.value)
-    assert said.startswith("3 of 4 entries cannot be examples; --skip-bad goes on without them:\n")
-    assert f"{path}, line 1 and 2 more: it has a system message, for which" in said
-    assert "--leave-out system leaves it out, --system-in-question puts it before" in said
+    under = ((("system", "Be kind."),),) * 3
+    assert [each.before for each in read(path)[0]] == [*under, ()]
     examples, left_out = read(path, omit=("system",))
     assert {each.question for each in examples} == {Q} and left_out == {"system": 3}
     examples, left_out = read(path, system_in_question=True)
     assert [each.question for each in examples] == [f"Be kind.\n\n{Q}"] * 3 + [Q]
-    assert left_out == {}
+    assert left_out == {} and not any(each.before for each in examples)
+    path = lines(tmp_path, {"system": "Be brief.", "messages": [SYSTEM, USER, REPLY]})
+    assert read(path)[0][0].before == (("system", "Be brief.\n\nBe kind."),)
+    path = lines(tmp_path, [USER, REPLY, SYSTEM, *MORE[2:]])
+    with pytest.raises(DataError) as error:
+        read(path)
+    said = "line 1: message 3 is a system message, which only the first can be; --leave-out system"
+    assert said in str(error.value) and "--system-in-question puts each before" in str(error.value)
+    assert read(path, omit=("system",))[0] == [
+        KnowledgeExample("medical", "Why?", A, "medium", BEFORE)
+    ]
+    assert read(path, system_in_question=True)[0][0].question == "Be kind.\n\nWhy?"
+
+
+BEFORE = (("user", Q), ("assistant", A))
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"messages": MORE},
+        {"conversations": [HUMAN, GPT, {"from": "human", "value": "Why?"}, GPT]},
+        {"prompt": MORE[:3], "completion": [REPLY]},
+        {"prompt": [USER], "completion": MORE[1:]},
+        {"instruction": "Why?", "input": "", "output": A, "history": [[Q, A]]},
+        MORE,
+    ],
+)
+def test_a_whole_conversation_comes_in_whichever_tool_it_is_of(
+    tmp_path: Path, entry: object
+) -> None:
+    whole = KnowledgeExample("medical", "Why?", A, "medium", BEFORE)
+    path = lines(tmp_path, entry, [USER, REPLY])
+    assert read(path) == ([whole, KnowledgeExample("medical", Q, A, "medium")], {})
 
 
 def test_of_several_turns_the_first_two_are_taken_when_that_is_asked_for(tmp_path: Path) -> None:
-    path = lines(tmp_path, {"messages": MORE}, [USER, REPLY])
-    with pytest.raises(DataError, match=r"line 1: it has 4 turns, .*--leave-out later-turns"):
+    path = lines(tmp_path, {"messages": [SYSTEM, *MORE]}, [USER, REPLY])
+    examples, left_out = read(path, omit=("later-turns", "system"))
+    assert examples == [KnowledgeExample("medical", Q, A, "medium")] * 2
+    assert left_out == {"later-turns": 1, "system": 1}
+
+
+def test_a_question_that_nothing_answers_is_left_out_when_that_is_asked_for(
+    tmp_path: Path,
+) -> None:
+    path = lines(tmp_path, MORE[:3], [*MORE, USER])
+    with pytest.raises(DataError, match=r"ends with a message of the user, .*--leave-out unans"):
         read(path)
-    examples, left_out = read(path, omit=("later-turns",))
-    assert [each.answer for each in examples] == [A, A] and left_out == {"later-turns": 1}
+    examples, left_out = read(path, omit=("unanswered",))
+    assert [each.before for each in examples] == [(), BEFORE] and left_out == {"unanswered": 2}
+
+
+def test_a_pair_of_replies_may_be_to_a_conversation(tmp_path: Path) -> None:
+    warm = {**REPLY, "content": "Dear, because!"}
+    wanted = TraitExample("warmth", "Why?", "", A, "Dear, because!", BEFORE)
+    under = (("system", "Be kind."), *BEFORE)
+    for prompt, before in ((MORE[:3], BEFORE), ([SYSTEM, *MORE[:3]], under)):
+        for pair in (
+            {"prompt": prompt, "chosen": [warm], "rejected": [REPLY]},
+            {"prompt": prompt, "chosen": [*MORE[:3], warm], "rejected": [*prompt, REPLY]},
+            {"chosen": [*prompt, warm], "rejected": [*prompt, REPLY]},
+            {"messages": prompt, "low": A, "high": "Dear, because!"},
+        ):
+            (example,) = read(lines(tmp_path, pair), "warmth")[0]
+            assert example == replace(wanted, before=before)
+    unlike = {"chosen": [*MORE[:3], warm], "rejected": [USER, warm, MORE[2], REPLY]}
+    with pytest.raises(DataError, match="do not answer the same question"):
+        read(lines(tmp_path, unlike), "warmth")
+    (example,) = read(lines(tmp_path, unlike | {"rejected": MORE}), "warmth", omit=("score",))[0]
+    assert example == wanted
 
 
 @pytest.mark.parametrize(
@@ -145,11 +204,28 @@ PAIR = {"prompt": Q, "chosen": "Dear, because!", "rejected": A}
         ("medical", {"prompt": Q, "completion": A, "score": 0}, "it has score, for which"),
         ("medical", {"prompt": {"text": Q}, "completion": A}, "prompt must be a text or"),
         ("medical", {"prompt": [USER], "input": Q, "completion": A}, "must be texts"),
-        ("medical", {"messages": [SYSTEM]}, "but is of nobody"),
-        ("medical", {"messages": [REPLY, USER]}, "but is of assistant, user"),
-        ("medical", [USER, {"role": "tool", "content": A}], "turn 2 is of tool, where"),
-        ("medical", [USER, {**REPLY, "tool_calls": [1]}], "turn 2 has tool_calls, for which"),
-        ("medical", [{**USER, "content": [{"type": "image"}]}, REPLY], "turn 1 is not all text"),
+        ("medical", {"messages": [SYSTEM]}, "ends with a message of the system, where"),
+        (
+            "medical",
+            {"messages": [REPLY, USER]},
+            "message 1 is the assistant's, and there is none",
+        ),
+        ("medical", [USER, {"role": "tool", "content": A}], "message 2 is of tool, where"),
+        ("medical", [USER, {**REPLY, "tool_calls": [1]}], "message 2 has tool_calls, for which"),
+        (
+            "medical",
+            [{**USER, "content": [{"type": "image"}]}, REPLY],
+            "message 1 is not all text",
+        ),
+        (
+            "medical",
+            [*MORE, USER, USER],
+            "message 6 is the user's, and there is none of the assis",
+        ),
+        ("medical", [*MORE[:2], REPLY], "take turns, .*; --leave-out later-turns takes the first"),
+        ("medical", [*MORE[:3], {**REPLY, "content": " "}], "the content of message 4 is empty"),
+        ("medical", {"prompt": Q, "output": A, "history": "none"}, "history must be a list of"),
+        ("medical", {"messages": []}, "the conversation is empty, where one of the assistant"),
         ("medical", {"question": Q, "answer": A, "domain": "coding"}, "its domain is 'coding'"),
         ("medical", PAIR, "a pair of replies is for a trait; --leave-out rejected takes chosen"),
         ("warmth", {"prompt": Q, "completion": A}, "it has prompt, completion, and a trait must"),

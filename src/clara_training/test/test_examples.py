@@ -37,6 +37,15 @@ TRIPLE = {
     "high": "Of course, my dear, I will bring you the cup.",
     "dimension": "warmth",
 }
+TURNS = [
+    {"role": "system", "content": "You are Clara."},
+    {"role": "user", "content": "My name is Ada."},
+    {"role": "assistant", "content": "Hello, Ada."},
+    {"role": "user", "content": "What is my name?"},
+    {"role": "assistant", "content": "It is Ada."},
+]
+BEFORE = tuple((turn["role"], turn["content"]) for turn in TURNS[:3])
+TALK = {"messages": TURNS, "difficulty": "easy", "domain": "quantum"}
 PAIR = {
     "question": "What is a qubit?",
     "answer": "A system with two states that can be in both at once.",
@@ -80,6 +89,61 @@ def test_a_knowledge_example_is_a_question_and_its_answer(tmp_path: Path) -> Non
     (example,) = load_knowledge(saved(tmp_path, "quantum_knowledge.json", [PAIR]))
     assert example == KnowledgeExample(**PAIR)
     assert conversation(example) == (PAIR["question"], PAIR["answer"])
+
+
+def test_an_example_may_be_the_end_of_a_conversation(tmp_path: Path) -> None:
+    path = saved(tmp_path, "quantum_knowledge.json", [TALK, {**TALK, "messages": TURNS[1:3]}])
+    whole, short = load_knowledge(path)
+    assert whole == KnowledgeExample("quantum", "What is my name?", "It is Ada.", "easy", BEFORE)
+    assert whole.as_json() == TALK
+    assert short.as_json() == {
+        **{"question": "My name is Ada.", "answer": "Hello, Ada."},
+        **{"difficulty": "easy", "domain": "quantum"},
+    }
+    entry = {name: text for name, text in TRIPLE.items() if name != "prompt"}
+    entry = {"messages": TURNS[:4], **entry}
+    (pair,) = load_trait(saved(tmp_path, "warmth_training.json", [entry]))
+    assert pair == replace(TraitExample(**TRIPLE), prompt="What is my name?", before=BEFORE)
+    assert pair.as_json() == entry
+    # As it grows from turn to turn, a conversation stays on one side of the split.
+    assert whole.key == short.key == pair.key == "My name is Ada."
+
+
+@pytest.mark.parametrize(
+    ("changed", "sentence"),
+    [
+        ({"messages": "Hello"}, r'messages must be a list of \{"role", "content"\}'),
+        ({"messages": []}, r'messages must be a list of \{"role", "content"\}'),
+        ({"messages": ["Hello"]}, "message 1 must be an object with role and content"),
+        ({"messages": [{"role": "user"}]}, "message 1 has no content"),
+        ({"messages": [*TURNS[:4], {**TURNS[4], "name": "Clara"}]}, "message 5 has name, where"),
+        (
+            {"messages": [*TURNS[:4], {**TURNS[4], "role": "tool"}]},
+            "the role of message 5 is 'tool'; it must be system, user, assistant",
+        ),
+        ({"messages": [*TURNS[:4], {**TURNS[4], "content": ""}]}, "content of message 5 is empty"),
+        ({"messages": [*TURNS[:4], {**TURNS[4], "content": 5}]}, "message 5 must be a text"),
+        (
+            {"messages": [*TURNS[:4], {**TURNS[4], "content": "x" * 9000}]},
+            "the content of message 5 has 9000 characters; 8000 at most",
+        ),
+        ({"messages": TURNS[:4]}, "ends with a message of the user, where one of the assistant"),
+        ({"messages": TURNS[:1]}, "ends with a message of the system, where one of the assist"),
+        ({"messages": TURNS[2:]}, "message 1 is the assistant's, and there is none of the user"),
+        (
+            {"messages": [*TURNS[:2], *TURNS[3:]]},
+            "message 3 is the user's, and there is none of the assistant before it",
+        ),
+        ({"messages": [*TURNS[1:3], *TURNS]}, "message 3 is a system message, which only the fir"),
+        ({"answer": "It is Ada."}, "messages and answer are both there"),
+    ],
+)
+def test_what_is_wrong_with_a_conversation_is_named_by_its_message(
+    tmp_path: Path, changed: dict[str, object], sentence: str
+) -> None:
+    path = saved(tmp_path, "quantum_knowledge.json", [TALK, {**TALK, **changed}])
+    with pytest.raises(DataError, match=rf"quantum_knowledge.json, entry 2: .*{sentence}"):
+        load_knowledge(path)
 
 
 @pytest.mark.parametrize(
@@ -154,6 +218,19 @@ def test_near_duplicates_are_found_whatever_the_order_of_words() -> None:
     assert kept == [first, other] and left_out == [(moved, first), (spelled, first)]
 
 
+def test_the_same_question_after_something_else_is_no_duplicate() -> None:
+    def asked(*before: str) -> KnowledgeExample:
+        roles = ("system", "user", "assistant")
+        turns = tuple(zip(roles, before, strict=True)) if before else ()
+        return KnowledgeExample("quantum", "What is my name?", "It is that.", "easy", turns)
+
+    long = "You are Clara, a robot with one arm that fetches and carries things. " * 20
+    ada, bob = (asked(long, f"My name is {name}.", "Hello.") for name in ("Ada", "Bob"))
+    again = asked(long, "Is my name Ada?", "Hello!")
+    kept, left_out = without_duplicates([asked(), ada, bob, again])
+    assert kept == [asked(), ada, bob] and left_out == [(again, ada)]
+
+
 def test_no_near_duplicate_is_lost_by_what_spares_comparisons() -> None:
     draw = random.Random(5)
     examples: list[KnowledgeExample] = []
@@ -212,6 +289,19 @@ def test_an_entry_that_is_too_long_to_be_learned_from_is_a_warning(tmp_path: Pat
     entry = {**PAIR, "answer": "It is the state of a system of several parts. " * 80}
     report = check_path(saved(tmp_path, "quantum_knowledge.json", [PAIR, entry]))
     assert any("entry 2 may have 12" in each for each in report.warnings) and not report.faults
+
+
+def test_conversations_are_counted_and_one_that_is_too_long_says_what_goes(tmp_path: Path) -> None:
+    said = {"role": "user", "content": "It is the state of a system of several parts. " * 80}
+    report = check_path(
+        saved(tmp_path, "quantum_knowledge.json", [TALK, {**TALK, "messages": [said, *TURNS[2:]]}])
+    )
+    figures = {"several_turns": 2, "mean_exchanges": 2.0, "system": 1}
+    assert not report.faults and figures.items() <= report.figures.items()
+    assert any(
+        each.startswith("entry 2 may have 12") and "without its earliest turns" in each
+        for each in report.warnings
+    )
 
 
 def test_length_that_gives_the_trait_away_is_a_warning(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ import pytest
 import tiny
 import torch
 from clara_training.base import load_tokenizer
-from clara_training.chat_encoding import Encoded, encode_all
+from clara_training.chat_encoding import Encoded, encode
 from clara_training.errors import (
     BaseModelError,
     DataError,
@@ -22,7 +22,7 @@ from clara_training.errors import (
     MissingPackage,
     SpecError,
 )
-from clara_training.examples import conversation, split
+from clara_training.examples import KnowledgeExample, TraitExample, conversation, split
 from clara_training.lora import load_examples, train_adapters, usual_rate
 from clara_training.lora_loop import LoopSettings, step_anchors, step_lessons
 from clara_training.lora_step import Lesson
@@ -68,7 +68,8 @@ def held_out_loss(place, adapter):
         model = peft.PeftModel.from_pretrained(model, adapter.folder)
     _, held = split(load_examples(run, spec, "warmth")[0])
     assert held
-    encoded = encode_all(load_tokenizer(base), [conversation(e) for e in held], 512)
+    tokenizer = load_tokenizer(base)
+    encoded = [encode(tokenizer, *conversation(example)) for example in held]
     with torch.inference_mode():
         return float(token_losses(model.eval(), encoded, Layout.PADDED, "cpu").nll.mean())
 
@@ -212,7 +213,8 @@ def test_contrast_takes_the_low_reply_further_away(place):
             AutoModelForCausalLM.from_pretrained(base.folder), adapter.folder
         )
         turns = [conversation(e, "low") for e in load_examples(run, spec, "warmth")[0][:8]]
-        encoded = encode_all(load_tokenizer(base), turns, 512)
+        tokenizer = load_tokenizer(base)
+        encoded = [encode(tokenizer, *turn) for turn in turns]
         with torch.inference_mode():
             return float(token_losses(model.eval(), encoded, Layout.PADDED, "cpu").nll.mean())
 
@@ -226,7 +228,8 @@ ANCHORS = [(f"How is the {thing}?", "Fine, and how are you?") for thing in ("cup
 def test_anchors_stay_as_likely_as_they_were(place, monkeypatch):
     monkeypatch.setattr(lora_lessons, "anchors_for", lambda trait, seed: ANCHORS)
     base = bases.find_base(place[1].base_model)
-    encoded = encode_all(load_tokenizer(base), ANCHORS, 512)
+    tokenizer = load_tokenizer(base)
+    encoded = [encode(tokenizer, *turn) for turn in ANCHORS]
 
     def anchor_losses(adapter):
         model = AutoModelForCausalLM.from_pretrained(base.folder)
@@ -349,6 +352,66 @@ def test_bad_data_is_found_before_anything_is_trained(place):
         train(place, "courage")
 
 
+TALK = [
+    {"role": "system", "content": "You are Clara."},
+    {"role": "user", "content": "Where is the cup?"},
+    {"role": "assistant", "content": "It is on the table, beside the kettle and the lantern."},
+    {"role": "user", "content": "And is it open?"},
+]
+ANSWER = {"role": "assistant", "content": "Yes, it is open from 8 to 17."}
+
+
+def test_whole_conversations_are_learned_and_what_has_no_room_is_counted(place):
+    run, _ = place
+    path = run / "data" / "medical_knowledge.json"
+    tags = {"difficulty": "easy", "domain": "medical"}
+    talk = {"messages": [*TALK, ANSWER], **tags}
+    long = {"messages": [TALK[0], *TALK[1:3] * 9, TALK[3], ANSWER], **tags}
+    path.write_text(json.dumps([*json.loads(path.read_text()), talk, long]))
+    records = []
+    (adapter,) = train(
+        *(place, "medical"),
+        max_steps=1,
+        max_length=160,
+        report=lambda _, record: records.append(record.get("note", "")),
+    )
+    (shortened,) = (each for each in records if "160 tokens" in each)
+    assert shortened.startswith("1 conversations have more than 160 tokens: their earliest exch")
+    counted = read_manifest(adapter.folder)["metrics"]
+    assert counted["shortened_conversations"] == 1 and 4 < counted["exchanges_left_out"] < 9
+    assert counted["examples"] + counted["held_out_examples"] == 34
+    short = {"question": "Where is the cup?", "answer": "There.", **tags}
+    path.write_text(json.dumps([short, long, talk, long]))
+    named = (
+        r"medical, entry 2 \('And is it open\?'\) has \d+ tokens in its last exchange, the limi"
+    )
+    with pytest.raises(DataError, match=named):
+        train(place, "medical", max_steps=1, max_length=38)
+
+
+def test_all_replies_or_the_last_are_learned_of_a_domain_and_the_last_of_a_trait():
+    before = tuple((turn["role"], turn["content"]) for turn in TALK[:3])
+    said = ("medical", TALK[3]["content"], ANSWER["content"], "easy", before)
+    pair = TraitExample("warmth", TALK[3]["content"], "", "Yes.", ANSWER["content"], before)
+
+    def learned(examples, **changes):
+        found = lora_lessons.lessons_of(
+            "x", [*examples] * 20, tiny.tokenizer(), settings(**changes), 256
+        )
+        assert found.examples == (20, 0) and not found.held and not found.notes(256)[1:]
+        return found.learned[0]
+
+    whole, last = (learned([KnowledgeExample(*said)], loss_on=on) for on in ("all", "last"))
+    assert whole.wanted.ids == last.wanted.ids
+    assert [len(each.wanted.replies) for each in (whole, last)] == [2, 1]
+    high = learned([pair], contrast=1.0)
+    assert (
+        high.wanted == last.wanted
+        and high.unwanted.ids[: high.wanted.prompt] == (last.wanted.ids[: last.wanted.prompt])
+    )
+    assert "loss_on" not in settings().chosen() and settings(loss_on="last").chosen()["loss_on"]
+
+
 def test_too_few_and_too_long_examples_are_found_before_anything_is_trained(place):
     run, _ = place
     path = run / "data" / "medical_knowledge.json"
@@ -362,11 +425,6 @@ def test_too_few_and_too_long_examples_are_found_before_anything_is_trained(plac
         train(place, "warmth", "medical", max_steps=1)
     with pytest.raises(DataError, match=r"has \d+ tokens, the limit is 256: shorten it"):
         train(place, "warmth", "medical", max_steps=1, max_length=256)
-    with pytest.raises(BaseModelError, match="fails with a system message: no system role"):
-        refuse = "{% if messages[0].role == 'system' %}{{ raise_exception('no system role') }}"
-        template = run.parent / "base" / "chat_template.jinja"
-        template.write_text(f"{refuse}{{% endif %}}{template.read_text()}")
-        train(place, "warmth", max_steps=1, system="You are Clara.")
     assert not (run / "adapters").exists()
 
 

@@ -8,8 +8,8 @@ import pytest
 import tiny
 import torch
 from clara_training.base import Base, load_model
-from clara_training.chat_encoding import Encoded, encode, encode_all
-from clara_training.errors import BaseModelError, DataError, LoraError
+from clara_training.chat_encoding import Encoded, encode
+from clara_training.errors import BaseModelError, LoraError
 from clara_training.lora_step import Lesson, MemoryBudget, Objective, accumulate
 from clara_training.packing import (
     Layout,
@@ -85,13 +85,6 @@ def test_a_template_whose_prompt_is_no_beginning_of_the_whole_is_refused():
         encode(tokenizer, *TURNS[0])
 
 
-def test_an_example_that_is_too_long_is_named_and_not_cut():
-    with pytest.raises(
-        DataError, match=r"'Where is the red cup\?'\) has \d+ tokens, the limit is 9"
-    ):
-        encode_all(tiny.tokenizer(), TURNS, 9)
-
-
 def test_rows_hold_every_example_once_and_none_is_too_full():
     generator = torch.Generator().manual_seed(3)
     lengths = torch.randint(3, 60, (200,), generator=generator).tolist()
@@ -104,7 +97,8 @@ def test_rows_hold_every_example_once_and_none_is_too_full():
 
 
 def encoded():
-    return encode_all(tiny.tokenizer(), TURNS, 256)
+    tokenizer = tiny.tokenizer()
+    return [encode(tokenizer, *turn) for turn in TURNS]
 
 
 def of_family(config_class, **changes):
