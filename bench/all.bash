@@ -43,6 +43,7 @@ python bench/training_export.py
 python bench/training_fidelity.py
 python bench/decode_roof.py
 python bench/training_merge.py --adapters 8
+python bench/training_turns.py
 python bench/sliders.py
 python bench/pretrain_step.py --compile --steps 70
 python bench/losses.py

@@ -554,6 +554,29 @@ BENCHES: dict[str, dict[str, tuple[Figure, ...]]] = {
                 "the same, of the roof", at("share_of_roof"), percent, "fp32 matrix products", 0.8
             ),
         ),
+        "training_turns": (
+            *(
+                Figure(
+                    f"loss of held-out second answers, {way} learned",
+                    over(at(way, "nats_a_token"), at("base", "nats_a_token")),
+                    percent,
+                    "the base's",
+                    target,
+                    most=True,
+                )
+                for way, target in (("first turns only", None), ("whole conversations", 0.5))
+            ),
+            *(
+                Figure(f"the right cup, {way} learned", at(way, "right_cup"), percent)
+                for way in ("first turns only", "whole conversations")
+            ),
+            Figure(
+                "tokens and masks of 1,000 conversations of 20 turns",
+                over(at("encoding", "seconds_by_definition"), at("encoding", "seconds")),
+                times,
+                "each reply encoded anew",
+            ),
+        ),
         "gpu_lora": (
             Figure(
                 "LoRA on an H100, packed",
