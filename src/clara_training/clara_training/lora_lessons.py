@@ -17,7 +17,7 @@ from clara_training.examples import Example, Reply, TraitExample, conversation, 
 from clara_training.lora_step import Lesson, examples_of
 from clara_training.spec import DOMAINS, TRAITS
 from clara_training.starter import starter_examples
-from clara_training.turns import ASSISTANT, USER, Turn
+from clara_training.turns import ASSISTANT, USER, Turn, exchanges
 
 if TYPE_CHECKING:
     from clara_training.lora import LoraSettings
@@ -48,8 +48,8 @@ class Lessons:
         said = [f"{learned} examples to learn, {held} held out"]
         if (lessons := len(self.learned) + len(self.held)) > learned + held:
             said.append(
-                f"the base's chat template writes earlier replies otherwise than the last: the"
-                f" {learned + held} are learned as {lessons} conversations, each up to a reply"
+                "the base's chat template writes earlier replies otherwise than the last: the"
+                f" {learned + held} examples are learned as {lessons}, each up to one reply"
             )
         if self.shortened:
             said.append(
@@ -85,11 +85,11 @@ def lessons_of(
             encode_it = partial(_encoded, example, tokenizer=tokenizer, settings=settings)
             fit, without = fitting(encode_it, _longest, example.before, longest)
             if (tokens := _longest(fit)) > longest:
+                alone = " in its last exchange" if exchanges(example.before) else ""
                 raise DataError(
                     f"{name}, entry {numbers[id(example)]} ({_shortened(example)!r}) has {tokens}"
-                    f" tokens{' in its last exchange' * bool(example.before)}, the limit is"
-                    f" {longest}: shorten it, or raise --max-length where the base model has a"
-                    " longer context"
+                    f" tokens{alone}, the limit is {longest}: shorten it, or raise --max-length"
+                    " where the base model has a longer context"
                 )
             left_out.append(without)
             lessons += fit
