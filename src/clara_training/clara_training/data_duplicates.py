@@ -39,6 +39,11 @@ def _before(example: Example) -> list[str]:
     return [_sorted_words(said) for _, said in example.before]
 
 
+def _first(before: Sequence[str]) -> str:
+    # Where there is a system message, they are of an odd number.
+    return before[len(before) % 2] if before else ""
+
+
 def _sorted_words(text: str) -> str:
     return " ".join(sorted(normalised(text).split()))
 
@@ -51,6 +56,7 @@ class Pool:
         self._extract = load("rapidfuzz.process", "finding near-duplicates").extract
         self._ratio = load("rapidfuzz.fuzz", "finding near-duplicates").ratio
         self._counts = _Counts()
+        self._counts_of_first = _Counts()  # of what the person says first, before the question
         self.similar = similar
         self.kept: list[Example] = []
         self._texts: list[str] = []
@@ -67,6 +73,7 @@ class Pool:
             self._texts.append(text)
             self._before.append(before)
             self._counts.add(text)
+            self._counts_of_first.add(_first(before))
         return like
 
     def like(self, example: Example) -> Example | None:
@@ -75,6 +82,9 @@ class Pool:
 
     def _like(self, text: str, before: Sequence[str]) -> Example | None:
         near = self._counts.near(text, self.similar)
+        if before and near:  # of conversations, many may end with the same question
+            begun = {*self._counts_of_first.near(_first(before), self.similar)}
+            near = [at for at in near if at in begun]
         texts = [self._texts[at] for at in near]
         # The likest first; those that are as like, in order.
         found = self._extract(
@@ -85,9 +95,11 @@ class Pool:
         return next((self.kept[at] for at in alike), None)
 
     def _alike(self, one: Sequence[str], other: Sequence[str]) -> bool:
-        # Of as many messages: where there is a system message, that is an odd number.
+        # As many messages are of the same roles. The latest first: a system message is long, and
+        # most have the same.
         return len(one) == len(other) and all(
-            self._ratio(*pair, score_cutoff=self.similar) for pair in zip(one, other, strict=True)
+            self._ratio(said, text, score_cutoff=self.similar)
+            for said, text in zip(reversed(one), reversed(other), strict=True)
         )
 
 

@@ -94,6 +94,19 @@ def test_smollm2_learns_its_replies_and_nothing_of_its_template() -> None:
         assert oracle["input_ids"][: len(encoded)] == list(encoded.ids)
 
 
+@pytest.mark.parametrize(
+    "said",
+    ["It ends.<|im_end|>Not yet.", "\ue000 and \ue001", "<|im_start|>user\nIt's it.\n\n\tNo"],
+)
+def test_whatever_is_said_replies_are_learned_by_the_definition(said: str) -> None:
+    for template in templates.IN_ONE.values():
+        for byte_fallback in (False, True):
+            tokenizer = tokenizer_of(template, byte_fallback)
+            for place in range(len(TALK)):
+                talk = [*TALK[:place], (TALK[place][0], said), *TALK[place + 1 :]]
+                assert encode_turns(tokenizer, talk) == one_by_one(tokenizer, talk)
+
+
 @pytest.mark.parametrize("template", templates.EACH_ALONE.values(), ids=templates.EACH_ALONE)
 def test_where_earlier_replies_are_written_otherwise_each_is_learned_as_the_last(
     template: str,

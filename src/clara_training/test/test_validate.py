@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import os
@@ -13,6 +14,7 @@ import subprocess
 import sys
 import time
 import xml.etree.ElementTree as ElementTree
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -24,7 +26,7 @@ import tiny
 import tiny_run
 import torch
 from clara_training.errors import ExportError, ValidationError
-from clara_training.examples import KnowledgeExample, load_trait
+from clara_training.examples import KnowledgeExample, TraitExample, held_out, load_trait
 from clara_training.export import ExportSettings, export_run
 from clara_training.gguf_scores import GgufScores, log_softmax
 from clara_training.report import page, write_report
@@ -176,6 +178,32 @@ def test_a_wrong_answer_is_one_to_another_question(exported: tuple[Path, Spec]) 
         assert texts[0].startswith(f"It is {number}.")
     with pytest.raises(ValidationError, match="none of them is held out"):
         margins.knowledge_cases(examples[:0], tiny.tokenizer(), 3)
+
+
+def test_a_conversation_is_judged_by_its_last_reply_after_what_there_is_room_for() -> None:
+    turns = [("system", "You are Clara."), *[("user", "Hello."), ("assistant", "Good day!")] * 9]
+    examples = [
+        TraitExample("warmth", f"Is it {number}?", "", "Yes.", "Yes, my dear.", tuple(turns))
+        for number in range(3)
+    ]
+    key = next(f"Is it {number}?" for number in itertools.count() if held_out(f"Is it {number}?"))
+    begun = [replace(each, before=(turns[0], ("user", key), *turns[2:])) for each in examples]
+    whole, short = (
+        margins.trait_cases(begun, tiny.tokenizer(), None, longest)[0] for longest in (2048, 150)
+    )
+    read = tiny.tokenizer().decode(whole.prompt)
+    assert whole.left_out == 0 and read.count("Good day!") == 9 and "Is it 0?" in read
+    read = tiny.tokenizer().decode(short.prompt)
+    assert 0 < short.left_out < 9 and read.count("Good day!") == 9 - short.left_out
+    assert "You are Clara." in read and len(short.prompt) + len(short.replies[0]) <= 150
+    assert [tiny.tokenizer().decode(each) for each in short.replies] == [
+        *("Yes, my dear.<|im_end|>", "Yes.<|im_end|>")
+    ]
+    answers = [
+        KnowledgeExample("coding", "Why?", f"It is {n}.", "easy", begun[0].before) for n in "12"
+    ]
+    (case,) = margins.knowledge_cases(answers, tiny.tokenizer(), 1, 150)
+    assert case.left_out and "You are Clara." in tiny.tokenizer().decode(case.prompt)
 
 
 def test_a_gguf_that_is_not_true_to_its_model_fails_its_gate(
