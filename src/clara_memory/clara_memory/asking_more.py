@@ -18,7 +18,7 @@ _OF_BOTH = re.compile(r"(?:which|who|what) of (?P<first>.+?) (?:and|or) (?P<rest
 _AT_END = re.compile(r"(?P<rest>.+?)[,:] (?P<first>[^,]+) or (?P<second>[^,]+)")
 _BETWEEN = re.compile(r"(?P<before>.+?) (?:or|than) (?P<after>.+)")
 _NO_HEAD = re.compile(
-    r"^(?:which|what|who|whom|where)\b(?: \w+(?= (?:did|do|have|has|was|were)\b))?"
+    r"^(?:which|what|who|whom|where)\b(?: robot\b| \w+(?= (?:did|do|have|has|was|were)\b))?"
 )
 _SUBJECTS = re.compile(
     r"(?P<did>did|do|does|have|has) (?P<first>\w+(?: \d+)?) (?P<rest>.+?)"

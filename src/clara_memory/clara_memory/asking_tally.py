@@ -12,7 +12,7 @@
 """
 
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -29,7 +29,7 @@ from clara_memory.item_memory import ItemMemory
 from clara_memory.narrowing import Narrowing, Without, narrow, narrowings_in
 from clara_memory.ordinary_words import set_of
 from clara_memory.past import when_in
-from clara_memory.query_text import Asked, read_text
+from clara_memory.query_text import Asked, Listener
 from clara_memory.ranking import find
 from clara_memory.recognising import recognise
 from clara_memory.retrieval import Query
@@ -55,24 +55,6 @@ class Tallied:
     narrowed: tuple[str, ...] = ()
     of: int = 0
     never: tuple[RoleFiller, ...] = ()
-
-
-class Listener(NamedTuple):
-    """Who is asked, when, and what is known; `robot` and `own_robots` as `read_text` says.
-
-    The `filters` of a query hold for all that is asked.
-    """
-
-    columns: Columns
-    robot: str
-    own_robots: Callable[[], list[str]]
-    now_ns: int
-    filters: Query
-
-    def reads(self, text: str) -> Asked:
-        """Return how a text is read as a query."""
-        asked = replace(self.filters, text=text)
-        return read_text(asked, self.columns, self.robot, self.own_robots, self.now_ns)
 
 
 class Counted(NamedTuple):
@@ -113,10 +95,13 @@ _MOST = re.compile(
 _OFTEN = re.compile(
     r"(?P<often>how (?:often|many times)\b ?)?(?P<rest>(?:(?:did|have|has|was|were)\b.*)?)"
 )
+_TWO = 2
 _ANYTHING = set_of("anything something anyone someone")
 _NEVER = re.compile(r"\bnever\b")
 _IS = re.compile(r"^(what|which|who|where)'s\b")
 # "What is the room (that) you cleaned most?" and "your most cleaned room" ask which it is.
+_OF_US = re.compile(r"^(?:which|who) of (?:you|us)(?P<two> two| both)?\b(?! and\b)(?: robots)?")
+_OF_TWO = {"more": "most", "less": "least", "fewer": "fewest"}
 _THAT_IS = re.compile(
     r"^(?:what|which) (?:is|was|are|were) the (\w+) (?:(?:that|which|where) )?"
     r"(?=\w.* (?:most|least)\b)(?!of\b)"
@@ -133,7 +118,7 @@ _WE = set_of("you we they i")
 def tally_asked(text: str, listener: Listener) -> Counted | None:
     """Return the tally that a text asks for; None where it asks for none, or has more to say."""
     columns, items = listener.columns, listener.columns.items
-    question = _question(text, listener.robot)
+    question = _question(text, listener.robot, len(columns.robots))
     own = RoleFiller(ROBOT, listener.robot)
     robot = listener.robot if columns.robots.identity(own) else ""  # not of another's file
     for rest, narrowings in narrowings_in(question, items, robot):
@@ -150,12 +135,19 @@ def tally_asked(text: str, listener: Listener) -> Counted | None:
     return None
 
 
-def _question(text: str, robot: str) -> str:
-    """Return a question without what is said around it: "Clara, can you tell me"."""
+def _question(text: str, robot: str, robots: int) -> str:
+    """Return a question without what is said around it: "Clara, can you tell me".
+
+    Which of two `robots` did more is which did most.
+    """
     asked = " ".join(text.casefold().replace("\u2019", "'").split()).rstrip(" ?!.")
     asked = re.sub(rf"^{re.escape(fold(robot))}, ", "", asked)
     begin = _BEGIN.match(asked)
     asked = _IS.sub(r"\1 is", asked[begin.end() :] if begin else asked)
+    if of_us := _OF_US.match(asked):
+        asked = f"which robot{asked[of_us.end() :]}"
+        if of_us["two"] and robots == _TWO:
+            asked = _WORD.sub(lambda word: _OF_TWO.get(word[0], word[0]), asked)
     return _MOST_DONE.sub(r"which \3 \1was \2", _THAT_IS.sub(r"which \1 ", asked))
 
 

@@ -50,6 +50,8 @@ class Filters:
             rows = rows[columns.end_ns[rows] >= query.since_ns]
         if query.until_ns:
             rows = rows[columns.end_ns[rows] <= query.until_ns]
+        if query.but:
+            rows = rows[~np.isin(columns.seq[rows], query.but)]
         if query.outcomes:
             wanted = np.zeros(len(Outcome), dtype=bool)
             wanted[[int(outcome) for outcome in query.outcomes]] = True

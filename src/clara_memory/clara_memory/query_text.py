@@ -12,7 +12,7 @@ from typing import NamedTuple
 from clara_memory.columns import Columns
 from clara_memory.cue import EITHER
 from clara_memory.episode import RoleFiller, fold
-from clara_memory.retrieval import WHEN, Query
+from clara_memory.retrieval import RELATIVE, WHEN, Query
 from clara_memory.text_cue import understand
 from clara_memory.unread import REFERRED, UNREAD_TIME, Unread
 
@@ -22,7 +22,7 @@ class Asked(NamedTuple):
 
     `recognised` are the text's fillers, `unread` what says something and is known of none,
     `reason` why nothing can be answered, `when` the time as it was understood, `first` whether
-    the oldest episodes are wanted.
+    the oldest episodes are wanted, `relative` what the question is relative to.
     """
 
     query: Query
@@ -31,17 +31,51 @@ class Asked(NamedTuple):
     reason: str = ""
     when: str = ""
     first: bool = False
+    relative: str = ""
 
     @property
     def understood(self) -> list[RoleFiller]:
-        """Return all that is asked by, the time as a filler too."""
-        when = [RoleFiller(WHEN, self.when)] if self.when else []
-        bounds = [one.told for one in self.query.ranges]
-        return [*self.query.cue, *self.recognised, *bounds, *when]
+        """Return all that is asked by, the time and what it is relative to as fillers too."""
+        said = ((WHEN, self.when), (RELATIVE, self.relative))
+        return [
+            *self.query.cue,
+            *self.recognised,
+            *(one.told for one in self.query.ranges),
+            *(RoleFiller(role, words) for role, words in said if words),
+        ]
+
+
+class Listener(NamedTuple):
+    """Who is asked, when, and what is known; `robot` and `own_robots` as `read_text` says.
+
+    `base` is what holds of each text beside what it says, and `relative` that in words.
+    """
+
+    columns: Columns
+    robot: str
+    own_robots: Callable[[], list[str]]
+    now_ns: int
+    base: Query = Query()
+    relative: str = ""
+
+    def reads(self, text: str) -> Asked:
+        """Return how a text is read as a query."""
+        query = replace(self.base, text=text)
+        bounded = bool(self.relative)
+        asked = read_text(
+            query, self.columns, self.robot, self.own_robots, self.now_ns, bounded=bounded
+        )
+        return asked._replace(relative=self.relative)
 
 
 def read_text(
-    query: Query, columns: Columns, robot: str, own_robots: Callable[[], list[str]], now_ns: int
+    query: Query,
+    columns: Columns,
+    robot: str,
+    own_robots: Callable[[], list[str]],
+    now_ns: int,
+    *,
+    bounded: bool = False,
 ) -> Asked:
     """Return what a query asks with its text.
 
@@ -51,6 +85,7 @@ def read_text(
         robot: who "you" is; `own_robots` returns who it may be else, in another robot's file.
         own_robots: is asked only where `robot` has done nothing.
         now_ns: what "yesterday" is before.
+        bounded: whether the times of the query are part of what is asked.
     """
     if not query.text.strip():
         return Asked(query)
@@ -59,7 +94,7 @@ def read_text(
     recognised = [filler for filler in said.fillers if filler.role not in given]
     given |= {REFERRED} if query.cue else set()  # "it" is what the cue says
     unread = [one for one in said.unread if one.role not in given]
-    times_only = (said.when.read and said.of_all) or said.of_all_ever
+    times_only = ((said.when.read or bounded) and said.of_all) or said.of_all_ever
     times_only |= any(one.role == UNREAD_TIME for one in unread)
     reason = ""
     if not (recognised or query.cue or times_only):

@@ -31,7 +31,7 @@ from clara_memory.store import Store
 from clara_memory.unread import UNREAD, UNREAD_TIME, Unread
 
 _UNREAD_TOLD = 5
-_AHEAD_NS = 10 * 10**9  # what clocks may differ by
+AHEAD_NS = 10 * 10**9  # what clocks may differ by
 _HEAD = 4096  # rows that are put in order first: most candidates have their episodes there
 
 
@@ -180,7 +180,7 @@ def _ends(columns: Columns, found: Fit, now_ns: int) -> Rows:
     A stamp that lies ahead is of a clock that was wrong: nothing is said to be later than that.
     """
     ends = columns.end_ns[found.positions]
-    return np.where(ends > now_ns + _AHEAD_NS, 0, ends)
+    return np.where(ends > now_ns + AHEAD_NS, 0, ends)
 
 
 def _best(scores: NDArray[np.float32], ends: Rows, count: int) -> Rows:

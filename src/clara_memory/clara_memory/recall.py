@@ -12,18 +12,20 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from clara_memory.asking_tally import Listener, Tallied, tally_asked
+from clara_memory.asking_tally import Tallied, tally_asked
 from clara_memory.columns import Columns, Spelling
 from clara_memory.episode import Filler, Outcome, RoleFiller, as_filler, check_role
 from clara_memory.errors import StorageFailed
 from clara_memory.filters import told
 from clara_memory.fitting import Fit
 from clara_memory.forgetting import Bounds, Uses
+from clara_memory.going_on import whole_of
 from clara_memory.meaning import Embedder
 from clara_memory.pairing import Change, Pairing
-from clara_memory.query_text import read_text
+from clara_memory.query_text import Listener
 from clara_memory.ranges import RoleRange
 from clara_memory.ranking import find, rank, resolve
+from clara_memory.relative import Placed
 from clara_memory.retrieval import Answer, Query, check_query
 from clara_memory.store import Store
 from clara_memory.tally import Figures, Tally, figures_of, measured_in, tally_of
@@ -98,8 +100,8 @@ class Recall:
         check_query(query)
         moment = time.time_ns() if now_ns is None else now_ns
         with self._index:
-            own_robots = self._store.robots_not_merged
-            asked = read_text(query, self._columns, self.robot, own_robots, moment)
+            placed = self._placed(query, moment)
+            asked = placed.asked()
             ranking = rank(
                 self._columns,
                 asked.query,
@@ -114,8 +116,14 @@ class Recall:
             self._uses.count((int(seq) for seq in ranking.seqs), time.time_ns())
         answer = resolve(ranking, asked.understood, self._store)
         since_ns = moment - int(self._pairing.settings.result_timeout_s * 1e9)
-        lasting = [one.episode for one in begun if one.received_ns > since_ns]
-        return replace(answer, under_way=fitting(lasting, query, self.robot, moment))
+        lasting = [
+            one.episode
+            for one in begun
+            if one.received_ns > since_ns and one.episode.start_ns >= placed.began_ns
+        ]
+        if placed.unread:
+            return answer
+        return replace(answer, under_way=fitting(lasting, placed.query, self.robot, moment))
 
     def tally(self, role: str, query: Query | None = None, *, now_ns: int | None = None) -> Tally:
         """Return how often each filler of a role is in the episodes that fit a query, exactly.
@@ -176,9 +184,9 @@ class Recall:
         check_query(replace(filters, text=text))
         moment = time.time_ns() if now_ns is None else now_ns
         with self._index:
-            own_robots = self._store.robots_not_merged
-            listener = Listener(self._columns, self.robot, own_robots, moment, filters)
-            found = tally_asked(text, listener)
+            placed = self._placed(replace(filters, text=text), moment)
+            plain = placed.plain or placed.unread
+            found = None if plain else tally_asked(placed.text, placed.listener)
         if found is None:
             return None
         tallied, measured = found
@@ -194,13 +202,17 @@ class Recall:
         check_query(query)
         moment = time.time_ns() if now_ns is None else now_ns
         with self._index:
-            own_robots = self._store.robots_not_merged
-            asked = read_text(query, self._columns, self.robot, own_robots, moment)
+            asked = self._placed(query, moment).asked()
             found = find(
                 self._columns, asked.query, asked.recognised, asked.unread, reason=asked.reason
             )
             kept = (one for one in asked.understood if one not in found.set_aside)
             yield tuple(kept), found
+
+    def _placed(self, query: Query, moment: int) -> Placed:
+        """Return what a query asks, and relative to what; `_index` must be held."""
+        listener = Listener(self._columns, self.robot, self._store.robots_not_merged, moment)
+        return whole_of(query, listener, self._store)
 
     def _take_up(self, changes: Sequence[Change], gone: Sequence[int]) -> None:
         """Know of what was committed; `_index` must be held."""

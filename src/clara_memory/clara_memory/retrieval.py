@@ -35,11 +35,16 @@ MAX_EPISODES = 1000
 MAX_EPISODE_IDS = 5
 MAX_WEIGHT = 100.0
 WHEN = "when"  # the role, in what was understood, of the stretch of time that a text names
+RELATIVE = "relative"  # the same of what a question is relative to, in words
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What is asked; the fields are those of clara_interfaces/QueryMemory, times in ns."""
+    """What is asked; the fields are those of clara_interfaces/QueryMemory, times in ns.
+
+    `but` are row numbers of episodes that are not meant: it is the memory's own, for what a text
+    is relative to.
+    """
 
     cue: tuple[RoleFiller, ...] = ()
     text: str = ""
@@ -55,6 +60,7 @@ class Query:
     weights: tuple[float, ...] = ()
     recency_half_life_s: float = 0.0
     guess: bool = False
+    but: tuple[int, ...] = ()
 
     @property
     def is_text(self) -> bool:

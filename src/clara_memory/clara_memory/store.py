@@ -181,6 +181,20 @@ class Store(Database):
         select = "SELECT seq, end_ns - start_ns FROM episodes WHERE end_ns > start_ns AND seq"
         return dict(self._in(select, seqs))
 
+    def starts_of(self, seqs: Sequence[int]) -> dict[int, int]:
+        """Return when the episodes of these row numbers began, in ns."""
+        return dict(self._in("SELECT seq, start_ns FROM episodes WHERE seq", seqs))
+
+    def begun(self, since_ns: int, until_ns: int) -> dict[int, int]:
+        """Return row numbers of what began within these times, both included, and when."""
+        select = "SELECT seq, start_ns FROM episodes WHERE start_ns BETWEEN ? AND ?"
+        return dict(self.read(select, (since_ns, until_ns)))
+
+    def going_on_at(self, moment_ns: int) -> list[int]:
+        """Return row numbers of what began before a moment and did not end before it."""
+        select = "SELECT seq FROM episodes WHERE start_ns < ? AND end_ns >= ?"
+        return [seq for (seq,) in self.read(select, (moment_ns, moment_ns))]
+
     def fetch(self, seqs: Sequence[int]) -> dict[int, Episode]:
         """Return the episodes of these row numbers; one that is damaged as `__init__` says."""
         rows = self._in(f"SELECT seq, {_COLUMNS}, checksum FROM episodes WHERE seq", seqs)

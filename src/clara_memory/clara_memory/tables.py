@@ -15,7 +15,7 @@ from clara_memory.episode import Episode, RoleFiller
 from clara_memory.formats import episode_to_json, filler_to_json
 from clara_memory.memory import Stats
 from clara_memory.messages import Event
-from clara_memory.retrieval import WHEN, Answer
+from clara_memory.retrieval import RELATIVE, WHEN, Answer
 from clara_memory.unread import UNREAD
 
 
@@ -109,8 +109,13 @@ def show_answer(answer: Answer) -> None:
 
 
 def time_asked(understood: Iterable[RoleFiller]) -> list[str]:
-    """Return the sentences that say which time a question was about."""
-    return [f"Time asked about: {one.filler}." for one in understood if one.role == WHEN]
+    """Return the sentences that say which time a question was about, and relative to what."""
+    said = list(understood)
+    relative = (one.filler for one in said if one.role == RELATIVE)
+    return [
+        *(f"{words[0].upper()}{words[1:]}:" for words in relative),
+        *(f"Time asked about: {one.filler}." for one in said if one.role == WHEN),
+    ]
 
 
 def under_way(answer: Answer) -> list[str]:

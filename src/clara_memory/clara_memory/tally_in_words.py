@@ -11,7 +11,7 @@ from clara_memory import tables
 from clara_memory.asking_tally import Tallied
 from clara_memory.episode import Kind, spoken_number
 from clara_memory.formats import episode_to_json, filler_to_json
-from clara_memory.retrieval import WHEN, Answer
+from clara_memory.retrieval import RELATIVE, WHEN, Answer
 from clara_memory.tally import DURATION, Count, Figures, Tally
 from clara_memory.wishes import Wish
 
@@ -207,7 +207,7 @@ def _how_it_went(count: Tally | Figures) -> str:
 
 def _episodes(number: int, count: Tally | Figures, narrowed: Sequence[str]) -> str:
     """Return how many episodes were counted over, and what they have in common."""
-    common = [str(one) for one in count.understood if one.role != WHEN]
+    common = [str(one) for one in count.understood if one.role not in (RELATIVE, WHEN)]
     episodes = "1 episode" if number == 1 else f"{number} episodes"
     parts = [f"with {', '.join(common)}" if common else "", *narrowed]
     return " ".join(filter(None, (episodes, ", ".join(filter(None, parts)))))

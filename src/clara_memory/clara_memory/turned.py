@@ -285,6 +285,8 @@ def _others(words: Words, used: dict[int, Find]) -> Iterator[Turned]:
         thing = used.get(following)
         if word in _BESIDE_WHOM and thing and thing.roles == ["subject"] and _of_deed(used):
             yield Turned(place, thing.span[-1] + 1, "subject", "who was there when it was done")
+        if word == "than" and thing and thing.roles == ["subject"]:
+            yield Turned(place, thing.span[-1] + 1, "subject", "who did more or less")
         if word == "others" or (
             word in ("other", "another") and words.stems[following : following + 1] in _ROBOTS
         ):

@@ -309,7 +309,7 @@ def test_what_is_to_be_counted_is_counted(memory, text, said):
         "where did you almost clean most often?",
         "where would you clean most often?",
         "where did you clean the dirty floor most often?",
-        "where did you clean most often before delivering the parcel?",
+        "where did you clean most often shortly before delivering the parcel?",
         "where did you clean most of the floor?",
         "which room did you clean most recently?",
         "which room did you clean last?",
