@@ -94,13 +94,17 @@ def test_an_answer_about_the_past_rests_on_episodes_and_names_them(peer: Peer) -
     episode = remembered(
         peer, act(peer, "PICK_UP", "KETTLE", ActionResult.FAILED, "the kettle was too hot"), heard
     )
-    result, feedback = peer.chat("What happened with the kettle?", max_tokens=60)
+    talk = {"max_tokens": 60, "session_id": "kettle"}
+    result, feedback = peer.chat("What happened with the kettle?", **talk)
     assert result.error_code == Chat.Result.NONE, result.error_msg
     assert episode.episode_id in result.memory_ids
     assert "".join(piece.delta for piece in feedback) == result.text
     assert [piece.seq for piece in feedback] == list(range(len(feedback)))
     assert "kettle" in result.text and "too hot" in result.text
     assert not result.decisions
+    further, _ = peer.chat("And why did it fail?", **talk)
+    assert list(further.memory_ids) == list(result.memory_ids)
+    assert further.text.startswith("As to 'what happened with the kettle', of what failed:")
     unknown, _ = peer.chat("What happened with the submarine?", max_tokens=60)
     assert unknown.memory_abstained and not unknown.memory_ids
 

@@ -170,11 +170,22 @@ _HOW = re.compile(r"\bhow\b", re.IGNORECASE)
 _ALONE = re.compile(
     r"^\W*((and|but|so|then|ok|okay|well)\b\W*)*(what|which|who|where|when|why|how)"
     r"( (not|so|come|often|many|much|long|one|ones|else|then|exactly))?\W*$"
+    r"|^\W*((and|but)\b\W*)*(did|have|had|has) you( too| as well)?\W*$"
     r"|^\W*(and|what about|how about)"
     r"(?! (what|which|who|where|when|why|how|did|was|were|has|have|had|is|are|do|does)\b)"
     r"( [\w'\u2019]+){1,4}\W*\?\W*$",
     re.IGNORECASE,
 )
+# "what happened then?", "and before that?", "did you close the gate after that?"
+_BESIDE_THAT = re.compile(
+    r"\b(after|before|since) (that|this|it|then)\W*$|\bafterwards?\W*$"
+    r"|^\W*((and|but|so)\b\W*)*(right |just |directly |immediately )?(after|before) (that|this)\b"
+    r"|^\W*((and|but|so)\b\W*)*(what (happened|did \w+ do|have you done) )?(then|next)\W*$"
+    r"|^\W*((and|but|so)\b\W*)*(then what|what (then|(came )?next))\W*$",
+    re.IGNORECASE,
+)
+_GOING_ON = re.compile(r"^\W*(and|but|what about|how about)\b", re.IGNORECASE)
+_THINGS = frozenset(["it", "them"])
 _POINTING = re.compile(r"\b(it|that|this|they|them|those|these)\b", re.IGNORECASE)
 _OF_NO_DEED = frozenset(["result", "when"])
 _DEEDS = frozenset(["action", "result"])
@@ -209,11 +220,18 @@ def memory_replies(asking: Asking, text: str, recollection: Recollection | None)
 def points_back(text: str, recollection: Recollection | None = None) -> bool:
     """Whether only what was said before tells what is asked: "and yesterday?", "did it fail?".
 
-    Memory reads each question by itself. What it read may show that something is named after all.
+    What memory read of the question by itself may show that something is named after all.
     """
     if recollection is None:
-        return bool(_ALONE.search(text))
+        return bool(_ALONE.search(text) or _BESIDE_THAT.search(text))
     return bool(_POINTING.search(text)) and _OF_NO_DEED.issuperset(recollection.recognised)
+
+
+def may_point_back(text: str, recollection: Recollection) -> bool:
+    """Whether a question may go on from others: "and how often today?", "did you close it?"."""
+    if any(one.phrase in _THINGS for one in recollection.unread):
+        return True
+    return bool(_GOING_ON.search(text)) and _OF_NO_DEED.issuperset(recollection.recognised)
 
 
 def _about_the_past(text: str) -> bool:
@@ -236,6 +254,8 @@ def _about_its_deeds(text: str, recollection: Recollection) -> bool:
     world: it must have read as much of the question as is strange to it.
     """
     roles, strange = set(recollection.recognised), sum(map(_is_strange, recollection.unread))
+    if recollection.relative:
+        roles.add("when")  # beside a deed that memory knows
     if not roles or _ADVICE.search(text):
         return False
     if _OF_OUTCOMES.search(text):

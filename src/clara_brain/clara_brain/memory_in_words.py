@@ -64,7 +64,7 @@ def opening(text: str, recollection: Recollection, neutralise: Neutralise) -> st
     if recollection.counted:
         said = [_count_said(one, neutralise) for one in recollection.counted]
         return " ".join([*said, f"{_ORDERS[recollection.order]}:"] if recollection.told else said)
-    said = []
+    said = relative_to(recollection, neutralise)
     if recollection.unread:
         words = [cleaned(one.phrase, _SYMBOL_LENGTH, neutralise) for one in recollection.unread]
         said.append(f"I did not take into account: {', '.join(words)}.")
@@ -74,6 +74,12 @@ def opening(text: str, recollection: Recollection, neutralise: Neutralise) -> st
     else:
         said.append(_how_often(text, recollection, neutralise))
     return " ".join(filter(None, said))
+
+
+def relative_to(recollection: Recollection, neutralise: Neutralise) -> list[str]:
+    """Say what the question was taken relative to, that a wrong reading be heard."""
+    relative = cleaned(recollection.relative, _REASON_LENGTH, neutralise)
+    return [f"{relative[0].upper()}{relative[1:]}:"] if relative else []
 
 
 def _count_said(sentence: str, neutralise: Neutralise) -> str:
@@ -103,10 +109,12 @@ def not_known(recollection: Recollection, neutralise: Neutralise) -> str:
 
     It is not asked, for a yes to it would go to the model.
     """
-    if not (recollection.reason and (recollection.recognised or recollection.unread)):
+    relative = relative_to(recollection, neutralise)
+    known = recollection.recognised or recollection.unread or relative
+    if not (recollection.reason and known):
         return UNKNOWN  # nothing of the question is known: there is no more to say
     reason = _reason(cleaned(recollection.reason, _REASON_LENGTH, neutralise).rstrip(". "))
-    return f"I find no answer to that in my memory: {reason}."
+    return " ".join([*relative, f"I find no answer to that in my memory: {reason}."])
 
 
 def _reason(reason: str) -> str:

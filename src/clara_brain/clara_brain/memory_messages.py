@@ -17,6 +17,8 @@ from clara_interfaces.srv import QueryMemory
 
 _UNREAD = "text"  # the role of words that memory did not read
 _WHEN = "when"  # the role of a time that was understood
+_RELATIVE = "relative"  # the role of what a question is relative to, in words
+_SAID = (_UNREAD, _RELATIVE)  # words that no episode has
 _MOST_RESULTS = 100
 _PLACES = frozenset(["place", "location", "position", "room", "zone", "area", "site", "station"])
 
@@ -56,7 +58,9 @@ def recollection(response: QueryMemory.Response, now: Time) -> Recollection:
         reason=next((each.reason for each in response.answers if each.reason), ""),
         missing=missing,
         unread=tuple(unread.values()),
-        recognised=_distinct(each.role for each in (*understood, *aside) if each.role != _UNREAD),
+        recognised=_distinct(
+            each.role for each in (*understood, *aside) if each.role not in _SAID
+        ),
         asked=_distinct(_named(each) for each in sorted(understood, key=_deed_first)),
         matches=response.matches,
         succeeded=sum(each.succeeded for each in results) if counted else 0,
@@ -64,6 +68,7 @@ def recollection(response: QueryMemory.Response, now: Time) -> Recollection:
         order=_order(response, facts),
         counted=tuple(response.counted),
         under_way=tuple(_under_way(event, now) for event in response.under_way),
+        relative=", ".join(each.filler for each in understood if each.role == _RELATIVE),
     )
 
 
@@ -150,7 +155,7 @@ def _position(filler: RoleFiller) -> str:
 
 def _named(filler: RoleFiller) -> str:
     """Return a filler as text, a number with what it is of: "room 101"; empty for a time."""
-    said = "" if filler.role == _WHEN else _spoken(filler)
+    said = "" if filler.role in (_WHEN, _RELATIVE) else _spoken(filler)
     if filler.kind != RoleFiller.TEXT and said:
         return f"{filler.role} {said}"
     # Several outcomes are one filler: FAILED/CANCELED.

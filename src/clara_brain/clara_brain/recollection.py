@@ -90,7 +90,8 @@ class Recollection:
     "action", "when" or "object/place", and `asked` what they are asked for, in words. `succeeded`
     and `failed` are counted over all that fit, as `matches` is. `counted` is what else the
     question wants counted (most, least, a total), in sentences of memory's own. `under_way` is
-    what fits and is no episode yet.
+    what fits and is no episode yet. `relative` is what the question was taken relative to, or what
+    it goes on from, in words.
     """
 
     facts: tuple[Fact, ...] = ()
@@ -106,6 +107,7 @@ class Recollection:
     failed: int = 0
     order: Order = Order.LATEST
     under_way: tuple[UnderWay, ...] = ()
+    relative: str = ""
 
     @property
     def told(self) -> tuple[Fact, ...]:

@@ -25,8 +25,9 @@ class Session:
     """One conversation.
 
     Times are what the clock given to Sessions says; `tokens` is for its history. `spans` are what
-    was said and has an embedding by the heads in use, also when it left the history. `of_memory`:
-    the last reply was memory's; that is not kept on disk.
+    was said and has an embedding by the heads in use, also when it left the history. `asked` are
+    the questions that the next may go on from where the last reply was memory's, else None; that
+    is not kept on disk.
     """
 
     name: str
@@ -36,7 +37,7 @@ class Session:
     history: list[Exchange] = field(default_factory=list)
     sizes: list[int] = field(default_factory=list)
     spans: list[Span] = field(default_factory=list)
-    of_memory: bool = False
+    asked: tuple[str, ...] | None = None
 
     @property
     def tokens(self) -> int:
@@ -85,7 +86,7 @@ class Sessions:
         tokens: int,
         dropped: int = 0,
         spans: Iterable[Span] = (),
-        of_memory: bool = False,
+        asked: tuple[str, ...] | None = None,
     ) -> None:
         """Add a completed turn; the `dropped` oldest ones, which no longer fit, are given up."""
         now = self._clock()
@@ -93,7 +94,7 @@ class Sessions:
         self._sessions[name] = session
         session.last_used = now
         session.turns += 1
-        session.of_memory = of_memory
+        session.asked = asked
         session.history.append(exchange)
         session.sizes.append(tokens)
         session.spans.extend(spans)

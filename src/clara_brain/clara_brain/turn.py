@@ -283,8 +283,9 @@ class Turn:
             turn = self._sessions.turns(request.session)
             pairs = ((False, request.text, words), (True, completion.text, replied))
             new = [Span(turn, who, said, made.vector) for who, said, made in pairs if made]
-            dropped, of_memory = completion.dropped_turns, remembered is not None
-            self._sessions.add(request.session, exchange, tokens, dropped, new, of_memory)
+            dropped = completion.dropped_turns
+            questions = remembered.asked if remembered else None
+            self._sessions.add(request.session, exchange, tokens, dropped, new, questions)
 
     async def _remember(self) -> Remembered | None:
         """Return what memory says; None where the reply is not memory's."""
@@ -298,7 +299,7 @@ class Turn:
             lambda text, briefly: self._host.recall(text, briefly, self._wait()),
             engine.neutralise,
             quote=request.quote_memory,
-            follows=session is not None and session.of_memory,
+            before=session.asked if session else None,
         )
 
     def _no_promise(self) -> NoPromise | None:

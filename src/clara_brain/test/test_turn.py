@@ -149,6 +149,27 @@ def test_a_question_that_points_back_to_memory_s_reply_is_answered_by_no_model(o
     assert take(opened, sessions, "why?", **asked).completion.text == WHOLE_QUESTION
 
 
+def test_a_question_goes_on_from_those_of_its_own_conversation_alone(opened):
+    cues: list[str] = []
+
+    class Remembering(Alone):
+        async def recall(self, text: str, *asked: object) -> Recollection | None:
+            cues.append(text)
+            return Recollection(abstained=True, recognised=("when",), relative="as to it")
+
+    sessions = Sessions(time.monotonic, max_sessions=4, max_turns=64)
+    asked = {"host": Remembering(), "memory": MemoryPolicy.AUTO}
+    take(opened, sessions, QUESTION, **asked)
+    take(opened, sessions, "When was that?", **asked)
+    take(opened, sessions, "and yesterday?", **asked)
+    take(opened, sessions, "and yesterday?", session="other", **asked)
+    lines = [QUESTION, "When was that?", "and yesterday?"]
+    assert cues == [QUESTION, "When was that?", "\n".join(lines[:2]), "\n".join(lines)]
+    take(opened, sessions, OF_THE_WORLD, host=Alone(), memory=MemoryPolicy.NEVER)
+    found = sessions.find("s")
+    assert found is not None and found.asked is None
+
+
 def test_what_was_said_belongs_to_its_turn_though_a_stop_came_between(tiny):
     sessions = Sessions(time.monotonic, max_sessions=4, max_turns=64)
 
