@@ -168,30 +168,24 @@ class _GoingOn:
         listener = self._before.listener
         outcomes = outcomes or listener.base.outcomes
         of = f", of what {'failed' if outcomes == FAILURES else 'succeeded'}" if outcomes else ""
-        listener = listener._replace(
-            base=replace(listener.base, outcomes=outcomes), relative=self._as_to(self._text, of)
-        )
+        base, relative = replace(listener.base, outcomes=outcomes), f"as to '{self._text}'{of}"
+        listener = listener._replace(base=base, relative=relative)
         return self._text, self._before._replace(listener=listener, plain=True)
 
-    def _as_to(self, text: str, more: str = "") -> str:
-        return f"as to '{text}'{more}"
-
     def _again(self, text: str) -> tuple[str, Placed]:
-        """Return another question as the one before was asked."""
-        before = self._before
-        base = replace(self._fresh.base, outcomes=before.listener.base.outcomes)
-        listener = self._fresh._replace(relative=self._as_to(text))
-        whole = placed_in(replace(base, text=text), listener, self._store)
-        return text, whole._replace(plain=before.plain)
+        """Return another question, asked as the one before was at first."""
+        listener = self._fresh._replace(relative=f"as to '{text}'")
+        return text, placed_in(replace(listener.base, text=text), listener, self._store)
 
-    def _is_of_a_place(self) -> bool:
-        """Whether the question before is itself relative to something."""
-        base = self._before.listener.base
-        return (base.since_ns, base.until_ns, base.but) != (
-            self._fresh.base.since_ns,
-            self._fresh.base.until_ns,
-            self._fresh.base.but,
-        )
+    def _check_told_by_its_words(self) -> None:
+        """Raise Unreadable where the words before do not tell what their question is relative to.
+
+        So it is of one that was beside "that".
+        """
+        base, fresh = self._before.listener.base, self._fresh.base
+        bounded = (base.since_ns, base.until_ns) != (fresh.since_ns, fresh.until_ns)
+        if bounded and related_in(self._text, self._fresh.now_ns) is None:
+            raise Unreadable(self._line, _NOT_WHOLE, REFERRED)
 
     def _beside_another(self) -> tuple[str, Placed] | None:
         """Return the question before, beside another deed: "and after you charged?"."""
@@ -200,8 +194,7 @@ class _GoingOn:
         if related is None or related.question:
             return None
         other = related_in(self._text, now_ns)
-        if other is None and self._is_of_a_place():
-            raise Unreadable(self._line, _NOT_WHOLE, REFERRED)
+        self._check_told_by_its_words()
         return self._again(f"{other.question if other else self._text} {self._said}")
 
     def _at_another_time(self) -> tuple[str, Placed] | None:
@@ -210,8 +203,9 @@ class _GoingOn:
         when = when_in(said, self._fresh.now_ns)
         if not when.read or _tidy(when.rest):
             return None
-        if self._is_of_a_place():
-            raise Unreadable(self._line, _NOT_WHOLE, REFERRED)
+        self._check_told_by_its_words()
+        if related_in(self._text, self._fresh.now_ns) is not None:
+            raise Unreadable(self._line, _NOT_WHOLE, REFERRED)  # that deed's time, or the other's
         rest = _tidy(when_in(self._text, self._fresh.now_ns).rest)
         return self._again(f"{rest} {said}")
 
@@ -227,8 +221,7 @@ class _GoingOn:
             return None
         if {"action", "result"} & set(found[0].roles):
             return None
-        if self._is_of_a_place():
-            raise Unreadable(self._line, _NOT_WHOLE, REFERRED)
+        self._check_told_by_its_words()
         text = self._with_name(words, found[0])
         if text is None and "subject" in found[0].roles and left == set():
             return self._of_whom(self._said)
@@ -266,8 +259,7 @@ class _GoingOn:
 
     def _of_whom(self, name: str) -> tuple[str, Placed] | None:
         """Return the question before, of somebody else: "and Bob?", "and you?"."""
-        if self._is_of_a_place():
-            raise Unreadable(self._line, _NOT_WHOLE, REFERRED)
+        self._check_told_by_its_words()
         before = words_in(self._text)
         acting = [one for one in recognise(before, self._items) if one.roles == ["subject"]]
         if len(acting) == 1 and acting[0].fillers:
@@ -286,9 +278,7 @@ class _GoingOn:
         if len(deeds) != 1 or len(things) != 1 or len(its) != 1:
             raise Unreadable(self._line, _NOT_WHOLE, REFERRED)
         thing = things[0].fillers[0].spoken.replace("_", " ").casefold()
-        text = re.sub(r"\b(?:it|them)\b", f"the {thing}", self._said)
-        listener = self._fresh._replace(relative=self._as_to(text))
-        return text, placed_in(replace(listener.base, text=text), listener, self._store)
+        return self._again(re.sub(r"\b(?:it|them)\b", f"the {thing}", self._said))
 
 
 def _tidy(text: str) -> str:

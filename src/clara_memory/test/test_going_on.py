@@ -84,6 +84,10 @@ def ids(answer):
         ("Did you drop the cup today?", "Did you open the gate after that?", "gate", "after I"),
         ("What did you do after you dropped the plate?", "And after you opened the gate?",
          "gate closed, fridge", "after I tried to open the gate"),
+        ("What did you do after you dropped the cup yesterday?", "And the plate?",
+         "", ""),
+        ("What did you do after you dropped the cup?", "And the plate?",
+         "gate, gate closed, fridge", "after I tried to drop the plate"),
         ("What did Bob drop?", "What happened next?", "bob's patrol", "right after BOB tried"),
     ],
 )  # fmt: skip
@@ -101,6 +105,9 @@ def test_several_questions_go_on_from_each_other(memory):
     assert ids(ask(memory, *lines[:2])) == {"plate"}
     answer = ask(memory, *lines)
     assert answer.abstained or answer.set_aside  # no plate was dropped yesterday
+    lines = ["Did you drop the cup?", "Why?", "When was that?", "And the plate?"]
+    assert ids(ask(memory, *lines[:3])) == {"cup"}
+    assert ids(ask(memory, *lines)) == {"plate"}  # which did not fail
     lines = ["When did you last open the gate?", "What did you do next?", "And after that?"]
     assert ids(ask(memory, *lines)) == {"fridge"}
 
