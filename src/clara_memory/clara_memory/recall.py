@@ -123,7 +123,8 @@ class Recall:
         ]
         if placed.unread:
             return answer
-        return replace(answer, under_way=fitting(lasting, placed.query, self.robot, moment))
+        asked_now = replace(placed.query, but=())  # which are rows of the store
+        return replace(answer, under_way=fitting(lasting, asked_now, self.robot, moment))
 
     def tally(self, role: str, query: Query | None = None, *, now_ns: int | None = None) -> Tally:
         """Return how often each filler of a role is in the episodes that fit a query, exactly.

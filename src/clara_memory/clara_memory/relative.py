@@ -63,7 +63,10 @@ _SAID_OF = re.compile(
 _HE = re.compile(r"\b(?:he|she)\b")
 _IT = re.compile(r"\b(?:it|them)\b")
 _NEXT = re.compile(r"\bnext\b")
-_POLITE = re.compile(r"\b(?:can|could) you (?:please )?(?=(?:tell|show|list)\b)")
+_POLITE = re.compile(
+    r"\b(?:(?:can|could) you (?:please )?(?=(?:tell|show|list)\b)"
+    r"|(?:do|can) you (?:still )?(?:know|remember|recall) )"
+)
 _USUAL = re.compile(r"\b(?:do|does) (?:you|he|she|it|they|\w+) ")
 _PAST = AUXILIARIES & set_of("did had has have was were")
 _COUNTS = re.compile(r"\bhow (?:often|many)\b")
@@ -77,7 +80,7 @@ class Unreadable(Exception):
     """A question cannot be answered for what was not `unread`."""
 
     def __init__(self, phrase: str, reason: str, role: str = "action") -> None:
-        self.unread = Unread(phrase or "?", True, role, reason.format(phrase))
+        self.unread = Unread(phrase or "?", True, role, reason.replace("{}", phrase))
         super().__init__(self.unread.reason)
 
 

@@ -98,6 +98,7 @@ def begun(answer):
         ("What did you drop after cleaning the table failed?", "11:00 11:30", "09:05:00, failed"),
         ("What did you do after you opened the gate yesterday?", "09:10", "2026-06-09 09:00"),
         ("What was cleaned after the gate was closed?", "12:00B", "after I tried to close"),
+        ("Do you know what happened right after you charged?", "09:00", "right after"),
         ("What did you do right after you opend the gtae?", "09:05", "open the gate"),
     ],
 )
@@ -153,6 +154,7 @@ def test_the_last_before_and_the_first_after_are_told_first(memory, text, first)
             "Did you drop the cup before or after charging?",
             "before or after something else cannot be asked for",
         ),
+        ("What did you do after you {opened} it?", "'you {opened} it' is not remembered"),
         ("After you charged?", "it was not said what is asked for"),
     ],
 )
@@ -226,7 +228,9 @@ def test_what_is_under_way_was_after_a_deed_only_where_it_began_after_it():
     memory = EpisodicMemory()
     for begin, end, thing in (("08:00:00", "08:10:00", "GATE"), ("16:00:00", "16:10:00", "DOOR")):
         memory.store(Episode("OPEN", "", thing, OK, start_ns=ns(begin), end_ns=ns(end)))
-    memory.record([Event("a1", "CLOSE", "", "GATE", ns("17:59:00"))], NOW_NS)
+    # Row numbers of the store are no places among what is under way.
+    waving = [Event(f"w{one}", "WAVE", "", "", ns("17:00:00") + one) for one in range(2)]
+    memory.record([*waving, Event("a1", "CLOSE", "", "GATE", ns("17:59:00"))], NOW_NS)
     for text, lasting in (
         ("Did you close the gate after you opened the door?", 1),
         ("Did you close the gate before you opened the door?", 0),
