@@ -21,11 +21,13 @@ from clara_brain.engine import Engine
 from clara_brain.errors import BrainError
 from clara_brain.model_info import default_model
 from clara_brain.orders import why_no_order
+from clara_brain.sequences import steps_of
 from clara_brain.settings import EngineSettings
 from clara_brain.skill_choice import choice_request, decision_of
 from clara_brain.skill_decision import possible
 from clara_brain.skill_file import load_skills
 from clara_brain.skill_messages import MessageTemplate
+from clara_brain.skill_use import NO_END
 from clara_brain.skills import Confirm, Parameter, Skill
 
 
@@ -60,6 +62,25 @@ def tried(
         return "a stop: Clara cancels what runs"
     if asks_abilities(said):
         return f"no order; Clara says: {abilities(skills)}"
+    steps = steps_of(skills, said)
+    if steps.why:
+        return f"not done, no part of it: {steps.why}"
+    if not steps.orders:
+        return _tried_order(engine, skills, templates, said)
+    tries = [_tried_order(engine, skills, templates, each) for each in steps.orders]
+    for at, order in enumerate(steps.orders[:-1]):
+        if not all(offer.skill.tells_its_end for offer in possible(skills, order)):
+            tries[at] += f"\n  refused: {NO_END}"
+    told = [f"\n  {number}. {each}" for number, each in enumerate(tries, start=1)]
+    return f"{len(tries)} steps, of which all are done or none{''.join(told)}"
+
+
+def _tried_order(
+    engine: Engine,
+    skills: tuple[Skill, ...],
+    templates: dict[str, MessageTemplate],
+    said: str,
+) -> str:
     offers = possible(skills, said)
     if not offers:
         why = why_no_order(skills, said)

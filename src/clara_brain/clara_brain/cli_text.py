@@ -29,6 +29,7 @@ _DECISIONS = {
     SkillDecision.ASKED: "asked before",
     SkillDecision.DECLINED: "declined",
     SkillDecision.STOPPED: "stopped",
+    SkillDecision.PLANNED: "comes next:",
 }
 
 

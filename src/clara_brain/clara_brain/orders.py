@@ -64,6 +64,7 @@ _QUESTION = re.compile(
     r"|shall)\b",
     re.I,
 )
+_POLITE_QUESTION = re.compile(r"\b(?:can|could|will|would) you\b", re.I)
 _DO_IT = re.compile(
     r"^\W*(please\W+)?(do|have) (a|an|it|me|my|our|some|that|the|this|your)\b", re.I
 )
@@ -190,6 +191,24 @@ def _unknown(skill: Skill, order: str) -> Iterator[str]:
 def opens_as_order(skill: Skill, text: str) -> bool:
     """Whether a sentence opens as an order with a verb of a skill."""
     return bool(_opened(skill, text)[1])
+
+
+def opened_by(skills: Iterable[Skill], text: str) -> Iterator[tuple[Skill, str]]:
+    """Return the skills for which a sentence opens as an order, each with it from the verb on."""
+    for skill in skills:
+        if order := _opened(skill, text)[1]:
+            yield skill, order
+
+
+def is_only_opening(skills: Iterable[Skill], text: str) -> bool:
+    """Whether a text says no more than what may stand before, or behind, an order."""
+    called = tuple(dict.fromkeys(name for skill in skills for name in skill.called))
+    return bool(re.fullmatch(_opening(called), f"{without_politeness(text)} ", re.IGNORECASE))
+
+
+def asks_politely(text: str) -> bool:
+    """Whether an order may end as a question: "could you ...?"."""
+    return bool(_POLITE_QUESTION.search(text))
 
 
 def asks_facts(text: str) -> bool:

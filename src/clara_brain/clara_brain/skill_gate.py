@@ -22,7 +22,7 @@ _MOST_KEPT = 1000  # conversations with an open question, and yeses that are rem
 
 @dataclass(frozen=True)
 class _Question:
-    decision: Decision
+    decisions: tuple[Decision, ...]
     said: str
     ends: float
 
@@ -45,17 +45,17 @@ class SkillGate:
             return (session, skill.name) not in self._said_yes
         return skill.confirm is Confirm.ALWAYS
 
-    def ask(self, session: str, decision: Decision, said: str, seconds: float) -> None:
+    def ask(self, session: str, decisions: Sequence[Decision], said: str, seconds: float) -> None:
         """Remember what was asked in a conversation, in answer to `said`."""
         self._questions.pop(session, None)
-        self._questions[session] = _Question(decision, said, self._clock() + seconds)
+        self._questions[session] = _Question(tuple(decisions), said, self._clock() + seconds)
         _trim(self._questions)
 
-    def take(self, session: str, history: Sequence[Exchange]) -> Decision | None:
+    def take(self, session: str, history: Sequence[Exchange]) -> tuple[Decision, ...]:
         """Return what the last turn of a conversation asked about; it is asked no more.
 
-        None when there is no question, its time is up, or the conversation was reset meanwhile.
-        Each turn calls this first.
+        Several are the steps of one order. Nothing when there is no question, its time is up, or
+        the conversation was reset meanwhile. Each turn calls this first.
         """
         if not history:
             # A new conversation, or one that was reset: an earlier yes was another person's.
@@ -63,31 +63,38 @@ class SkillGate:
                 del self._said_yes[key]
         question = self._questions.pop(session, None)
         if question is None or self._clock() > question.ends:
-            return None
+            return ()
         if not history or history[-1].user != question.said:
-            return None
-        return question.decision
+            return ()
+        return question.decisions
 
     def agree(self, skill: Skill, session: str) -> None:
         """Remember that a conversation said yes to a skill."""
         self._said_yes[session, skill.name] = None
         _trim(self._said_yes)
 
-    def refusal(self, skill: Skill) -> str:
-        """Return why a skill may not be used now; empty when it may."""
+    def refusal(self, skill: Skill, uses: int = 1) -> str:
+        """Return why a skill may not be used now, so many times; empty when it may."""
         if skill.at_most is None:
             return ""
+        if uses > skill.at_most.uses:
+            return (
+                f"{skill.name} is used {uses} times in that, and {skill.at_most.uses} in"
+                f" {skill.at_most.period:g} s is the most"
+            )
         now = self._clock()
-        uses = self._uses.setdefault(skill.name, deque())
-        while uses and uses[0] <= now - skill.at_most.period:
-            uses.popleft()
-        if len(uses) < skill.at_most.uses:
+        used = self._uses.setdefault(skill.name, deque())
+        while used and used[0] <= now - skill.at_most.period:
+            used.popleft()
+        too_many = len(used) + uses - skill.at_most.uses
+        if too_many <= 0:
             return ""
-        wait = uses[0] + skill.at_most.period - now
-        times = f"{len(uses)} time{'s' * (len(uses) != 1)}"
+        wait = used[too_many - 1] + skill.at_most.period - now
+        times = f"{len(used)} time{'s' * (len(used) != 1)}"
+        most = "which is the most" if uses == 1 else f"and {skill.at_most.uses} are the most"
         return (
-            f"{skill.name} was used {times} in the last {skill.at_most.period:g} s, which is the"
-            f" most; wait {max(1, round(wait))} s"
+            f"{skill.name} was used {times} in the last {skill.at_most.period:g} s, {most};"
+            f" wait {max(1, round(wait))} s"
         )
 
     def used(self, skill: Skill) -> None:

@@ -26,6 +26,8 @@ from unique_identifier_msgs.msg import UUID
 
 from clara_brain import conversions, qos
 from clara_brain.errors import SkillRefused
+from clara_brain.plan import End, Ended
+from clara_brain.request_results import RequestResults
 from clara_brain.skill_decision import Decision
 from clara_brain.skill_messages import MessageTemplate, outcome_of
 from clara_brain.skills import Skill, TargetKind
@@ -59,12 +61,14 @@ class _Way:
 class _Running:
     """A goal or a call under way. `goal` is None until the server has taken it.
 
-    `told`: how it ended has been reported, though a goal may go on after its time.
+    `told`: how it ended has been reported, to `ended` as well, though a goal may go on after its
+    time.
     """
 
     way: _Way
     decision: Decision
     action_id: str
+    ended: Ended | None = None
     timer: Any = None
     goal: Any = None
     cancel: bool = False
@@ -84,6 +88,7 @@ class SkillTargets:
         self._group = group
         self._steady = Clock(clock_type=ClockType.STEADY_TIME)
         self._requests = qos.publisher(node, ActionEvent, "action_request", _DEPTH)
+        self._answers = RequestResults(node, group, self._steady)
         self._events: Any = None
         self._results: Any = None
         self._ways: dict[str, _Way] = {}
@@ -99,6 +104,8 @@ class SkillTargets:
         if any(skill.target and skill.target.remember for skill in skills):
             self._events = qos.publisher(self._node, ActionEvent, "action_event", _DEPTH)
             self._results = qos.publisher(self._node, ActionResult, "action_result", _DEPTH)
+        if any(skill.target is None for skill in skills):
+            self._answers.open()
 
     def close(self) -> None:
         """Let go of the targets."""
@@ -114,6 +121,7 @@ class SkillTargets:
                 self._node.destroy_publisher(way.client)
         self._ways.clear()
         self._running.clear()
+        self._answers.close()
         for publisher in filter(None, (self._events, self._results)):
             self._node.destroy_publisher(publisher)
         self._events = self._results = None
@@ -153,13 +161,18 @@ class SkillTargets:
             return str(self._requests.topic_name)
         return str(self._node.resolve_topic_name(skill.target.name))
 
-    def request(self, skill: Skill, decision: Decision) -> str:
-        """Start what was decided; return the action's id. Raises SkillRefused."""
+    def request(self, skill: Skill, decision: Decision, ended: Ended | None = None) -> str:
+        """Start what was decided; return the action's id. Raises SkillRefused.
+
+        `ended` is called once with how it ended: later, and never for a topic of the robot's own.
+        """
         identity = uuid.uuid4()
         event = conversions.action_event(decision, str(identity))
         event.header.stamp = self._node.get_clock().now().to_msg()
         way = self._ways.get(skill.name)
         if way is None:
+            if ended:
+                self._answers.wait_for(event.action_id, ended)
             self._requests.publish(event)
             return str(event.action_id)
         target = way.template.target
@@ -172,7 +185,7 @@ class SkillTargets:
             # Nobody answers on a topic; memory keeps it as an episode whose end is not known.
             way.client.publish(message)
         else:
-            self._start(_Running(way, decision, str(identity)), message, identity)
+            self._start(_Running(way, decision, str(identity), ended), message, identity)
         return str(identity)
 
     def cancel_all(self, reason: str, wait: bool = False) -> list[tuple[Decision, str]]:
@@ -318,3 +331,5 @@ class SkillTargets:
             "detail": detail,
         }
         self._node.get_logger().info(f"skill result: {json.dumps(told, ensure_ascii=False)}")
+        if running.ended:
+            running.ended(End(outcome), detail)

@@ -170,6 +170,11 @@ class Skill:
     timeout: float = 0.0
     called: tuple[str, ...] = ()
 
+    @property
+    def tells_its_end(self) -> bool:
+        """Whether somebody says how it ended: nobody does on a topic of the robot's own."""
+        return self.target is None or self.target.kind is not TargetKind.TOPIC
+
     def parameter(self, name: str) -> Parameter | None:
         """Return the parameter of that name, or None."""
         return next((each for each in self.parameters if each.name == name), None)

@@ -9,6 +9,7 @@ A turn that is cut short says so there at once, so that a speech synthesiser fal
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 
 from rclpy.callback_groups import CallbackGroup
 from rclpy.node import Node
@@ -108,8 +109,30 @@ class Speech:
 
     async def _answer(self, said: Utterance) -> None:
         spoken = SpokenReply(self._node, self._sentences, said)
-        result = await self._take(said, spoken)
+        replied, held = False, list[str]()
+
+        def later(text: str) -> None:
+            """Say what became of it, behind the reply to it."""
+            if replied:
+                self._say_more(said, text)
+            else:
+                held.append(text)
+
+        result = await self._take(said, spoken, later)
         spoken.end(result.error_code)
+        self._publish(said, result)
+        replied = True
+        for text in held:
+            later(text)
+
+    def _say_more(self, said: Utterance, text: str) -> None:
+        """Publish a reply that comes behind the first, with sentences of its own."""
+        spoken = SpokenReply(self._node, self._sentences, said)
+        spoken.push(text)
+        spoken.end(Chat.Result.NONE)
+        self._publish(said, Chat.Result(text=text))
+
+    def _publish(self, said: Utterance, result: Chat.Result) -> None:
         reply = Utterance(
             request_id=said.request_id,
             session_id=said.session_id,
@@ -123,7 +146,9 @@ class Speech:
         reply.header.stamp = self._node.get_clock().now().to_msg()
         self._reply.publish(reply)
 
-    async def _take(self, said: Utterance, spoken: SpokenReply) -> Chat.Result:
+    async def _take(
+        self, said: Utterance, spoken: SpokenReply, later: Callable[[str], None]
+    ) -> Chat.Result:
         if len(said.request_id) > LONGEST_NAME:
             return Chat.Result(
                 error_code=Chat.Result.INVALID_REQUEST,
@@ -131,5 +156,5 @@ class Speech:
                 f" at most {LONGEST_NAME} are allowed",
             )
         goal = Chat.Goal(text=said.text, session_id=said.session_id)
-        turn = self._desk.begin(goal, spoken.push, spoken.cut_short)
+        turn = self._desk.begin(goal, spoken.push, spoken.cut_short, later)
         return turn if isinstance(turn, Chat.Result) else await self._desk.finish(turn)

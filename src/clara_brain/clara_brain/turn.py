@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Awaitable, Callable, Generator, Sequence
+from collections.abc import Awaitable, Callable, Generator
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from clara_brain.asking_memory import MemoryPolicy
+from clara_brain.asking_memory import Asking, MemoryPolicy, asks_memory
 from clara_brain.backend import Backend, Request, Ticket
 from clara_brain.decoding import Completion, Stop
 from clara_brain.earlier_turns import Hit, Span, hits, to_recall, with_recalled
@@ -27,6 +27,7 @@ from clara_brain.errors import (
 )
 from clara_brain.json_grammar import make_grammar
 from clara_brain.kv_cache import AdapterScales
+from clara_brain.plan import one_after_the_other
 from clara_brain.prompt import ChatPrompt, Exchange
 from clara_brain.readout import Embedding
 from clara_brain.recollection import Recollection
@@ -37,7 +38,15 @@ from clara_brain.schema_check import hold_against
 from clara_brain.sessions import Session, Sessions
 from clara_brain.skill_decision import Decision
 from clara_brain.skill_gate import SkillGate
-from clara_brain.skill_use import Decided, SkillHost, SkillPolicy, SkillUse, no_promise
+from clara_brain.skill_use import (
+    NOTHING_STOPPED,
+    Decided,
+    SkillHost,
+    SkillPolicy,
+    SkillUse,
+    Stopped,
+    no_promise,
+)
 from clara_brain.skills import Skill
 
 _log = logging.getLogger(__name__)
@@ -113,8 +122,8 @@ class Turn:
     """One turn. `run` once; `cancel` at any time, from the thread that runs it.
 
     `on_cancel` hears of a cancel at once, while the model may still give a word. `stopped` is what
-    was stopped already because the text says so, with the ids of the actions; with `silenced` it
-    ended what was being said in the conversation.
+    was stopped already because the text says so. `later` is told what becomes of an order
+    after the reply to it.
     """
 
     def __init__(
@@ -127,14 +136,14 @@ class Turn:
         request: TurnRequest,
         on_token: Callable[[str], None],
         on_cancel: Callable[[Stop], None] = lambda how: None,
-        stopped: Sequence[tuple[Decision, str]] = (),
-        silenced: bool = False,
+        stopped: Stopped = NOTHING_STOPPED,
+        later: Callable[[str], None] = lambda text: None,
     ) -> None:
         self._engine = engine
         self._sessions = sessions
         self._skills = skills
         self._use = SkillUse(
-            skills, gate, host, self._choose, self._experience, self._is_over, stopped, silenced
+            skills, gate, host, self._choose, self._experience, self._is_over, stopped, later
         )
         self._host = host
         self._request = request
@@ -231,6 +240,8 @@ class Turn:
             said = told
         elif remembered := await self._remember():
             grounded, said = remembered.grounded, remembered.grounded.quoted
+            if said and asks_memory(request.memory, text) is Asking.NOW:
+                said += self._what_follows()
             result.memory_ids = list(remembered.episode_ids)
             result.memory_abstained = remembered.abstained
             if not self._engine.continues_text:  # to one that does, a fence is noise
@@ -286,6 +297,11 @@ class Turn:
             dropped = completion.dropped_turns
             questions = remembered.asked if remembered else None
             self._sessions.add(request.session, exchange, tokens, dropped, new, questions)
+
+    def _what_follows(self) -> str:
+        """Say what comes after what is under way; empty where nothing was ordered to."""
+        coming = self._host.to_come()
+        return f" Then I am to {one_after_the_other(coming)}." if coming else ""
 
     async def _remember(self) -> Remembered | None:
         """Return what memory says; None where the reply is not memory's."""

@@ -11,7 +11,8 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 
 from rclpy.callback_groups import CallbackGroup
 from rclpy.clock import Clock
@@ -22,18 +23,20 @@ from rclpy.timer import Timer
 from clara_brain import conversions, parameters
 from clara_brain.adapters import Adapters, PersonalityBy
 from clara_brain.backend import Backend
+from clara_brain.cleaning import clean_detail
 from clara_brain.confirmation import asks_to_stop
 from clara_brain.decoding import Stop
 from clara_brain.errors import BrainError, QueueFull, Unforeseen
 from clara_brain.memory_client import MemoryClient
 from clara_brain.past_attempts import AttemptsPolicy, cue_of, experience
+from clara_brain.plan import End, Ended, PlanRunner, Step, one_after_the_other
 from clara_brain.promise import RosPromise
 from clara_brain.recollection import Recollection
 from clara_brain.sessions import Sessions
 from clara_brain.skill_decision import Decision
 from clara_brain.skill_gate import SkillGate
 from clara_brain.skill_targets import SkillTargets
-from clara_brain.skill_use import Decided
+from clara_brain.skill_use import NOTHING_STOPPED, Decided, Status, Stopped
 from clara_brain.skills import Skill
 from clara_brain.state_topics import StateTopics
 from clara_brain.turn import Promise, Turn
@@ -59,6 +62,7 @@ class TurnDesk:
         self._group = group
         self._steady = Clock(clock_type=ClockType.STEADY_TIME)
         self._gate = SkillGate()
+        self._plans = PlanRunner(self._request_step, lambda skill: self._gate.refusal(skill))
         self._memory = MemoryClient(node, group)
         self._turns: list[Turn] = []
         self._deadlines: dict[Turn, Timer] = {}
@@ -78,7 +82,11 @@ class TurnDesk:
         self._gate = SkillGate()
 
     def close(self) -> None:
-        """Refuse new turns and end those under way; they are answered with SHUTTING_DOWN."""
+        """Refuse new turns and end those under way; they are answered with SHUTTING_DOWN.
+
+        What is still to come of an order of several steps is not begun.
+        """
+        self._plans.drop("I was stopped")
         self._engine = self._sessions = None
         for turn in self._turns:
             turn.cancel(Stop.ERROR)
@@ -93,8 +101,13 @@ class TurnDesk:
         goal: Chat.Goal,
         on_token: Callable[[str], None],
         on_cancel: Callable[[Stop], None] = lambda how: None,
+        later: Callable[[str], None] = lambda text: None,
     ) -> Turn | Chat.Result:
-        """Admit a turn, or say at once why not. `on_cancel` hears of what ends it early."""
+        """Admit a turn, or say at once why not.
+
+        `on_cancel` hears of what ends it early, `later` is told what becomes of an order after the
+        reply to it.
+        """
         if self._engine is None or self._sessions is None or self._adapters is None:
             return conversions.failed(
                 Chat.Result.NOT_ACTIVE, "the brain is not active; configure and activate its node"
@@ -102,7 +115,7 @@ class TurnDesk:
         try:
             # Before all that could refuse it.
             told_to_stop = asks_to_stop(goal.text, self._skills)
-            stopped = self._stop() if told_to_stop else []
+            stopped = self._stop() if told_to_stop else NOTHING_STOPPED
             settings = parameters.read(self._node)
             sliders, by = parameters.sliders(self._node), PersonalityBy(settings.personality_by)
             request = conversions.turn_request(
@@ -112,8 +125,8 @@ class TurnDesk:
                 self._adapters.in_force(sliders, by),
             )
             before = [each for each in self._turns if each.session == goal.session_id != ""]
-            silenced = told_to_stop and bool(before)
-            if len(self._turns) >= self._engine.capacity and not (stopped or silenced):
+            stopped = replace(stopped, silenced=told_to_stop and bool(before))
+            if len(self._turns) >= self._engine.capacity and stopped == NOTHING_STOPPED:
                 raise QueueFull(
                     f"{len(self._turns)} turns are under way or waiting, which is the most;"
                     " try again later"
@@ -134,12 +147,12 @@ class TurnDesk:
             on_token,
             on_cancel,
             stopped,
-            silenced,
+            later,
         )
-        if before and not stopped:
+        if before and not (stopped.goals or stopped.dropped):
             # What is said next must see what was replied before.
             turn.wait_at_gate()
-        if settings.preempt or silenced:
+        if settings.preempt or stopped.silenced:
             for each in before:
                 each.cancel()
         self._turns.append(turn)
@@ -187,6 +200,25 @@ class TurnDesk:
         """Ask the robot to do it; return the action's id (part of the turn's Host)."""
         return self._targets.request(skill, decision)
 
+    def request_plan(
+        self, steps: Sequence[Step], session: str, later: Callable[[str], None]
+    ) -> str:
+        """Ask the robot to do the first of several things (part of the turn's Host)."""
+
+        def begun(step: Step, action_id: str) -> None:
+            self._gate.used(step.skill)
+            self._log(Decided(step.decision, Status.REQUESTED, action_id), session)
+
+        def told(text: str) -> None:
+            self._node.get_logger().warning(f"an order of several steps ended early: {text}")
+            later(text)
+
+        return self._plans.begin(steps, begun, told)
+
+    def to_come(self) -> tuple[Decision, ...]:
+        """Return what is still to be begun of an order of several steps (part of the Host)."""
+        return self._plans.to_come
+
     def state(self, text: str) -> str:
         """Answer a question about how the robot is now (part of the turn's Host)."""
         if self._engine is None:
@@ -213,14 +245,24 @@ class TurnDesk:
             limit = min(limit, _BRIEFLY_S)
         return self._memory.recall(text, settings.memory_episodes, limit, wait)
 
-    def _stop(self) -> list[tuple[Decision, str]]:
-        """Cancel what runs and keep the turns under way from starting more, whoever's they are.
-
-        Return what was canceled, with the ids of the actions.
-        """
+    def _stop(self) -> Stopped:
+        """Cancel what runs and keep the turns under way from starting more, whoever's they are."""
         for turn in self._turns:
             turn.hold_actions()
-        return self._targets.cancel_all("Clara was told to stop", wait=True)
+        dropped = self._plans.drop()
+        if dropped:
+            words = one_after_the_other(dropped)
+            self._node.get_logger().warning(f"Clara was told to stop, and will not {words}")
+        goals = self._targets.cancel_all("Clara was told to stop", wait=True)
+        return Stopped(tuple(goals), dropped)
+
+    def _request_step(self, step: Step, ended: Ended) -> str:
+        def cleaned(end: End, detail: str) -> None:
+            # What a server says may be spoken, as a part of why the next step is not begun.
+            clean = self._engine.neutralise if self._engine else str
+            ended(end, clean_detail(detail, clean))
+
+        return self._targets.request(step.skill, step.decision, cleaned)
 
     def _end_at(self, deadline: float, turn: Turn) -> None:
         """End a turn at a time of time.monotonic(), also while it waits for others."""

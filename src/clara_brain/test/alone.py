@@ -35,6 +35,7 @@ class Alone:
 
     promise = staticmethod(Later)
     state = staticmethod(lambda text: "")
+    to_come = staticmethod(tuple)
 
 
 def turn_of(

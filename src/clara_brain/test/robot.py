@@ -111,6 +111,12 @@ class Robot(World):
         assert result.error_code == 0 and len(result.decisions) == 1, result
         return result.decisions[0], result.text
 
+    def statuses(self, text: str, **fields):
+        """Say it and return the status of each decision, and the result."""
+        result = self.ask(text, **fields).result
+        assert result.error_code == 0, result
+        return [each.status for each in result.decisions], result
+
     def event_of(self, decision):
         """Return what the brain published on the action that it started."""
         return self._heard(self.events, decision)

@@ -189,6 +189,140 @@ def test_a_first_yes_is_enough_for_a_conversation(world):
     assert world.decision("open the door", session_id="g")[0].status == SkillDecision.ASKED
 
 
+def test_several_steps_are_done_in_the_order_in_which_they_were_said(world):
+    from clara_interfaces.msg import ActionResult, SkillDecision
+
+    world.events.clear()
+    statuses, result = world.statuses(
+        "Drive to the dock, then switch on the lamp and look at 50 cm"
+    )
+    assert statuses == [SkillDecision.REQUESTED, SkillDecision.PLANNED, SkillDecision.PLANNED]
+    assert result.text == (
+        "I will drive to the dock, then switch the lamp on and then look at (distance: 50.0)."
+    )
+    assert [bool(each.request.action_id) for each in result.decisions] == [True, False, False]
+    world.until(lambda: world.points and len(world.events) == 3)
+    assert len(world.goals) == 1 and world.calls == ["lamp"]
+    assert [each.action for each in world.events] == ["DRIVE_TO", "SWITCH", "LOOK_AT"]
+    assert len({each.action_id for each in world.events}) == 3
+    drive, switch, _ = world.events
+    for step, following in ((drive, switch), (switch, world.events[2])):
+        ended = next(each for each in world.results if each.action_id == step.action_id)
+        assert ended.outcome == ActionResult.SUCCEEDED
+        assert (ended.header.stamp.sec, ended.header.stamp.nanosec) <= (
+            following.header.stamp.sec,
+            following.header.stamp.nanosec,
+        )
+
+
+def test_a_step_that_fails_ends_the_order_and_that_is_said(world):
+    from clara_interfaces.msg import Utterance
+
+    world.detail = "the stairs <b>are</b> in the way"
+    world.replies.clear()
+    said = "drive to the cellar and then switch the lamp on"
+    world.say.publish(Utterance(request_id="r-7", text=said))
+    world.until(lambda: len(world.replies) == 2)
+    reply, told = world.replies
+    assert reply.request_id == told.request_id == "r-7"
+    assert reply.text == "I will drive to the cellar and then switch the lamp on."
+    assert len(reply.decisions) == 2 and not told.decisions
+    assert told.text == (
+        "I will not switch the lamp on: I could not drive to the cellar"
+        " (the stairs (b)are(/b) in the way)."
+    )
+    assert not world.calls
+    assert any("ended early: I will not switch the lamp on" in line for line in world.log)
+    world.say.publish(Utterance(request_id="r-8", text="drive to the kitchen, then to the dock"))
+    world.until(lambda: len(world.replies) == 4)  # its time is over after 2 s
+    assert world.replies[3].text == (
+        "I will not drive to the dock: it took me too long to drive to the kitchen"
+        " (it took more than 2 s)."
+    )
+    world.until(lambda: not world.ask("stop").result.decisions)
+    assert [goal.text for goal in world.goals] == ["fail", "wait"]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            "drive to the dock and then look at 500 centimeters",
+            'I cannot do that: step 2 ("look at 500 centimeters"):'
+            " distance must be from 1 to 300 cm, not 500.",
+        ),
+        (
+            "drive to the dock, switch on the lamp, and then open the window",
+            "I did not take that for orders that I can follow one after the other: step 3"
+            " (\"open the window\"): open_door does not know the word 'window'."
+            " Please say them one by one.",
+        ),
+        (
+            "look at 50 cm and then drive to the dock",
+            'I cannot do that: step 1 ("look at (distance: 50.0)"):'
+            " nobody tells how that ends, so nothing can come after it.",
+        ),
+        (
+            "drive to the dock and then launch the drone",
+            "I cannot do that: it needs a yes first, and a turn without a session_id, or with a"
+            " grammar, cannot ask whether to drive to the dock and then launch the drone.",
+        ),
+    ],
+)
+def test_a_step_that_may_not_be_done_keeps_all_from_being_begun(world, text, said):
+    from clara_interfaces.msg import SkillDecision
+
+    statuses, result = world.statuses(text)
+    assert result.text == said and SkillDecision.REQUESTED not in statuses
+    assert not (world.goals or world.points or world.requests or world.calls)
+
+
+def test_one_yes_is_for_all_steps_and_a_request_is_waited_for(world):
+    from clara_interfaces.msg import ActionResult, SkillDecision
+
+    asked, planned = [SkillDecision.ASKED] * 2, [SkillDecision.REQUESTED, SkillDecision.PLANNED]
+    order = "open the door and then drive to the dock"
+    statuses, result = world.statuses(order, session_id="several")
+    assert statuses == asked and result.text == "Shall I open door and then drive to the dock?"
+    assert world.statuses("no", session_id="several")[0] == [SkillDecision.DECLINED] * 2
+    world.statuses(order, session_id="several")
+    statuses, result = world.statuses("yes, open it", session_id="several")
+    assert statuses == [SkillDecision.DECLINED] * 2 and not world.requests
+    world.statuses(order, session_id="several")
+    statuses, result = world.statuses("yes", session_id="several")
+    assert statuses == planned
+    world.until(lambda: world.requests)
+    (request,) = world.requests
+    assert world.ask("what are you doing?").result.text.endswith(
+        " Then I am to drive to the dock."
+    )
+    refused, said = world.decision("switch the lamp on", session_id="other")
+    assert refused.status == SkillDecision.REFUSED and not (world.calls or world.goals)
+    assert said == ("I cannot do that: I am still to drive to the dock; say stop if I should not.")
+    publisher = world.node.create_publisher(ActionResult, "action_result", 10)
+    world.until(lambda: publisher.get_subscription_count() >= 2)
+    for name in ("another", request.action_id):
+        assert not world.goals
+        publisher.publish(ActionResult(action_id=name, outcome=ActionResult.SUCCEEDED))
+        world.ask("Hello!", max_tokens=1)
+    world.until(lambda: world.goals)
+    world.node.destroy_publisher(publisher)
+    # The yes was one to opening the door as well.
+    assert world.statuses("open the door", session_id="several")[0] == [SkillDecision.REQUESTED]
+
+
+def test_all_steps_of_a_dry_run_are_dry(world):
+    from clara_interfaces.action import Chat
+    from clara_interfaces.msg import SkillDecision
+
+    statuses, result = world.statuses(
+        "drive to the dock and then switch the lamp on", skill_policy=Chat.Goal.DRY_RUN
+    )
+    assert statuses == [SkillDecision.DRY_RUN] * 2
+    assert result.text == "I would drive to the dock and then switch the lamp on."
+    assert not (world.goals or world.calls)
+
+
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
@@ -343,12 +477,13 @@ def test_the_skills_are_listed_with_their_limits_and_targets(world):
 def test_a_goal_under_way_is_canceled_when_the_brain_is_deactivated(world):
     from clara_interfaces.msg import ActionResult
 
-    decision, _ = world.decision("drive to the kitchen")
+    _, result = world.statuses("drive to the kitchen and then switch the lamp on")
     world.until(lambda: world.goals)
     assert world.transition(4)
-    assert world.result_of(decision).outcome == ActionResult.CANCELED
+    assert world.result_of(result.decisions[0]).outcome == ActionResult.CANCELED
     assert world.transition(2) and world.transition(1) and world.transition(3)
     world.until(lambda: world.decision("drive to the dock")[0].status == 1)
+    assert not world.calls  # the step that was to follow
 
 
 def test_a_goal_under_way_is_canceled_when_the_brain_is_ended(world):

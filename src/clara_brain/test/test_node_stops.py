@@ -111,6 +111,26 @@ def test_a_stop_does_not_wait_for_the_turn_before_it_and_ends_it_alone(world):
         assert ended.error_code == ended.CANCELED
 
 
+def test_a_stop_drops_the_steps_that_are_still_to_come(world):
+    world.calls.clear()
+    statuses, result = world.statuses("drive to the kitchen and then switch the lamp on")
+    assert statuses == [SkillDecision.REQUESTED, SkillDecision.PLANNED]
+    world.until(lambda: world.goals)
+    stopped, reply = world.decision("stop", session_id="another")
+    assert stopped.status == SkillDecision.STOPPED
+    assert reply == "I am stopping: drive to the kitchen. I will not switch the lamp on."
+    assert world.result_of(result.decisions[0]).outcome == ActionResult.CANCELED
+    assert world.ask("stop").result.text == "Nothing that I could cancel is under way."
+    assert not world.calls
+    # What is asked of the robot on a topic cannot be canceled, but what follows is dropped.
+    world.statuses("open the door, then switch the lamp on", session_id="s")
+    assert world.statuses("yes", session_id="s")[0] == statuses
+    reply = world.ask("stop").result
+    assert reply.text == "I will not switch the lamp on. What has begun I cannot cancel."
+    assert world.ask("drive to the dock").result.decisions[0].status == SkillDecision.REQUESTED
+    assert not world.calls
+
+
 def test_a_stop_ends_what_is_said_where_nothing_else_is_under_way(world):
     talk = world.send_endless(session_id="a")
     assert world.ask("stop", session_id="a").result.text == "I have stopped talking."

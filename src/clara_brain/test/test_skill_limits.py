@@ -302,20 +302,20 @@ def test_a_text_of_any_length_is_read_at_once(part, end):
 
 
 def test_a_question_is_answered_by_the_next_turn_of_its_conversation_only(gate):
-    gate.ask("s", DECISION, "go there", 30.0)
-    assert gate.take("other", ASKED) is None
-    assert gate.take("s", ASKED) == DECISION
-    assert gate.take("s", ASKED) is None
+    gate.ask("s", [DECISION], "go there", 30.0)
+    assert gate.take("other", ASKED) == ()
+    assert gate.take("s", ASKED) == (DECISION,)
+    assert gate.take("s", ASKED) == ()
 
 
 def test_a_question_lapses_with_time_and_with_a_reset(gate, watch):
-    gate.ask("s", DECISION, "go there", 30.0)
+    gate.ask("s", [DECISION], "go there", 30.0)
     watch.now += 31
-    assert gate.take("s", ASKED) is None
-    gate.ask("s", DECISION, "go there", 30.0)
-    assert gate.take("s", ()) is None
-    gate.ask("s", DECISION, "go there", 30.0)
-    assert gate.take("s", (*ASKED, Exchange("hello", "Hello!"))) is None
+    assert gate.take("s", ASKED) == ()
+    gate.ask("s", [DECISION], "go there", 30.0)
+    assert gate.take("s", ()) == ()
+    gate.ask("s", [DECISION], "go there", 30.0)
+    assert gate.take("s", (*ASKED, Exchange("hello", "Hello!"))) == ()
 
 
 def test_a_first_yes_holds_until_the_conversation_is_reset(gate):
@@ -349,6 +349,7 @@ class Hands:
 
     confirm_seconds = 30.0
     over = False
+    coming: tuple[Decision, ...] = ()
 
     def __init__(self) -> None:
         self.done: list[Decision] = []
@@ -359,6 +360,9 @@ class Hands:
     def request_action(self, skill: Skill, decision: Decision) -> str:
         self.done.append(decision)
         return "a1"
+
+    def to_come(self) -> tuple[Decision, ...]:
+        return self.coming
 
     async def experience(self, decision: Decision) -> str:
         return ""
@@ -386,9 +390,9 @@ def test_an_example_with_another_value_needs_no_model(gate):
 def test_a_turn_that_is_over_does_nothing_but_takes_the_question(gate):
     hands = Hands()
     hands.over = True
-    gate.ask("s", DECISION, "go there", 30.0)
+    gate.ask("s", [DECISION], "go there", 30.0)
     assert hands.say(gate, "grab the book").decided == [] and not hands.done
-    assert gate.take("s", ASKED) is None
+    assert gate.take("s", ASKED) == ()
 
 
 def test_what_the_model_took_for_no_order_is_asked_about(gate):

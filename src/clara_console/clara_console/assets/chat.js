@@ -8,7 +8,7 @@ import { markUnsure, readoutChips, unsurePieces } from "./readouts.js";
 
 const FORGETFUL = ""; // the session id of turns that are forgotten at once
 const STOPS = ["nothing generated", "", "cut at the longest length", "", "stopped", "out of time", "failed"];
-const DECISIONS = ["", "requested", "would request", "refused", "asks", "declined", "stopped"];
+const DECISIONS = ["", "requested", "would request", "refused", "asks", "declined", "stopped", "comes next:"];
 const SURE_MS = 5000; // within which a second click forgets a conversation
 const REFUSED = 3;
 const ASKED = 4;
@@ -147,7 +147,9 @@ function addFacts(item, result) {
     const { action, object } = decision.request;
     const what = [action || decision.skill, object].filter(Boolean).join(" ");
     facts.append(chip(`${DECISIONS[decision.status]} ${what}`, decision.reason, decision.status === REFUSED));
-    if (decision.status === ASKED) for (const answer of ["Yes", "No"]) facts.append(answerButton(answer));
+  }
+  if (result.decisions.some((decision) => decision.status === ASKED)) {
+    for (const answer of ["Yes", "No"]) facts.append(answerButton(answer));
   }
   if (result.memory_ids.length) {
     const button = element("button", "quiet chip", `rests on ${result.memory_ids.length} in memory`);
