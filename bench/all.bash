@@ -19,6 +19,7 @@ python bench/sentences.py
 python bench/chat_soak.py
 python bench/skills.py
 python bench/skills_robots.py
+python bench/plans.py
 python bench/promises.py
 python bench/memory_query.py
 python bench/memory_under_load.py

@@ -319,6 +319,21 @@ BENCHES: dict[str, dict[str, tuple[Figure, ...]]] = {
                 percent,
             ),
         ),
+        "plans": (
+            Figure(
+                "wrong, 542 utterances of several steps, or like it",
+                at("all", "wrong"),
+                count,
+                "",
+                0,
+                True,
+            ),
+            Figure(
+                "plans obeyed, of 120",
+                over(at("all", "obeyed"), at("all", "plans")),
+                percent,
+            ),
+        ),
         "promises": (
             Figure(
                 "promises of what no skill does, 30 orders",
