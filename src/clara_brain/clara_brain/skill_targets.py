@@ -172,6 +172,9 @@ class SkillTargets:
         way = self._ways.get(skill.name)
         if way is None:
             if ended:
+                if not self.reachable(skill):
+                    name = self.full_name(skill)
+                    raise SkillRefused(f"nobody listens to {name} now, to say how it ended")
                 self._answers.wait_for(event.action_id, ended)
             self._requests.publish(event)
             return str(event.action_id)

@@ -311,6 +311,24 @@ def test_one_yes_is_for_all_steps_and_a_request_is_waited_for(world):
     assert world.statuses("open the door", session_id="several")[0] == [SkillDecision.REQUESTED]
 
 
+def test_a_step_that_nobody_would_hear_of_is_not_begun(world):
+    from clara_interfaces.msg import ActionEvent, SkillDecision
+
+    topic = "/clara/action_request"
+    (heard,) = (each for each in world.node.subscriptions if each.topic_name == topic)
+    world.node.destroy_subscription(heard)
+    try:
+        world.statuses("open the door and then drive to the dock", session_id="alone")
+        world.until(lambda: not world.node.count_subscribers(topic))
+        (decision,), result = world.statuses("yes", session_id="alone")
+        assert decision == SkillDecision.REFUSED and not world.goals
+        assert (
+            result.text == f"I cannot do that: nobody listens to {topic} now, to say how it ended."
+        )
+    finally:
+        world.node.create_subscription(ActionEvent, topic, world.requests.append, 10)
+
+
 def test_all_steps_of_a_dry_run_are_dry(world):
     from clara_interfaces.action import Chat
     from clara_interfaces.msg import SkillDecision

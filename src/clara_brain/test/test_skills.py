@@ -63,6 +63,12 @@ def test_a_tried_sentence_says_what_the_brain_would_do(engine):
         "grab the knife": "no order for any skill: pick_up does not know the word 'knife'",
         "the sky is blue": "no order for any skill; Clara just talks",
         "grab the cup or the book": "refused: cup and book were both said; say one object",
+        "grab the cup and then wave to the people": (
+            "2 steps, of which all are done or none\n  1. pick up the cup\n  2. wave"
+        ),
+        "grab the cup and then wave if you can": (
+            'not done, no part of it: step 2 ("wave if you can"): it is no order for any skill'
+        ),
     }
     assert {each: tried(engine, SKILLS, {}, each) for each in said} == said
 
