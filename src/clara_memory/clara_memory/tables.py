@@ -180,5 +180,5 @@ def whole(episode: Episode) -> str:
 
 def _done(it: Episode | Event, effects: tuple[RoleFiller, ...] = ()) -> str:
     done = " ".join(filter(None, (it.subject, it.action, it.object)))
-    roles = ", ".join(str(filler) for filler in (*it.context, *effects))
+    roles = ", ".join(dict.fromkeys(str(filler) for filler in (*it.context, *effects)))
     return done + (f" ({roles})" if roles else "")

@@ -28,7 +28,16 @@ def file(tmp_path):
             )
             for number in range(11)
         )
-        memory.store(Episode(action="WASH", object="PLATE", start_ns=1_700_000_100 * 10**9))
+        at_sink = (RoleFiller("place", "SINK"),)
+        memory.store(
+            Episode(
+                action="WASH",
+                object="PLATE",
+                start_ns=1_700_000_100 * 10**9,
+                context=at_sink,
+                effects=at_sink,
+            )
+        )
     return path
 
 
@@ -75,7 +84,7 @@ def test_of_two_half_fits_as_good_as_each_other_neither_is_called_what_was_asked
 
 def test_timeline_and_plot_show_what_happened(file):
     shown = ok("timeline", "--file", file, "--last", "3")
-    assert "WASH" in shown and "3 of 12" in shown
+    assert "WASH PLATE (place=SINK)" in shown and "3 of 12" in shown
     last = json.loads(ok("timeline", "--file", file, "--last", "3", "--json"))
     assert [one["action"] for one in last] == ["PICK_UP", "PICK_UP", "WASH"]
     assert "82%" in ok("plot", "--file", file)
