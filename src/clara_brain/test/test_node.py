@@ -173,12 +173,9 @@ def test_bad_fields_are_named(world):
 
 
 @pytest.mark.parametrize(
-    ("text", "least"),
-    [("Tell me about five animals.", 2), ("what happened with the cup?", 1), ("stop", 1)],
+    "text", ["Tell me about five animals.", "what happened with the cup?", "stop"]
 )
-def test_what_is_said_on_a_topic_is_answered_on_a_topic_and_sentence_by_sentence(
-    world, text, least
-):
+def test_what_is_said_on_a_topic_is_answered_on_a_topic_and_sentence_by_sentence(world, text):
     world.replies.clear()
     world.tell(text, text, session_id="spoken")
     sentences = world.spoken(text)
@@ -189,13 +186,22 @@ def test_what_is_said_on_a_topic_is_answered_on_a_topic_and_sentence_by_sentence
     assert [each.last for each in sentences] == [False] * (len(sentences) - 1) + [True]
     assert {each.session_id for each in sentences} == {"spoken"}
     assert not any(each.error_code for each in sentences)
-    assert len(sentences) >= least
 
+
+def test_a_sentence_is_heard_while_the_next_is_still_written(world):
     def seconds(message) -> float:
         return message.header.stamp.sec + message.header.stamp.nanosec / 1e9
 
-    # The first of several tells how much earlier speech begins.
-    assert least == 1 or seconds(reply) - seconds(sentences[0]) > 0.05
+    earlier = 0.0
+    for number in range(8):  # the model samples: a reply may be a single sentence
+        name = f"animals {number}"
+        world.tell(name, "Tell me about five animals.")
+        first = world.spoken(name)[0]
+        reply = next(each for each in world.replies if each.request_id == name)
+        earlier = max(earlier, seconds(reply) - seconds(first))
+        if earlier > 0.05:
+            break
+    assert earlier > 0.05
 
 
 def test_a_turn_that_is_refused_has_one_sentence_without_words(world):
