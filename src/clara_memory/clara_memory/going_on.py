@@ -58,6 +58,7 @@ _BESIDE_A_NAME = (DETERMINERS | PLACE_PREPOSITIONS | set_of("for of and")) - set
 _PREPOSITIONS = PLACE_PREPOSITIONS | {"for"}
 _OF_ONE_DEED = (None, Wish.DIFFERENT, Wish.TIMES)
 _NOT_WHOLE = "'{}' cannot be read as going on from the question before"
+_LEFT_OUT = "'{}' is about outcomes that the filters leave out"
 _NO_ONE_DEED = "'{}' stands for no one deed that was asked about before"
 
 
@@ -165,11 +166,17 @@ class _GoingOn:
         elif not _SAME.fullmatch(self._said):
             return None
         self._check_one_deed()
-        listener = self._before.listener
-        outcomes = outcomes or listener.base.outcomes
-        of = f", of what {'failed' if outcomes == FAILURES else 'succeeded'}" if outcomes else ""
-        base, relative = replace(listener.base, outcomes=outcomes), f"as to '{self._text}'{of}"
-        listener = listener._replace(base=base, relative=relative)
+        listener, let_through = self._before.listener, self._fresh.base.outcomes
+        base = listener.base
+        if outcomes:
+            narrowed = tuple(one for one in outcomes if not let_through or one in let_through)
+            if not narrowed:
+                raise Unreadable(self._line, _LEFT_OUT, REFERRED)
+            base = replace(base, outcomes=narrowed)
+        of = ""
+        if base.outcomes != let_through:
+            of = f", of what {'succeeded' if Outcome.SUCCEEDED in base.outcomes else 'failed'}"
+        listener = listener._replace(base=base, relative=f"as to '{self._text}'{of}")
         return self._text, self._before._replace(listener=listener, plain=True)
 
     def _again(self, text: str) -> tuple[str, Placed]:

@@ -243,7 +243,12 @@ class _Finder:
         store: Store,
         that: int | None,
     ) -> None:
-        self._of_you = is_of_you(words_in(question))
+        given, said = (
+            [one for one in known if one.role == "subject"]
+            for known in (main.query.cue, main.recognised)
+        )
+        self._acting = [*given, *said]
+        self._of_you = is_of_you(words_in(question)) and not given
         self._main = main
         self._when = when
         self._listener = listener
@@ -304,10 +309,13 @@ class _Finder:
         listener = self._listener._replace(base=Query())
         text = f"what {deed.words}"
         subjects: tuple[str, ...] = ()
-        if not (_SAID_OF.search(deed.words) or _named(text, "subject", listener)):
-            acting = [one for one in self._main.recognised if one.role == "subject"]
-            subjects = tuple(one.filler for one in acting)
+        unsaid = not (_SAID_OF.search(deed.words) or _named(text, "subject", listener))
+        if unsaid:
+            subjects = tuple(one.filler for one in self._acting)
             text = f"what you {deed.words}" if self._of_you else text
+        if unsaid or (self._of_you and is_of_you(words_in(text))):
+            given = self._listener.base
+            listener = listener._replace(base=Query(robots=given.robots, subjects=given.subjects))
         asked = listener.reads(text)
         for one in asked.unread:
             raise Unreadable(deed.said, one.reason or _FORGOTTEN)
@@ -320,7 +328,10 @@ class _Finder:
         since_ns = max(asked.query.since_ns, self._when.since_ns)
         ends = (asked.query.until_ns, self._when.until_ns, listener.now_ns + AHEAD_NS)
         query = replace(
-            asked.query, since_ns=since_ns, until_ns=min(filter(None, ends)), subjects=subjects
+            asked.query,
+            since_ns=since_ns,
+            until_ns=min(filter(None, ends)),
+            subjects=subjects or asked.query.subjects,
         )
         found = find(self._columns, query, asked.recognised)
         if found.reason or found.set_aside:
@@ -328,17 +339,22 @@ class _Finder:
         return found.positions
 
     def _nearest(self, row: int, place: Place) -> Place:
-        """Return the time of the one episode that is next in a place; raises Unreadable."""
+        """Return the time of the one episode that is next in a place; raises Unreadable.
+
+        Whatever it is: only whose it is was said, and what else was asked for holds of it later.
+        """
         columns = self._columns
-        query = self._main.query
-        acting = [one for one in self._main.recognised if one.role == "subject"]
-        if not (query.robots or query.subjects or acting):
-            robot = columns.robots.fillers[int(columns.robot[row])].filler
-            query = replace(query, robots=(robot,))
-        since_ns = max(query.since_ns, place.since_ns)
-        until_ns = min(filter(None, (query.until_ns, place.until_ns)), default=0)
-        query = replace(query, text="", since_ns=since_ns, until_ns=until_ns, but=place.but)
-        rows = find(columns, query, acting).positions
+        robots, subjects = self._main.query.robots, self._main.query.subjects
+        if not (robots or subjects or self._acting):
+            robots = (columns.robots.fillers[int(columns.robot[row])].filler,)
+        query = Query(
+            since_ns=place.since_ns,
+            until_ns=place.until_ns,
+            robots=robots,
+            subjects=subjects,
+            but=place.but,
+        )
+        rows = find(columns, query, self._acting).positions
         if not len(rows):
             return Place(place.words, 1, 1)  # nothing ended then
         ends = columns.end_ns[rows]

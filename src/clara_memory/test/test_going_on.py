@@ -134,6 +134,21 @@ def test_what_cannot_be_told_from_the_question_before_is_not_answered(memory, be
     assert memory.tally_asked(f"{before}\n{text}", now_ns=NOW_NS) is None
 
 
+def test_the_outcomes_of_a_query_hold_for_all_that_goes_on_and_are_not_taken_for_said(memory):
+    def told(text, *outcomes):
+        query = Query(text=f"Did you drop the cup?\n{text}", outcomes=outcomes)
+        answer = memory.ask(query, now_ns=NOW_NS)
+        relative = [one.filler for one in answer.understood if one.role == "relative"]
+        return ids(answer), relative, answer.answers[0].reason
+
+    taken = ["as to 'did you drop the cup'"]
+    assert told("When was that?", FAILED) == ({"cup"}, taken, "")
+    assert told("Why?", FAILED) == ({"cup"}, taken, "")
+    assert told("Why?", FAILED, OK) == ({"cup"}, [f"{taken[0]}, of what failed"], "")
+    found, _, reason = told("Why?", OK)
+    assert not found and reason == "'Why?' is about outcomes that the filters leave out"
+
+
 def test_a_count_goes_on_as_a_count(memory):
     text = "Which thing did you drop most often?\nAnd today?"
     tallied = memory.tally_asked(text, now_ns=NOW_NS)

@@ -9,7 +9,7 @@ from clara_memory.cli_people import sentences
 from clara_memory.episode import as_filler
 from clara_memory.tally_in_words import sentences_of
 
-from clara_memory import Episode, EpisodicMemory, Event, Outcome, Query
+from clara_memory import Episode, EpisodicMemory, Event, Outcome, Query, RoleRange
 
 DAY = "2026-06-10"
 FAILED, OK = Outcome.FAILED, Outcome.SUCCEEDED
@@ -44,7 +44,7 @@ def memory():
     put("09:05:00", "09:06:00", "CLEAN", "TABLE", FAILED, place="HALL")
     put("09:10:00", "09:11:00", "CLOSE", "GATE", robot="BOB")
     put("09:15:00", "09:16:00", "CLOSE", "GATE")
-    put("10:00:00", "11:00:00", "PATROL", "HALL")
+    put("10:00:00", "11:00:00", "PATROL", "HALL", battery=0.5)
     put("10:10:00", "10:11:00", "GREET", "ANNA")
     put("11:00:00", "11:01:00", "DROP", "CUP", FAILED, place="KITCHEN")
     put("11:30:00", "11:31:00", "DROP", "PLATE", place="HALL")
@@ -222,6 +222,67 @@ def test_a_time_is_no_deed_and_the_bounds_of_a_query_hold_as_well(memory):
     assert begun(ask(memory, "What did you drop after 11:15?")) == {"11:30"}
     query = Query(text="What did you drop after you charged?", until_ns=ns("11:10:00"))
     assert begun(memory.ask(query, now_ns=NOW_NS)) == {"11:00"}
+
+
+@pytest.mark.parametrize(
+    ("text", "filters", "times"),
+    [
+        # The one next episode is next whatever a filter leaves out of what is told.
+        ("What did you do right after you closed the gate?", {"outcomes": (FAILED,)}, ""),
+        ("What did you do right after you opened the gate?", {"outcomes": (FAILED,)}, "09:05"),
+        ("What did you do right after you opened the gate?", {"since_ns": ns("09:30:00")}, ""),
+        ("What did you do right before you dropped the plate?", {"until_ns": ns("10:30:00")}, ""),
+        (
+            "What did you do right after you opened the gate?",
+            {"ranges": (RoleRange("battery", 0, 1),)},
+            "",
+        ),
+        (
+            "What did you do right after you opened the gate?",
+            {"cue": (as_filler("action", "PATROL"),)},
+            "",
+        ),
+    ],
+)
+def test_what_is_left_out_makes_nothing_else_the_next(memory, text, filters, times):
+    answer = memory.ask(Query(text=text, max_episodes=100, **filters), now_ns=NOW_NS)
+    assert begun(answer) == set(times.split())
+    assert [one.role for one in answer.understood].count("relative") == 1
+
+
+@pytest.mark.parametrize(
+    "filters",
+    [
+        {"robots": ("BOB",)},
+        {"subjects": ("BOB",)},
+        {"cue": (as_filler("subject", "BOB"),)},
+        {"robots": ("BOB",), "outcomes": (OK,), "since_ns": ns("09:30:00")},
+    ],
+)
+def test_whom_a_question_is_about_did_the_deed_too(memory, filters):
+    def told(text):
+        answer = memory.ask(Query(text=text, max_episodes=100, **filters), now_ns=NOW_NS)
+        assert begun(answer) == {"12:00B"}
+        return next(one.filler for one in answer.understood if one.role == "relative")
+
+    assert "BOB tried to close" in told("What did you do after closing the gate?")
+    assert "BOB tried to close" in told("What did you do right after closing the gate?")
+    assert "I tried to open" in told("What was cleaned after the gate was opened?")
+    if "cue" not in filters:
+        assert "BOB tried to close" in told("What did you do after you closed the gate?")
+    assert "I tried to close" in told("What did Bob do after you closed the gate?")
+
+
+def test_filters_hold_of_what_was_beside_a_deed_and_are_told_once_where_it_is_counted(memory):
+    query = Query(outcomes=(FAILED,), since_ns=ns("08:40:00"))
+    text = "What did you drop most often since you charged?"
+    tallied = memory.tally_asked(text, query, now_ns=NOW_NS)
+    assert tallied is not None
+    assert sentences_of(tallied) == [
+        "After I tried to charge (place: dock, 2026-06-10 08:00:00, succeeded):",
+        "Time asked about: since 2026-06-10 08:40:00.",
+        "CUP most often: 1 of 1 episode with action=DROP, result=FAILED.",
+    ]
 
 
 def test_what_is_under_way_was_after_a_deed_only_where_it_began_after_it():
