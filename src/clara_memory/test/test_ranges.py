@@ -82,6 +82,8 @@ def test_ranges_hold_together_with_cue_text_and_all_other_filters(memory):
     assert batteries(memory.query(outcomes=[Outcome.FAILED], ranges=[low])) == [0.8, 0.9]
     of_ada = memory.query(robots=["ADA"], subjects=["ada"], ranges=[near])
     assert batteries(of_ada) == [0.1, 0.2, 0.3, 0.4, 0.5]
+    full = memory.query(object="CUP", robots=["ADA"], ranges=[RoleRange("battery", 0.9)])
+    assert "but not within the given times and filters" in full["action"].reason
     for other in (
         {"robots": ["BOB"]},
         {"since_ns": MAX_TIME_NS},

@@ -100,6 +100,7 @@ def begun(answer):
         ("What was cleaned after the gate was closed?", "12:00B", "after I tried to close"),
         ("Do you know what happened right after you charged?", "09:00", "right after"),
         ("What did you do right after you opend the gtae?", "09:05", "open the gate"),
+        ("What happened right after you dropped the plate?", None, "right after I tried"),
     ],
 )
 def test_what_was_beside_a_deed_is_found_and_the_deed_is_named(memory, text, times, relative):
@@ -283,6 +284,27 @@ def test_filters_hold_of_what_was_beside_a_deed_and_are_told_once_where_it_is_co
         "Time asked about: since 2026-06-10 08:40:00.",
         "CUP most often: 1 of 1 episode with action=DROP, result=FAILED.",
     ]
+    earlier = memory.tally_asked(text, Query(until_ns=ns("11:10:00")), now_ns=NOW_NS)
+    assert [one.filler.spoken for one in earlier.count.most] == ["CUP"]
+    of_bob = memory.tally_asked("What was cleaned?", Query(subjects=("BOB",)), now_ns=NOW_NS)
+    assert of_bob.count.matches == 1
+
+
+def test_what_began_before_a_deed_had_ended_was_not_after_it_though_it_lasted_longer():
+    memory = EpisodicMemory()
+    for begin, end, action in (
+        ("08:00:00", "08:10:00", "OPEN"),
+        ("08:05:00", "08:20:00", "GREET"),
+        ("08:30:00", "08:31:00", "CLOSE"),
+        ("08:30:30", "08:31:00", "WAVE"),
+    ):
+        memory.store(Episode(action, "", "", OK, "", action, start_ns=ns(begin), end_ns=ns(end)))
+    for text, actions in (
+        ("What did you do after you opened?", {"CLOSE", "WAVE"}),
+        ("What did you do right after you opened?", {"CLOSE"}),
+    ):
+        found = ask(memory, text).episodes
+        assert {one.episode.episode_id for one in found} == actions
 
 
 def test_what_is_under_way_was_after_a_deed_only_where_it_began_after_it():
@@ -291,9 +313,15 @@ def test_what_is_under_way_was_after_a_deed_only_where_it_began_after_it():
         memory.store(Episode("OPEN", "", thing, OK, start_ns=ns(begin), end_ns=ns(end)))
     # Row numbers of the store are no places among what is under way.
     waving = [Event(f"w{one}", "WAVE", "", "", ns("17:00:00") + one) for one in range(2)]
-    memory.record([*waving, Event("a1", "CLOSE", "", "GATE", ns("17:59:00"))], NOW_NS)
+    # One began while the door was being opened.
+    closing = (Event("a1", "CLOSE", "", "GATE", ns("17:59:00")),)
+    closing += (Event("a2", "CLOSE", "", "FRIDGE", ns("16:05:00")),)
+    memory.record([*waving, *closing], NOW_NS)
     for text, lasting in (
         ("Did you close the gate after you opened the door?", 1),
         ("Did you close the gate before you opened the door?", 0),
+        ("Did you close the fridge after you opened the door?", 0),
+        ("Did you close the fridge after you opened the gate?", 1),
+        ("Did you close the gate after you washed the car?", 0),
     ):
         assert len(ask(memory, text).under_way) == lasting
