@@ -124,7 +124,9 @@ class Recall:
         if placed.unread:
             return answer
         asked_now = replace(placed.query, but=())  # which are rows of the store
-        return replace(answer, under_way=fitting(lasting, asked_now, self.robot, moment))
+        bounded = bool(placed.listener.relative)
+        under_way = fitting(lasting, asked_now, self.robot, moment, bounded=bounded)
+        return replace(answer, under_way=under_way)
 
     def tally(self, role: str, query: Query | None = None, *, now_ns: int | None = None) -> Tally:
         """Return how often each filler of a role is in the episodes that fit a query, exactly.

@@ -28,7 +28,9 @@ _WHAT_GOES_ON = re.compile(
 )
 
 
-def fitting(begun: Sequence[Episode], query: Query, robot: str, now_ns: int) -> tuple[Event, ...]:
+def fitting(
+    begun: Sequence[Episode], query: Query, robot: str, now_ns: int, *, bounded: bool = False
+) -> tuple[Event, ...]:
     """Return the events that a query fits, the latest first.
 
     Args:
@@ -36,6 +38,7 @@ def fitting(begun: Sequence[Episode], query: Query, robot: str, now_ns: int) -> 
         query: a valid one.
         robot: whose memory it is; its own events bear no subject.
         now_ns: what "today" is, and until when all of this goes on.
+        bounded: as `read_text` says.
     """
     if not begun:
         return ()
@@ -43,7 +46,7 @@ def fitting(begun: Sequence[Episode], query: Query, robot: str, now_ns: int) -> 
         query = replace(query, text="")
     columns = Columns()
     columns.extend(range(len(begun)), [_so_far(one, robot, now_ns) for one in begun])
-    asked = read_text(query, columns, robot, lambda: [robot], now_ns)
+    asked = read_text(query, columns, robot, lambda: [robot], now_ns, bounded=bounded)
     found = rank(
         columns,
         replace(asked.query, ask=("action",), max_episodes=len(begun)),

@@ -323,5 +323,8 @@ def test_what_is_under_way_was_after_a_deed_only_where_it_began_after_it():
         ("Did you close the fridge after you opened the door?", 0),
         ("Did you close the fridge after you opened the gate?", 1),
         ("Did you close the gate after you washed the car?", 0),
+        ("Did you do anything since you opened the door?", 3),
+        ("Did anything happen since you opened the gate?", 4),
+        ("Did you do anything before you opened the door?", 0),
     ):
         assert len(ask(memory, text).under_way) == lasting
