@@ -123,6 +123,7 @@ def test_several_questions_go_on_from_each_other(memory):
         ("Which thing did you drop most often?", "Did it fail?"),
         ("Which thing did you drop most often?", "What happened then?"),
         ("Did you open the freezer?", "What happened after that?"),
+        ("Did you open the plate?", "What happened after that?"),
         ("How often did you fail since you dropped the plate?", "And yesterday?\nAnd that?"),
         ("When did you last open the gate?", "What did you do next?\nAnd Bob?"),
         ("Did you open the gate and the fridge?", "Did you close it?"),
