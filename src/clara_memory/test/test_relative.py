@@ -203,6 +203,13 @@ def test_two_robots_are_compared_by_what_memory_holds_of_both(memory, text, said
     assert tallied is not None and sentences_of(tallied)[-1].startswith(said)
 
 
+def test_you_two_are_no_two_where_memory_holds_three():
+    memory = EpisodicMemory(robot="HUGO")
+    for robot in ("HUGO", "BOB", "BOB", "EVE"):
+        memory.store(Episode("CLEAN", robot, "TABLE", robot=robot))
+    assert memory.tally_asked("Which of you two cleaned more?") is None
+
+
 def test_who_is_more_of_something_than_another_is_no_question_about_the_others_deeds(memory):
     answer = ask(memory, "Are you faster than Bob?")
     assert answer.abstained and "who did more or less" in answer.answers[0].reason
