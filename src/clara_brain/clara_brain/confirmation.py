@@ -149,6 +149,7 @@ _MODALS = frozenset(["can", "could", "may", "might", "must", "shall", "should", 
 _TOLD = frozenset(["clara", "it", "robot", "you"])
 _WORD = re.compile(r"[^\W_]+(?:['\u2019-][^\W_]+)*")
 _FAR = 64  # characters around a stop that are looked at
+_SKIP = re.compile(rf"\W*(?:(?:{_POLITE})\W+)*(?:skip|leave out)\b", re.IGNORECASE)
 _NO_NO = re.compile(r"\W*no(?:\W+no){2,}\W*", re.IGNORECASE)
 _PART = re.compile(r"[.,;:!?\n\u2013\u2014]+")
 
@@ -163,6 +164,11 @@ def answer(text: str) -> bool | None:
     if len(text) <= _LONGEST_YES and "?" not in text and _ANSWER_YES.fullmatch(text):
         return True
     return None
+
+
+def takes_back(text: str) -> bool:
+    """Whether a text takes back what was ordered and has not begun: "never mind", "don't ..."."""
+    return "?" not in text and (answer(text) is False or bool(_SKIP.match(text)))
 
 
 def after_a_yes(text: str) -> str:

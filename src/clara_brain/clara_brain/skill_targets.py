@@ -142,14 +142,17 @@ class SkillTargets:
             return bool(way.client.service_is_ready())
         return bool(way.client.get_subscription_count())
 
-    def unreachable(self, skill: Skill) -> str:
+    def unreachable(self, skill: Skill, awaited: bool = False) -> str:
         """Say why the target of a skill cannot be reached now; empty when it can.
 
-        A request without a target of its own is published whether or not somebody listens.
+        A request without a target of its own is published whether or not somebody listens, unless
+        its end is `awaited`.
         """
-        if skill.name not in self._ways or self.reachable(skill) or skill.target is None:
+        if self.reachable(skill):
             return ""
         name = self.full_name(skill)
+        if skill.target is None:
+            return f"nobody listens to {name} now, to say how it ended" if awaited else ""
         if skill.target.kind is TargetKind.TOPIC:
             return f"nobody listens to the topic {name} now"
         kind = "action" if skill.target.kind is TargetKind.ACTION else "service"
@@ -169,18 +172,15 @@ class SkillTargets:
         identity = uuid.uuid4()
         event = conversions.action_event(decision, str(identity))
         event.header.stamp = self._node.get_clock().now().to_msg()
+        if reason := self.unreachable(skill, awaited=ended is not None):
+            raise SkillRefused(reason)
         way = self._ways.get(skill.name)
         if way is None:
             if ended:
-                if not self.reachable(skill):
-                    name = self.full_name(skill)
-                    raise SkillRefused(f"nobody listens to {name} now, to say how it ended")
                 self._answers.wait_for(event.action_id, ended)
             self._requests.publish(event)
             return str(event.action_id)
         target = way.template.target
-        if reason := self.unreachable(skill):
-            raise SkillRefused(reason)
         message = way.template.build(decision.values)
         if target.remember:
             self._events.publish(event)

@@ -15,7 +15,13 @@ from typing import Protocol
 
 from clara_brain.abilities import abilities, asks_abilities
 from clara_brain.backend import Request
-from clara_brain.confirmation import after_a_no, after_a_yes, answer, asks_to_stop
+from clara_brain.confirmation import (
+    after_a_no,
+    after_a_yes,
+    answer,
+    asks_to_stop,
+    takes_back,
+)
 from clara_brain.errors import SkillRefused
 from clara_brain.orders import asks_facts, ordered_verb, why_no_order
 from clara_brain.plain_orders import only_reading
@@ -69,8 +75,11 @@ class SkillHost(Protocol):
     def confirm_seconds(self) -> float:
         """How long a question waits for its answer."""
 
-    def unreachable(self, skill: Skill) -> str:
-        """Say why a skill's target cannot be reached now; empty when it can."""
+    def unreachable(self, skill: Skill, awaited: bool = False) -> str:
+        """Say why a skill's target cannot be reached now; empty when it can.
+
+        With `awaited` somebody must be there to say how it ends.
+        """
 
     def request_action(self, skill: Skill, decision: Decision) -> str:
         """Ask the robot to do it; return the action's id. Raises SkillRefused."""
@@ -86,6 +95,9 @@ class SkillHost(Protocol):
 
     def to_come(self) -> tuple[Decision, ...]:
         """Return what is still to be begun of an order of several steps."""
+
+    def take_back(self, session: str) -> tuple[Decision, ...]:
+        """Begin no more of what a conversation ordered; return what would have been."""
 
 
 @dataclass(frozen=True)
@@ -163,6 +175,9 @@ class SkillUse:
             return _told(self._stopped)
         if self._stopped.silenced and "?" not in text:
             return Used(said="I have stopped talking.")
+        if not asked and takes_back(text) and (dropped := self._host.take_back(session)):
+            left = "What has begun goes on; say stop to end that."
+            return Used(said=f"I will not {one_after_the_other(dropped)}. {left}")
         if self._skills and asks_abilities(text):
             return Used(said=abilities(self._skills))
         if policy is SkillPolicy.NEVER or self._ended():
@@ -295,7 +310,9 @@ class SkillUse:
         if number < len(steps) and not skill.tells_its_end:
             return NO_END
         uses = sum(each.skill is skill for each in steps)
-        return self._gate.refusal(skill, uses) or self._host.unreachable(skill)
+        return self._gate.refusal(skill, uses) or self._host.unreachable(
+            skill, awaited=len(steps) > 1
+        )
 
     def _skill(self, decision: Decision) -> Skill:
         return next(each for each in self._skills if each.name == decision.skill)

@@ -150,6 +150,7 @@ class Speech:
         self, said: Utterance, spoken: SpokenReply, later: Callable[[str], None]
     ) -> Chat.Result:
         if len(said.request_id) > LONGEST_NAME:
+            self._desk.stop_if_told(said.text)  # a stop is obeyed before all that could refuse it
             return Chat.Result(
                 error_code=Chat.Result.INVALID_REQUEST,
                 error_msg=f"request_id has {len(said.request_id)} characters;"

@@ -63,6 +63,7 @@ class TurnDesk:
         self._steady = Clock(clock_type=ClockType.STEADY_TIME)
         self._gate = SkillGate()
         self._plans = PlanRunner(self._request_step, lambda skill: self._gate.refusal(skill))
+        self._ordered_in = ""  # the conversation that ordered several steps, the last that did
         self._memory = MemoryClient(node, group)
         self._turns: list[Turn] = []
         self._deadlines: dict[Turn, Timer] = {}
@@ -192,9 +193,9 @@ class TurnDesk:
         """Return how long a question waits for its answer (part of the turn's Host)."""
         return parameters.read(self._node).confirm_timeout_s
 
-    def unreachable(self, skill: Skill) -> str:
+    def unreachable(self, skill: Skill, awaited: bool = False) -> str:
         """Say why a target cannot be reached now (part of the turn's Host)."""
-        return self._targets.unreachable(skill)
+        return self._targets.unreachable(skill, awaited)
 
     def request_action(self, skill: Skill, decision: Decision) -> str:
         """Ask the robot to do it; return the action's id (part of the turn's Host)."""
@@ -213,11 +214,20 @@ class TurnDesk:
             self._node.get_logger().warning(f"an order of several steps ended early: {text}")
             later(text)
 
+        self._ordered_in = session
         return self._plans.begin(steps, begun, told)
 
     def to_come(self) -> tuple[Decision, ...]:
         """Return what is still to be begun of an order of several steps (part of the Host)."""
         return self._plans.to_come
+
+    def take_back(self, session: str) -> tuple[Decision, ...]:
+        """Drop what is still to come of a conversation's order (part of the turn's Host)."""
+        if session != self._ordered_in or not (dropped := self._plans.drop()):
+            return ()
+        words = one_after_the_other(dropped)
+        self._node.get_logger().info(f"an order was taken back: Clara will not {words}")
+        return dropped
 
     def state(self, text: str) -> str:
         """Answer a question about how the robot is now (part of the turn's Host)."""
@@ -244,6 +254,11 @@ class TurnDesk:
         if briefly:
             limit = min(limit, _BRIEFLY_S)
         return self._memory.recall(text, settings.memory_episodes, limit, wait)
+
+    def stop_if_told(self, text: str) -> None:
+        """Obey a text that says stop, where it cannot be a turn."""
+        if asks_to_stop(text, self._skills):
+            self._stop()
 
     def _stop(self) -> Stopped:
         """Cancel what runs and keep the turns under way from starting more, whoever's they are."""

@@ -316,15 +316,18 @@ def test_a_step_that_nobody_would_hear_of_is_not_begun(world):
 
     topic = "/clara/action_request"
     (heard,) = (each for each in world.node.subscriptions if each.topic_name == topic)
+    world.statuses("open the door and then drive to the dock", session_id="alone")
     world.node.destroy_subscription(heard)
     try:
-        world.statuses("open the door and then drive to the dock", session_id="alone")
         world.until(lambda: not world.node.count_subscribers(topic))
         (decision,), result = world.statuses("yes", session_id="alone")
         assert decision == SkillDecision.REFUSED and not world.goals
-        assert (
-            result.text == f"I cannot do that: nobody listens to {topic} now, to say how it ended."
+        assert result.text == (
+            f'I cannot do that: step 1 ("open door"): nobody listens to {topic} now, to say'
+            " how it ended."
         )
+        _, result = world.statuses("drive to the dock and then open the door", session_id="other")
+        assert 'step 2 ("open door"): nobody listens' in result.text and not world.goals
     finally:
         world.node.create_subscription(ActionEvent, topic, world.requests.append, 10)
 

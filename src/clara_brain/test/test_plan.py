@@ -81,6 +81,14 @@ def test_a_step_that_may_not_be_begun_any_more_ends_the_order(robot):
     assert robot.asked == ["a"] and not robot.runner.to_come
 
 
+def test_a_fault_that_nobody_foresaw_ends_the_order(robot, monkeypatch):
+    monkeypatch.setattr(robot.runner, "_request", lambda step, ended: 1 // 0)
+    robot.ends[0](End.SUCCEEDED, "")
+    assert not robot.runner.to_come and not robot.begun
+    (told,) = robot.told
+    assert told.startswith("I will not b and then c: ")
+
+
 def test_what_was_dropped_is_not_begun_by_what_ends_later(robot):
     assert [each.skill for each in robot.runner.drop()] == ["b", "c"]
     robot.begin(STEPS)

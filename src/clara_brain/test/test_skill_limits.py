@@ -354,7 +354,7 @@ class Hands:
     def __init__(self) -> None:
         self.done: list[Decision] = []
 
-    def unreachable(self, skill: Skill) -> str:
+    def unreachable(self, skill: Skill, awaited: bool = False) -> str:
         return ""
 
     def request_action(self, skill: Skill, decision: Decision) -> str:
@@ -363,6 +363,9 @@ class Hands:
 
     def to_come(self) -> tuple[Decision, ...]:
         return self.coming
+
+    def take_back(self, session: str) -> tuple[Decision, ...]:
+        return ()
 
     async def experience(self, decision: Decision) -> str:
         return ""
