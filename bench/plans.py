@@ -12,7 +12,6 @@ corrections, lists of values. One is wrong when a step is done that was not mean
 
 from __future__ import annotations
 
-import argparse
 from collections import Counter
 from pathlib import Path
 
@@ -20,13 +19,12 @@ from clara_brain.confirmation import asks_to_stop
 from clara_brain.engine import Engine
 from clara_brain.model_info import default_model
 from clara_brain.sequences import steps_of
-from clara_brain.settings import EngineSettings
 from clara_brain.skill_choice import choice_request, decision_of
 from clara_brain.skill_decision import possible
 from clara_brain.skill_file import load_skills
 from clara_brain.skills import Skill
 from report import report
-from skills_robots import ROBOTS, Meant, is_same, meant
+from skills_robots import ROBOTS, Meant, is_same, judge_all, meant
 
 HERE = Path(__file__).resolve().parent
 PLANS = HERE / "plans"
@@ -89,29 +87,9 @@ def judge(engine: Engine, path: Path, says: list[str]) -> Counter[str]:
 
 def main() -> None:
     """Judge every robot and print the figures."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--threads", type=int, default=0, help="0: the physical cores")
-    parser.add_argument("--missed", action="store_true", help="print the plans not obeyed")
-    arguments = parser.parse_args()
-    says = ["missed", "asked"] if arguments.missed else []
-    engine = Engine(default_model(), EngineSettings(n_ctx=4096, n_threads=arguments.threads))
-    total: Counter[str] = Counter()
-    rows, figures = {}, {}
-    try:
-        for path in sorted(PLANS.glob("*.txt")):
-            tally = judge(engine, path, says)
-            total.update(tally)
-            figures[path.stem] = {name: tally[name] for name in COUNTED}
-            rows[f"{path.stem}: plans obeyed"] = f"{tally['obeyed']} of {tally['plans']}"
-    finally:
-        engine.close()
-    figures["all"] = {name: total[name] for name in COUNTED}
-    rows["utterances"] = str(total["utterances"])
-    rows["wrong"] = str(total["wrong"])
-    rows["stops missed"] = f"{total['stops_missed']} of {total['stops']}"
-    rows["plans obeyed"] = f"{total['obeyed']} of {total['plans']}"
-    rows["plans asked about"] = f"{total['asked']} of {total['plans']}"
-    rows["asks about what is none"] = f"{total['asked_for_none']} of {total['near_misses']}"
+    rows, figures = judge_all(__doc__, "plans", PLANS.glob("*.txt"), judge, COUNTED)
+    told = figures["all"]
+    rows["asks about what is none"] = f"{told['asked_for_none']} of {told['near_misses']}"
     report("plans", f"Several steps, with {default_model().name}", rows, figures)
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from clara_brain.confirmation import asks_to_stop
@@ -78,11 +79,11 @@ def decided(engine: Engine, skills: tuple[Skill, ...], said: str) -> tuple[str, 
     return "ask" if choice.unsure else "act", what
 
 
-def judge(engine: Engine, robot: str, says: list[str]) -> Counter[str]:
+def judge(engine: Engine, path: Path, says: list[str]) -> Counter[str]:
     """Say everything to a robot, and count; what went wrong is printed."""
-    skills = load_skills(ROBOTS / f"{robot}.yaml")
+    robot, skills = path.stem, load_skills(path)
     tally: Counter[str] = Counter()
-    for line in (ROBOTS / f"{robot}.txt").read_text(encoding="utf-8").splitlines():
+    for line in path.with_suffix(".txt").read_text(encoding="utf-8").splitlines():
         wanted, _, said = line.partition(" | ")
         kind, what = decided(engine, skills, said)
         tally["utterances"] += 1
@@ -106,31 +107,47 @@ def judge(engine: Engine, robot: str, says: list[str]) -> Counter[str]:
     return tally
 
 
-def main() -> None:
-    """Judge every robot and print the figures."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def judge_all(
+    doc: str,
+    what: str,
+    files: Iterable[Path],
+    judge: Callable[[Engine, Path, list[str]], Counter[str]],
+    counted: Sequence[str],
+) -> tuple[dict[str, str], dict[str, dict[str, int]]]:
+    """Judge every robot as the command line says; return the rows to print and the figures.
+
+    `doc` says what the command does; `what` is meant to be obeyed, as "orders".
+    """
+    parser = argparse.ArgumentParser(description=doc.splitlines()[0])
     parser.add_argument("--threads", type=int, default=0, help="0: the physical cores")
-    parser.add_argument("--missed", action="store_true", help="print the orders not obeyed")
+    parser.add_argument("--missed", action="store_true", help=f"print the {what} not obeyed")
     arguments = parser.parse_args()
     says = ["missed", "asked"] if arguments.missed else []
     engine = Engine(default_model(), EngineSettings(n_ctx=4096, n_threads=arguments.threads))
     total: Counter[str] = Counter()
     rows, figures = {}, {}
     try:
-        for path in sorted(ROBOTS.glob("*.yaml")):
-            tally = judge(engine, path.stem, says)
+        for path in sorted(files):
+            tally = judge(engine, path, says)
             total.update(tally)
-            figures[path.stem] = {name: tally[name] for name in COUNTED}
-            rows[f"{path.stem}: orders obeyed"] = f"{tally['obeyed']} of {tally['orders']}"
+            figures[path.stem] = {name: tally[name] for name in counted}
+            rows[f"{path.stem}: {what} obeyed"] = f"{tally['obeyed']} of {tally[what]}"
     finally:
         engine.close()
-    figures["all"] = {name: total[name] for name in COUNTED}
+    figures["all"] = {name: total[name] for name in counted}
     rows["utterances"] = str(total["utterances"])
-    rows["wrong actions"] = str(total["wrong"])
+    rows["wrong"] = str(total["wrong"])
     rows["stops missed"] = f"{total['stops_missed']} of {total['stops']}"
-    rows["orders obeyed"] = f"{total['obeyed']} of {total['orders']}"
-    rows["orders asked about"] = f"{total['asked']} of {total['orders']}"
-    rows["asks about what is no order"] = f"{total['asked_for_none']} of {total['no_orders']}"
+    rows[f"{what} obeyed"] = f"{total['obeyed']} of {total[what]}"
+    rows[f"{what} asked about"] = f"{total['asked']} of {total[what]}"
+    return rows, figures
+
+
+def main() -> None:
+    """Judge every robot and print the figures."""
+    rows, figures = judge_all(__doc__, "orders", ROBOTS.glob("*.yaml"), judge, COUNTED)
+    told = figures["all"]
+    rows["asks about what is no order"] = f"{told['asked_for_none']} of {told['no_orders']}"
     report("skills_robots", f"Eight robots, with {default_model().name}", rows, figures)
 
 
