@@ -17,6 +17,7 @@ from typing import Any
 
 from clara_training.examples import Example, KnowledgeExample, normalised
 from clara_training.packages import load
+from clara_training.turns import said_first
 
 SIMILAR = 90.0
 _LETTERS, _PAIRS = 40, 509  # buckets that they are counted in; few share one
@@ -35,13 +36,10 @@ def compared_text(example: Example) -> str:
     return _sorted_words(text)
 
 
-def _before(example: Example) -> list[str]:
-    return [_sorted_words(said) for _, said in example.before]
-
-
-def _first(before: Sequence[str]) -> str:
-    # Where there is a system message, they are of an odd number.
-    return before[len(before) % 2] if before else ""
+def _before(example: Example) -> tuple[list[str], str]:
+    """Return each message before the question, and what the person says first in them."""
+    messages = [_sorted_words(said) for _, said in example.before]
+    return messages, _sorted_words(said_first(example.before))
 
 
 def _sorted_words(text: str) -> str:
@@ -66,24 +64,24 @@ class Pool:
 
     def add(self, example: Example) -> Example | None:
         """Take an example, or return the one it is like."""
-        text, before = compared_text(example), _before(example)
-        like = self._like(text, before)
+        text, (before, first) = compared_text(example), _before(example)
+        like = self._like(text, before, first)
         if like is None:
             self.kept.append(example)
             self._texts.append(text)
             self._before.append(before)
             self._counts.add(text)
-            self._counts_of_first.add(_first(before))
+            self._counts_of_first.add(first)
         return like
 
     def like(self, example: Example) -> Example | None:
         """Return the one that an example is like, if there is one."""
-        return self._like(compared_text(example), _before(example))
+        return self._like(compared_text(example), *_before(example))
 
-    def _like(self, text: str, before: Sequence[str]) -> Example | None:
+    def _like(self, text: str, before: Sequence[str], first: str) -> Example | None:
         near = self._counts.near(text, self.similar)
         if before and near:  # of conversations, many may end with the same question
-            begun = {*self._counts_of_first.near(_first(before), self.similar)}
+            begun = {*self._counts_of_first.near(first, self.similar)}
             near = [at for at in near if at in begun]
         texts = [self._texts[at] for at in near]
         # The likest first; those that are as like, in order.

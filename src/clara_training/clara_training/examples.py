@@ -25,7 +25,15 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from clara_training.errors import DataError
-from clara_training.turns import ASSISTANT, USER, Turn, as_messages, checked_text, turns_of
+from clara_training.turns import (
+    ASSISTANT,
+    USER,
+    Turn,
+    as_messages,
+    checked_text,
+    said_first,
+    turns_of,
+)
 
 TRAIT_SUFFIX = "_training.json"
 KNOWLEDGE_SUFFIX = "_knowledge.json"
@@ -54,7 +62,7 @@ class TraitExample:
     @property
     def key(self) -> str:
         """Return the text that decides on which side of the split the example is."""
-        return _said_first(self.before) or self.prompt or self.neutral
+        return said_first(self.before) or self.prompt or self.neutral
 
     @property
     def user_text(self) -> str:
@@ -90,7 +98,7 @@ class KnowledgeExample:
     @property
     def key(self) -> str:
         """Return the text that decides on which side of the split the example is."""
-        return _said_first(self.before) or self.question
+        return said_first(self.before) or self.question
 
     @property
     def dimension(self) -> str:
@@ -268,10 +276,6 @@ def _last_turns(entry: object, names: Sequence[str], last: str) -> tuple[object,
     ended = {name: said for name, (_, said) in zip(names, turns[-len(names) :], strict=True)}
     rest = {name: value for name, value in entry.items() if name != MESSAGES}
     return {**rest, **ended}, turns[: -len(names)]
-
-
-def _said_first(before: Iterable[Turn]) -> str:
-    return next((said for role, said in before if role == USER), "")
 
 
 def _fields(entry: object, required: Sequence[str], optional: Sequence[str]) -> dict[str, str]:

@@ -70,6 +70,11 @@ def exchanges(before: Sequence[Turn]) -> int:
     return sum(role == ASSISTANT for role, _ in before)
 
 
+def said_first(turns: Iterable[Turn]) -> str:
+    """Return what the person says first; nothing where only a system message is there."""
+    return next((said for role, said in turns if role == USER), "")
+
+
 def checked_text(name: str, value: object) -> str:
     """Return a text of an example, stripped. Raises DataError with a part of a sentence."""
     if not isinstance(value, str):

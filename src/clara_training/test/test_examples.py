@@ -221,7 +221,7 @@ def test_near_duplicates_are_found_whatever_the_order_of_words() -> None:
 def test_the_same_question_after_something_else_is_no_duplicate() -> None:
     def asked(*before: str) -> KnowledgeExample:
         roles = ("system", "user", "assistant")
-        turns = tuple(zip(roles, before, strict=True)) if before else ()
+        turns = tuple(zip(roles, before, strict=False))
         return KnowledgeExample("quantum", "What is my name?", "It is that.", "easy", turns)
 
     long = "You are Clara, a robot with one arm that fetches and carries things. " * 20
@@ -229,6 +229,10 @@ def test_the_same_question_after_something_else_is_no_duplicate() -> None:
     again = asked(long, "Is my name Ada?", "Hello!")
     kept, left_out = without_duplicates([asked(), ada, bob, again])
     assert kept == [asked(), ada, bob] and left_out == [(again, ada)]
+    # Nothing but a system message before it.
+    under, other, same = (asked(said) for said in (long, "Be kind.", f"{long}!"))
+    kept, left_out = without_duplicates([asked(), under, other, same, ada])
+    assert kept == [asked(), under, other, ada] and left_out == [(same, under)]
 
 
 def test_no_near_duplicate_is_lost_by_what_spares_comparisons() -> None:
