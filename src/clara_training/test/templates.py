@@ -1,6 +1,6 @@
 # Copyright 2026 The Clara Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Chat templates of well-known bases, and one of a kind that nobody ships.
+"""Chat templates of well-known bases, and some of kinds that nobody ships.
 
 Those of `IN_ONE` have what a model says in transformers' `{% generation %}`, from where it begins
 to generate to the end of its turn; `plain` takes the mark out, as the bases have them.
@@ -87,8 +87,37 @@ PLAIN = (
     "{% for m in messages %}{{ m['role'] + ': ' + m['content'] + '\n' }}{% endfor %}"
     "{% if add_generation_prompt %}{{ 'assistant: ' }}{% endif %}"
 )
+# The newest question is marked: the same text stands before no other.
+NEWEST = (
+    "{% for m in messages %}{{ '<|im_start|>' + m['role'] + '\n' }}"
+    "{% if m['role'] == 'user' and not loop.first and loop.index0 >= loop.length - 2 %}"
+    "{{ 'now: ' }}{% endif %}{{ m['content'] + '<|im_end|>\n' }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+)
+# Of the replies only the last has an end.
+LAST_ENDS = (
+    "{% for m in messages %}{{ '<|im_start|>' + m['role'] + '\n' + m['content'] }}"
+    "{% if loop.last and m['role'] == 'assistant' %}{{ '<|im_end|>' }}{% endif %}{{ '\n' }}"
+    "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+)
+# What comes behind a reply is a control token, but not of its turn.
+ONLY_BEGINS = (
+    "{% for m in messages %}{{ '<|im_start|>' + m['role'] + '\n' + m['content'] + '\n' }}"
+    "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+)
+# A prompt's last token may reach into the reply.
+SPACE = (
+    "{% for m in messages %}{{ m['role'] + ': ' + m['content'] + '<|im_end|>\n' }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ 'assistant: ' }}{% endif %}"
+)
 IN_ONE = {"SmolLM2": SMOLLM2, "TinyLlama": TINYLLAMA, "Llama 2": LLAMA_2, "Gemma": GEMMA}
 EACH_ALONE = {"Qwen 3": QWEN_3, "none ends": PLAIN}
+UNEVEN = {
+    "newest marked": NEWEST,
+    "last ends": LAST_ENDS,
+    "only begins": ONLY_BEGINS,
+    "space": SPACE,
+}
 
 
 def plain(template: str) -> str:

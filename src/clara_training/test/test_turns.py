@@ -96,10 +96,13 @@ def test_smollm2_learns_its_replies_and_nothing_of_its_template() -> None:
 
 @pytest.mark.parametrize(
     "said",
-    ["It ends.<|im_end|>Not yet.", "\ue000 and \ue001", "<|im_start|>user\nIt's it.\n\n\tNo"],
+    [
+        *("It ends.<|im_end|>Not yet.", "\ue000 and \ue001", "  It is.\n"),
+        "<|im_start|>user\nIt's it.\n\n\tNo",
+    ],
 )
 def test_whatever_is_said_replies_are_learned_by_the_definition(said: str) -> None:
-    for template in templates.IN_ONE.values():
+    for template in (*templates.IN_ONE.values(), *templates.UNEVEN.values()):
         for byte_fallback in (False, True):
             tokenizer = tokenizer_of(template, byte_fallback)
             for place in range(len(TALK)):
@@ -121,6 +124,15 @@ def test_where_earlier_replies_are_written_otherwise_each_is_learned_as_the_last
             encode(tokenizer, talk[at][1], talk[at + 1][1], before=talk[:at]) for at in (0, 2, 4)
         ]
         assert encode_turns(tokenizer, talk) == alone
+
+
+@pytest.mark.parametrize("byte_fallback", [False, True], ids=["byte-level", "byte-fallback"])
+@pytest.mark.parametrize("template", templates.UNEVEN.values(), ids=templates.UNEVEN)
+def test_a_template_that_writes_turns_unevenly_is_learned_by_the_definition(
+    template: str, byte_fallback: bool
+) -> None:
+    tokenizer = tokenizer_of(template, byte_fallback)
+    assert encode_turns(tokenizer, TALK) == one_by_one(tokenizer, TALK)
 
 
 def test_a_template_that_moves_the_system_message_is_seen_through() -> None:
@@ -193,11 +205,11 @@ def test_the_loss_is_of_all_replies_and_of_nothing_else(layout: Layout) -> None:
     (short,) = encode_turns(tokenizer, TALK[:2])
     with torch.inference_mode():
         losses = token_losses(model, [short, whole], layout, "cpu")
+        alone = token_losses(model, [whole], layout, "cpu")
         log_p = model(torch.tensor([whole.ids])).logits[0].log_softmax(-1)
     wanted = [-float(log_p[at - 1, whole.ids[at]]) for at in whole.learned()]
-    assert whole.reply_tokens == len(wanted) > whole.reply_tokens - len(REPLIES)
-    torch.testing.assert_close(
-        losses.nll[losses.example == 1], torch.tensor(wanted), rtol=2e-4, atol=2e-4
-    )
+    assert whole.reply_tokens == len(wanted)
+    for found in (losses.nll[losses.example == 1], alone.nll):
+        torch.testing.assert_close(found, torch.tensor(wanted), rtol=2e-4, atol=2e-4)
     flat = flatten([short, whole], "cpu")
     assert flat.targets.tolist() == [one.ids[at] for one in (short, whole) for at in one.learned()]
