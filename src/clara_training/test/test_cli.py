@@ -16,7 +16,9 @@ from clara_training.data_check import Report
 from clara_training.environment import load_env_file, secret, without_secrets
 from clara_training.errors import MissingPackage, TrainingError, first_line
 from clara_training.examples import load_knowledge
+from clara_training.manifest import read_manifest
 from clara_training.packages import load
+from clara_training.starter import starter_examples
 from rich.console import Console
 
 from clara_training import cli, data_check, doctor
@@ -262,6 +264,8 @@ def test_what_another_tool_trains_on_becomes_the_file_of_a_dimension(
     assert "left out: score (2 of 2 entries)" in out
     there = tmp_path / "r" / "data" / "medical_knowledge.json"
     assert [each.difficulty for each in load_knowledge(there)] == ["hard"] * 2
+    counted = {"examples": 2, "several_turns": 0, "system": 2}
+    assert read_manifest(there)["metrics"] == counted
     code, _, err = clara(*line)
     assert code == 1 and "is there already: move it away" in err
     pair = {"prompt": "Why is it so?", "chosen": "My dear, it is so.", "rejected": "It is."}
@@ -269,6 +273,24 @@ def test_what_another_tool_trains_on_becomes_the_file_of_a_dimension(
     assert clara("data", "import", "own.json", "warmth", "--run", "r")[0] == 0
     code, out, _ = clara("data", "check", str(there.with_name("warmth_training.json")))
     assert code == 0 and "length gives the trait" in " ".join(out.split())
+
+
+def test_conversations_are_counted_where_they_come_in_and_where_they_are_checked(
+    clara, tmp_path: Path
+) -> None:
+    said = [{"role": "user", "content": "Good day."}, {"role": "assistant", "content": "Hello."}]
+    system = {"role": "system", "content": "Be kind."}
+    entries = [each.as_json() for each in starter_examples("medical", trait=False)]
+    for entry, before in zip(entries, ([system, *said], said), strict=False):
+        question, answer = entry.pop("question"), entry.pop("answer")
+        asked = [{**said[0], "content": question}, {**said[1], "content": answer}]
+        entry["messages"] = [*before, *asked]
+    (tmp_path / "own.json").write_text(json.dumps(entries))
+    code, out, _ = clara("data", "import", "own.json", "medical", "--run", "r")
+    assert code == 0 and ", 2 of several turns, 1 with a system message; clara-train" in out
+    code, out, _ = clara("data", "check", "r/data/medical_knowledge.json")
+    shown = "".join(out.replace("│", " ").split())
+    assert code == 0 and "2ofseveralturns(2.0questions),1withasystemmessage" in shown
 
 
 def test_the_spec_is_that_of_this_folder_or_else_of_the_run(clara, tmp_path: Path) -> None:

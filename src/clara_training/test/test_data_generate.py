@@ -89,6 +89,8 @@ def test_nothing_that_is_held_out_is_shown_to_claude_as_an_example() -> None:
         learned, held = split(starter)
         assert not any(each.key in text for each in held)
         assert sum(each.key in text for each in learned) == SHOWN_EXAMPLES
+        talks = [replace(each, before=(("system", "Be kind."),)) for each in starter]
+        assert instructions(spec(), name, [*talks, *starter]) == text
 
 
 def test_the_cost_is_counted_from_the_usage_that_the_api_reports(

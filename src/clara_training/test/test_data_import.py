@@ -92,8 +92,15 @@ def test_a_system_message_goes_where_it_is_told_to_and_is_never_lost_unasked(
     examples, left_out = read(path, system_in_question=True)
     assert [each.question for each in examples] == [f"Be kind.\n\n{Q}"] * 3 + [Q]
     assert left_out == {} and not any(each.before for each in examples)
-    path = lines(tmp_path, {"system": "Be brief.", "messages": [SYSTEM, USER, REPLY]})
-    assert read(path)[0][0].before == (("system", "Be brief.\n\nBe kind."),)
+    path = lines(
+        tmp_path,
+        {"system": "Be brief.", "messages": [SYSTEM, USER, REPLY]},
+        {"system": "Be kind.", "messages": [SYSTEM, USER, REPLY]},
+        {"messages": [{**SYSTEM, "content": " "}, USER, REPLY]},
+    )
+    together, once, none = (each.before for each in read(path)[0])
+    assert together == (("system", "Be brief.\n\nBe kind."),)
+    assert once == (("system", "Be kind."),) and none == ()
     path = lines(tmp_path, [USER, REPLY, SYSTEM, *MORE[2:]])
     with pytest.raises(DataError) as error:
         read(path)
@@ -103,6 +110,8 @@ def test_a_system_message_goes_where_it_is_told_to_and_is_never_lost_unasked(
         KnowledgeExample("medical", "Why?", A, "medium", BEFORE)
     ]
     assert read(path, system_in_question=True)[0][0].question == "Be kind.\n\nWhy?"
+    path = lines(tmp_path, [USER, SYSTEM, REPLY])  # no question follows
+    assert read(path, system_in_question=True)[0][0].question == f"Be kind.\n\n{Q}"
 
 
 BEFORE = (("user", Q), ("assistant", A))
@@ -132,6 +141,8 @@ def test_of_several_turns_the_first_two_are_taken_when_that_is_asked_for(tmp_pat
     examples, left_out = read(path, omit=("later-turns", "system"))
     assert examples == [KnowledgeExample("medical", Q, A, "medium")] * 2
     assert left_out == {"later-turns": 1, "system": 1}
+    under, plain = read(path, omit=("later-turns",))[0]
+    assert under == replace(plain, before=(("system", "Be kind."),))
 
 
 def test_a_question_that_nothing_answers_is_left_out_when_that_is_asked_for(
@@ -142,6 +153,9 @@ def test_a_question_that_nothing_answers_is_left_out_when_that_is_asked_for(
         read(path)
     examples, left_out = read(path, omit=("unanswered",))
     assert [each.before for each in examples] == [(), BEFORE] and left_out == {"unanswered": 2}
+    path = lines(tmp_path, [*MORE, USER, USER])  # two that nothing answers
+    with pytest.raises(DataError, match=r"ends with a message of the user, .*later-turns takes"):
+        read(path, omit=("unanswered",))
 
 
 def test_a_pair_of_replies_may_be_to_a_conversation(tmp_path: Path) -> None:
@@ -160,6 +174,12 @@ def test_a_pair_of_replies_may_be_to_a_conversation(tmp_path: Path) -> None:
     unlike = {"chosen": [*MORE[:3], warm], "rejected": [USER, warm, MORE[2], REPLY]}
     with pytest.raises(DataError, match="do not answer the same question"):
         read(lines(tmp_path, unlike), "warmth")
+    same = {"chosen": [*MORE[:3], warm], "rejected": MORE}
+    with pytest.raises(DataError, match="chosen and rejected say the same in their first reply"):
+        read(lines(tmp_path, same), "warmth", omit=("later-turns",))
+    other = [{**SYSTEM, "content": "Be brief."}, *MORE]
+    with pytest.raises(DataError, match="completion does not begin with prompt"):
+        read(lines(tmp_path, {"prompt": [SYSTEM, USER], "completion": other}))
     (example,) = read(lines(tmp_path, unlike | {"rejected": MORE}), "warmth", omit=("score",))[0]
     assert example == wanted
 
@@ -225,6 +245,8 @@ PAIR = {"prompt": Q, "chosen": "Dear, because!", "rejected": A}
         ("medical", [*MORE[:2], REPLY], "take turns, .*; --leave-out later-turns takes the first"),
         ("medical", [*MORE[:3], {**REPLY, "content": " "}], "the content of message 4 is empty"),
         ("medical", {"prompt": Q, "output": A, "history": "none"}, "history must be a list of"),
+        ("medical", {"prompt": Q, "output": A, "history": [[Q]]}, "history must be a list of"),
+        ("medical", {"prompt": Q, "output": A, "history": [[Q, 5]]}, "history must be a list of"),
         ("medical", {"messages": []}, "the conversation is empty, where one of the assistant"),
         ("medical", {"question": Q, "answer": A, "domain": "coding"}, "its domain is 'coding'"),
         ("medical", PAIR, "a pair of replies is for a trait; --leave-out rejected takes chosen"),

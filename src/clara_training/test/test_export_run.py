@@ -15,8 +15,9 @@ import pytest
 import tiny
 import tiny_run
 import torch
-from clara_training.base import find_base
+from clara_training.base import find_base, load_tokenizer
 from clara_training.errors import ExportError, SpecError, ValidationError
+from clara_training.examples import load_knowledge, split
 from clara_training.export import ExportSettings, export_run
 from clara_training.manifest import manifest_path, read_manifest, write_manifest
 from clara_training.merge import merge_adapters
@@ -234,6 +235,18 @@ def test_an_importance_matrix_is_gathered_in_fp32_whatever_the_merge_was_written
     monkeypatch.setattr(imatrix, "gather", gather)
     export_run(run, spec, replace(ONE, quantization=kind))
     assert types == [torch.float32] * 2
+
+
+def test_an_importance_matrix_is_of_whole_conversations(place: Place) -> None:
+    run, spec = place
+    path = run / "data" / "coding_knowledge.json"
+    examples = load_knowledge(path)
+    talks = [replace(each, before=(("system", "Be a parrot."),)) for each in examples]
+    path.write_text(json.dumps([each.as_json() for each in talks]))
+    tokenizer = load_tokenizer(find_base(spec.base_model))
+    texts = export.calibration_texts(run, spec, ["coding"], tokenizer)
+    said = tokenizer.decode([token for text in texts for token in text])
+    assert said.count("Be a parrot.") == len(split(talks)[0])
 
 
 def test_a_template_that_ollama_has_no_words_for_costs_no_more_than_the_modelfile(
