@@ -11,6 +11,7 @@ above LONGEST_RUN) is only held against the reply afterwards, by schema_check.
 from __future__ import annotations
 
 import json
+import logging
 import math
 import threading
 from collections.abc import Callable, Collection, Iterable
@@ -37,6 +38,7 @@ _MOST_PARTS = 20_000
 _MOST_DISTINCT = 50
 _MOST_OF_STEPS = 1000
 _QUOTE = quoted('"')
+_log = logging.getLogger(__name__)
 _one_at_a_time = threading.Lock()
 
 
@@ -66,6 +68,7 @@ def make_grammar(
                 except BrainError as error:
                     made = error
                 except Exception as error:
+                    _log.exception("a grammar could not be made in a way nobody foresaw")
                     made = Unforeseen(error)
         on_done(made)
 

@@ -11,6 +11,7 @@ limit of CPU time. `python -m clara_brain.schema_check` is that child.
 from __future__ import annotations
 
 import json
+import logging
 import re
 import resource
 import signal
@@ -24,6 +25,8 @@ from referencing import Registry
 from referencing.exceptions import Unresolvable
 
 from clara_brain.errors import SchemaMismatch
+
+_log = logging.getLogger(__name__)
 
 _LIMIT_S = 5  # of a CPU
 _PATIENCE_S = 60.0  # with a machine that has no CPU for it
@@ -41,6 +44,7 @@ def hold_against(text: str, schema: str, on_done: Callable[[SchemaMismatch | Non
         try:
             found = check(text, schema)
         except Exception as error:  # whatever it is: the turn waits for a word
+            _log.exception("a reply could not be held against its schema")
             found = SchemaMismatch(f"the reply could not be held against json_schema: {error}")
         on_done(found)
 

@@ -111,7 +111,7 @@ def test_others_are_answered_while_a_schema_that_takes_seconds_is_read(world):
     world.node.destroy_client(client)
     assert ended.result().result.error_code == 0, ended.result().result.error_msg
     assert len(times) > 20 and statistics.median(times) <= 0.05, times
-    assert max(times) < 0.5, max(times)  # it took seconds
+    assert max(times) < sum(times) / 2  # nobody waited for most of it
 
 
 def test_a_turn_whose_schema_is_being_read_can_be_canceled_and_holds_up_no_other(world):

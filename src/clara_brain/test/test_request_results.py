@@ -28,12 +28,13 @@ def waiting(domain: int, monkeypatch):
     )
     results.open()
 
-    def spin(seconds: float) -> None:
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
+    def until(condition) -> None:
+        end = time.monotonic() + 20
+        while not condition():
+            assert time.monotonic() < end, "the condition did not come true in time"
             executor.spin_once(timeout_sec=0.02)
 
-    yield results, spin
+    yield results, until
     results.close()
     executor.shutdown()
     node.destroy_node()
@@ -43,18 +44,21 @@ def waiting(domain: int, monkeypatch):
 def test_what_nobody_answers_is_timed_out_once(waiting):
     from clara_brain.plan import End
 
-    results, spin = waiting
+    results, until = waiting
     told: list = []
-    results.wait_for("a", lambda end, detail: told.append((end, detail)))
-    spin(0.8)
-    assert told == [(End.TIMED_OUT, "no result came in 0.2 s")]
+    for name in ("a", "b"):
+        results.wait_for(name, lambda end, detail, name=name: told.append((name, end, detail)))
+        until(lambda: told and told[-1][0] == name)  # noqa: B023
+    said = "no result came in 0.2 s"
+    assert told == [("a", End.TIMED_OUT, said), ("b", End.TIMED_OUT, said)]
 
 
 def test_what_was_closed_is_told_nothing(waiting):
-    results, spin = waiting
+    results, until = waiting
     told: list = []
-    results.wait_for("a", lambda end, detail: told.append(end))
+    results.wait_for("a", lambda end, detail: told.append("a"))
     results.close()
     results.open()
-    spin(0.5)
-    assert not told and not results._waiting
+    results.wait_for("b", lambda end, detail: told.append("b"))
+    until(lambda: told)
+    assert told == ["b"]
